@@ -1,0 +1,78 @@
+"""seqpipe: labelled sequences in, small and fast recurrent models out.
+
+Everything public is importable from here; each name is loaded from its module at first use (PEP 562), so that
+``import seqpipe`` and ``seqpipe -h`` cost next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+STAGES = {
+    "Waveform": "seqpipe.features.waveform",
+    "TrimSilence": "seqpipe.features.trim_silence",
+    "SpeedPerturbation": "seqpipe.features.speed",
+    "AddNoise": "seqpipe.features.noise",
+    "Gain": "seqpipe.features.gain",
+    "LogMel": "seqpipe.features.log_mel",
+    "MFCC": "seqpipe.features.mfcc",
+    "Pitch": "seqpipe.features.pitch",
+    "Chroma": "seqpipe.features.chroma",
+    "Deltas": "seqpipe.features.deltas",
+    "Concatenation": "seqpipe.features.concatenation",
+    "Normalization": "seqpipe.features.normalization",
+    "SpecAugment": "seqpipe.features.spec_augment",
+    "FeatureChain": "seqpipe.features.chain",
+    "Conv2dFrontEnd": "seqpipe.frontends.conv2d",
+    "Conv1dFrontEnd": "seqpipe.frontends.conv1d",
+    "FrontEndChain": "seqpipe.frontends.chain",
+    "RecurrentEncoder": "seqpipe.encoders.recurrent",
+    "CTCHead": "seqpipe.heads.ctc",
+}
+"""Built-in stages by class name, and the module that holds each."""
+
+EXPORTS = {
+    **STAGES,
+    "PaddedSequence": "seqpipe.sequence",
+    "Stage": "seqpipe.stage",
+    "StageConfig": "seqpipe.stage",
+    "InputSize": "seqpipe.stage",
+    "InputRate": "seqpipe.stage",
+    "Draw": "seqpipe.randomness",
+    "Recipe": "seqpipe.recipe",
+    "load_recipe": "seqpipe.recipe",
+    "Pipeline": "seqpipe.pipeline",
+    "Row": "seqpipe.data.rows",
+    "read_rows": "seqpipe.data.source",
+    "AudioSpan": "seqpipe.data.rows",
+    "train": "seqpipe.training.train",
+    "evaluate": "seqpipe.evaluation.evaluate",
+    "Evaluation": "seqpipe.evaluation.evaluate",
+    "check": "seqpipe.data.check",
+    "load": "seqpipe.inference.predictor",
+    "Predictor": "seqpipe.inference.predictor",
+    "Transcript": "seqpipe.heads.transcript",
+    "Failure": "seqpipe.inference.predictor",
+    "SeqpipeError": "seqpipe.errors",
+    "ConfigError": "seqpipe.errors",
+    "DataError": "seqpipe.errors",
+    "InputError": "seqpipe.errors",
+    "RunError": "seqpipe.errors",
+}
+
+__all__ = sorted(EXPORTS)  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> Any:
+    if name in EXPORTS:
+        value = getattr(importlib.import_module(EXPORTS[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'seqpipe' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *EXPORTS])

@@ -1,0 +1,51 @@
+"""Batches under a budget of padded steps, from rows of similar length."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def plan_batches(
+    lengths: Sequence[int],
+    *,
+    budget: int,
+    most_rows: int,
+    generator: np.random.Generator | None = None,
+    jitter: float = 0.05,
+) -> list[list[int]]:
+    """Cut rows into batches whose rows times longest length stays within the budget.
+
+    Args:
+        lengths: steps of every row.
+        budget: of padded steps; a row longer than this makes a batch of its own.
+        most_rows: of a batch.
+        generator: shuffles: lengths are jittered before sorting, so that neighbours change from epoch to epoch, and the
+            batches come in drawn order. None sorts strictly, longest first, and draws nothing.
+        jitter: largest relative change of a length before sorting.
+
+    Returns:
+        Batches of row positions; every row is in exactly one.
+    """
+    sizes = np.asarray(lengths, dtype=np.float64)
+    if generator is not None:
+        shuffled = generator.permutation(len(sizes))
+        jittered = sizes[shuffled] * generator.uniform(1 - jitter, 1 + jitter, len(sizes))
+        order = shuffled[np.argsort(-jittered, kind="stable")]
+    else:
+        order = np.argsort(-sizes, kind="stable")
+    batches: list[list[int]] = []
+    longest = 0
+    for row in order.tolist():
+        length = max(1, lengths[row])
+        grown = max(longest, length)
+        if batches and len(batches[-1]) < most_rows and grown * (len(batches[-1]) + 1) <= budget:
+            batches[-1].append(row)
+            longest = grown
+        else:
+            batches.append([row])
+            longest = length
+    if generator is not None:
+        batches = [batches[index] for index in generator.permutation(len(batches))]
+    return batches

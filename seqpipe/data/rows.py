@@ -1,0 +1,55 @@
+"""A row of data, and the span of a recording."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class AudioSpan:
+    """A recording, or a part of one.
+
+    Attributes:
+        source: path of a file, or the bytes of one.
+        start: seconds from the beginning of the file, at least 0.
+        end: seconds from the beginning of the file, or None for its end.
+    """
+
+    source: Path | bytes
+    start: float = 0.0
+    end: float | None = None
+
+    def __str__(self) -> str:
+        name = f"<{len(self.source)} bytes>" if isinstance(self.source, bytes) else str(self.source)
+        if self.start == 0 and self.end is None:
+            return name
+        return f"{name} [{self.start:g} s to {'the end' if self.end is None else f'{self.end:g} s'}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One example.
+
+    Attributes:
+        id: names it in messages and results: the id column, else the input's path or number.
+        input: what the features read: an `AudioSpan`, a string, an array.
+        target: what the head encodes, or None.
+        number: its row in the source, counted from 1 (for a file with a header, after the header).
+        source: what it was read from, for messages.
+        columns: everything the source says about it.
+    """
+
+    id: str
+    input: Any
+    target: Any = None
+    number: int = 0
+    source: str = ""
+    columns: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def where(self) -> str:
+        """For messages: ``train.tsv, row 17 (an17-fash-b)``."""
+        return f"{self.source}, row {self.number} ({self.id})" if self.source else self.id

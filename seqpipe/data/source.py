@@ -1,0 +1,132 @@
+"""Opening a source of rows, whatever its kind."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from seqpipe.data.folder import read_folder
+from seqpipe.data.hub import read_hub
+from seqpipe.data.manifest import read_manifest
+from seqpipe.data.rows import AudioSpan, Row
+from seqpipe.errors import DataError, did_you_mean
+from seqpipe.recipe import DataConfig
+
+_BY_SUFFIX = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".tsv": "tsv", ".parquet": "parquet"}
+MANIFEST_SUFFIXES = frozenset(_BY_SUFFIX)
+
+
+def data_root(config: DataConfig) -> Path:
+    """The folder that sources are relative to; ``starter:NAME`` makes the starter data first, once."""
+    root = config.root or "."
+    if root.startswith("starter:"):
+        from seqpipe.data.starter import starter_data
+
+        return starter_data(root.removeprefix("starter:"))
+    return Path(root).expanduser()
+
+
+def read_rows(
+    source: str, config: DataConfig, *, reads_files: bool, needs_target: bool = True, root: Path | None = None
+) -> Iterator[Row]:
+    """Rows of a source, one at a time, in its order.
+
+    Args:
+        source: a manifest (jsonl, csv, tsv, parquet), a folder, or a data set (``hub:NAME[:CONFIGURATION][@SPLIT]``).
+        config: says which column is what.
+        reads_files: inputs are paths, relative to the manifest (or bytes, from a data set).
+        needs_target: a row without target is an error.
+        root: what a relative ``source`` is relative to.
+
+    Raises:
+        DataError: the source is missing, a column is missing (the nearest is named), or a row can't be read.
+    """
+    if source.startswith("hub:") or config.format == "hub":
+        name = source.removeprefix("hub:")
+        if root is not None and (root / name.partition("@")[0]).is_dir():
+            name = str(root / name)
+        records, base, shown = read_hub(name), Path(), source
+    else:
+        path = (root or Path()) / Path(source).expanduser()
+        kind = _kind(path, config.format)
+        shown = str(path)
+        if kind == "folder":
+            records, base = read_folder(path, config.target), path
+        else:
+            records, base = read_manifest(path, kind), path.parent
+    for number, columns in records:
+        yield _row(number, columns, config, base, shown, reads_files, needs_target)
+
+
+def _kind(path: Path, wanted: str) -> str:
+    if not path.exists():
+        raise DataError(f"{path}: there is no such file or folder (data.root and data.train/dev/test say where to look)")
+    if wanted != "auto":
+        return wanted
+    if path.is_dir():
+        return "folder"
+    kind = _BY_SUFFIX.get(path.suffix.lower())
+    if kind is None:
+        raise DataError(
+            f"{path}: can't tell what kind of source this is from its name; known endings: "
+            f"{', '.join(sorted(_BY_SUFFIX))}, or set data.format"
+        )
+    return kind
+
+
+def _row(
+    number: int,
+    columns: Mapping[str, Any],
+    config: DataConfig,
+    base: Path,
+    source: str,
+    reads_files: bool,
+    needs_target: bool,
+) -> Row:
+    def column(name: str, key: str) -> Any:
+        if name not in columns:
+            raise DataError(
+                f"{source}, row {number}: has no column {name} (data.{key}){did_you_mean(name, columns)}"
+            )
+        return columns[name]
+
+    value = column(config.input, "input")
+    row_id = str(column(config.id, "id")) if config.id else ""
+    if reads_files:
+        row_id = row_id or (value if isinstance(value, str) else str(number))
+        span = [
+            _seconds(column(name, key), name, f"{source}, row {number}") if name else None
+            for name, key in ((config.start, "start"), (config.end, "end"))
+        ]
+        value = _audio(value, base, span[0], span[1], f"{source}, row {number}")
+        if not config.id and value.start:
+            row_id = f"{row_id}@{value.start:g}"
+    target = columns.get(config.target)
+    if target is None and needs_target:
+        column(config.target, "target")
+        raise DataError(f"{source}, row {number}: the column {config.target} (data.target) is empty")
+    return Row(row_id or str(number), value, target, number, source, columns)
+
+
+def _audio(value: Any, base: Path, start: float | None, end: float | None, where: str) -> AudioSpan:
+    if isinstance(value, Mapping):  # an undecoded Audio column of `datasets`
+        value = value["bytes"] if value.get("bytes") is not None else value.get("path")
+    if isinstance(value, str) and value:
+        value = base / value
+    if not isinstance(value, (Path, bytes)):
+        raise DataError(f"{where}: the input should be a path or the bytes of a file; received {value!r}")
+    return AudioSpan(value, start or 0.0, end)
+
+
+def _seconds(value: Any, name: str, where: str) -> float | None:
+    if value is None or value == "":
+        return None
+    try:
+        seconds = float(value)
+    except (TypeError, ValueError):
+        seconds = math.nan
+    if not math.isfinite(seconds) or seconds < 0:
+        raise DataError(f"{where}: {name} should be seconds, at least 0; received {value!r}")
+    return seconds

@@ -1,0 +1,26 @@
+"""Starter data by name: made on this machine, once, with nothing to download."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from seqpipe.errors import ConfigError
+
+
+def starter_data(name: str) -> Path:
+    """The folder of the named starter data in the cache, made if it isn't there.
+
+    Raises:
+        ConfigError: there is no starter data of that name.
+    """
+    if name != "speech":
+        raise ConfigError(f"data.root: there is no starter data called {name}; known: speech")
+    from seqpipe.data.starter_speech import starter_speech
+
+    return starter_speech(progress=_say)
+
+
+def _say(done: int, total: int) -> None:
+    if done == 0 or done == total or done % 400 == 0:
+        print(f"making the starter recordings: {done} of {total}", file=sys.stderr, flush=True)

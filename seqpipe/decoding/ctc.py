@@ -1,0 +1,96 @@
+"""Connectionist temporal classification: greedy decoding and posteriors, over log-probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from seqpipe.sequence import PaddedSequence
+
+BLANK = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CTCHypothesis:
+    """Labels, and the emission steps that each occupies.
+
+    Attributes:
+        labels: without blanks and repeats, each in 1 to V - 1.
+        starts: first step of each label.
+        stops: step after the last of each label.
+        posteriors: of each label, the mean of its probability over its steps.
+    """
+
+    labels: tuple[int, ...]
+    starts: tuple[int, ...]
+    stops: tuple[int, ...]
+    posteriors: tuple[float, ...]
+
+
+def frames_needed(labels: Sequence[int]) -> int:
+    """The least number of emission steps for these labels: one each, and a blank between equal neighbours."""
+    return len(labels) + sum(first == second for first, second in zip(labels, labels[1:], strict=False))
+
+
+def greedy_decode(log_probabilities: PaddedSequence) -> list[CTCHypothesis]:
+    """The best label at each step, repeats merged and blanks removed (Graves et al. 2006, best path decoding).
+
+    Args:
+        log_probabilities: ``[B, T, V]``, label 0 being the blank.
+    """
+    best, labels = log_probabilities.values.max(dim=-1)  # [B, T] each
+    hypotheses = []
+    lengths = log_probabilities.lengths.tolist()
+    for row, probabilities, length in zip(labels.cpu(), best.exp().cpu(), lengths, strict=True):
+        if length == 0:
+            hypotheses.append(CTCHypothesis((), (), (), ()))
+            continue
+        runs, counts = torch.unique_consecutive(row[:length], return_counts=True)
+        stops = counts.cumsum(0)
+        sums = F.pad(probabilities[:length].double().cumsum(0), (1, 0))
+        means = (sums[stops] - sums[stops - counts]) / counts
+        kept = runs != BLANK
+        hypotheses.append(
+            CTCHypothesis(
+                tuple(runs[kept].tolist()),
+                tuple((stops - counts)[kept].tolist()),
+                tuple(stops[kept].tolist()),
+                tuple(means[kept].clamp(max=1.0).tolist()),
+            )
+        )
+    return hypotheses
+
+
+def label_posteriors(log_probabilities: PaddedSequence, labels: Sequence[Sequence[int]]) -> list[float]:
+    """The posterior of each row's label sequence, summed over all its alignments: exp(-CTC loss).
+
+    Computed in float64, so that it doesn't depend on the batch beyond the last digits of the log-probabilities.
+    """
+    values, lengths = log_probabilities
+    if not labels:
+        return []
+    losses = ctc_losses(values.detach().double().cpu(), lengths.cpu(), labels)
+    return (-losses).exp().clamp(max=1.0).tolist()
+
+
+def ctc_losses(values: Tensor, lengths: Tensor, labels: Sequence[Sequence[int]]) -> Tensor:
+    """-ln p(labels) of every row, ``[B]``: ``[B, T, V]`` log-probabilities against B label sequences.
+
+    A label sequence that doesn't fit into its row's steps has an infinite loss.
+    """
+    target_lengths = torch.tensor([len(row) for row in labels], dtype=torch.int64)
+    targets = torch.zeros(len(labels), max(1, int(target_lengths.max())), dtype=torch.int64)
+    for index, row in enumerate(labels):
+        targets[index, : len(row)] = torch.as_tensor(row, dtype=torch.int64)
+    return F.ctc_loss(
+        values.transpose(0, 1),
+        targets.to(values.device),
+        lengths.to(values.device),
+        target_lengths.to(values.device),
+        blank=BLANK,
+        reduction="none",
+    )

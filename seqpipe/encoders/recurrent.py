@@ -1,0 +1,145 @@
+"""The encoder: stacked recurrent layers, exact and fast on padded batches of unsorted lengths."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from seqpipe.encoders.initialization import Initialization, initialize_recurrent
+from seqpipe.encoders.segments import Segment, plan_segments
+from seqpipe.sequence import PaddedSequence, reverse_within_lengths, round_up
+from seqpipe.stage import InputSize, Stage
+
+Cell = Literal["lstm", "gru", "rnn_tanh", "rnn_relu"]
+Merge = Literal["concatenate", "sum"]
+
+
+class RecurrentEncoder(Stage):
+    """Stacked LSTM, GRU or plain recurrent layers, one way or both ways.
+
+    A bidirectional layer is two one-way layers, the backward one over rows reversed within their own length. That equals
+    ``nn.LSTM(bidirectional=True)`` on a packed batch to rounding, and stays in oneDNN's fused kernel, which the packed
+    path leaves. ``tools/bench_encoder.py`` measures both side by side.
+
+    Args:
+        input_size: D, features of a step.
+        cell: ``lstm`` (Hochreiter & Schmidhuber 1997, with forget gates), ``gru`` (Cho et al. 2014), ``rnn_tanh`` or
+            ``rnn_relu`` (Elman 1990).
+        hidden_size: H, units of a layer in each direction.
+        layers: how many are stacked.
+        bidirectional: run each layer both ways (Schuster & Paliwal 1997).
+        merge: directions side by side (``concatenate``, 2 H features) or added (``sum``, H features).
+        residual: add a layer's input to its output wherever the two have the same size.
+        layer_norm: normalise each step's features after every layer (Ba et al. 2016).
+        dropout: probability, after every layer but the last.
+        initialization: of the weights; see `initialize_recurrent`.
+        forget_bias: initial bias of an LSTM's forget gate (Jozefowicz et al. 2015); other biases start at 0.
+
+    Shape: ``[B, T, D]`` -> ``[B, T, 2 H]`` (``[B, T, H]`` one way or summed), lengths kept, zeros in the padding.
+
+    Example:
+        >>> encoder = RecurrentEncoder(input_size=80, hidden_size=32, layers=2)
+        >>> batch = PaddedSequence(torch.randn(2, 50, 80), torch.tensor([31, 50]))
+        >>> encoder(batch).values.shape
+        torch.Size([2, 50, 64])
+    """
+
+    role = "encoder"
+
+    def __init__(
+        self,
+        *,
+        input_size: InputSize,
+        cell: Cell = "lstm",
+        hidden_size: Annotated[int, Field(gt=0)] = 256,
+        layers: Annotated[int, Field(gt=0)] = 3,
+        bidirectional: bool = True,
+        merge: Merge = "concatenate",
+        residual: bool = False,
+        layer_norm: bool = False,
+        dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0,
+        initialization: Initialization = "orthogonal",
+        forget_bias: float = 1.0,
+    ) -> None:
+        super().__init__()
+        self.residual = residual
+        self.merge = merge
+        self.dropout = dropout
+        self.output_size = hidden_size * (2 if bidirectional and merge == "concatenate" else 1)
+        sizes = [input_size] + [self.output_size] * (layers - 1)
+
+        def stack() -> nn.ModuleList:
+            return nn.ModuleList(_one_way(cell, size, hidden_size) for size in sizes)
+
+        self.forward_layers = stack()
+        self.backward_layers = stack() if bidirectional else None
+        self.norms = nn.ModuleList(nn.LayerNorm(self.output_size) for _ in sizes) if layer_norm else None
+        for module in self.modules():
+            if isinstance(module, nn.RNNBase):
+                initialize_recurrent(module, initialization, forget_bias)
+
+    def forward(self, sequence: PaddedSequence) -> PaddedSequence:
+        """Encode a batch; the order of its rows doesn't matter."""
+        values, lengths = sequence.masked()
+        if values.device.type != "cpu":
+            return PaddedSequence(self._stack(values, lengths, [Segment(0, values.shape[1], len(values))]), lengths)
+        order = torch.argsort(lengths, descending=True, stable=True)
+        steps = values.shape[1]
+        # Rounded shapes: oneDNN keeps a primitive per shape it has met (design figure: 517 MB against 25 MB).
+        longest = round_up(int(lengths.max()), 8)
+        rows = len(values) if len(values) <= 8 else round_up(len(values), 8)
+        ordered = values.new_zeros(rows, longest, values.shape[2])
+        ordered[: len(values), : min(steps, longest)] = values[order, : min(steps, longest)]
+        ordered_lengths = F.pad(lengths[order], (0, rows - len(values)), value=1)
+        segments = plan_segments(ordered_lengths.tolist(), longest)
+        encoded = self._stack(ordered, ordered_lengths, segments)[: len(values), :steps]
+        encoded = encoded.index_select(0, torch.argsort(order))
+        return PaddedSequence(F.pad(encoded, (0, 0, 0, steps - encoded.shape[1])), lengths)
+
+    def _stack(self, values: Tensor, lengths: Tensor, segments: list[Segment]) -> Tensor:
+        """All layers over ``[B, T, D]``, rows sorted by falling length where there are several segments."""
+        padding = ~PaddedSequence(values, lengths).mask().unsqueeze(-1)  # [B, T, 1]
+        last = len(self.forward_layers) - 1
+        for index, layer in enumerate(self.forward_layers):
+            output = _run(layer, values, segments)
+            if self.backward_layers is not None:
+                reversed_values = reverse_within_lengths(values, lengths)
+                backward = _run(self.backward_layers[index], reversed_values, segments)
+                backward = reverse_within_lengths(backward, lengths)
+                output = output + backward if self.merge == "sum" else torch.cat([output, backward], dim=-1)
+            if self.norms is not None:
+                output = self.norms[index](output)
+            if self.residual and output.shape == values.shape:
+                output = output + values
+            if index < last:
+                output = F.dropout(output, self.dropout, self.training)
+            values = output.masked_fill(padding, 0.0)  # [B, T, output_size]
+        return values
+
+
+def _one_way(cell: Cell, input_size: int, hidden_size: int) -> nn.RNNBase:
+    if cell == "lstm":
+        return nn.LSTM(input_size, hidden_size, batch_first=True)
+    if cell == "gru":
+        return nn.GRU(input_size, hidden_size, batch_first=True)
+    return nn.RNN(input_size, hidden_size, batch_first=True, nonlinearity="tanh" if cell == "rnn_tanh" else "relu")
+
+
+def _run(layer: nn.Module, values: Tensor, segments: list[Segment]) -> Tensor:
+    """One direction over the segments, the state carried from each to the next: ``[B, T, D]`` -> ``[B, T, H]``."""
+    if len(segments) == 1:
+        return layer(values)[0]
+    outputs = []
+    state = None
+    for start, stop, rows in segments:
+        if isinstance(state, tuple):
+            state = tuple(part[:, :rows].contiguous() for part in state)
+        elif state is not None:
+            state = state[:, :rows].contiguous()
+        output, state = layer(values[:rows, start:stop], state)
+        outputs.append(F.pad(output, (0, 0, 0, 0, 0, len(values) - rows)))
+    return torch.cat(outputs, dim=1)

@@ -1,0 +1,63 @@
+"""The mistakes that seqpipe explains instead of showing a traceback."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class SeqpipeError(Exception):
+    """Base of all errors that a user can mend; the message says which item, what was received and what to do."""
+
+
+class ConfigError(SeqpipeError, ValueError):
+    """A recipe, an override or a constructor argument is wrong.
+
+    Attributes:
+        problems: pairs of a key path (``("pipeline", "encoder", "layers")``) and what is wrong there.
+    """
+
+    def __init__(self, problems: str | Iterable[tuple[tuple[str, ...], str]], *, source: str | None = None) -> None:
+        self.problems = [((), problems)] if isinstance(problems, str) else list(problems)
+        self.source = source
+        lines = [f"{'.'.join(path)}{' ' if path else ''}{message}" for path, message in self.problems]
+        super().__init__("\n".join(f"{source}: {line}" if source else line for line in lines))
+
+    def within(self, *prefix: str, source: str | None = None) -> ConfigError:
+        """The same problems, seen from further out."""
+        return ConfigError(
+            [((*prefix, *path), message) for path, message in self.problems], source=source or self.source
+        )
+
+
+class DataError(SeqpipeError, ValueError):
+    """A source of rows can't be read as the recipe says."""
+
+
+class InputError(SeqpipeError, ValueError):
+    """One input can't be used; the others can.
+
+    Attributes:
+        kind: a short fixed word for summaries: ``missing``, ``not a file``, ``unreadable``, ``undecodable``, ``empty``,
+            ``non-finite``, ``unknown character``, ``too short for its label``, ``bad value``.
+    """
+
+    def __init__(self, kind: str, message: str) -> None:
+        self.kind = kind
+        super().__init__(message)
+
+    def __reduce__(self) -> tuple[type[InputError], tuple[str, str]]:
+        return type(self), (self.kind, str(self))  # it travels from worker processes
+
+
+class RunError(SeqpipeError, ValueError):
+    """A run directory is unfinished, altered, truncated or of another version."""
+
+
+def did_you_mean(received: str, known: Iterable[str]) -> str:
+    """``"; did you mean x?"`` for the nearest known name, else the list of them."""
+    names = list(known)
+    nearest = difflib.get_close_matches(received, names, n=1, cutoff=0.6)
+    if nearest:
+        return f"; did you mean {nearest[0]}?"
+    return f"; known: {', '.join(sorted(names))}" if names else ""

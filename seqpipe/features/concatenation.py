@@ -1,0 +1,53 @@
+"""Several features of the same input, side by side."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from seqpipe.errors import ConfigError
+from seqpipe.sequence import PaddedSequence, concatenate_features
+from seqpipe.stage import Stage, StageConfig, Upstream
+
+
+class Concatenation(Stage):
+    """Run several stages over the same input and join their features: log-mel beside pitch, say.
+
+    Args:
+        previous: the stage before this one; passed by the pipeline.
+        stages: at least one; all must give the same number of steps (the same hop).
+
+    Shape: ``[B, T, D1]``, ``[B, T, D2]``, ... -> ``[B, T, D1 + D2 + ...]``.
+    """
+
+    role = "features"
+
+    def __init__(
+        self,
+        *,
+        stages: Annotated[list[StageConfig], Field(min_length=1)],
+        previous: Annotated[Any, Upstream("")] = None,
+    ) -> None:
+        super().__init__()
+        self.parts = nn.ModuleList(config.build(previous) for config in stages)
+        for part in self.parts:
+            if type(part).prepare is not Stage.prepare:
+                raise ConfigError(f"Concatenation: {type(part).__name__} works on single examples; put it in front")
+        self.output_size = sum(part.output_size for part in self.parts)
+        rates = {getattr(part, "frame_rate", None) for part in self.parts}
+        if len(rates) > 1:
+            raise ConfigError(f"Concatenation: stages must have the same hop; frames a second are {sorted(rates)}")
+
+    def output_lengths(self, lengths: Tensor) -> Tensor:
+        """Those of the first part."""
+        return self.parts[0].output_lengths(lengths)
+
+    def locate(self, prepared: Tensor, steps: Tensor) -> Tensor:
+        """As the first part does."""
+        return self.parts[0].locate(prepared, steps)
+
+    def forward(self, sequence: PaddedSequence) -> PaddedSequence:
+        """Run all parts and join them."""
+        return concatenate_features(part(sequence) for part in self.parts)

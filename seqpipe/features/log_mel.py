@@ -1,0 +1,76 @@
+"""Log-mel spectrogram."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from seqpipe.errors import ConfigError
+from seqpipe.features.spectrum import frame_counts, mel_filters, power_spectrum
+from seqpipe.sequence import PaddedSequence
+from seqpipe.stage import InputRate, Stage
+
+
+class LogMel(Stage):
+    """Natural logarithm of the power in mel-spaced bands (Davis & Mermelstein 1980; Slaney's filters).
+
+    Args:
+        sample_rate: of the incoming samples, in hertz.
+        n_mels: bands.
+        window_seconds: length of the Hann window.
+        hop_seconds: from one frame to the next.
+        low_hertz: lower edge of the lowest band.
+        high_hertz: upper edge of the highest band; half the sample rate when None.
+        floor: power below which a band counts as silent (samples in -1 to 1; 16-bit rounding noise is near 2e-7).
+
+    Shape: ``[B, S]`` -> ``[B, 1 + S // hop, n_mels]``; frame t is centred on second t · hop_seconds.
+    """
+
+    role = "features"
+
+    def __init__(
+        self,
+        *,
+        sample_rate: InputRate,
+        n_mels: Annotated[int, Field(gt=0)] = 80,
+        window_seconds: Annotated[float, Field(gt=0, le=1)] = 0.025,
+        hop_seconds: Annotated[float, Field(gt=0, le=1)] = 0.01,
+        low_hertz: Annotated[float, Field(ge=0)] = 20.0,
+        high_hertz: Annotated[float, Field(gt=0)] | None = None,
+        floor: Annotated[float, Field(gt=0)] = 1e-6,
+    ) -> None:
+        super().__init__()
+        if (high_hertz or sample_rate / 2) > sample_rate / 2 or low_hertz >= (high_hertz or sample_rate / 2):
+            raise ConfigError(
+                f"LogMel.high_hertz: bands from {low_hertz} to {high_hertz} Hz don't lie below half the sample rate, "
+                f"{sample_rate / 2} Hz"
+            )
+        self.hop_length = round(hop_seconds * sample_rate)
+        window = round(window_seconds * sample_rate)
+        self.n_fft = 2 ** math.ceil(math.log2(window))
+        self.floor = floor
+        self.output_size = n_mels
+        self.frame_rate = sample_rate / self.hop_length
+        self.register_buffer("window", torch.hann_window(window), persistent=False)
+        self.register_buffer("filters", mel_filters(sample_rate, self.n_fft, n_mels, low_hertz, high_hertz), False)
+        self.window: Tensor
+        self.filters: Tensor
+
+    def output_lengths(self, lengths: Tensor) -> Tensor:
+        """Samples -> frames."""
+        return frame_counts(lengths, self.hop_length)
+
+    def locate(self, prepared: Tensor, steps: Tensor) -> Tensor:
+        """Frames -> samples at their centres."""
+        return steps * self.hop_length
+
+    def forward(self, waveforms: PaddedSequence) -> PaddedSequence:
+        """Samples to log-mel frames, in fp32 whatever the precision around it."""
+        with torch.autocast(waveforms.values.device.type, enabled=False):
+            power, lengths = power_spectrum(waveforms, self.window, self.n_fft, self.hop_length)
+            mel = (power @ self.filters).clamp(min=self.floor).log()  # [B, T, n_mels]
+        return PaddedSequence(mel, lengths).masked()

@@ -1,0 +1,77 @@
+"""Zero mean and unit variance, of an utterance or of the training data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from seqpipe.errors import DataError
+from seqpipe.sequence import PaddedSequence
+from seqpipe.stage import InputSize, Stage
+
+
+class Normalization(Stage):
+    """Subtract the mean of every feature and divide by its standard deviation, over real steps only.
+
+    Args:
+        input_size: D, features of a step.
+        over: ``utterance`` takes each row's own statistics; ``global`` those of the training rows, learnt by `fit`.
+        variance: divide by the standard deviation; otherwise only the mean is removed.
+
+    Shape: ``[B, T, D]`` -> ``[B, T, D]``.
+    """
+
+    role = "features"
+    FLOOR = 1e-5  # of the variance: a feature that never changes stays 0 instead of blowing up
+
+    def __init__(
+        self, *, input_size: InputSize, over: Literal["utterance", "global"] = "utterance", variance: bool = True
+    ) -> None:
+        super().__init__()
+        self.over = over
+        self.variance = variance
+        self.output_size = input_size
+        self.learns = over == "global"
+        if over == "global":
+            self.register_buffer("mean", torch.zeros(input_size))
+            self.register_buffer("deviation", torch.ones(input_size))
+            self.mean: Tensor
+            self.deviation: Tensor
+
+    def fit(self, rows: Iterable[PaddedSequence]) -> None:
+        """One pass over the training features, merged batch by batch (Chan et al. 1979) in float64.
+
+        Raises:
+            DataError: there are no steps at all.
+        """
+        count, mean, squares = 0, torch.zeros(()), torch.zeros(())
+        for batch in rows:
+            steps = torch.cat(batch.rows()).double()  # [steps, D]
+            if len(steps) == 0:
+                continue
+            batch_mean = steps.mean(dim=0)
+            difference = batch_mean - mean
+            total = count + len(steps)
+            squares = squares + (steps - batch_mean).square().sum(0) + difference.square() * count * len(steps) / total
+            mean = mean + difference * len(steps) / total
+            count = total
+        if count == 0:
+            raise DataError("global normalisation needs training rows; there were no steps to take statistics of")
+        self.mean.copy_(mean)
+        self.deviation.copy_((squares / count).clamp(min=self.FLOOR).sqrt())
+
+    def forward(self, sequence: PaddedSequence) -> PaddedSequence:
+        """Normalise."""
+        values, lengths = sequence.masked()
+        if self.over == "global":
+            centred = values - self.mean
+            return PaddedSequence(centred / self.deviation if self.variance else centred, lengths).masked()
+        count = lengths.clamp(min=1).reshape(-1, 1, 1)
+        centred = PaddedSequence(values - values.sum(dim=1, keepdim=True) / count, lengths).masked().values
+        if self.variance:
+            variance = centred.square().sum(dim=1, keepdim=True) / count
+            centred = centred * variance.clamp(min=self.FLOOR).rsqrt()
+        return PaddedSequence(centred, lengths)

@@ -1,0 +1,42 @@
+"""Power spectra and mel spectra of padded batches, each row as if it were alone."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from seqpipe.sequence import PaddedSequence
+
+
+def frame_counts(samples: Tensor, hop_length: int) -> Tensor:
+    """Frames of centred windows: ``1 + S // hop_length``, for any S (one frame even of one sample)."""
+    return 1 + samples // hop_length
+
+
+def power_spectrum(waveforms: PaddedSequence, window: Tensor, n_fft: int, hop_length: int) -> PaddedSequence:
+    """Short-time power spectrum of ``[B, S]`` -> ``[B, T, 1 + n_fft / 2]``.
+
+    Frame t is centred on sample t · hop_length; beyond a row's ends stand zeros (librosa's ``pad_mode="constant"``).
+    Reflecting instead, as torchaudio does by default, mirrors at the end of the padding and changes a short row's last
+    frames with its neighbours in the batch.
+    """
+    values, lengths = waveforms.masked()
+    frames = frame_counts(lengths, hop_length)
+    padded = F.pad(values, (n_fft // 2, n_fft // 2))
+    spectrum = torch.stft(
+        padded, n_fft, hop_length, window.numel(), window, center=False, return_complex=True
+    )  # [B, F, T]
+    power = spectrum.real.square() + spectrum.imag.square()
+    steps = frame_counts(torch.tensor(values.shape[1]), hop_length)
+    return PaddedSequence(power.transpose(1, 2)[:, : int(steps)], frames)
+
+
+def mel_filters(sample_rate: int, n_fft: int, n_mels: int, low: float, high: float | None) -> Tensor:
+    """Triangular filters ``[1 + n_fft / 2, n_mels]``, Slaney's mel scale and area normalisation (librosa's default)."""
+    from seqpipe.features.torchaudio_import import torchaudio_functional
+
+    filters: Tensor = torchaudio_functional().melscale_fbanks(
+        n_fft // 2 + 1, low, high if high is not None else sample_rate / 2, n_mels, sample_rate, "slaney", "slaney"
+    )
+    return filters

@@ -1,0 +1,162 @@
+"""Recordings in: files of any format, rate and channel count become mono samples at one rate."""
+
+from __future__ import annotations
+
+import io
+import math
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from seqpipe.data.rows import AudioSpan
+from seqpipe.errors import InputError
+from seqpipe.randomness import Draw
+from seqpipe.sequence import PaddedSequence
+from seqpipe.stage import Stage
+
+
+class Waveform(Stage):
+    """Read audio files (wav, flac, ogg, mp3, whatever libsndfile knows), mix down and resample.
+
+    Args:
+        sample_rate: of the outgoing samples, in hertz.
+
+    Shape: in batches ``[B, S]`` -> ``[B, S]``. An input is a path, an `AudioSpan`, the bytes of a file, or a mapping with
+    ``array`` (``[S]`` or ``[S, channels]``, in -1 to 1) and ``sampling_rate``.
+    """
+
+    role = "features"
+    reads_files = True
+    unit = "second"
+
+    def __init__(self, *, sample_rate: Annotated[int, Field(ge=1000, le=384_000)] = 16_000) -> None:
+        super().__init__()
+        self.sample_rate = sample_rate
+        self.output_size = 1
+
+    def prepare(self, raw: Any, draw: Draw | None) -> Tensor:
+        """Samples ``[S]``, float32.
+
+        Raises:
+            InputError: the file is missing, no audio, empty, or holds values that are no finite numbers.
+        """
+        samples, rate = _read(raw)
+        name = _name(raw)
+        if len(samples) == 0:
+            raise InputError("empty", f"{name}: holds no samples")
+        if not np.isfinite(samples).all():
+            bad = int(np.flatnonzero(~np.isfinite(samples).reshape(len(samples), -1).all(axis=1))[0])
+            raise InputError("non-finite", f"{name}: sample {bad} ({bad / rate:.3f} s) is not a finite number")
+        mono = torch.from_numpy(np.ascontiguousarray(samples if samples.ndim == 1 else samples.mean(axis=1)))
+        return resample(mono, rate, self.sample_rate)
+
+    def measure(self, raw: Any) -> int:
+        """How many samples `prepare` will give, from the file's header alone."""
+        if isinstance(raw, dict):
+            return _resampled_length(len(raw["array"]), int(raw["sampling_rate"]), self.sample_rate)
+        span = _span(raw)
+        with _open(span) as file:
+            start, stop = _frames(span, file.samplerate, file.frames)
+            return _resampled_length(stop - start, file.samplerate, self.sample_rate)
+
+    def origin(self, raw: Any) -> float:
+        """Seconds from the beginning of the file to the beginning of the input."""
+        return raw.start if isinstance(raw, AudioSpan) else 0.0
+
+    def locate(self, prepared: Tensor, steps: Tensor) -> Tensor:
+        """Samples -> seconds from the beginning of the input."""
+        return steps / self.sample_rate
+
+    def forward(self, sequence: PaddedSequence) -> PaddedSequence:
+        """Nothing is left to do in a batch."""
+        return sequence
+
+
+def resample(samples: Tensor, rate: int, new_rate: int) -> Tensor:
+    """``[S]`` at ``rate`` hertz -> ``[S']`` at ``new_rate``, windowed-sinc interpolation, S' = ceil(S · new / old)."""
+    if rate == new_rate:
+        return samples
+    from seqpipe.features.torchaudio_import import torchaudio_functional
+
+    resampled: Tensor = torchaudio_functional().resample(samples, rate, new_rate)
+    return resampled
+
+
+def _resampled_length(length: int, rate: int, new_rate: int) -> int:
+    return length if rate == new_rate else math.ceil(length * new_rate / rate)
+
+
+def _span(raw: Any) -> AudioSpan:
+    if isinstance(raw, AudioSpan):
+        return raw
+    if isinstance(raw, (str, Path)):
+        return AudioSpan(Path(raw))
+    if isinstance(raw, bytes):
+        return AudioSpan(raw)
+    raise InputError("bad value", f"audio is a path, an AudioSpan, bytes or a mapping with array; got {type(raw)}")
+
+
+def _name(raw: Any) -> str:
+    return "audio array" if isinstance(raw, dict) else str(_span(raw))
+
+
+def _open(span: AudioSpan) -> Any:
+    import soundfile
+
+    source = span.source
+    if isinstance(source, Path):
+        if not source.exists():
+            raise InputError("missing", f"{source}: no such file")
+        if source.is_dir():
+            raise InputError("not a file", f"{source}: is a directory, not an audio file")
+        if source.stat().st_size == 0:
+            raise InputError("empty", f"{source}: the file is empty (0 bytes)")
+    try:
+        return soundfile.SoundFile(io.BytesIO(source) if isinstance(source, bytes) else source)
+    except PermissionError as error:
+        raise InputError("unreadable", f"{source!s}: {error.strerror}") from None
+    except soundfile.LibsndfileError as error:
+        if isinstance(source, Path):
+            try:
+                source.open("rb").close()
+            except OSError as unreadable:
+                raise InputError("unreadable", f"{source}: {unreadable.strerror}") from None
+        raise InputError("undecodable", f"{span}: is not audio that can be decoded ({error.error_string})") from None
+
+
+def _frames(span: AudioSpan, rate: int, frames: int) -> tuple[int, int]:
+    """The span in frames of the file."""
+    start = round(span.start * rate)
+    stop = frames if span.end is None else min(round(span.end * rate), frames)
+    if span.start < 0 or start >= max(stop, 1):
+        raise InputError(
+            "bad value", f"{span}: start and end leave nothing of a file of {frames / rate:.2f} s; give start < end"
+        )
+    return start, stop
+
+
+def _read(raw: Any) -> tuple[np.ndarray[Any, Any], int]:
+    """Samples ``[S]`` or ``[S, channels]`` in -1 to 1, and their rate."""
+    import soundfile
+
+    if isinstance(raw, dict):
+        return np.asarray(raw["array"], dtype=np.float32), int(raw["sampling_rate"])
+    span = _span(raw)
+    with _open(span) as file:
+        if file.frames == 0:
+            return np.zeros(0, dtype=np.float32), file.samplerate
+        start, stop = _frames(span, file.samplerate, file.frames)
+        try:
+            file.seek(start)
+            samples = file.read(stop - start, dtype="float32")
+        except soundfile.LibsndfileError as error:
+            raise InputError("undecodable", f"{span}: can't be decoded ({error.error_string})") from None
+        if len(samples) < stop - start:
+            raise InputError(
+                "truncated", f"{span}: ends after {len(samples)} of the {stop - start} samples that its header promises"
+            )
+        return samples, file.samplerate

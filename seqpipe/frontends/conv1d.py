@@ -1,0 +1,90 @@
+"""1-D convolutions over time."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from seqpipe.errors import ConfigError
+from seqpipe.frontends.activation import Activation, activate
+from seqpipe.frontends.masked_norm import NormalizationName, make_norm
+from seqpipe.frontends.span import Span, convolution_span, same_padding
+from seqpipe.sequence import PaddedSequence, length_mask
+from seqpipe.stage import InputSize, Stage
+
+Size = Annotated[int, Field(gt=0)]
+
+
+class Conv1dFrontEnd(Stage):
+    """1-D convolutions over time, each followed by normalisation and an activation.
+
+    Args:
+        input_size: D, features of a step.
+        channels: C of each layer.
+        kernels: steps that each layer sees.
+        strides: steps that each layer advances by.
+        normalization: ``batch`` (statistics over real steps only), ``layer`` (over the channels of a step) or ``none``.
+        activation: ``relu``, ``gelu``, ``silu`` or ``hardtanh`` (0 to 20).
+        dropout: probability, after every layer.
+
+    Shape: ``[B, T, D]`` -> ``[B, T', C]`` with T' = ceil(T / product of strides).
+    """
+
+    role = "frontend"
+
+    def __init__(
+        self,
+        *,
+        input_size: InputSize,
+        channels: Annotated[list[Size], Field(min_length=1)] = [256, 256],  # noqa: B006
+        kernels: list[Size] = [5, 5],  # noqa: B006
+        strides: list[Size] = [2, 1],  # noqa: B006
+        normalization: NormalizationName = "batch",
+        activation: Activation = "relu",
+        dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0,
+    ) -> None:
+        super().__init__()
+        if not len(channels) == len(kernels) == len(strides):
+            raise ConfigError(
+                "Conv1dFrontEnd: channels, kernels and strides need one entry a layer; "
+                f"received {len(channels)}, {len(kernels)} and {len(strides)}"
+            )
+        self.activation: Activation = activation
+        self.dropout = dropout
+        self.kernels, self.strides = kernels, strides
+        self.convolutions = nn.ModuleList()
+        self.norms = nn.ModuleList()
+        previous, self.span = input_size, Span()
+        for channel, kernel, stride in zip(channels, kernels, strides, strict=True):
+            self.convolutions.append(nn.Conv1d(previous, channel, kernel, stride, bias=normalization == "none"))
+            self.norms.append(make_norm(normalization, channel))
+            previous = channel
+            self.span = self.span.then(convolution_span(kernel, stride))
+        self.output_size = previous
+
+    def output_lengths(self, lengths: Tensor) -> Tensor:
+        """Steps out: ceil(steps in / stride), layer by layer."""
+        for stride in self.strides:
+            lengths = (lengths - 1).div(stride, rounding_mode="floor") + 1
+        return lengths
+
+    def locate(self, prepared: Tensor, steps: Tensor) -> Tensor:
+        """Output steps -> the input steps that they are centred on."""
+        return steps * self.span.stride + self.span.offset
+
+    def forward(self, sequence: PaddedSequence) -> PaddedSequence:
+        """Convolve."""
+        values, lengths = sequence.masked()
+        values = values.transpose(1, 2)  # [B, D, T]
+        for convolution, norm, kernel, stride in zip(
+            self.convolutions, self.norms, self.kernels, self.strides, strict=True
+        ):
+            values = convolution(F.pad(values, same_padding(kernel)))  # [B, C, T']
+            lengths = (lengths - 1).div(stride, rounding_mode="floor") + 1
+            mask = length_mask(lengths, values.shape[2]).unsqueeze(1)
+            values = activate(norm(values, mask), self.activation)
+            values = F.dropout(values, self.dropout, self.training).masked_fill(~mask, 0.0)
+        return PaddedSequence(values.transpose(1, 2), lengths)

@@ -1,0 +1,80 @@
+"""Normalisation inside convolutional front-ends that padding can't touch."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+NormalizationName = Literal["batch", "layer", "none"]
+
+
+def make_norm(name: NormalizationName, channels: int) -> nn.Module:
+    """A module that takes ``(values [B, C, T, ...], mask [B, 1, T, ...])``."""
+    if name == "batch":
+        return MaskedBatchNorm(channels)
+    return MaskedLayerNorm(channels) if name == "layer" else NoNorm()
+
+
+class NoNorm(nn.Module):
+    """Leaves values as they are."""
+
+    def forward(self, values: Tensor, mask: Tensor) -> Tensor:
+        """The values."""
+        return values
+
+
+class MaskedLayerNorm(nn.Module):
+    """Normalise over the channels of each position by itself (Ba et al. 2016)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(channels)
+
+    def forward(self, values: Tensor, mask: Tensor) -> Tensor:
+        """``[B, C, T, ...]`` -> the same shape."""
+        normed: Tensor = self.norm(values.movedim(1, -1)).movedim(-1, 1)
+        return normed
+
+
+class MaskedBatchNorm(nn.Module):
+    """Batch normalisation (Ioffe & Szegedy 2015) whose statistics come from real steps only.
+
+    Args:
+        channels: C.
+        momentum: weight of a batch in the running statistics.
+        epsilon: added to the variance.
+    """
+
+    def __init__(self, channels: int, momentum: float = 0.1, epsilon: float = 1e-5) -> None:
+        super().__init__()
+        self.momentum, self.epsilon = momentum, epsilon
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_variance", torch.ones(channels))
+        self.running_mean: Tensor
+        self.running_variance: Tensor
+
+    def forward(self, values: Tensor, mask: Tensor) -> Tensor:
+        """``[B, C, T, ...]``, mask ``[B, 1, T, ...]`` -> the same shape; the padding of the result is unspecified."""
+        if not self.training:
+            return F.batch_norm(
+                values, self.running_mean, self.running_variance, self.weight, self.bias, False, 0.0, self.epsilon
+            )
+        dtype = values.dtype
+        values = values.float()
+        kept = values.masked_fill(~mask, 0.0)
+        dims = [0, *range(2, values.dim())]
+        count = mask.sum() * (values[0, 0].numel() // mask[0, 0].numel())
+        mean = kept.sum(dims) / count
+        variance = (kept.square().sum(dims) / count - mean.square()).clamp(min=0.0)
+        with torch.no_grad():
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_variance.lerp_(variance * count / (count - 1).clamp(min=1), self.momentum)
+        scale = self.weight * (variance + self.epsilon).rsqrt()
+        shift = self.bias - mean * scale
+        shape = [1, -1, *([1] * (values.dim() - 2))]
+        return torch.addcmul(shift.reshape(shape), kept, scale.reshape(shape)).to(dtype)

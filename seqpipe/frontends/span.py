@@ -1,0 +1,42 @@
+"""Which input steps stand behind an output step."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Span(NamedTuple):
+    """Output step k sees ``width`` input steps around ``k * stride + offset``.
+
+    Attributes:
+        stride: input steps from one output step to the next.
+        offset: centre of what output step 0 sees, in input steps.
+        width: input steps that an output step sees.
+    """
+
+    stride: int = 1
+    offset: float = 0.0
+    width: int = 1
+
+    def then(self, other: Span) -> Span:
+        """The span of a second layer behind this one."""
+        return Span(
+            self.stride * other.stride,
+            self.offset + self.stride * other.offset,
+            self.width + (other.width - 1) * self.stride,
+        )
+
+
+def convolution_span(kernel: int, stride: int) -> Span:
+    """A convolution padded by ``kernel - 1``, half of it in front: as many outputs as there are starts of strides."""
+    return Span(stride, (kernel - 1) / 2 - (kernel - 1) // 2, kernel)
+
+
+def strided_length(length: int, stride: int) -> int:
+    """Outputs of such a convolution: every stride-th step, beginning with the first."""
+    return (length - 1) // stride + 1
+
+
+def same_padding(kernel: int) -> tuple[int, int]:
+    """Steps of padding in front and behind of such a convolution."""
+    return (kernel - 1) // 2, kernel // 2

@@ -1,0 +1,183 @@
+"""The CTC head: transcripts out of emissions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from seqpipe.decoding.ctc import CTCHypothesis, ctc_losses, frames_needed, greedy_decode, label_posteriors
+from seqpipe.errors import ConfigError, InputError
+from seqpipe.heads.error_rates import character_errors, word_errors
+from seqpipe.heads.text import TextRule, apply_rules, describe_rules
+from seqpipe.heads.transcript import Token, Transcript, group_words
+from seqpipe.heads.units import Characters, SentencePieceUnits, Units, load_units
+from seqpipe.sequence import PaddedSequence
+from seqpipe.stage import InputSize, Stage
+
+
+class CTCDecoding(BaseModel):
+    """The keys of ``decoding:`` in a recipe with a CTC head."""
+
+    model_config = ConfigDict(extra="forbid")
+    method: Literal["greedy"] = "greedy"
+
+
+class CTCHead(Stage):
+    """Transcribe by connectionist temporal classification (Graves et al. 2006), over characters or subword units.
+
+    The units are learnt from the training texts by `fit`, or come with `load_assets`; the output layer is made then.
+
+    Args:
+        input_size: D, features of an encoded step.
+        units: ``characters``, or ``unigram`` or ``bpe`` for SentencePiece units.
+        vocabulary_size: how many SentencePiece units; not used for characters.
+        text: rules applied to the training texts, and to both sides before scoring, in this order: ``nfc``, ``nfkc``,
+            ``lowercase``, ``uppercase``, ``no_punctuation``, ``collapse_spaces``.
+        dropout: probability, on the encoded steps.
+
+    Shape: ``[B, T, D]`` -> log-probabilities ``[B, T, V]``; label 0 is the blank.
+
+    Example:
+        >>> head = CTCHead(input_size=8)
+        >>> head.fit(["on", "off"])
+        >>> head.encode_target("foo").tolist()
+        [1, 3, 3]
+    """
+
+    role = "head"
+    learns = True
+    main_score = "wer"
+    decoding = CTCDecoding
+
+    def __init__(
+        self,
+        *,
+        input_size: InputSize,
+        units: Literal["characters", "unigram", "bpe"] = "characters",
+        vocabulary_size: Annotated[int, Field(gt=1)] = 500,
+        text: list[TextRule] = [],  # noqa: B006
+        dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0,
+    ) -> None:
+        super().__init__()
+        self.input_size, self.kind, self.vocabulary_size = input_size, units, vocabulary_size
+        self.rules: list[TextRule] = text
+        self.dropout = dropout
+        self._units: Units | None = None
+        self.output: nn.Linear | None = None
+
+    @property
+    def units(self) -> Units:
+        """What texts are spelt in.
+
+        Raises:
+            ConfigError: neither `fit` nor `load_assets` has been called.
+        """
+        if self._units is None:
+            raise ConfigError("CTCHead has no units yet: call fit(texts) or load_assets(folder) first")
+        return self._units
+
+    def fit(self, rows: Iterable[str]) -> None:
+        """Learn the units from the training texts."""
+        texts = (apply_rules(text, self.rules) for text in rows)
+        if self.kind == "characters":
+            self._adopt(Characters.learn(texts))
+        else:
+            self._adopt(SentencePieceUnits.learn(texts, self.vocabulary_size, self.kind))
+
+    def _adopt(self, units: Units) -> None:
+        self._units = units
+        self.output_size = len(units) + 1
+        self.output = nn.Linear(self.input_size, self.output_size)
+
+    def save_assets(self, folder: Path) -> None:
+        """Write the units."""
+        self.units.save(folder)
+
+    def load_assets(self, folder: Path) -> None:
+        """Restore the units."""
+        self._adopt(load_units(folder))
+
+    def encode_target(self, raw: Any) -> Tensor:
+        """A text as labels ``[L]`` int64, each in 1 to V - 1.
+
+        Raises:
+            InputError: it is no text, or holds characters that the vocabulary lacks.
+        """
+        if not isinstance(raw, str):
+            raise InputError("bad value", f"the target should be text; received {raw!r}")
+        return torch.tensor(self.units.encode(apply_rules(raw, self.rules)), dtype=torch.int64) + 1
+
+    def steps_needed(self, target: Tensor) -> int:
+        """Encoded steps that a target takes at least."""
+        return frames_needed(target.tolist())
+
+    def forward(self, encoded: PaddedSequence) -> PaddedSequence:
+        """Log-probabilities ``[B, T, V]``, in fp32 whatever the precision around it."""
+        if self.output is None:
+            raise ConfigError("CTCHead has no units yet: call fit(texts) or load_assets(folder) first")
+        logits = self.output(F.dropout(encoded.values, self.dropout, self.training))
+        return PaddedSequence(F.log_softmax(logits.float(), dim=-1), encoded.lengths)
+
+    def loss(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Sum of the rows' CTC losses, in nats, and the number of labels that it is a sum over.
+
+        Raises:
+            InputError: a target doesn't fit into its row's steps; the message names its position in the batch.
+        """
+        emissions, lengths = self(encoded)
+        labels = [target.tolist() for target in targets]
+        for position, (row, length) in enumerate(zip(labels, lengths.tolist(), strict=True)):
+            if frames_needed(row) > length:
+                raise InputError(
+                    "too short for its label",
+                    f"row {position} of the batch: {len(row)} labels need {frames_needed(row)} steps, and {length} are "
+                    "left after the front-end; lower its time strides or use larger units",
+                )
+        losses = ctc_losses(emissions, lengths, labels)
+        return losses.sum(), torch.tensor(float(max(1, sum(map(len, labels)))), device=losses.device)
+
+    def decode(self, encoded: PaddedSequence, options: CTCDecoding | None = None) -> list[tuple[CTCHypothesis, float]]:
+        """The best hypothesis of every row, in encoded steps, and its posterior probability."""
+        emissions = self(encoded)
+        hypotheses = greedy_decode(emissions)
+        return list(
+            zip(hypotheses, label_posteriors(emissions, [item.labels for item in hypotheses]), strict=True)
+        )
+
+    def predict(
+        self, row_id: str, hypothesis: tuple[CTCHypothesis, float], locate: Callable[[Tensor], Tensor]
+    ) -> Transcript:
+        """A hypothesis as an answer; ``locate`` turns encoded steps (fractions too) into places in the input."""
+        path, confidence = hypothesis
+        # A step stands for the time around its centre: half a step to both sides.
+        starts = locate(torch.tensor(path.starts, dtype=torch.float64) - 0.5).tolist()
+        ends = locate(torch.tensor(path.stops, dtype=torch.float64) - 0.5).tolist()
+        numbers = [label - 1 for label in path.labels]
+        tokens = tuple(
+            Token(self.units.piece(number), start, end, posterior)
+            for number, start, end, posterior in zip(numbers, starts, ends, path.posteriors, strict=True)
+        )
+        return Transcript(row_id, self.units.decode(numbers), confidence, group_words(tokens), tokens)
+
+    def score(self, references: Sequence[str], predictions: Sequence[Transcript]) -> dict[str, float]:
+        """``wer`` and ``cer`` over the corpus, in per cent, after the text rules on both sides."""
+        said, heard = self.comparable(references, predictions)
+        return {"wer": word_errors(said, heard).rate, "cer": character_errors(said, heard).rate}
+
+    def comparable(self, references: Sequence[str], predictions: Sequence[Transcript]) -> tuple[list[str], list[str]]:
+        """References and hypotheses as they are compared."""
+        return (
+            [apply_rules(text, self.rules) for text in references],
+            [apply_rules(prediction.text, self.rules) for prediction in predictions],
+        )
+
+    @property
+    def scoring(self) -> str:
+        """How text is normalised before scoring, in words."""
+        return describe_rules(self.rules)

@@ -1,0 +1,77 @@
+"""What a transcribing head answers."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One unit of a transcript.
+
+    Attributes:
+        text: the unit as it stands in the transcript.
+        start: where it begins, in the unit of the input (seconds for audio).
+        end: where it ends.
+        confidence: mean posterior over its steps, 0 to 1.
+    """
+
+    text: str
+    start: float
+    end: float
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word of a transcript, with the place of its first and last unit."""
+
+    text: str
+    start: float
+    end: float
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """The text of one input.
+
+    Attributes:
+        id: of the row.
+        text: as decoded.
+        confidence: posterior probability of the text given the input, 0 to 1, over all its alignments.
+        words: with places.
+        tokens: with places and confidence.
+    """
+
+    id: str
+    text: str
+    confidence: float
+    words: tuple[Word, ...]
+    tokens: tuple[Token, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """One JSON object; places rounded to 0.1 ms, probabilities to 6 digits."""
+        record = asdict(self)
+        for item in (*record["words"], *record["tokens"]):
+            item["start"], item["end"] = round(item["start"], 4), round(item["end"], 4)
+            if "confidence" in item:
+                item["confidence"] = round(item["confidence"], 6)
+        record["confidence"] = round(record["confidence"], 6)
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in record.items()}
+
+
+def group_words(tokens: tuple[Token, ...]) -> tuple[Word, ...]:
+    """Tokens joined to words at white space (inside tokens too)."""
+    words: list[Word] = []
+    text, start, end = "", 0.0, 0.0
+    for token in tokens:
+        pieces = token.text.split(" ")
+        for index, piece in enumerate(pieces):
+            if index > 0 and text:
+                words.append(Word(text, start, end))
+                text = ""
+            if piece:
+                start = token.start if not text else start
+                text, end = text + piece, token.end
+    return (*words, Word(text, start, end)) if text else tuple(words)

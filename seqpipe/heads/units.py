@@ -1,0 +1,175 @@
+"""What a text is spelt in: characters, or SentencePiece units, learnt from the training rows."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Literal, Protocol
+
+from seqpipe.errors import DataError, InputError, RunError
+
+
+class Units(Protocol):
+    """A text as a sequence of numbers from 0 to ``len(units) - 1``, and back."""
+
+    def __len__(self) -> int: ...
+    def encode(self, text: str) -> list[int]:
+        """Numbers of a text; raises `InputError` where a character is unknown."""
+        ...
+
+    def decode(self, numbers: Sequence[int]) -> str:
+        """The text of numbers."""
+        ...
+
+    def piece(self, number: int) -> str:
+        """How one unit is written in results; a leading space belongs to it."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write as a file of an existing folder."""
+        ...
+
+
+class Characters:
+    """The characters that occur in the training texts, sorted.
+
+    Args:
+        characters: each a string of one character, without repeats.
+    """
+
+    FILE = "characters.json"
+
+    def __init__(self, characters: Sequence[str]) -> None:
+        self.characters = list(characters)
+        self._numbers = {character: number for number, character in enumerate(self.characters)}
+
+    @classmethod
+    def learn(cls, texts: Iterable[str]) -> Characters:
+        """All characters of the texts.
+
+        Raises:
+            DataError: there is no text.
+        """
+        found: set[str] = set()
+        for text in texts:
+            found.update(text)
+        if not found:
+            raise DataError("the training rows hold no text to learn characters from")
+        return cls(sorted(found))
+
+    def __len__(self) -> int:
+        return len(self.characters)
+
+    def encode(self, text: str) -> list[int]:
+        """Numbers of a text; raises `InputError` where a character is unknown."""
+        unknown = sorted(set(text) - self._numbers.keys())
+        if unknown:
+            raise InputError(
+                "unknown character",
+                f"{text!r} holds {', '.join(repr(sign) for sign in unknown)}, which the vocabulary of "
+                f"{len(self)} characters lacks",
+            )
+        return [self._numbers[character] for character in text]
+
+    def decode(self, numbers: Sequence[int]) -> str:
+        """The text of numbers."""
+        return "".join(self.characters[number] for number in numbers)
+
+    def piece(self, number: int) -> str:
+        """The character."""
+        return self.characters[number]
+
+    def save(self, folder: Path) -> None:
+        """Write ``characters.json``."""
+        (folder / self.FILE).write_text(json.dumps(self.characters, ensure_ascii=False) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Characters:
+        """What `save` wrote."""
+        return cls(json.loads((folder / cls.FILE).read_text(encoding="utf-8")))
+
+
+class SentencePieceUnits:
+    """Subword units (Kudo & Richardson 2018).
+
+    Args:
+        model: a serialised SentencePiece model.
+    """
+
+    FILE = "sentencepiece.model"
+
+    def __init__(self, model: bytes) -> None:
+        import sentencepiece
+
+        self.model = model
+        self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
+        self._unknown = self._processor.unk_id()
+
+    @classmethod
+    def learn(cls, texts: Iterable[str], size: int, kind: Literal["unigram", "bpe"]) -> SentencePieceUnits:
+        """Train a model of ``size`` units.
+
+        Raises:
+            DataError: SentencePiece can't make that many units out of the texts; its reason is given.
+        """
+        import sentencepiece
+
+        written = io.BytesIO()
+        try:
+            sentencepiece.SentencePieceTrainer.train(
+                sentence_iterator=iter(texts),
+                model_writer=written,
+                vocab_size=size,
+                model_type=kind,
+                character_coverage=1.0,
+                normalization_rule_name="identity",  # the recipe's own rules have been applied
+                bos_id=-1,
+                eos_id=-1,
+                num_threads=1,  # the order of additions, and so the model, must not depend on the machine
+                minloglevel=2,
+            )
+        except RuntimeError as error:
+            raise DataError(f"SentencePiece can't learn {size} units (vocabulary_size): {error}") from None
+        return cls(written.getvalue())
+
+    def __len__(self) -> int:
+        return int(self._processor.get_piece_size())
+
+    def encode(self, text: str) -> list[int]:
+        """Numbers of a text; raises `InputError` where a character is unknown."""
+        numbers: list[int] = self._processor.encode(text)
+        if self._unknown in numbers:
+            raise InputError("unknown character", f"{text!r} holds characters that the SentencePiece units lack")
+        return numbers
+
+    def decode(self, numbers: Sequence[int]) -> str:
+        """The text of numbers."""
+        return str(self._processor.decode(list(numbers)))
+
+    def piece(self, number: int) -> str:
+        """The unit, with a space where SentencePiece writes its mark for one."""
+        return str(self._processor.id_to_piece(number)).replace("\u2581", " ")
+
+    def save(self, folder: Path) -> None:
+        """Write ``sentencepiece.model``."""
+        (folder / self.FILE).write_bytes(self.model)
+
+    @classmethod
+    def load(cls, folder: Path) -> SentencePieceUnits:
+        """What `save` wrote."""
+        return cls((folder / cls.FILE).read_bytes())
+
+
+def load_units(folder: Path) -> Units:
+    """Whichever units a folder holds.
+
+    Raises:
+        RunError: it holds none.
+    """
+    for kind in (Characters, SentencePieceUnits):
+        if (folder / kind.FILE).exists():
+            units: Units = kind.load(folder)
+            return units
+    raise RunError(f"{folder}: holds neither {Characters.FILE} nor {SentencePieceUnits.FILE}")

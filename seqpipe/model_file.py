@@ -1,0 +1,135 @@
+"""A model on disk: recipe.yaml, assets/ and model.safetensors, which vouches for all of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from seqpipe.errors import ConfigError, RunError, did_you_mean
+from seqpipe.recipe import Recipe, parse_recipe, read_yaml
+
+if TYPE_CHECKING:
+    from seqpipe.pipeline import Pipeline
+
+FORMAT_VERSION = 1
+MODEL, RECIPE, ASSETS = "model.safetensors", "recipe.yaml", "assets"
+
+
+def save(pipeline: Pipeline, folder: Path, info: dict[str, str]) -> None:
+    """Write everything beside its place first, then move it there; the weights, which vouch for the rest, last."""
+    folder.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=".saving-", dir=folder))
+    try:
+        (draft / ASSETS / "features").mkdir(parents=True)
+        (draft / ASSETS / "head").mkdir()
+        pipeline.features.save_assets(draft / ASSETS / "features")
+        pipeline.head.save_assets(draft / ASSETS / "head")
+        (draft / RECIPE).write_text(pipeline.recipe.dump(), encoding="utf-8")
+        # Cloned: LSTM weights may share one storage, which safetensors refuses.
+        weights = {name: value.detach().cpu().clone().contiguous() for name, value in pipeline.state_dict().items()}
+        metadata = {
+            **info,
+            "format_version": str(FORMAT_VERSION),
+            "files": json.dumps(_hashes(draft)),
+            "weights": _hash_weights(weights),
+        }
+        save_file(weights, draft / MODEL, metadata)
+        with (draft / MODEL).open("rb") as file:
+            os.fsync(file.fileno())
+        _move(draft, folder)
+    except SafetensorError as error:  # safetensors wraps the operating system's "no space left"
+        raise OSError(f"{folder / MODEL}: can't be written: {error}") from None
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _move(draft: Path, folder: Path) -> None:
+    """Put the draft's files in place; assets and recipe are replaced only if they differ."""
+    hashes = _hashes(draft)
+    for name, wanted in hashes.items():
+        target = folder / name
+        if not target.exists() or _hash(target) != wanted:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            (draft / name).replace(target)
+    (draft / MODEL).replace(folder / MODEL)
+
+
+def read(folder: Path) -> tuple[Recipe, dict[str, Tensor]]:
+    """Recipe and weights of a run directory, after checking that every file is as it was saved."""
+    folder = Path(folder)
+    path = folder / MODEL
+    if not folder.is_dir():
+        raise RunError(f"{folder}: there is no such run directory")
+    if not path.is_file():
+        raise RunError(f"{folder}: holds no {MODEL}; is it a run directory whose training has saved a model?")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise RunError(f"{path}: is truncated or no model file ({error}); restore it, or train again") from None
+    version = metadata.get("format_version", "")
+    if not version.isdigit():
+        raise RunError(f"{path}: is not a model of seqpipe (its metadata has no format_version)")
+    if int(version) > FORMAT_VERSION:
+        raise RunError(
+            f"{path}: was written by a newer seqpipe (format {version}; this one reads up to {FORMAT_VERSION}); upgrade"
+        )
+    if _hash_weights(weights) != metadata.get("weights"):
+        raise RunError(f"{path}: was altered since it was saved (the checksum of its weights differs)")
+    for name, wanted in json.loads(metadata["files"]).items():
+        if not (folder / name).is_file():
+            raise RunError(f"{folder / name}: is missing from the run directory")
+        if _hash(folder / name) != wanted:
+            raise RunError(f"{folder / name}: was altered since the model was saved; put the original back")
+    tree = read_yaml(folder / RECIPE)
+    try:
+        return parse_recipe(tree, str(folder / RECIPE)), weights
+    except ConfigError as error:
+        raise RunError(str(error)) from None
+
+
+def put_weights(pipeline: Pipeline, weights: dict[str, Tensor], folder: Path) -> None:
+    """Copy weights into a pipeline; all must be there and fit."""
+    own = pipeline.state_dict()
+    for name, value in own.items():
+        if name not in weights:
+            raise RunError(f"{folder / MODEL}: lacks the weights {name}{did_you_mean(name, weights)}")
+        if weights[name].shape != value.shape:
+            raise RunError(
+                f"{folder / MODEL}: {name} has shape {list(weights[name].shape)}, the recipe asks for {list(value.shape)}"
+            )
+    with torch.no_grad():
+        for name, value in own.items():
+            value.copy_(weights[name])
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): _hash(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != MODEL
+    }
+
+
+def _hash(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _hash_weights(weights: dict[str, Tensor]) -> str:
+    total = hashlib.sha256()
+    for name in sorted(weights):
+        value = weights[name].contiguous()
+        total.update(f"{name} {value.dtype} {list(value.shape)}\n".encode())
+        total.update(value.reshape(-1).view(torch.uint8).numpy())
+    return total.hexdigest()

@@ -1,0 +1,155 @@
+"""The chain: features, front-end, encoder, head; built from a recipe, fitted, saved and loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from seqpipe import model_file
+from seqpipe.data.rows import Row
+from seqpipe.errors import ConfigError
+from seqpipe.recipe import Recipe
+from seqpipe.sequence import PaddedSequence
+from seqpipe.stage import Stage, StageConfig
+
+
+class Pipeline(nn.Module):
+    """All stages of a recipe, as one module.
+
+    Stages learn what they must know from the training rows (`fit`) before they have parameters; a saved pipeline has it
+    in its assets.
+
+    Args:
+        recipe: what to build.
+
+    Attributes:
+        features, frontend, encoder, head: the stages, once `fit` or `load` has built them; front-end and encoder may be
+            missing (None).
+    """
+
+    features: Any
+    frontend: Stage | None
+    encoder: Stage | None
+    head: Any
+
+    def __init__(self, recipe: Recipe) -> None:
+        super().__init__()
+        self.recipe = recipe
+        self.features = _built(recipe.pipeline.features, None, "features")
+        self.frontend = self.encoder = None
+        self.head = None
+
+    def fit(self, rows: Sequence[Row]) -> None:
+        """Let features and head learn from the training rows, then make all parameters from the recipe's seed."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.recipe.training.seed)
+            self.features.fit([row.input for row in rows])
+            self._build()
+            self.head.fit(row.target for row in rows)
+
+    def _build(self) -> None:
+        config = self.recipe.pipeline
+        self.frontend = _built(config.frontend, self.features, "frontend") if config.frontend else None
+        self.encoder = _built(config.encoder, self.frontend or self.features, "encoder") if config.encoder else None
+        self.head = _built(config.head, self.encoder or self.frontend or self.features, "head")
+
+    # Forward
+
+    def forward(self, batch: PaddedSequence) -> PaddedSequence:
+        """Prepared inputs ``[B, S]`` to encoded steps ``[B, T, D]``."""
+        sequence: PaddedSequence = self.features(batch)
+        if self.frontend is not None:
+            sequence = self.frontend(sequence)
+        if self.encoder is not None:
+            sequence = self.encoder(sequence)
+        return sequence
+
+    def loss(self, batch: PaddedSequence, targets: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Sum of the losses, and what it is to be divided by over all devices and accumulated batches."""
+        result: tuple[Tensor, Tensor] = self.head.loss(self(batch), targets)
+        return result
+
+    def encoded_lengths(self, prepared_lengths: Tensor) -> Tensor:
+        """Steps that reach the head, for lengths of prepared inputs."""
+        lengths = self.features.output_lengths(prepared_lengths)
+        return self.frontend.output_lengths(lengths) if self.frontend is not None else lengths
+
+    def shortest_encoded(self, measured: int) -> int:
+        """The least number of steps that reach the head, over all augmentation, for an input of this length."""
+        return int(self.encoded_lengths(torch.tensor([self.features.shortest_length(measured)])))
+
+    def predict_batch(
+        self, ids: Sequence[str], raws: Sequence[Any], prepared: Sequence[Tensor], options: Any = None
+    ) -> list[Any]:
+        """Predictions for prepared inputs, in their order.
+
+        Args:
+            ids: of the rows.
+            raws: the inputs, as `prepare` received them.
+            prepared: what the features' `prepare` made of them.
+            options: of decoding; the recipe's when None.
+        """
+        if options is None:
+            options = self.head.decoding.model_validate(self.recipe.decoding)
+        device = next(self.parameters()).device
+        with torch.inference_mode():
+            encoded = self(PaddedSequence.pad(list(prepared)).to(device))
+            hypotheses = self.head.decode(encoded, options)
+        return [
+            self.head.predict(row_id, hypothesis, lambda steps, raw=raw, item=item: self._locate(raw, item, steps))
+            for row_id, hypothesis, raw, item in zip(ids, hypotheses, raws, prepared, strict=True)
+        ]
+
+    def _locate(self, raw: Any, prepared: Tensor, steps: Tensor) -> Tensor:
+        """Encoded steps of one example as places in its input, never outside it."""
+        if self.frontend is not None:
+            steps = self.frontend.locate(prepared, steps)
+        places = self.features.locate(prepared, steps)
+        bounds = self.features.locate(prepared, self._whole(prepared))
+        return places.clamp(min=0.0, max=float(bounds)) + self.features.origin(raw)
+
+    def _whole(self, prepared: Tensor) -> Tensor:
+        """The end of a prepared input, in steps of the last feature stage."""
+        frames = self.features.output_lengths(torch.tensor([len(prepared)]))
+        return frames.double().squeeze(0)
+
+    # On disk
+
+    def save(self, folder: Path, info: dict[str, str] | None = None) -> None:
+        """Write recipe, assets and weights into a folder; what stood there stays valid until the last moment.
+
+        Args:
+            folder: made if it isn't there.
+            info: further metadata of the model file (epoch, say).
+
+        Raises:
+            OSError: no space left, no permission; the model saved before is still whole.
+        """
+        model_file.save(self, folder, info or {})
+
+    @classmethod
+    def load(cls, folder: Path) -> Pipeline:
+        """The pipeline of a run directory, in evaluation mode, on the CPU. Runs no code that the folder names.
+
+        Raises:
+            RunError: the folder holds no model, or one that is truncated, altered or of a newer version.
+        """
+        recipe, weights = model_file.read(folder)
+        pipeline = cls(recipe)
+        assets = folder / model_file.ASSETS
+        pipeline.features.load_assets(assets / "features")
+        pipeline._build()
+        pipeline.head.load_assets(assets / "head")
+        model_file.put_weights(pipeline, weights, folder)
+        return pipeline.eval()
+
+
+def _built(config: StageConfig, previous: Stage | None, slot: str) -> Stage:
+    try:
+        return config.build(previous)
+    except ConfigError as error:
+        raise error.within("pipeline", slot) from None

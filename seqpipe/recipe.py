@@ -1,0 +1,267 @@
+"""The schema of a recipe file, and reading one."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
+
+from seqpipe.errors import ConfigError, did_you_mean
+from seqpipe.stage import StageConfig, config_error, find_stage
+
+
+class Section(BaseModel):
+    """A part of a recipe: unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, arbitrary_types_allowed=True)
+
+
+def _slot(role: str, chain: str | None) -> Any:
+    """A stage of one role, or (where ``chain`` names one) a list of stages."""
+
+    def parse(value: Any) -> StageConfig | None:
+        if role == "features" and not isinstance(value, (list, StageConfig)):
+            value = [value]  # features are always a chain
+        if isinstance(value, list) and chain is not None:
+            if not value:
+                raise ConfigError("should name at least one stage")
+            stages, problems = [], []
+            for index, item in enumerate(value):
+                try:
+                    stages.append(StageConfig.parse(item))
+                except ConfigError as error:
+                    name = item.get("stage") if isinstance(item, dict) else item
+                    problems += error.within(name if isinstance(name, str) else str(index)).problems
+            if problems:
+                raise ConfigError(problems)
+            return StageConfig(chain, {"stages": stages})
+        config = StageConfig.parse(value)
+        found = find_stage(config.name).role
+        if found != role:
+            raise ConfigError(f"should be a {role} stage; {config.name} is a {found or 'nameless'} stage")
+        return config
+
+    def dump(config: StageConfig) -> Any:
+        return [stage.dump() for stage in config.options["stages"]] if config.name == chain else config.dump()
+
+    return Annotated[StageConfig, BeforeValidator(parse), PlainSerializer(dump)]
+
+
+class PipelineConfig(Section):
+    """``pipeline:`` the stages in the order in which data passes."""
+
+    features: _slot("features", "FeatureChain")  # type: ignore[valid-type]
+    frontend: _slot("frontend", "FrontEndChain") | None = None  # type: ignore[valid-type]
+    encoder: _slot("encoder", None) | None = None  # type: ignore[valid-type]
+    head: _slot("head", None)  # type: ignore[valid-type]
+
+
+class DataConfig(Section):
+    """``data:`` where rows come from, and which column is what."""
+
+    root: str | None = Field(None, description="folder of the sources; the recipe's own when null")
+    train: str | None = Field(None, description="source of the training rows")
+    dev: str | None = Field(None, description="source that is scored while training, and never trained on")
+    test: str | None = Field(None, description="source that `evaluate` scores if there is one, else dev")
+    format: Literal["auto", "jsonl", "csv", "tsv", "parquet", "folder", "hub"] = "auto"
+    input: str = Field("path", description="column of the input")
+    target: str = Field("text", description="column of the target")
+    id: str | None = Field(None, description="column that names a row in messages and results")
+    start: str | None = Field(None, description="column of a span's start in the file, in seconds")
+    end: str | None = Field(None, description="column of a span's end in the file, in seconds")
+    max_bad_share: float = Field(0.0, ge=0, le=1, description="of rows that can't be used; more end training")
+
+
+class TrainingConfig(Section):
+    """``training:`` how the pipeline is fitted."""
+
+    seed: int = Field(1, ge=0, lt=2**31)
+    epochs: int = Field(30, ge=1)
+    batch_steps: int = Field(20_000, ge=1, description="budget of a batch: rows times feature steps of the longest")
+    batch_rows: int = Field(256, ge=1, description="most rows of a batch, however short")
+    optimizer: Literal["adamw", "sgd", "adadelta"] = "adamw"
+    learning_rate: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(0.0, ge=0)
+    momentum: float = Field(0.9, ge=0, lt=1, description="sgd alone")
+    schedule: Literal["one_cycle", "plateau", "constant"] = "one_cycle"
+    warmup: float = Field(0.2, gt=0, lt=1, description="one_cycle: share of all steps until the peak")
+    final_division: float = Field(1000.0, ge=1, description="one_cycle: first rate over the last one")
+    patience: int = Field(3, ge=0, description="plateau: evaluations without gain before the rate falls")
+    factor: float = Field(0.5, gt=0, lt=1, description="plateau: what the rate falls by")
+    clip_norm: float | None = Field(5.0, gt=0, description="largest norm of a step's gradient")
+    stop_after: int | None = Field(None, ge=1, description="evaluations without gain that end training early")
+    keep: Literal["last", "best"] = Field("last", description="which weights the run directory ends with")
+    evaluate_every: int = Field(1, ge=1, description="epochs from one scoring of dev to the next")
+    precision: Literal["fp32", "bf16"] = "fp32"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: int | None = Field(None, ge=1, description="of the CPU; all cores when null")
+    workers: int = Field(1, ge=0, description="processes that read and augment; 0 does it between steps")
+
+
+class Recipe(Section):
+    """A recipe: data, pipeline, training and decoding."""
+
+    data: DataConfig = DataConfig()
+    pipeline: PipelineConfig
+    training: TrainingConfig = TrainingConfig()
+    decoding: dict[str, Any] = {}
+
+    def dump(self) -> str:
+        """The recipe as resolved, in YAML: loading it gives an equal recipe."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100)
+
+
+def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Read a recipe file and apply overrides.
+
+    Args:
+        source: path of a YAML file, or the short name of a recipe that ships with seqpipe (``speech/starter``).
+        overrides: ``key.path=value``, the value in YAML. A stage in a list is named by its class or its position:
+            ``pipeline.features.LogMel.n_mels=40``.
+
+    Raises:
+        ConfigError: the file is missing or is no YAML of plain values, or a key or value is wrong; the message gives the
+            file and the key path.
+    """
+    path = find_recipe(source)
+    tree = read_yaml(path)
+    if not isinstance(tree, dict):
+        raise ConfigError(f"should hold the sections data, pipeline, training, decoding; found {tree!r}", source=str(path))
+    for override in overrides:
+        apply_override(tree, override)
+    recipe = parse_recipe(tree, str(path))
+    if recipe.data.root is None:
+        recipe.data.root = str(path.parent)
+    return recipe
+
+
+def parse_recipe(tree: dict[str, Any], source: str) -> Recipe:
+    """Validate the tree of a recipe; ``source`` stands in messages."""
+    try:
+        recipe = Recipe.model_validate(tree)
+    except ValidationError as error:
+        raise _with_nearest_keys(config_error(error, Recipe.model_fields), tree).within(source=source) from None
+    decoding = find_stage(recipe.pipeline.head.name).decoding  # type: ignore[attr-defined]
+    try:
+        recipe.decoding = decoding.model_validate(recipe.decoding).model_dump()
+    except ValidationError as error:
+        raise config_error(error, decoding.model_fields).within("decoding", source=source) from None
+    return recipe
+
+
+def _with_nearest_keys(error: ConfigError, tree: dict[str, Any]) -> ConfigError:
+    """Add the nearest known key where a section (not a stage, which has done so itself) has an unknown one."""
+    sections: dict[str, type[BaseModel]] = {"data": DataConfig, "training": TrainingConfig, "pipeline": PipelineConfig}
+    problems = []
+    for path, message in error.problems:
+        if message == "is not known" and len(path) == 2 and path[0] in sections:
+            message += did_you_mean(path[1], sections[path[0]].model_fields)
+        problems.append((path, message))
+    return ConfigError(problems)
+
+
+def recipe_folders() -> Iterator[Path]:
+    """Where shipped recipes lie: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).parent
+    for folder in (package / "_recipes", package.parent / "recipes"):
+        if folder.is_dir():
+            yield folder
+
+
+def find_recipe(source: str | Path) -> Path:
+    """The file of a path or short name."""
+    path = Path(source)
+    if path.is_file():
+        return path
+    if path.is_dir() and (path / "recipe.yaml").is_file():
+        return path / "recipe.yaml"
+    known = []
+    for folder in recipe_folders():
+        shipped = folder / f"{source}.yaml"
+        if shipped.is_file():
+            return shipped
+        known += [str(file.relative_to(folder).with_suffix("")) for file in folder.rglob("*.yaml")]
+    nearest = difflib.get_close_matches(str(source), known, n=1)
+    hint = f"did you mean {nearest[0]}?" if nearest else f"shipped recipes: {', '.join(sorted(set(known)))}"
+    raise ConfigError(f"there is no recipe file {source}, and no shipped recipe of that name; {hint}")
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """YAML of plain values: no tags, no key twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for index, key in enumerate(keys):
+            if key in keys[:index]:
+                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} stands here twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(path: Path) -> Any:
+    """Plain values of a YAML file.
+
+    Raises:
+        ConfigError: it can't be read, is no YAML, or holds a tag that would build an object.
+    """
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=_PlainLoader)  # a SafeLoader
+    except yaml.constructor.ConstructorError as error:
+        raise ConfigError(
+            f"only scalars, lists and mappings are allowed: {error.problem} ({_place(error)})", source=str(path)
+        ) from None
+    except yaml.MarkedYAMLError as error:
+        raise ConfigError(f"is not valid YAML: {error.problem} ({_place(error)})", source=str(path)) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"can't be read: {error}", source=str(path)) from None
+
+
+def _place(error: yaml.MarkedYAMLError) -> str:
+    mark = error.problem_mark
+    return f"line {mark.line + 1}, column {mark.column + 1}" if mark else "no place given"
+
+
+def apply_override(tree: dict[str, Any], override: str) -> None:
+    """Set one ``key.path=value`` in the tree of a recipe, in place.
+
+    Raises:
+        ConfigError: there is no ``=``, the value is no YAML, or the path leads through something that has no keys.
+    """
+    path, separator, text = override.partition("=")
+    if not separator or not path:
+        raise ConfigError(f"{override!r} is no override; write key.path=value, e.g. training.epochs=10")
+    try:
+        value = yaml.load(text, Loader=_PlainLoader)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{override!r}: the value is not valid YAML ({error})") from None
+    *parents, last = path.split(".")
+    at: Any = tree
+    for key in parents:
+        if isinstance(at, dict):
+            if at.get(key) is None:
+                at[key] = {}
+            at = at[key]
+        else:
+            at = at[_list_index(at, key, override)]
+    if isinstance(at, dict):
+        at[last] = value
+    else:
+        at[_list_index(at, last, override)] = value
+
+
+def _list_index(at: Any, key: str, override: str) -> int:
+    """The position in a list that ``key`` names: a number, or the class name of a stage that occurs once."""
+    if not isinstance(at, list):
+        raise ConfigError(f"{override!r}: {key} can't be looked up in the value {at!r}")
+    if key.isdigit() and int(key) < len(at):
+        return int(key)
+    names = [item.get("stage", "") if isinstance(item, dict) else str(item) for item in at]
+    if names.count(key) != 1:
+        raise ConfigError(
+            f"{override!r}: {key} should be a position below {len(at)}, or the name of a stage that stands there once"
+            f"{did_you_mean(key, names)}"
+        )
+    return names.index(key)

@@ -1,0 +1,297 @@
+"""What a stage is, stages by name, and a constructor's signature as validated configuration."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+import re
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, ValidationError, create_model, validate_call
+from pydantic_core import CoreSchema, core_schema
+from torch import Tensor, nn
+
+from seqpipe.errors import ConfigError, did_you_mean
+from seqpipe.randomness import Draw
+
+_PYDANTIC = ConfigDict(arbitrary_types_allowed=True, extra="forbid", allow_inf_nan=False)
+_registry: dict[str, type[Stage]] = {}
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """Marks a parameter that the pipeline takes from the stage before: that stage's attribute, or (``""``) the stage."""
+
+    attribute: str
+
+
+InputSize = Annotated[int, Field(gt=0), Upstream("output_size")]
+"""D, features of an incoming step; passed by the pipeline."""
+InputRate = Annotated[int, Field(gt=0), Upstream("sample_rate")]
+"""Samples a second of the incoming waveform, in hertz; passed by the pipeline."""
+
+
+class Stage(nn.Module):
+    """One step of the chain: a `PaddedSequence` in, a `PaddedSequence` out.
+
+    A subclass declares its configuration once, as the keyword-only, annotated parameters of its constructor. They are
+    validated whether the stage is imported or named in a recipe, and the class is found in recipes by its name.
+
+    The methods below have the defaults of a stage that keeps its steps and learns nothing from data. In evaluation, no
+    stage may let the padding, or who else is in the batch, change an answer.
+
+    Attributes:
+        role: the slot of a recipe that it fits: ``features``, ``frontend``, ``encoder`` or ``head``.
+        output_size: D, features of an outgoing step.
+        learns: whether `fit` has something to learn.
+        reads_files: whether `prepare` reads files (then inputs are paths).
+    """
+
+    role: ClassVar[str] = ""
+    reads_files: ClassVar[bool] = False
+    learns: bool = False
+    output_size: int
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "__init__" in cls.__dict__:
+            cls.__init__ = _validated(cls.__init__)  # type: ignore[method-assign]
+        if cls.__name__.startswith("_"):
+            return
+        known = _registry.get(cls.__name__)
+        if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
+            raise ConfigError(
+                f"a stage named {cls.__name__} exists already ({known.__module__}); stages are found by class name, "
+                f"so {cls.__module__} needs another one"
+            )
+        _registry[cls.__name__] = cls
+
+    @classmethod
+    def configure(cls, **options: Any) -> StageConfig:
+        """The stage by name with checked options, built later, when what comes before it is known."""
+        return StageConfig.parse({"stage": cls.__name__, **options})
+
+    # Learning from data, before parameters exist
+
+    def fit(self, rows: Iterable[Any]) -> None:
+        """Learn what must be known before training from one streaming pass over the training rows."""
+
+    def save_assets(self, folder: Path) -> None:
+        """Write what `fit` learnt as files of an existing folder."""
+
+    def load_assets(self, folder: Path) -> None:
+        """Restore what `save_assets` wrote."""
+
+    # One example, on the CPU, in a loader worker
+
+    def prepare(self, raw: Any, draw: Draw | None) -> Any:
+        """One example towards a tensor ``[T, ...]``; ``draw`` is its randomness while training, else None."""
+        return raw
+
+    def drawn_length(self, length: int, draw: Draw) -> int:
+        """How long `prepare` with this draw makes an input of ``length``; lets batches be planned without reading."""
+        return length
+
+    def shortest_length(self, length: int) -> int:
+        """The least length that any draw can make of an input; a label that fits into it always fits."""
+        return length
+
+    # Where things are
+
+    def output_lengths(self, lengths: Tensor) -> Tensor:
+        """Steps out for steps in: ``[B]`` int64 -> ``[B]`` int64, exact."""
+        return lengths
+
+    def locate(self, prepared: Tensor, steps: Tensor) -> Tensor:
+        """Positions in steps of the output, as positions in the input (float64); ``prepared`` as `prepare` made it."""
+        return steps
+
+
+@dataclass(frozen=True)
+class StageConfig:
+    """A stage by its class name with its validated options, not built yet.
+
+    Attributes:
+        name: class name.
+        options: all options, defaults included.
+    """
+
+    name: str
+    options: dict[str, Any]
+
+    @classmethod
+    def parse(cls, value: Any) -> StageConfig:
+        """Check ``{"stage": NAME, option: value, ...}`` (or a bare NAME) against the constructor's signature.
+
+        Raises:
+            ConfigError: unknown stage or option (the nearest known name is given), or a value out of its range.
+        """
+        if isinstance(value, StageConfig):
+            return value
+        if isinstance(value, str):
+            value = {"stage": value}
+        if not isinstance(value, Mapping) or not isinstance(value.get("stage"), str):
+            raise ConfigError(f"should be a stage, e.g. {{stage: LogMel, n_mels: 80}}; received {value!r}")
+        options = {key: option for key, option in value.items() if key != "stage"}
+        stage = find_stage(value["stage"])
+        return cls(value["stage"], validate(config_model(stage), options))
+
+    def build(self, previous: object | None = None, **passed: Any) -> Stage:
+        """Build the stage; parameters marked `Upstream` come from ``previous`` or ``passed``.
+
+        Raises:
+            ConfigError: the stage before gives nothing that this one needs.
+        """
+        stage = find_stage(self.name)
+        for name, attribute in upstream_parameters(stage).items():
+            if name in passed:
+                continue
+            if not attribute:
+                passed[name] = previous
+                continue
+            if not hasattr(previous, attribute):
+                raise ConfigError(
+                    f"{self.name} needs {name} from the stage before it, and "
+                    f"{type(previous).__name__ if previous is not None else 'nothing stands there, which'} gives none"
+                )
+            passed[name] = getattr(previous, attribute)
+        return stage(**self.options, **passed)
+
+    def dump(self) -> dict[str, Any]:
+        """Plain data, as it stands in a recipe."""
+        return {"stage": self.name, **{key: _plain(value) for key, value in self.options.items()}}
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(cls.parse)
+
+
+def find_stage(name: str) -> type[Stage]:
+    """The stage class of that name: a built-in one, or one that the user's code has defined.
+
+    Raises:
+        ConfigError: there is none, or ``name`` is not a bare class name. Nothing is ever imported by a dotted name.
+    """
+    import seqpipe
+
+    if not re.fullmatch(r"[A-Za-z_]\w*", name):
+        raise ConfigError(
+            f"{name!r} is not a stage name; stages are given by class name alone, and code of your own comes in with "
+            "--import MODULE on the command line"
+        )
+    if name not in _registry and name in seqpipe.EXPORTS:
+        importlib.import_module(seqpipe.EXPORTS[name])
+    if name not in _registry:
+        raise ConfigError(
+            f"{name} is not a known stage{did_you_mean(name, stage_names())} "
+            "(a stage of your own comes in with --import MODULE)"
+        )
+    return _registry[name]
+
+
+def stage_names() -> list[str]:
+    """All stages that can be named in a recipe now."""
+    import seqpipe
+
+    for module in sorted({seqpipe.EXPORTS[name] for name in seqpipe.STAGES}):
+        importlib.import_module(module)
+    return sorted(_registry)
+
+
+@functools.cache
+def config_model(stage: type[Stage]) -> type[BaseModel]:
+    """The pydantic model of a stage's options, derived from its constructor; `Upstream` parameters are left out."""
+    fields: dict[str, Any] = {}
+    hints = typing.get_type_hints(stage.__init__, include_extras=True)
+    for name, parameter in inspect.signature(stage.__init__).parameters.items():
+        if name == "self" or name in upstream_parameters(stage):
+            continue
+        if parameter.kind is not inspect.Parameter.KEYWORD_ONLY or name not in hints:
+            raise ConfigError(f"{stage.__name__}: parameter {name} must be keyword-only and annotated")
+        default = ... if parameter.default is inspect.Parameter.empty else parameter.default
+        fields[name] = (hints[name], Field(default=default, validate_default=True))
+    return create_model(stage.__name__, __config__=_PYDANTIC, **fields)
+
+
+@functools.cache
+def upstream_parameters(stage: type[Stage]) -> dict[str, str]:
+    """Parameters that the pipeline passes: name -> attribute of the stage before."""
+    hints = typing.get_type_hints(stage.__init__, include_extras=True)
+    return {
+        name: mark.attribute
+        for name, hint in hints.items()
+        for mark in getattr(hint, "__metadata__", ())
+        if isinstance(mark, Upstream)
+    }
+
+
+def validate(model: type[BaseModel], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Validated options with defaults; raises `ConfigError` with a key path and, for unknown keys, the nearest one."""
+    try:
+        checked = model.model_validate(dict(options))
+    except ValidationError as error:
+        raise config_error(error, model.model_fields) from None
+    return {name: getattr(checked, name) for name in model.model_fields}
+
+
+def config_error(error: ValidationError, known: Iterable[str]) -> ConfigError:
+    """pydantic's findings in the words of this project."""
+    known = list(known)
+    problems: list[tuple[tuple[str, ...], str]] = []
+    for item in error.errors():
+        path = tuple(str(part) for part in item["loc"])
+        inner = item.get("ctx", {}).get("error")
+        if isinstance(inner, ConfigError):
+            problems += inner.within(*path).problems
+        elif item["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+            near = did_you_mean(path[-1], known) if len(path) == 1 else ""
+            problems.append((path, f"is not known{near}"))
+        elif item["type"] in ("missing", "missing_keyword_only_argument"):
+            problems.append((path, "is required and was not given"))
+        else:
+            message = item["msg"][0].lower() + item["msg"][1:]
+            problems.append((path, f"{message.removeprefix('value error, ')}; received {item['input']!r}"))
+    return ConfigError(problems)
+
+
+def _validated(constructor: Callable[..., None]) -> Callable[..., None]:
+    """The constructor, checking its arguments against its own annotations."""
+    checked: Callable[..., None] | None = None
+
+    @functools.wraps(constructor)
+    def __init__(self: Stage, *args: Any, **kwargs: Any) -> None:
+        nonlocal checked
+        if checked is None:  # at first use: annotations may name what the module defines further down
+            checked = validate_call(config=_PYDANTIC)(constructor)
+        try:
+            checked(self, *args, **kwargs)
+        except ValidationError as error:
+            names = [name for name in inspect.signature(constructor).parameters if name != "self"]
+            raise config_error(error, names).within(type(self).__name__) from None
+
+    return __init__
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, StageConfig):
+        return value.dump()
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return str(value) if isinstance(value, Path) else value
+
+
+def device_of(module: nn.Module) -> torch.device:
+    """Where the module's parameters or buffers live; the CPU if it has none."""
+    for tensor in (*module.parameters(), *module.buffers()):
+        return tensor.device
+    return torch.device("cpu")

@@ -1,0 +1,154 @@
+"""A pipeline as a LightningModule: steps, scores, and randomness from counters."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import lightning
+import torch
+from torch import Tensor
+
+from seqpipe.data.loader import Batch
+from seqpipe.data.rows import Row
+from seqpipe.errors import DataError, SeqpipeError
+from seqpipe.pipeline import Pipeline
+from seqpipe.randomness import seed_from
+from seqpipe.recipe import TrainingConfig
+from seqpipe.training.optimization import make_optimizer, make_schedule
+
+
+class PipelineModule(lightning.LightningModule):
+    """What Lightning trains.
+
+    Args:
+        pipeline: fitted.
+        config: the recipe's training section.
+        rows: training rows, for messages.
+        dev_rows: rows that are scored.
+        spare_rows: how many training rows may still fail to be read.
+        notice: receives what the user should know.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        config: TrainingConfig,
+        rows: Sequence[Row],
+        dev_rows: Sequence[Row],
+        spare_rows: int,
+        notice: Callable[[str], None],
+    ) -> None:
+        super().__init__()
+        self.pipeline = pipeline
+        self.config = config
+        self.rows, self.dev_rows = rows, dev_rows
+        self.spare_rows = spare_rows
+        self.notice = notice
+        self.failed: set[int] = set()
+        self.scores: dict[str, float] = {}
+        self.epoch_seconds = self.epoch_input = self.epoch_loss = self.epoch_labels = 0.0
+        self._predictions: list[tuple[int, Any]] = []
+        self._dev_loss = [0.0, 0.0]
+        self._started = 0.0
+
+    def on_train_epoch_start(self) -> None:
+        """Start the epoch's sums."""
+        self.epoch_input = self.epoch_loss = self.epoch_labels = 0.0
+        self._started = time.perf_counter()
+
+    def training_step(self, batch: Batch, batch_index: int) -> Tensor | None:
+        """Loss of a batch, per label."""
+        for position, error in batch.failures:
+            if position not in self.failed:
+                self.failed.add(position)
+                self.notice(f"left out: {self.rows[position].where}: {error}")
+            if len(self.failed) > self.spare_rows:
+                raise DataError(f"{self.rows[position].where}: {error} (data.max_bad_share allows no further bad row)")
+        if batch.inputs is None:
+            return None
+        torch.manual_seed(seed_from(self.config.seed, self.current_epoch, batch_index, self.global_rank))
+        total, count = self.pipeline.loss(batch.inputs, batch.targets)
+        loss = total / count
+        if not torch.isfinite(loss):
+            names = ", ".join(self.rows[position].where for position in batch.rows[:5])
+            raise SeqpipeError(
+                f"epoch {self.current_epoch}, batch {batch_index}: the loss is {loss.item()}; rows {names}"
+                f"{' and others' if len(batch.rows) > 5 else ''}. Lower training.learning_rate or training.clip_norm"
+            )
+        self.epoch_input += self.pipeline.features.amount(batch.inputs.lengths)
+        self.epoch_loss += float(total.detach())
+        self.epoch_labels += float(count)
+        self.log("loss", loss.detach(), prog_bar=True, batch_size=len(batch.rows))
+        elapsed = time.perf_counter() - self._started
+        self.log("input_s/s", self.epoch_input / elapsed, prog_bar=True, batch_size=len(batch.rows))
+        return loss
+
+    def on_train_epoch_end(self) -> None:
+        """Note how long the epoch took."""
+        self.log("train_loss", self.epoch_loss / max(1.0, self.epoch_labels))
+
+    def on_validation_epoch_start(self) -> None:
+        """Training's share of the epoch ends here."""
+        self.epoch_seconds = time.perf_counter() - self._started
+        self._predictions, self._dev_loss = [], [0.0, 0.0]
+
+    def validation_step(self, batch: Batch, batch_index: int) -> None:
+        """Loss and predictions of a batch of dev."""
+        for position, error in batch.failures:
+            raise DataError(f"{self.dev_rows[position].where}: {error}")
+        if batch.inputs is None:
+            return
+        pipeline = self.pipeline
+        encoded = pipeline(batch.inputs)
+        if len(batch.targets) == len(batch.rows):
+            total, count = pipeline.head.loss(encoded, batch.targets)
+            self._dev_loss[0] += float(total)
+            self._dev_loss[1] += float(count)
+        options = pipeline.head.decoding.model_validate(pipeline.recipe.decoding)
+        for position, hypothesis in zip(batch.rows, pipeline.head.decode(encoded, options), strict=True):
+            row = self.dev_rows[position]
+            self._predictions.append((position, pipeline.head.predict(row.id, hypothesis, lambda steps: steps)))
+
+    def on_validation_epoch_end(self) -> None:
+        """Scores of dev."""
+        if not self._predictions:
+            return
+        references = [self.dev_rows[position].target for position, _ in self._predictions]
+        self.scores = self.pipeline.head.score(references, [prediction for _, prediction in self._predictions])
+        if self._dev_loss[1]:
+            self.scores["loss"] = self._dev_loss[0] / self._dev_loss[1]
+        for name, value in self.scores.items():
+            self.log(f"dev_{name}", value, prog_bar=name == self.pipeline.head.main_score)
+
+    @property
+    def progress(self) -> float:
+        """The share of all training steps that is done, 0 to 1."""
+        batches = max(1, int(self.trainer.num_training_batches))
+        done = self.trainer.fit_loop.epoch_loop.batch_progress.current.ready
+        return min(1.0, (self.current_epoch + min(done, batches) / batches) / self.config.epochs)
+
+    def configure_optimizers(self) -> Any:
+        """Optimizer and schedule of the recipe."""
+        optimizer = make_optimizer(self.parameters(), self.config)
+        schedule = make_schedule(optimizer, self.config, lambda: self._progress_or_start())
+        if schedule is None:
+            return optimizer
+        settings: dict[str, Any] = {"scheduler": schedule, "interval": "step"}
+        if self.config.schedule == "plateau":
+            settings |= {
+                "interval": "epoch",
+                "frequency": self.config.evaluate_every,
+                "monitor": f"dev_{self.pipeline.head.main_score}",
+            }
+        return {"optimizer": optimizer, "lr_scheduler": settings}
+
+    def _progress_or_start(self) -> float:
+        # The schedule asks once while it is made, before Lightning knows how many batches there are.
+        return self.progress if self.trainer.num_training_batches != float("inf") else 0.0
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_index: int) -> Batch:
+        """Inputs to the device; the rest stays."""
+        inputs = batch.inputs.to(device) if batch.inputs is not None else None
+        return Batch(inputs, batch.targets, batch.rows, batch.failures)

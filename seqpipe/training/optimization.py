@@ -1,0 +1,67 @@
+"""Optimizers and learning-rate schedules by name."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler, ReduceLROnPlateau
+
+from seqpipe.recipe import TrainingConfig
+
+
+def make_optimizer(parameters: Iterable[nn.Parameter], config: TrainingConfig) -> Optimizer:
+    """AdamW (Loshchilov & Hutter 2019), SGD with Nesterov momentum, or Adadelta (Zeiler 2012).
+
+    Weight decay applies to matrices alone: biases and the scales of normalisation are left free.
+    """
+    trained = [parameter for parameter in parameters if parameter.requires_grad]
+    groups = [
+        {"params": [parameter for parameter in trained if parameter.dim() > 1], "weight_decay": config.weight_decay},
+        {"params": [parameter for parameter in trained if parameter.dim() <= 1], "weight_decay": 0.0},
+    ]
+    if config.optimizer == "adamw":
+        return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.98))
+    if config.optimizer == "adadelta":
+        return torch.optim.Adadelta(groups, lr=config.learning_rate)
+    return torch.optim.SGD(
+        groups, lr=config.learning_rate, momentum=config.momentum, nesterov=config.momentum > 0
+    )
+
+
+def make_schedule(
+    optimizer: Optimizer, config: TrainingConfig, progress: Callable[[], float]
+) -> LRScheduler | ReduceLROnPlateau | None:
+    """The schedule of a recipe.
+
+    Args:
+        optimizer: whose rates it sets.
+        config: names it.
+        progress: the share of the training that is done, 0 to 1. Asked, not counted: epochs may differ in their number of
+            batches when augmentation changes lengths.
+    """
+    if config.schedule == "one_cycle":
+        return LambdaLR(optimizer, lambda _: one_cycle(progress(), config.warmup, config.final_division))
+    if config.schedule == "plateau":
+        return ReduceLROnPlateau(optimizer, factor=config.factor, patience=config.patience)
+    return None
+
+
+def one_cycle(progress: float, warmup: float, final_division: float, first_division: float = 25.0) -> float:
+    """Share of the peak rate: a cosine up, then a cosine down (Smith & Topin 2019).
+
+    Args:
+        progress: share of the training that is done, 0 to 1.
+        warmup: share of the training until the peak.
+        final_division: the first rate over the last one.
+        first_division: the peak over the first rate.
+    """
+    first = 1.0 / first_division
+    if progress < warmup:
+        return 1.0 + (first - 1.0) * (1 + math.cos(math.pi * progress / warmup)) / 2
+    last = first / final_division
+    done = min(1.0, (progress - warmup) / (1.0 - warmup))
+    return last + (1.0 - last) * (1 + math.cos(math.pi * done)) / 2

@@ -1,0 +1,119 @@
+"""What a run directory says about how its model came to be."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from seqpipe.errors import RunError
+
+METRICS, CHECKPOINTS, LOG = "metrics.json", "checkpoints", "log"
+
+
+def open_run_directory(folder: Path, *, resume: bool) -> Path | None:
+    """Make or enter a run directory; returns the checkpoint to go on from, if there is one.
+
+    Raises:
+        RunError: it holds something and ``resume`` was not asked for, or it is finished already.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise RunError(f"{folder}: is a file; --out names a folder")
+    if folder.is_dir() and any(folder.iterdir()):
+        if not resume:
+            raise RunError(f"{folder}: is not empty; give another --out, or --resume to go on with what is there")
+        if (folder / METRICS).is_file():
+            raise RunError(f"{folder}: this run is finished ({METRICS} is there); give another --out to train anew")
+    folder.mkdir(parents=True, exist_ok=True)
+    checkpoint = folder / CHECKPOINTS / "last.ckpt"
+    return checkpoint if resume and checkpoint.is_file() else None
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a JSON file so that it is there whole or not at all."""
+    draft = path.with_name(f".{path.name}.draft")
+    draft.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    draft.replace(path)
+
+
+def environment() -> dict[str, Any]:
+    """Versions, commit and machine, for ``metrics.json``."""
+    import torch
+
+    names = ("seqpipe", "torch", "torchaudio", "lightning", "numpy", "librosa", "sentencepiece")
+    processor = platform.processor()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        models = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
+        processor = models[0] if models else processor
+    return {
+        "versions": {"python": platform.python_version()} | {name: _version(name) for name in names},
+        "commit": _commit(),
+        "machine": {
+            "system": platform.platform(),
+            "processor": processor,
+            "cores": os.cpu_count(),
+            "threads": torch.get_num_threads(),
+            "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        },
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _commit() -> str | None:
+    """The git commit of seqpipe's own checkout, if it runs from one."""
+    root = Path(__file__).parents[2]
+    if not (root / ".git").exists():
+        return None
+    try:
+        result = subprocess.run(
+            ["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=10
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return result.stdout.strip()
+
+
+def plot_curves(folder: Path, main_score: str) -> None:
+    """Draw ``curves.png`` from the training log: losses, the dev score, the learning rate."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    log = folder / LOG / "metrics.csv"
+    if not log.is_file():
+        return
+    with log.open(newline="") as file:
+        records = list(csv.DictReader(file))
+    panels = [
+        ("loss per label (nats)", ["train_loss", "dev_loss"]),
+        (f"dev {main_score} (%)", [f"dev_{main_score}"]),
+        ("learning rate", ["lr"]),
+    ]
+    figure, axes = pyplot.subplots(1, len(panels), figsize=(13, 3.6), layout="constrained")
+    for axis, (title, names) in zip(axes, panels, strict=True):
+        for name in names:
+            points = [
+                (int(record["step"]), float(record[name])) for record in records if record.get(name) not in (None, "")
+            ]
+            if points:
+                axis.plot(*zip(*points, strict=True), label=name)
+        axis.set(title=title, xlabel="step")
+        axis.grid(alpha=0.3)
+        if title != "learning rate" and axis.lines:
+            axis.set_yscale("symlog" if "%" in title else "log")
+            axis.legend()
+    figure.savefig(folder / "curves.png", dpi=100)
+    pyplot.close(figure)

@@ -1,0 +1,266 @@
+"""Training a recipe into a run directory."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import EarlyStopping, LearningRateMonitor, ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger
+from torch import Tensor
+
+from seqpipe.data.check import Findings, fits, usable
+from seqpipe.data.loader import Examples, TrainingBatches, plain_loader, training_loader
+from seqpipe.data.rows import Row
+from seqpipe.data.source import data_root, read_rows
+from seqpipe.errors import ConfigError, DataError, InputError
+from seqpipe.pipeline import Pipeline
+from seqpipe.recipe import Recipe
+from seqpipe.training.module import PipelineModule
+from seqpipe.training.progress import progress_callbacks
+from seqpipe.training.run_directory import CHECKPOINTS, LOG, METRICS, environment, open_run_directory, plot_curves
+from seqpipe.training.run_directory import write_json as write_metrics
+
+Notice = Callable[[str], None]
+
+
+def say(message: str) -> None:
+    """A notice on standard error."""
+    print(message, file=sys.stderr, flush=True)
+
+
+@dataclass(frozen=True)
+class _Data:
+    """Rows that training can use, what their targets became, and how long their inputs are."""
+
+    rows: list[Row]
+    targets: list[Tensor | None]
+    lengths: list[int]
+
+
+def train(
+    recipe: Recipe, out: str | Path, *, resume: bool = False, quiet: bool = False, notice: Notice = say
+) -> dict[str, Any]:
+    """Train a recipe; the run directory is the model.
+
+    Args:
+        recipe: from `load_recipe`.
+        out: run directory; made if absent, must be empty unless ``resume``.
+        resume: go on from the last checkpoint in ``out``, or start afresh if there is none.
+        quiet: no progress.
+        notice: receives what the user should know; standard error by default.
+
+    Returns:
+        What ``metrics.json`` holds: dev scores, seconds, seed, versions, machine.
+
+    Raises:
+        ConfigError, DataError, RunError: explained mistakes.
+        OSError: no space left; the model saved last is still whole.
+    """
+    started = time.perf_counter()
+    out = Path(out)
+    config = recipe.training
+    if config.threads is not None:
+        torch.set_num_threads(config.threads)
+    checkpoint = open_run_directory(out, resume=resume)
+    pipeline, training, dev = prepare_training(recipe, out if checkpoint else None, notice)
+    if not checkpoint:
+        pipeline.save(out, {"epoch": "0"})
+
+    allowed = int(recipe.data.max_bad_share * len(training.rows))
+    module = PipelineModule(pipeline, config, training.rows, dev.rows, allowed, notice)
+    trainer = _trainer(config, out, pipeline.head.main_score, bool(dev.rows), quiet, notice)
+    batches = TrainingBatches(
+        training.lengths,
+        pipeline.features,
+        seed=config.seed,
+        budget=config.batch_steps,
+        most_rows=config.batch_rows,
+        epoch=lambda: module.current_epoch,
+    )
+    sizes = {"budget": config.batch_steps, "most_rows": config.batch_rows}
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="lightning")  # advice for its own users, not ours
+        trainer.fit(
+            module,
+            training_loader(
+                Examples(training.rows, training.targets, pipeline.features, config.seed), batches, config.workers
+            ),
+            plain_loader(
+                Examples(dev.rows, dev.targets, pipeline.features, config.seed), dev.lengths, workers=0, **sizes
+            )
+            if dev.rows
+            else None,
+            ckpt_path=checkpoint,
+            weights_only=True,
+        )
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+    metrics = {
+        "dev": module.scores,
+        "scoring": pipeline.head.scoring,
+        "epochs": trainer.current_epoch,
+        "steps": trainer.global_step,
+        "seed": config.seed,
+        "seconds": round(time.perf_counter() - started, 1),
+        "rows": {"train": len(training.rows), "dev": len(dev.rows), "failed": len(module.failed)},
+        "parameters": sum(parameter.numel() for parameter in pipeline.parameters()),
+        **environment(),
+    }
+    plot_curves(out, pipeline.head.main_score)
+    write_metrics(out / METRICS, metrics)
+    return metrics
+
+
+def prepare_training(recipe: Recipe, saved: Path | None, notice: Notice = say) -> tuple[Pipeline, _Data, _Data]:
+    """Read and check the rows, and let the pipeline learn from them (or load what it learnt, from ``saved``)."""
+    if recipe.data.train is None:
+        raise ConfigError("data.train is required: the source of the training rows")
+    pipeline = Pipeline(recipe)
+    findings = Findings()
+    rows, lengths = usable(_rows(recipe, "train"), lambda row: pipeline.features.measure(row.input), findings)
+    if not rows:
+        findings.enforce(recipe.data.max_bad_share)
+        raise DataError(f"{recipe.data.train}: holds no rows")
+    if saved is not None:
+        pipeline = Pipeline.load(saved)
+        pipeline.recipe = recipe
+    else:
+        pipeline.fit(rows)
+    pipeline.train()
+    training = _encode(pipeline, rows, lengths, findings)
+    findings.enforce(recipe.data.max_bad_share)
+    for line in findings.lines():
+        notice(f"left out of training: {line}")
+    return pipeline, training, _dev_data(pipeline, recipe, notice)
+
+
+def _rows(recipe: Recipe, part: str) -> Any:
+    source = getattr(recipe.data, part)
+    reads_files = _reads_files(recipe)
+    return read_rows(source, recipe.data, reads_files=reads_files, root=data_root(recipe.data))
+
+
+def _reads_files(recipe: Recipe) -> bool:
+    from seqpipe.stage import find_stage
+
+    return find_stage(recipe.pipeline.features.options["stages"][0].name).reads_files
+
+
+def _encode(pipeline: Pipeline, rows: list[Row], lengths: list[int], findings: Findings) -> _Data:
+    """Targets of the rows, those that don't fit noted and left out."""
+    kept: list[int] = []
+    targets: list[Tensor | None] = []
+    for index, (row, length) in enumerate(zip(rows, lengths, strict=True)):
+        try:
+            target = pipeline.head.encode_target(row.target)
+            fits(row, pipeline.shortest_encoded(length), pipeline.head.steps_needed(target))
+        except InputError as error:
+            findings.add(row, error)
+        else:
+            kept.append(index)
+            targets.append(target)
+    return _Data([rows[index] for index in kept], targets, [lengths[index] for index in kept])
+
+
+def _dev_data(pipeline: Pipeline, recipe: Recipe, notice: Notice) -> _Data:
+    """Dev rows: all must be readable; one whose text can't be spelt is scored all the same, without a loss."""
+    if recipe.data.dev is None:
+        return _Data([], [], [])
+    findings = Findings()
+    rows, lengths = usable(_rows(recipe, "dev"), lambda row: pipeline.features.measure(row.input), findings)
+    findings.enforce(0.0)
+    targets: list[Tensor | None] = []
+    for row, length in zip(rows, lengths, strict=True):
+        try:
+            target = pipeline.head.encode_target(row.target)
+            fits(row, pipeline.shortest_encoded(length), pipeline.head.steps_needed(target))
+            targets.append(target)
+        except InputError as error:
+            notice(f"scored without a loss: {row.where}: {error}")
+            targets.append(None)
+    return _Data(rows, targets, lengths)
+
+
+def _trainer(
+    config: Any, out: Path, main_score: str, has_dev: bool, quiet: bool, notice: Notice
+) -> lightning.Trainer:
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    device = config.device
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    elif device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("training.device: cuda was asked for, and torch sees no CUDA device")
+    if config.precision == "bf16" and device == "cpu" and not has_fast_bf16():
+        notice("training.precision=bf16: this processor has no bf16 instructions, fp32 would be faster here")
+    callbacks: list[lightning.Callback] = [
+        ModelCheckpoint(dirpath=out / CHECKPOINTS, save_last=True, save_top_k=0, save_on_train_epoch_end=True),
+        LearningRateMonitor(logging_interval="step"),
+        _SaveModel(out, main_score, keep_best=config.keep == "best" and has_dev),
+        *progress_callbacks(quiet),
+    ]
+    if config.stop_after is not None:
+        if not has_dev:
+            raise ConfigError("training.stop_after needs data.dev: there is nothing to see a gain in")
+        callbacks.append(EarlyStopping(f"dev_{main_score}", patience=config.stop_after, mode="min"))
+    return lightning.Trainer(
+        accelerator="gpu" if device == "cuda" else "cpu",
+        devices=1,
+        max_epochs=config.epochs,
+        precision="bf16-mixed" if config.precision == "bf16" else "32-true",
+        gradient_clip_val=config.clip_norm,
+        check_val_every_n_epoch=config.evaluate_every,
+        num_sanity_val_steps=0,
+        log_every_n_steps=10,
+        reload_dataloaders_every_n_epochs=1,
+        use_distributed_sampler=False,
+        logger=CSVLogger(out, name=LOG, version=""),
+        callbacks=callbacks,
+        enable_progress_bar=not quiet and sys.stderr.isatty(),
+        enable_model_summary=False,
+    )
+
+
+def has_fast_bf16() -> bool:
+    """Whether this CPU has bf16 instructions (AVX512-BF16 or AMX)."""
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+class _SaveModel(lightning.Callback):
+    """The run directory's model after every scoring of dev: the latest, or the best."""
+
+    def __init__(self, out: Path, main_score: str, *, keep_best: bool) -> None:
+        self.out, self.main_score, self.keep_best = out, main_score, keep_best
+        self.best = float("inf")
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        if not isinstance(module, PipelineModule) or not trainer.is_global_zero:
+            return
+        epoch = trainer.current_epoch + 1
+        last = epoch == module.config.epochs
+        if not last and epoch % module.config.evaluate_every:
+            return
+        score = module.scores.get(self.main_score, float("inf"))
+        if self.keep_best and score >= self.best:
+            return
+        self.best = score
+        module.pipeline.save(self.out, {"epoch": str(epoch)})
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"best": self.best}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.best = state_dict["best"]
+
+
+def rows_of(recipe: Recipe, part: str) -> Sequence[Row]:
+    """All rows of ``train``, ``dev`` or ``test``."""
+    return list(_rows(recipe, part))
