@@ -51,7 +51,7 @@ EXPORTS = {
     "train": "seqpipe.training.train",
     "evaluate": "seqpipe.evaluation.evaluate",
     "Evaluation": "seqpipe.evaluation.evaluate",
-    "check": "seqpipe.data.check",
+    "check": "seqpipe.evaluation.check",
     "load": "seqpipe.inference.predictor",
     "Predictor": "seqpipe.inference.predictor",
     "Transcript": "seqpipe.heads.transcript",
@@ -63,7 +63,7 @@ EXPORTS = {
     "RunError": "seqpipe.errors",
 }
 
-__all__ = sorted(EXPORTS)  # noqa: PLE0605
+__all__ = sorted(EXPORTS)
 
 
 def __getattr__(name: str) -> Any:

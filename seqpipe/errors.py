@@ -38,8 +38,8 @@ class InputError(SeqpipeError, ValueError):
     """One input can't be used; the others can.
 
     Attributes:
-        kind: a short fixed word for summaries: ``missing``, ``not a file``, ``unreadable``, ``undecodable``, ``empty``,
-            ``non-finite``, ``unknown character``, ``too short for its label``, ``bad value``.
+        kind: a short fixed word for summaries: ``missing``, ``not a file``, ``unreadable``, ``undecodable``,
+            ``truncated``, ``empty``, ``non-finite``, ``unknown character``, ``too short for its label``, ``bad value``.
     """
 
     def __init__(self, kind: str, message: str) -> None:

@@ -83,7 +83,7 @@ def read(folder: Path) -> tuple[Recipe, dict[str, Tensor]]:
         raise RunError(f"{path}: is not a model of seqpipe (its metadata has no format_version)")
     if int(version) > FORMAT_VERSION:
         raise RunError(
-            f"{path}: was written by a newer seqpipe (format {version}; this one reads up to {FORMAT_VERSION}); upgrade"
+            f"{path}: was written by a newer seqpipe (format {version}, this one reads {FORMAT_VERSION}); upgrade"
         )
     if _hash_weights(weights) != metadata.get("weights"):
         raise RunError(f"{path}: was altered since it was saved (the checksum of its weights differs)")
@@ -107,7 +107,7 @@ def put_weights(pipeline: Pipeline, weights: dict[str, Tensor], folder: Path) ->
             raise RunError(f"{folder / MODEL}: lacks the weights {name}{did_you_mean(name, weights)}")
         if weights[name].shape != value.shape:
             raise RunError(
-                f"{folder / MODEL}: {name} has shape {list(weights[name].shape)}, the recipe asks for {list(value.shape)}"
+                f"{folder / MODEL}: {name} is {list(weights[name].shape)}, the recipe asks for {list(value.shape)}"
             )
     with torch.no_grad():
         for name, value in own.items():
@@ -131,5 +131,5 @@ def _hash_weights(weights: dict[str, Tensor]) -> str:
     for name in sorted(weights):
         value = weights[name].contiguous()
         total.update(f"{name} {value.dtype} {list(value.shape)}\n".encode())
-        total.update(value.reshape(-1).view(torch.uint8).numpy())
+        total.update(value.reshape(-1).view(torch.uint8).numpy().data)
     return total.hexdigest()

@@ -40,9 +40,7 @@ class Draw:
         """A fresh generator, always at its start."""
         # Philox (Salmon et al. 2011) is built for this: key and counter name the stream. The lowest counter word
         # counts the numbers drawn, so the higher ones are free to say where we are.
-        return np.random.Generator(
-            np.random.Philox(key=[self.seed, self.stream], counter=[0, 0, self.row, self.epoch])
-        )
+        return np.random.Generator(np.random.Philox(key=[self.seed, self.stream], counter=[0, 0, self.row, self.epoch]))
 
 
 def seed_from(*counters: int) -> int:

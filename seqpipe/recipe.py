@@ -29,7 +29,8 @@ def _slot(role: str, chain: str | None) -> Any:
         if isinstance(value, list) and chain is not None:
             if not value:
                 raise ConfigError("should name at least one stage")
-            stages, problems = [], []
+            stages: list[StageConfig] = []
+            problems: list[tuple[tuple[str, ...], str]] = []
             for index, item in enumerate(value):
                 try:
                     stages.append(StageConfig.parse(item))
@@ -124,18 +125,21 @@ def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
             ``pipeline.features.LogMel.n_mels=40``.
 
     Raises:
-        ConfigError: the file is missing or is no YAML of plain values, or a key or value is wrong; the message gives the
-            file and the key path.
+        ConfigError: the file is missing or is no YAML of plain values, or a key or value is wrong; the message gives
+            the file and the key path.
     """
     path = find_recipe(source)
     tree = read_yaml(path)
     if not isinstance(tree, dict):
-        raise ConfigError(f"should hold the sections data, pipeline, training, decoding; found {tree!r}", source=str(path))
+        raise ConfigError(f"should hold data, pipeline, training; found {tree!r}", source=str(path))
     for override in overrides:
         apply_override(tree, override)
     recipe = parse_recipe(tree, str(path))
     if recipe.data.root is None:
-        recipe.data.root = str(path.parent)
+        recipe.data.root = str(path.parent.resolve())
+    elif not recipe.data.root.startswith("starter:"):
+        # Absolute, so that the run directory finds its data from any folder.
+        recipe.data.root = str(Path(recipe.data.root).expanduser().resolve())
     return recipe
 
 
@@ -197,7 +201,9 @@ class _PlainLoader(yaml.SafeLoader):
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         for index, key in enumerate(keys):
             if key in keys[:index]:
-                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} stands here twice", node.start_mark)
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} stands here twice", node.start_mark
+                )
         return super().construct_mapping(node, deep)
 
 

@@ -39,7 +39,7 @@ class PaddedSequence(NamedTuple):
 
         Args:
             rows: B tensors that differ in their first dimension only.
-            multiple: T is rounded up to a multiple of this (oneDNN keeps a compiled primitive for every shape it meets).
+            multiple: T is rounded up to a multiple of this.
 
         Raises:
             ValueError: there are no rows.

@@ -22,11 +22,12 @@ from seqpipe.randomness import Draw
 
 _PYDANTIC = ConfigDict(arbitrary_types_allowed=True, extra="forbid", allow_inf_nan=False)
 _registry: dict[str, type[Stage]] = {}
+_models: dict[type[Stage], type[BaseModel]] = {}
 
 
 @dataclass(frozen=True)
 class Upstream:
-    """Marks a parameter that the pipeline takes from the stage before: that stage's attribute, or (``""``) the stage."""
+    """Marks a parameter that comes from the stage before: that stage's attribute, or (``""``) the stage."""
 
     attribute: str
 
@@ -204,9 +205,10 @@ def stage_names() -> list[str]:
     return sorted(_registry)
 
 
-@functools.cache
 def config_model(stage: type[Stage]) -> type[BaseModel]:
     """The pydantic model of a stage's options, derived from its constructor; `Upstream` parameters are left out."""
+    if stage in _models:
+        return _models[stage]
     fields: dict[str, Any] = {}
     hints = typing.get_type_hints(stage.__init__, include_extras=True)
     for name, parameter in inspect.signature(stage.__init__).parameters.items():
@@ -216,10 +218,10 @@ def config_model(stage: type[Stage]) -> type[BaseModel]:
             raise ConfigError(f"{stage.__name__}: parameter {name} must be keyword-only and annotated")
         default = ... if parameter.default is inspect.Parameter.empty else parameter.default
         fields[name] = (hints[name], Field(default=default, validate_default=True))
-    return create_model(stage.__name__, __config__=_PYDANTIC, **fields)
+    _models[stage] = create_model(stage.__name__, __config__=_PYDANTIC, **fields)
+    return _models[stage]
 
 
-@functools.cache
 def upstream_parameters(stage: type[Stage]) -> dict[str, str]:
     """Parameters that the pipeline passes: name -> attribute of the stage before."""
     hints = typing.get_type_hints(stage.__init__, include_extras=True)

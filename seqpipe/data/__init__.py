@@ -1,0 +1,1 @@
+"""Rows in: open a source, check it, batch it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,18 +75,6 @@ def fits(row: Row, steps: int, needed: int) -> None:
             f"its label needs {needed} steps, and {steps} are left after features and front-end (at the fastest speed "
             "perturbation); lower the front-end's time strides, or use larger units",
         )
-
-
-def check(rows: Sequence[Row], pipeline: Any) -> Findings:
-    """Look at every row as training would: decode the input, encode the target, compare their lengths.
-
-    Args:
-        rows: with targets.
-        pipeline: a fitted `Pipeline`.
-    """
-    findings = Findings()
-    usable(rows, lambda row: examine_whole(row, pipeline), findings)
-    return findings
 
 
 def examine_whole(row: Row, pipeline: Any) -> None:

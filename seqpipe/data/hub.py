@@ -13,8 +13,8 @@ def read_hub(source: str) -> Iterator[tuple[int, dict[str, Any]]]:
     """Rows of ``NAME[:CONFIGURATION][@SPLIT]``.
 
     Args:
-        source: NAME is a folder written by ``save_to_disk``, another local folder that ``load_dataset`` opens, or a name on
-            the Hub. Without a split, the data set must have one only (or ``train``). Only data files are read:
+        source: NAME is a folder written by ``save_to_disk``, another local folder that ``load_dataset`` opens, or a
+            name on the Hub. Without a split, the data set must have one only (or ``train``). Only data files are read:
             ``datasets`` 4 and later run no loading scripts.
 
     Raises:

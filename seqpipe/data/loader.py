@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -128,7 +129,7 @@ class TrainingBatches(Sampler[list[Key]]):
 def training_loader(examples: Examples, batches: TrainingBatches, workers: int) -> DataLoader[Batch]:
     """Batches of every epoch in turn; the workers stay from epoch to epoch."""
     return DataLoader(
-        examples,
+        cast("Dataset[Any]", examples),
         batch_sampler=batches,
         collate_fn=collate,
         num_workers=workers,
@@ -145,8 +146,8 @@ def plain_loader(
     batches = plan_batches(steps, budget=budget, most_rows=most_rows)
     keys: list[list[Key]] = [[(-1, row) for row in batch] for batch in batches]
     return DataLoader(
-        examples,
-        batch_sampler=keys,  # type: ignore[arg-type]
+        cast("Dataset[Any]", examples),
+        batch_sampler=keys,
         collate_fn=collate,
         num_workers=workers,
         worker_init_fn=_quiet_worker,

@@ -57,12 +57,14 @@ def read_rows(
         else:
             records, base = read_manifest(path, kind), path.parent
     for number, columns in records:
-        yield _row(number, columns, config, base, shown, reads_files, needs_target)
+        yield make_row(number, columns, config, base, shown, reads_files, needs_target)
 
 
 def _kind(path: Path, wanted: str) -> str:
     if not path.exists():
-        raise DataError(f"{path}: there is no such file or folder (data.root and data.train/dev/test say where to look)")
+        raise DataError(
+            f"{path}: there is no such file or folder (data.root and data.train/dev/test say where to look)"
+        )
     if wanted != "auto":
         return wanted
     if path.is_dir():
@@ -76,7 +78,7 @@ def _kind(path: Path, wanted: str) -> str:
     return kind
 
 
-def _row(
+def make_row(
     number: int,
     columns: Mapping[str, Any],
     config: DataConfig,
@@ -85,11 +87,11 @@ def _row(
     reads_files: bool,
     needs_target: bool,
 ) -> Row:
+    """One row from its columns; raises `DataError` if a column is missing or holds what the recipe can't mean."""
+
     def column(name: str, key: str) -> Any:
         if name not in columns:
-            raise DataError(
-                f"{source}, row {number}: has no column {name} (data.{key}){did_you_mean(name, columns)}"
-            )
+            raise DataError(f"{source}, row {number}: has no column {name} (data.{key}){did_you_mean(name, columns)}")
         return columns[name]
 
     value = column(config.input, "input")

@@ -1,0 +1,1 @@
+"""Hypotheses out of log-probabilities."""

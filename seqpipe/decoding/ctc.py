@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -33,7 +34,7 @@ class CTCHypothesis:
 
 def frames_needed(labels: Sequence[int]) -> int:
     """The least number of emission steps for these labels: one each, and a blank between equal neighbours."""
-    return len(labels) + sum(first == second for first, second in zip(labels, labels[1:], strict=False))
+    return len(labels) + sum(first == second for first, second in pairwise(labels))
 
 
 def greedy_decode(log_probabilities: PaddedSequence) -> list[CTCHypothesis]:

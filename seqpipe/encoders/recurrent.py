@@ -21,9 +21,9 @@ Merge = Literal["concatenate", "sum"]
 class RecurrentEncoder(Stage):
     """Stacked LSTM, GRU or plain recurrent layers, one way or both ways.
 
-    A bidirectional layer is two one-way layers, the backward one over rows reversed within their own length. That equals
-    ``nn.LSTM(bidirectional=True)`` on a packed batch to rounding, and stays in oneDNN's fused kernel, which the packed
-    path leaves. ``tools/bench_encoder.py`` measures both side by side.
+    A bidirectional layer is two one-way layers, the backward one over rows reversed within their own length. That
+    equals ``nn.LSTM(bidirectional=True)`` on a packed batch to rounding, and stays in oneDNN's fused kernel, which the
+    packed path leaves. ``tools/bench_encoder.py`` measures both side by side.
 
     Args:
         input_size: D, features of a step.

@@ -44,7 +44,7 @@ class FeatureChain(Stage):
             if not hasattr(stage, "sample_rate") and built and hasattr(built[-1], "sample_rate"):
                 stage.sample_rate = built[-1].sample_rate
             built.append(stage)
-        self.stages = nn.ModuleList(built)
+        self.stages: Any = nn.ModuleList(built)
         self.names = [f"{index}.{config.name}" for index, config in enumerate(stages)]
         self.output_size = built[-1].output_size
 

@@ -33,13 +33,13 @@ class Chroma(Stage):
         *,
         sample_rate: InputRate,
         n_chroma: Annotated[int, Field(gt=0)] = 12,
-        window_seconds: Annotated[float, Field(gt=0, le=1)] = 0.128,
-        hop_seconds: Annotated[float, Field(gt=0, le=1)] = 0.01,
+        window_seconds: Annotated[float, Field(ge=0.001, le=1)] = 0.128,
+        hop_seconds: Annotated[float, Field(ge=0.001, le=1)] = 0.01,
     ) -> None:
         super().__init__()
         self.sample_rate = sample_rate
         self.n_chroma = n_chroma
-        self.n_fft = round(window_seconds * sample_rate)
+        self.n_fft = 2 * round(window_seconds * sample_rate / 2)  # even, so that S samples give 1 + S // hop frames
         self.hop_length = round(hop_seconds * sample_rate)
         self.frame_rate = sample_rate / self.hop_length
         self.output_size = n_chroma

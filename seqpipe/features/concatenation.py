@@ -31,12 +31,15 @@ class Concatenation(Stage):
         previous: Annotated[Any, Upstream("")] = None,
     ) -> None:
         super().__init__()
-        self.parts = nn.ModuleList(config.build(previous) for config in stages)
-        for part in self.parts:
+        parts = [config.build(previous) for config in stages]
+        for part in parts:
             if type(part).prepare is not Stage.prepare:
                 raise ConfigError(f"Concatenation: {type(part).__name__} works on single examples; put it in front")
-        self.output_size = sum(part.output_size for part in self.parts)
-        rates = {getattr(part, "frame_rate", None) for part in self.parts}
+            if part.learns:
+                raise ConfigError(f"Concatenation: {type(part).__name__} learns from data; put it behind")
+        self.parts: Any = nn.ModuleList(parts)
+        self.output_size = sum(part.output_size for part in parts)
+        rates = {getattr(part, "frame_rate", 0.0) for part in parts}
         if len(rates) > 1:
             raise ConfigError(f"Concatenation: stages must have the same hop; frames a second are {sorted(rates)}")
 

@@ -20,8 +20,8 @@ class Pitch(Stage):
 
     Args:
         sample_rate: of the incoming samples, in hertz.
-        method: ``yin`` (de Cheveigné & Kawahara 2002) gives one feature; ``pyin`` (Mauch & Dixon 2014) two: the pitch, 0
-            where unvoiced, and the probability of voicing. pyin takes about as long as the recording.
+        method: ``yin`` (de Cheveigné & Kawahara 2002) gives one feature; ``pyin`` (Mauch & Dixon 2014) two: the pitch,
+            0 where unvoiced, and the probability of voicing; it is far slower.
         low_hertz: lowest pitch looked for.
         high_hertz: highest pitch looked for.
         window_seconds: length of a frame; at least two periods of ``low_hertz``.
@@ -39,14 +39,14 @@ class Pitch(Stage):
         method: Literal["yin", "pyin"] = "yin",
         low_hertz: Annotated[float, Field(gt=0)] = 65.0,
         high_hertz: Annotated[float, Field(gt=0)] = 500.0,
-        window_seconds: Annotated[float, Field(gt=0, le=1)] = 0.064,
-        hop_seconds: Annotated[float, Field(gt=0, le=1)] = 0.01,
+        window_seconds: Annotated[float, Field(ge=0.001, le=1)] = 0.064,
+        hop_seconds: Annotated[float, Field(ge=0.001, le=1)] = 0.01,
     ) -> None:
         super().__init__()
         self.sample_rate = sample_rate
         self.method = method
         self.low_hertz, self.high_hertz = low_hertz, high_hertz
-        self.frame_length = round(window_seconds * sample_rate)
+        self.frame_length = 2 * round(window_seconds * sample_rate / 2)  # even, as frame_counts takes it to be
         self.hop_length = round(hop_seconds * sample_rate)
         self.frame_rate = sample_rate / self.hop_length
         self.output_size = 1 if method == "yin" else 2

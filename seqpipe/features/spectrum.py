@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from seqpipe.errors import ConfigError
 from seqpipe.sequence import PaddedSequence
 
 
@@ -33,10 +34,20 @@ def power_spectrum(waveforms: PaddedSequence, window: Tensor, n_fft: int, hop_le
 
 
 def mel_filters(sample_rate: int, n_fft: int, n_mels: int, low: float, high: float | None) -> Tensor:
-    """Triangular filters ``[1 + n_fft / 2, n_mels]``, Slaney's mel scale and area normalisation (librosa's default)."""
+    """Triangular filters ``[1 + n_fft / 2, n_mels]``, Slaney's mel scale and area normalisation (librosa's default).
+
+    Raises:
+        ConfigError: the bands don't lie between 0 and half the sample rate.
+    """
     from seqpipe.features.torchaudio_import import torchaudio_functional
 
+    top = sample_rate / 2 if high is None else high
+    if not low < top <= sample_rate / 2:
+        raise ConfigError(
+            f"mel bands from low_hertz = {low:g} to high_hertz = {top:g} don't lie below half the sample rate, "
+            f"{sample_rate / 2:g} Hz"
+        )
     filters: Tensor = torchaudio_functional().melscale_fbanks(
-        n_fft // 2 + 1, low, high if high is not None else sample_rate / 2, n_mels, sample_rate, "slaney", "slaney"
+        n_fft // 2 + 1, low, top, n_mels, sample_rate, "slaney", "slaney"
     )
     return filters

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Annotated
 
 from pydantic import Field
@@ -58,4 +57,4 @@ class SpeedPerturbation(Stage):
 
 
 def _length(length: int, percent: int) -> int:
-    return length if percent == 100 else math.ceil(length * 100 / percent)
+    return length if percent == 100 else -(-length * 100 // percent)

@@ -21,7 +21,7 @@ class TrimSilence(Stage):
         window_seconds: frames over which loudness is measured.
         hop_seconds: from one such frame to the next.
 
-    Shape: ``[B, S]`` -> ``[B, S']``, S' at most S, at least one frame. Times in predictions stay those of the whole recording.
+    Shape: ``[B, S]`` -> ``[B, S']``, S' at most S and never 0. Times in predictions stay those of the whole recording.
     """
 
     role = "features"
@@ -31,8 +31,8 @@ class TrimSilence(Stage):
         *,
         sample_rate: InputRate,
         top_db: Annotated[float, Field(gt=0)] = 40.0,
-        window_seconds: Annotated[float, Field(gt=0, le=1)] = 0.064,
-        hop_seconds: Annotated[float, Field(gt=0, le=1)] = 0.016,
+        window_seconds: Annotated[float, Field(ge=0.001, le=1)] = 0.064,
+        hop_seconds: Annotated[float, Field(ge=0.001, le=1)] = 0.016,
     ) -> None:
         super().__init__()
         self.sample_rate = sample_rate
@@ -43,9 +43,9 @@ class TrimSilence(Stage):
 
     def kept(self, samples: Tensor) -> tuple[int, int]:
         """First sample kept of ``[S]``, and the first one after them."""
-        import librosa
+        from librosa.effects import trim
 
-        _, (start, stop) = librosa.effects.trim(
+        _, (start, stop) = trim(
             samples.cpu().numpy(), top_db=self.top_db, frame_length=self.window_length, hop_length=self.hop_length
         )
         return int(start), int(stop)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +10,7 @@ import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
+from torch.nn import functional as F
 
 from seqpipe.data.rows import AudioSpan
 from seqpipe.errors import InputError
@@ -25,8 +25,8 @@ class Waveform(Stage):
     Args:
         sample_rate: of the outgoing samples, in hertz.
 
-    Shape: in batches ``[B, S]`` -> ``[B, S]``. An input is a path, an `AudioSpan`, the bytes of a file, or a mapping with
-    ``array`` (``[S]`` or ``[S, channels]``, in -1 to 1) and ``sampling_rate``.
+    Shape: in batches ``[B, S]`` -> ``[B, S]``. An input is a path, an `AudioSpan`, the bytes of a file, or a mapping
+    with ``array`` (``[S]`` or ``[S, channels]``, in -1 to 1) and ``sampling_rate``.
     """
 
     role = "features"
@@ -83,11 +83,12 @@ def resample(samples: Tensor, rate: int, new_rate: int) -> Tensor:
     from seqpipe.features.torchaudio_import import torchaudio_functional
 
     resampled: Tensor = torchaudio_functional().resample(samples, rate, new_rate)
-    return resampled
+    # torchaudio rounds the length in fp32, which is a sample short in recordings of minutes.
+    return F.pad(resampled, (0, _resampled_length(len(samples), rate, new_rate) - len(resampled)))
 
 
 def _resampled_length(length: int, rate: int, new_rate: int) -> int:
-    return length if rate == new_rate else math.ceil(length * new_rate / rate)
+    return length if rate == new_rate else -(-length * new_rate // rate)
 
 
 def _span(raw: Any) -> AudioSpan:

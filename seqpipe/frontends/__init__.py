@@ -1,0 +1,1 @@
+"""Stage 2: convolutions that shorten and enrich a sequence."""

@@ -29,7 +29,7 @@ class FrontEndChain(Stage):
         previous: Annotated[Any, Upstream("")] = None,
     ) -> None:
         super().__init__()
-        self.stages = nn.ModuleList()
+        self.stages: Any = nn.ModuleList()
         for config in stages:
             stage = config.build(previous)
             if stage.role != "frontend":

@@ -85,6 +85,8 @@ class Conv1dFrontEnd(Stage):
             values = convolution(F.pad(values, same_padding(kernel)))  # [B, C, T']
             lengths = (lengths - 1).div(stride, rounding_mode="floor") + 1
             mask = length_mask(lengths, values.shape[2]).unsqueeze(1)
-            values = activate(norm(values, mask), self.activation)
-            values = F.dropout(values, self.dropout, self.training).masked_fill(~mask, 0.0)
+            # Padding becomes 0 before the activation, which keeps it 0: both can then work in place.
+            values = activate(norm(values, mask).masked_fill_(~mask, 0.0), self.activation)
+            if self.dropout:
+                values = F.dropout(values, self.dropout, self.training)
         return PaddedSequence(values.transpose(1, 2), lengths)

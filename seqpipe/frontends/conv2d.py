@@ -26,7 +26,8 @@ class Conv2dFrontEnd(Stage):
         channels: C of each layer.
         kernels: steps and features that each layer sees, as pairs; one pair a layer.
         strides: steps and features that each layer advances by, as pairs; one pair a layer.
-        normalization: ``batch`` (statistics over real steps only), ``layer`` (over the channels of a position) or ``none``.
+        normalization: ``batch`` (statistics over real steps only), ``layer`` (over the channels of a position) or
+            ``none``.
         activation: ``relu``, ``gelu``, ``silu`` or ``hardtanh`` (0 to 20).
         dropout: probability, after every layer.
 
@@ -86,8 +87,9 @@ class Conv2dFrontEnd(Stage):
             values = convolution(F.pad(values, (*same_padding(kernel[1]), *same_padding(kernel[0]))))  # [B, C, T', F']
             lengths = (lengths - 1).div(stride[0], rounding_mode="floor") + 1
             mask = length_mask(lengths, values.shape[2])[:, None, :, None]
-            values = activate(norm(values, mask), self.activation)
-            values = F.dropout(values, self.dropout, self.training).masked_fill(~mask, 0.0)
+            # Padding becomes 0 before the activation, which keeps it 0: both can then work in place.
+            values = activate(norm(values, mask).masked_fill_(~mask, 0.0), self.activation)
+            if self.dropout:
+                values = F.dropout(values, self.dropout, self.training)
         batch, channels, steps, bands = values.shape
         return PaddedSequence(values.transpose(1, 2).reshape(batch, steps, channels * bands), lengths)
-

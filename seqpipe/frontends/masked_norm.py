@@ -66,11 +66,13 @@ class MaskedBatchNorm(nn.Module):
             )
         dtype = values.dtype
         values = values.float()
-        kept = values.masked_fill(~mask, 0.0)
+        kept = values.masked_fill_(~mask, 0.0)  # what made these values (a convolution) doesn't need them
         dims = [0, *range(2, values.dim())]
         count = mask.sum() * (values[0, 0].numel() // mask[0, 0].numel())
         mean = kept.sum(dims) / count
-        variance = (kept.square().sum(dims) / count - mean.square()).clamp(min=0.0)
+        # The norm gives the sum of squares in one pass, without a tensor of squares.
+        squares = torch.linalg.vector_norm(kept, dim=dims).square()
+        variance = (squares / count - mean.square()).clamp(min=0.0)
         with torch.no_grad():
             self.running_mean.lerp_(mean, self.momentum)
             self.running_variance.lerp_(variance * count / (count - 1).clamp(min=1), self.momentum)

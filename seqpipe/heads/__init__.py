@@ -1,0 +1,1 @@
+"""Stage 4: each owns its targets, loss, hypotheses and scores."""

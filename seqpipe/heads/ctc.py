@@ -146,9 +146,7 @@ class CTCHead(Stage):
         """The best hypothesis of every row, in encoded steps, and its posterior probability."""
         emissions = self(encoded)
         hypotheses = greedy_decode(emissions)
-        return list(
-            zip(hypotheses, label_posteriors(emissions, [item.labels for item in hypotheses]), strict=True)
-        )
+        return list(zip(hypotheses, label_posteriors(emissions, [item.labels for item in hypotheses]), strict=True))
 
     def predict(
         self, row_id: str, hypothesis: tuple[CTCHypothesis, float], locate: Callable[[Tensor], Tensor]

@@ -86,12 +86,15 @@ class PipelineModule(lightning.LightningModule):
         return loss
 
     def on_train_epoch_end(self) -> None:
-        """Note how long the epoch took."""
+        """Log the epoch's mean loss per label."""
         self.log("train_loss", self.epoch_loss / max(1.0, self.epoch_labels))
 
-    def on_validation_epoch_start(self) -> None:
-        """Training's share of the epoch ends here."""
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_index: int) -> None:
+        """Note how long the epoch has taken so far, scoring of dev not counted."""
         self.epoch_seconds = time.perf_counter() - self._started
+
+    def on_validation_epoch_start(self) -> None:
+        """Forget the last scores."""
         self._predictions, self._dev_loss = [], [0.0, 0.0]
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:

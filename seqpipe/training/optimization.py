@@ -27,9 +27,7 @@ def make_optimizer(parameters: Iterable[nn.Parameter], config: TrainingConfig) -
         return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.98))
     if config.optimizer == "adadelta":
         return torch.optim.Adadelta(groups, lr=config.learning_rate)
-    return torch.optim.SGD(
-        groups, lr=config.learning_rate, momentum=config.momentum, nesterov=config.momentum > 0
-    )
+    return torch.optim.SGD(groups, lr=config.learning_rate, momentum=config.momentum, nesterov=config.momentum > 0)
 
 
 def make_schedule(
@@ -40,8 +38,8 @@ def make_schedule(
     Args:
         optimizer: whose rates it sets.
         config: names it.
-        progress: the share of the training that is done, 0 to 1. Asked, not counted: epochs may differ in their number of
-            batches when augmentation changes lengths.
+        progress: the share of the training that is done, 0 to 1. Asked, not counted: epochs may differ in their number
+            of batches when augmentation changes lengths.
     """
     if config.schedule == "one_cycle":
         return LambdaLR(optimizer, lambda _: one_cycle(progress(), config.warmup, config.final_division))

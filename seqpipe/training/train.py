@@ -89,21 +89,20 @@ def train(
     sizes = {"budget": config.batch_steps, "most_rows": config.batch_rows}
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="lightning")  # advice for its own users, not ours
-        trainer.fit(
-            module,
-            training_loader(
-                Examples(training.rows, training.targets, pipeline.features, config.seed), batches, config.workers
-            ),
+        loader = training_loader(
+            Examples(training.rows, training.targets, pipeline.features, config.seed), batches, config.workers
+        )
+        dev_loader = (
             plain_loader(
                 Examples(dev.rows, dev.targets, pipeline.features, config.seed), dev.lengths, workers=0, **sizes
             )
             if dev.rows
-            else None,
-            ckpt_path=checkpoint,
-            weights_only=True,
+            else None
         )
-    if trainer.interrupted:
-        raise KeyboardInterrupt
+        try:
+            trainer.fit(module, loader, dev_loader, ckpt_path=checkpoint, weights_only=True)
+        except SystemExit:  # Lightning's answer to Ctrl-C
+            raise KeyboardInterrupt from None
     metrics = {
         "dev": module.scores,
         "scoring": pipeline.head.scoring,
@@ -190,9 +189,7 @@ def _dev_data(pipeline: Pipeline, recipe: Recipe, notice: Notice) -> _Data:
     return _Data(rows, targets, lengths)
 
 
-def _trainer(
-    config: Any, out: Path, main_score: str, has_dev: bool, quiet: bool, notice: Notice
-) -> lightning.Trainer:
+def _trainer(config: Any, out: Path, main_score: str, has_dev: bool, quiet: bool, notice: Notice) -> lightning.Trainer:
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     device = config.device
     if device == "auto":

@@ -1,0 +1,50 @@
+"""Speech recognition from beginning to end: check the data, train, evaluate, show some transcripts.
+
+    python recipes/speech/run.py starter
+    python recipes/speech/run.py an4 data.root=data/an4 training.epochs=30
+
+DATASET names a recipe beside this file (README.md says where each data set comes from). This script is also the
+tutorial of the Python API: every line of it is public.
+"""
+
+import sys
+from itertools import islice
+from pathlib import Path
+
+import seqpipe
+from seqpipe.evaluation.table import render
+
+
+def main(dataset: str, overrides: list[str]) -> None:
+    """Run the recipe ``dataset`` with ``key.path=value`` overrides."""
+    recipe = seqpipe.load_recipe(Path(__file__).with_name(f"{dataset}.yaml"), overrides)
+    out = Path("runs") / dataset
+
+    for part, findings in seqpipe.check(recipe).items():
+        print(f"{part}: {findings.rows - len(findings.problems)} of {findings.rows} rows can be used")
+        print("\n".join(findings.lines()))
+        findings.enforce(recipe.data.max_bad_share)
+
+    metrics = seqpipe.train(recipe, out, resume=True)
+    print(f"trained {metrics['parameters'] / 1e6:.1f} M parameters in {metrics['seconds'] / 60:.1f} minutes")
+
+    predictor = seqpipe.load(out)
+    evaluation = seqpipe.evaluate(predictor)
+    report = render(evaluation)
+    (out / "evaluation.txt").write_text(report + "\n", encoding="utf-8")
+    print(report)
+
+    print("\nsome transcripts:")
+    for row, answer in islice(zip(evaluation.rows, predictor.predict(evaluation.rows), strict=True), 5):
+        print(f"  said:  {row.target}\n  heard: {answer.text}  (confidence {answer.confidence:.2f})")
+        print("  " + " ".join(f"{word.text}@{word.start:.2f}s" for word in answer.words))
+    print(f"\nthe run lies in {out}; try: seqpipe infer {out} your.wav --output answers.jsonl")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(f"usage: python {sys.argv[0]} DATASET [key.path=value ...]; DATASET: starter, an4, fsdd")
+    try:
+        main(sys.argv[1], sys.argv[2:])
+    except seqpipe.SeqpipeError as error:
+        sys.exit(f"error: {error}")

@@ -1,0 +1,67 @@
+"""``seqpipe check``: every row of a recipe looked at as training would, before training does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from seqpipe.data.check import Findings, examine_whole, usable
+from seqpipe.data.rows import Row
+from seqpipe.data.source import data_root, read_rows
+from seqpipe.errors import ConfigError
+from seqpipe.pipeline import Pipeline
+from seqpipe.recipe import Recipe, load_recipe
+
+
+def check(recipe: Recipe, source: str | None = None) -> dict[str, Findings]:
+    """Decode every input, encode every target, and compare their lengths.
+
+    Args:
+        recipe: whose training rows give the vocabulary.
+        source: looked at instead of the recipe's own train, dev and test parts.
+
+    Returns:
+        What was found, by part (or source).
+    """
+    root = data_root(recipe.data)
+    pipeline = Pipeline(recipe)
+    reads_files = pipeline.features.first.reads_files
+
+    def rows_of(part: str, folder: Path | None) -> list[Row]:
+        return list(read_rows(part, recipe.data, reads_files=reads_files, root=folder))
+
+    if recipe.data.train is None:
+        raise ConfigError("data.train is required: its rows give the vocabulary")
+    findings = Findings()
+    train_rows, _ = usable(
+        rows_of(recipe.data.train, root), lambda row: pipeline.features.prepare(row.input, None).numel(), findings
+    )
+    pipeline.fit(train_rows)
+    if source is not None:
+        parts = {source: rows_of(source, None)}
+    else:
+        named = {name: getattr(recipe.data, name) for name in ("train", "dev", "test")}
+        parts = {
+            name: rows_of(part, root)
+            for name, part in named.items()
+            if part and (name != "test" or part.startswith("hub:") or (root / part).exists())
+        }
+    found = {}
+    for name, rows in parts.items():
+        found[name] = Findings()
+        usable(rows, lambda row: examine_whole(row, pipeline), found[name])
+    return found
+
+
+def check_command(target: str, reader: str | None, overrides: Sequence[str]) -> bool:
+    """What the command line prints; whether all rows can be used."""
+    if reader is not None:
+        found = check(load_recipe(reader, overrides), target)
+    else:
+        found = check(load_recipe(target, overrides))
+    for name, findings in found.items():
+        good = findings.rows - len(findings.problems)
+        print(f"{name}: {good} of {findings.rows} rows can be used")
+        for line in findings.lines():
+            print(f"  {line}")
+    return not any(findings.problems for findings in found.values())

@@ -1,0 +1,123 @@
+"""Shared by all tests: recordings that a tiny model really learns, and a run trained on them by the real command."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # before `datasets` is imported: no test reaches for the network
+
+RATE = 8000
+TONES = {"a": 440.0, "b": 880.0, "c": 1760.0}  # hertz
+LETTER_SECONDS, GAP_SECONDS, SPACE_SECONDS = 0.10, 0.04, 0.14
+
+RECIPE = """
+data: {train: train.tsv, dev: dev.tsv, id: name}
+pipeline:
+  features:
+    - {stage: Waveform, sample_rate: 8000}
+    - {stage: Gain, probability: 0.5}
+    - {stage: LogMel, n_mels: 16, window_seconds: 0.04, hop_seconds: 0.02}
+    - {stage: Normalization, over: utterance}
+    - {stage: SpecAugment, time_width: 1, feature_width: 1}
+  frontend: {stage: Conv1dFrontEnd, channels: [24], kernels: [3], strides: [1]}
+  encoder: {stage: RecurrentEncoder, hidden_size: 24, layers: 1}
+  head: {stage: CTCHead}
+training:
+  {epochs: 10, batch_steps: 1000, learning_rate: 0.02, workers: 0, threads: 1, evaluate_every: 2, device: cpu}
+"""
+
+
+def tone_samples(text: str, seed: int) -> np.ndarray:
+    """A text as tones ``[S]``: each letter of TONES one of its own, silence around it, longer silence at a space."""
+    generator = np.random.default_rng(seed)
+    pieces = [np.zeros(round(RATE * generator.uniform(0.02, 0.1)))]
+    for sign in text:
+        if sign == " ":
+            pieces.append(np.zeros(round(RATE * SPACE_SECONDS)))
+            continue
+        length = round(RATE * LETTER_SECONDS * generator.uniform(0.8, 1.2))
+        hertz = TONES[sign] * generator.uniform(0.97, 1.03)
+        pieces += [0.3 * np.sin(2 * np.pi * hertz / RATE * np.arange(length)), np.zeros(round(RATE * GAP_SECONDS))]
+    samples = np.concatenate(pieces)
+    return (samples + 0.003 * generator.standard_normal(len(samples))).astype(np.float32)
+
+
+def write_tone_rows(folder: Path, name: str, texts: list[str], seed: int) -> None:
+    """Recordings of the texts below ``folder / name``, and their manifest ``NAME.tsv``."""
+    (folder / name).mkdir(parents=True)
+    lines = ["path\tname\ttext"]
+    for number, text in enumerate(texts):
+        path = f"{name}/{number:03d}.wav"
+        soundfile.write(folder / path, tone_samples(text, seed + number), RATE)
+        lines.append(f"{path}\t{name}-{number:03d}\t{text}")
+    (folder / f"{name}.tsv").write_text("\n".join(lines) + "\n")
+
+
+def tone_texts(count: int, seed: int) -> list[str]:
+    """Texts of one to three words of one to three letters."""
+    generator = np.random.default_rng(seed)
+    words = [["".join(generator.choice(list(TONES), generator.integers(1, 4))) for _ in range(3)] for _ in range(count)]
+    return [" ".join(row[: generator.integers(1, 4)]) for row in words]
+
+
+@pytest.fixture(scope="session")
+def speak() -> Callable[[str, int], np.ndarray]:
+    """Tones of a text, ``[S]`` at 8000 hertz: ``speak("ab c", seed)``."""
+    return tone_samples
+
+
+@pytest.fixture(scope="session")
+def tone_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with train.tsv (80 recordings), dev.tsv (16) and tones.yaml. Read only: tests share it."""
+    folder = tmp_path_factory.mktemp("tones")
+    write_tone_rows(folder, "train", tone_texts(80, 1), seed=1000)
+    write_tone_rows(folder, "dev", tone_texts(16, 2), seed=5000)
+    (folder / "tones.yaml").write_text(RECIPE)
+    return folder
+
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def command_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What commands run under; compiled modules are kept from one to the next, as on any user's machine."""
+    environment = dict(os.environ)
+    if environment.pop("PYTHONDONTWRITEBYTECODE", ""):
+        environment["PYTHONPYCACHEPREFIX"] = str(tmp_path_factory.mktemp("bytecode"))
+    return environment
+
+
+@pytest.fixture(scope="session")
+def seqpipe_command(command_environment: dict[str, str]) -> Command:
+    """The installed command in a process of its own: ``seqpipe_command("infer", run, ..., cwd=folder, input=text)``."""
+
+    def run(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
+        program = [str(Path(sys.executable).with_name("seqpipe")), *map(str, arguments)]
+        settings = {"capture_output": True, "text": True, "timeout": 180, "env": command_environment, **options}
+        return subprocess.run(program, check=False, **settings)  # type: ignore[call-overload]
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def training_command(
+    tone_data: Path, tmp_path_factory: pytest.TempPathFactory, seqpipe_command: Command
+) -> Iterator[tuple[Path, subprocess.CompletedProcess[str]]]:
+    """A finished ``seqpipe train`` of the tones: its run directory, and what it said. Read only: tests share it."""
+    run = tmp_path_factory.mktemp("runs") / "tones"
+    done = seqpipe_command("train", tone_data / "tones.yaml", "--out", run)
+    assert done.returncode == 0, done.stderr
+    yield run, done
+
+
+@pytest.fixture(scope="session")
+def trained_run(training_command: tuple[Path, subprocess.CompletedProcess[str]]) -> Path:
+    """The run directory of a model that knows the tones. Read only: tests share it."""
+    return training_command[0]

@@ -1,0 +1,258 @@
+"""The promise of the whole library: in evaluation, padding and the rest of the batch never change an answer."""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+import seqpipe
+from seqpipe import FeatureChain, LogMel, PaddedSequence, Stage, StageConfig, Waveform
+from seqpipe.stage import find_stage, stage_names
+
+RATE = 8000
+SIZE = 12
+SAMPLES = [3000, 1, 777, 8000, 80, 4001]  # unsorted: one sample, less than a window, a multiple of the hop
+STEPS = [5, 1, 37, 300, 2, 64] + [1, 9, 3, 12] * 5  # one row 300 times as long as others, more than 8 rows
+UPSTREAM: dict[str, Callable[[], Stage]] = {
+    "samples": lambda: Waveform(sample_rate=RATE),
+    "steps": lambda: LogMel(sample_rate=RATE, n_mels=SIZE),
+}
+
+
+@dataclass(frozen=True)
+class Example:
+    """A built-in stage with options.
+
+    Attributes:
+        takes: ``samples`` or ``steps``.
+        options: as in a recipe.
+        fit: makes what `Stage.fit` is to learn from.
+    """
+
+    takes: str
+    options: dict[str, Any]
+    fit: Callable[[], Any] | None = None
+
+
+def rows_of(takes: str) -> list[Tensor]:
+    generator = torch.Generator().manual_seed(5)
+    if takes == "samples":
+        return [torch.linspace(0.01, 0.3, length) * torch.randn(length, generator=generator) for length in SAMPLES]
+    return [torch.randn(length, SIZE, generator=generator) for length in STEPS]
+
+
+def recordings() -> list[dict[str, Any]]:
+    return [{"array": row.numpy(), "sampling_rate": RATE} for row in rows_of("samples")]
+
+
+def texts() -> list[str]:
+    return ["turn left", "quiz"]
+
+
+WHOLE = [
+    "Waveform",
+    {"stage": "LogMel", "n_mels": 20},
+    "Deltas",
+    {"stage": "Normalization", "over": "global"},
+    "SpecAugment",
+]
+EXAMPLES: dict[str, list[Example]] = {
+    "Waveform": [Example("samples", {"sample_rate": RATE})],
+    "TrimSilence": [Example("samples", {"top_db": 15.0})],
+    "SpeedPerturbation": [Example("samples", {})],
+    "AddNoise": [Example("samples", {"probability": 1.0})],
+    "Gain": [Example("samples", {})],
+    "LogMel": [Example("samples", {"n_mels": 20}), Example("samples", {"hop_seconds": 0.0125, "window_seconds": 0.05})],
+    "MFCC": [Example("samples", {}), Example("samples", {"deltas": 0, "top_db": 10.0})],
+    "Pitch": [Example("samples", {}), Example("samples", {"method": "pyin", "hop_seconds": 0.05})],
+    "Chroma": [Example("samples", {})],
+    "Deltas": [Example("steps", {}), Example("steps", {"order": 1, "width": 7})],
+    "Concatenation": [Example("samples", {"stages": ["LogMel", "MFCC"]}), Example("steps", {"stages": ["Deltas"]})],
+    "Normalization": [
+        Example("steps", {}),
+        Example("steps", {"variance": False}),
+        Example("steps", {"over": "global"}, lambda: [PaddedSequence.pad(rows_of("steps"))]),
+    ],
+    "SpecAugment": [Example("steps", {})],
+    "FeatureChain": [Example("samples", {"stages": WHOLE}, recordings)],
+    "Conv2dFrontEnd": [
+        Example("steps", {"channels": [4, 4]}),
+        Example("steps", {"channels": [4], "kernels": [[4, 2]], "strides": [[3, 1]], "normalization": "layer"}),
+        Example("steps", {"channels": [4, 4], "normalization": "none", "activation": "silu"}),
+    ],
+    "Conv1dFrontEnd": [
+        Example("steps", {"channels": [16, 8]}),
+        Example("steps", {"channels": [16, 8], "kernels": [4, 3], "strides": [2, 3], "normalization": "layer"}),
+        Example("steps", {"channels": [16, 8], "normalization": "none", "activation": "gelu"}),
+    ],
+    "FrontEndChain": [
+        Example("steps", {"stages": [{"stage": "Conv2dFrontEnd", "channels": [4, 4]}, {"stage": "Conv1dFrontEnd"}]})
+    ],
+    "RecurrentEncoder": [
+        Example("steps", {"hidden_size": 16}),
+        Example("steps", {"hidden_size": 16, "cell": "gru", "merge": "sum", "residual": True, "layer_norm": True}),
+        Example("steps", {"hidden_size": 16, "cell": "rnn_tanh", "bidirectional": False}),
+        Example("steps", {"hidden_size": 16, "cell": "rnn_relu", "layers": 1}),
+    ],
+    "CTCHead": [
+        Example("steps", {}, texts),
+        Example("steps", {"units": "bpe", "vocabulary_size": 14}, texts),
+    ],
+}
+CASES = [
+    pytest.param(name, number, id=f"{name}-{number}")
+    for name, examples in EXAMPLES.items()
+    for number in range(len(examples))
+]
+DEVICES = [
+    "cpu",
+    pytest.param(
+        "cuda",
+        marks=[pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")],
+    ),
+]
+TOLERANCE = {"cpu": 1e-5, "cuda": 1e-4}
+
+
+@functools.cache
+def built(name: str, number: int, device: str) -> Stage:
+    """The example in evaluation, with parameters and running statistics that are not the initial ones."""
+    example = EXAMPLES[name][number]
+    torch.manual_seed(1)
+    stage = StageConfig.parse({"stage": name, **example.options}).build(UPSTREAM[example.takes]())
+    if example.fit is not None:
+        stage.fit(example.fit())
+    with torch.no_grad():
+        for parameter in stage.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+        stage.train()(PaddedSequence.pad(rows_of(example.takes)))
+    return stage.eval().to(device)
+
+
+@torch.no_grad()
+def one_by_one(stage: Stage, rows: list[Tensor], device: str) -> list[Tensor]:
+    return [stage(PaddedSequence.pad([row]).to(device)).rows()[0].cpu() for row in rows]
+
+
+@functools.cache
+def expected(name: str, number: int, device: str) -> list[Tensor]:
+    return one_by_one(built(name, number, device), rows_of(EXAMPLES[name][number].takes), device)
+
+
+def assert_same(got: PaddedSequence, want: list[Tensor], tolerance: float) -> None:
+    """Rows are equal to ``tolerance``, relative to a row's largest value where that is above 1."""
+    assert len(got.rows()) == len(want)
+    for position, (row, alone) in enumerate(zip(got.to("cpu").rows(), want, strict=True)):
+        assert row.shape == alone.shape, f"row {position}"
+        difference = float((row - alone).abs().max()) / max(1.0, float(alone.abs().max()))
+        assert difference <= tolerance, f"row {position} of length {len(alone)} differs by {difference:.1e}"
+
+
+def padded(rows: list[Tensor], more: int, garbage: float) -> PaddedSequence:
+    """The rows with ``more`` steps of padding than needed, and ``garbage`` in all of it."""
+    batch = PaddedSequence.pad(rows)
+    batch = batch.extended(batch.values.shape[1] + more)
+    return batch.masked(garbage)
+
+
+def test_every_built_in_stage_has_an_example() -> None:
+    known = {name for name in stage_names() if find_stage(name).__module__.startswith("seqpipe.")}
+    missing = (known | set(seqpipe.STAGES)) - EXAMPLES.keys()
+    assert not missing, f"add options for {sorted(missing)} to EXAMPLES: every stage must pass the tests of this file"
+    assert EXAMPLES.keys() <= known
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize(("name", "number"), CASES)
+class TestBatches:
+    @torch.no_grad()
+    def test_a_batch_gives_what_its_rows_give_alone(self, name: str, number: int, device: str) -> None:
+        rows = rows_of(EXAMPLES[name][number].takes)
+        got = built(name, number, device)(PaddedSequence.pad(rows).to(device))
+        assert_same(got, expected(name, number, device), TOLERANCE[device])
+
+    @torch.no_grad()
+    def test_the_order_of_rows_changes_nothing(self, name: str, number: int, device: str) -> None:
+        rows = rows_of(EXAMPLES[name][number].takes)
+        by_length = sorted(range(len(rows)), key=lambda index: len(rows[index]))
+        for order in (by_length, by_length[::-1], list(range(len(rows)))[::-1]):
+            got = built(name, number, device)(PaddedSequence.pad([rows[index] for index in order]).to(device))
+            alone = expected(name, number, device)
+            assert_same(got, [alone[index] for index in order], TOLERANCE[device])
+
+    @torch.no_grad()
+    @pytest.mark.parametrize(("more", "garbage"), [(1, 0.0), (13, 0.0), (250, 0.0), (0, 1e3), (21, float("nan"))])
+    def test_padding_changes_nothing(self, more: int, garbage: float, name: str, number: int, device: str) -> None:
+        batch = padded(rows_of(EXAMPLES[name][number].takes), more, garbage)
+        got = built(name, number, device)(batch.to(device))
+        assert_same(got, expected(name, number, device), TOLERANCE[device])
+
+    @torch.no_grad()
+    def test_output_lengths_are_those_of_the_output(self, name: str, number: int, device: str) -> None:
+        stage = built(name, number, device)
+        batch = PaddedSequence.pad(rows_of(EXAMPLES[name][number].takes)).to(device)
+        promised, lengths = stage.output_lengths(batch.lengths), stage(batch).lengths
+        assert lengths.dtype == torch.int64
+        if name == "TrimSilence":  # what it cuts off depends on the sound: the promise is a bound
+            assert (lengths <= promised).all()
+            assert (lengths < promised).any()
+        else:
+            assert lengths.tolist() == promised.tolist()
+
+
+def test_an_example_that_breaks_the_promise_is_noticed() -> None:
+    """The comparison itself: statistics over the padded batch must not pass."""
+    rows = rows_of("steps")
+    batch = PaddedSequence.pad(rows)
+    wrong = PaddedSequence(batch.values - batch.values.mean(dim=1, keepdim=True), batch.lengths)
+    with pytest.raises(AssertionError, match="differs by"):
+        assert_same(wrong, [row - row.mean(dim=0) for row in rows], 1e-5)
+
+
+# A linear layer takes another kernel at a batch of one row, which rounds to bf16 (8 bits) elsewhere; errors add up over
+# layers. Relative to the largest value of a row.
+BF16_TOLERANCE = 0.06
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize(
+    ("name", "number"), [case for case in CASES if find_stage(str(case.values[0])).role != "features"]
+)
+def test_bf16_keeps_the_promise_to_a_looser_tolerance(name: str, number: int, device: str) -> None:
+    rows = rows_of("steps")
+    stage = built(name, number, device)
+    with torch.autocast(device, torch.bfloat16):
+        got = stage(padded(rows, 21, float("nan")).to(device))
+        alone = one_by_one(stage, rows, device)
+    assert_same(got, [row.float() for row in alone], BF16_TOLERANCE)
+    if stage.role == "head":
+        assert got.values.dtype == torch.float32
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_whole_chain_transcribes_alike_in_any_company(device: str) -> None:
+    torch.manual_seed(3)
+    features = FeatureChain(stages=WHOLE)
+    features.fit(recordings())
+    stages: list[Stage] = [features]
+    for config in ({"stage": "Conv2dFrontEnd", "channels": [4, 4]}, {"stage": "RecurrentEncoder", "hidden_size": 16}):
+        stages.append(StageConfig.parse(config).build(stages[-1]))
+    head: Any = StageConfig.parse("CTCHead").build(stages[-1])
+    head.fit(texts())
+    head.output.weight.mul_(20.0)  # decided enough to emit labels
+    chain = torch.nn.Sequential(*stages).eval().to(device)
+    head.eval().to(device)
+    rows = rows_of("samples")
+    together = head.decode(chain(padded(rows, 333, float("nan")).to(device)))
+    alone = [head.decode(chain(PaddedSequence.pad([row]).to(device)))[0] for row in rows]
+    assert max(len(path.labels) for path, _ in alone) > 0
+    for (path, confidence), (path_alone, confidence_alone) in zip(together, alone, strict=True):
+        assert (path.labels, path.starts, path.stops) == (path_alone.labels, path_alone.starts, path_alone.stops)
+        assert path.posteriors == pytest.approx(path_alone.posteriors, abs=TOLERANCE[device])
+        assert confidence == pytest.approx(confidence_alone, rel=1e-3, abs=TOLERANCE[device])
