@@ -22,8 +22,10 @@ DONE, FAILED, WRONG_USAGE, SOME_FAILED = 0, 1, 2, 3
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line; returns the exit status."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
+    options = _parse(arguments)
+    # Read by OpenMP when torch is loaded. By default its threads spin for milliseconds at every barrier, which made an
+    # LSTM 2 to 10 times slower where another process wanted the cores too; a short spin cost nothing on idle ones.
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     verbs = {"train": _train, "evaluate": _evaluate, "infer": _infer, "check": _check}
     try:
         _import_modules(options.imports)
@@ -44,6 +46,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         hint = f"; go on with: seqpipe train ... --out {options.out} --resume" if options.verb == "train" else ""
         print(f"seqpipe {options.verb}: interrupted{hint}", file=sys.stderr)
         return FAILED
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = _parser()
+    options, rest = parser.parse_known_args(arguments)
+    # argparse closes a list at the first option; what comes after the option belongs to the list all the same.
+    continued = options.inputs if options.verb == "infer" else options.overrides
+    for argument in rest:
+        if argument.startswith("-") and argument != "-":
+            parser.error(f"unrecognized argument: {argument}")
+        continued.append(argument)
+    return options
 
 
 def _parser() -> argparse.ArgumentParser:

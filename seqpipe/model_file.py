@@ -44,6 +44,8 @@ def save(pipeline: Pipeline, folder: Path, info: dict[str, str]) -> None:
             "weights": _hash_weights(weights),
         }
         save_file(weights, draft / MODEL, metadata)
+        # safetensors makes it readable by its owner alone.
+        (draft / MODEL).chmod((draft / RECIPE).stat().st_mode & 0o777)
         with (draft / MODEL).open("rb") as file:
             os.fsync(file.fileno())
         _move(draft, folder)
@@ -61,6 +63,8 @@ def _move(draft: Path, folder: Path) -> None:
         if not target.exists() or _hash(target) != wanted:
             target.parent.mkdir(parents=True, exist_ok=True)
             (draft / name).replace(target)
+    for name in _names(folder) - hashes.keys():
+        (folder / name).unlink()  # of a pipeline of other stages, saved here before
     (draft / MODEL).replace(folder / MODEL)
 
 
@@ -87,14 +91,19 @@ def read(folder: Path) -> tuple[Recipe, dict[str, Tensor]]:
         )
     if _hash_weights(weights) != metadata.get("weights"):
         raise RunError(f"{path}: was altered since it was saved (the checksum of its weights differs)")
-    for name, wanted in json.loads(metadata["files"]).items():
+    try:
+        files = dict(json.loads(metadata["files"]))
+    except (KeyError, TypeError, ValueError):
+        raise RunError(f"{path}: was altered since it was saved (its list of files can't be read)") from None
+    for name, wanted in files.items():
         if not (folder / name).is_file():
             raise RunError(f"{folder / name}: is missing from the run directory")
         if _hash(folder / name) != wanted:
             raise RunError(f"{folder / name}: was altered since the model was saved; put the original back")
-    tree = read_yaml(folder / RECIPE)
+    for name in sorted(_names(folder) - files.keys()):
+        raise RunError(f"{folder / name}: is not a file of this model; remove it, or put the original back")
     try:
-        return parse_recipe(tree, str(folder / RECIPE)), weights
+        return parse_recipe(read_yaml(folder / RECIPE), str(folder / RECIPE)), weights
     except ConfigError as error:
         raise RunError(str(error)) from None
 
@@ -115,11 +124,13 @@ def put_weights(pipeline: Pipeline, weights: dict[str, Tensor], folder: Path) ->
 
 
 def _hashes(folder: Path) -> dict[str, str]:
-    return {
-        str(path.relative_to(folder)): _hash(path)
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != MODEL
-    }
+    return {name: _hash(folder / name) for name in sorted(_names(folder))}
+
+
+def _names(folder: Path) -> set[str]:
+    """The files that belong to a model, beside the weights."""
+    found = [folder / RECIPE, *(folder / ASSETS).rglob("*")]
+    return {str(path.relative_to(folder)) for path in found if path.is_file()}
 
 
 def _hash(path: Path) -> str:

@@ -109,13 +109,8 @@ class Pipeline(nn.Module):
         if self.frontend is not None:
             steps = self.frontend.locate(prepared, steps)
         places = self.features.locate(prepared, steps)
-        bounds = self.features.locate(prepared, self._whole(prepared))
-        return places.clamp(min=0.0, max=float(bounds)) + self.features.origin(raw)
-
-    def _whole(self, prepared: Tensor) -> Tensor:
-        """The end of a prepared input, in steps of the last feature stage."""
-        frames = self.features.output_lengths(torch.tensor([len(prepared)]))
-        return frames.double().squeeze(0)
+        end = self.features.first.locate(prepared, torch.tensor(len(prepared), dtype=torch.float64))
+        return places.clamp(min=0.0, max=float(end)) + self.features.origin(raw)
 
     # On disk
 

@@ -22,8 +22,8 @@ class Draw:
         stream: keeps the users of one row (the stages) apart; see `child`.
 
     Example:
-        >>> draw = Draw(seed=1, epoch=0, row=7)
-        >>> draw.generator().integers(100) == Draw(seed=1, epoch=0, row=7).generator().integers(100)
+        >>> draw, again = Draw(seed=1, epoch=0, row=7), Draw(seed=1, epoch=0, row=7)
+        >>> draw.generator().random() == again.generator().random()
         True
     """
 

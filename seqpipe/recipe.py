@@ -151,10 +151,18 @@ def parse_recipe(tree: dict[str, Any], source: str) -> Recipe:
         raise _with_nearest_keys(config_error(error, Recipe.model_fields), tree).within(source=source) from None
     decoding = find_stage(recipe.pipeline.head.name).decoding  # type: ignore[attr-defined]
     try:
-        recipe.decoding = decoding.model_validate(recipe.decoding).model_dump()
-    except ValidationError as error:
-        raise config_error(error, decoding.model_fields).within("decoding", source=source) from None
+        recipe.decoding = decoding_options(decoding, recipe.decoding).model_dump()
+    except ConfigError as error:
+        raise error.within(source=source) from None
     return recipe
+
+
+def decoding_options(model: type[BaseModel], options: dict[str, Any]) -> BaseModel:
+    """Checked ``decoding:`` keys of a head whose keys ``model`` declares."""
+    try:
+        return model.model_validate(options)
+    except ValidationError as error:
+        raise config_error(error, model.model_fields).within("decoding") from None
 
 
 def _with_nearest_keys(error: ConfigError, tree: dict[str, Any]) -> ConfigError:

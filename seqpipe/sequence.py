@@ -122,7 +122,7 @@ def _gather_steps(values: Tensor, index: Tensor) -> Tensor:
     """``out[b, t] = values[b, index[b, t]]``, copying whole feature vectors at a time."""
     batch, steps = index.shape
     flat = index + torch.arange(batch, device=index.device)[:, None] * steps
-    return values.reshape(batch * steps, -1).index_select(0, flat.reshape(-1)).reshape(values.shape)
+    return values.flatten(0, 1).index_select(0, flat.reshape(-1)).reshape(values.shape)
 
 
 def concatenate_features(sequences: Iterable[PaddedSequence]) -> PaddedSequence:

@@ -186,8 +186,8 @@ def find_stage(name: str) -> type[Stage]:
             f"{name!r} is not a stage name; stages are given by class name alone, and code of your own comes in with "
             "--import MODULE on the command line"
         )
-    if name not in _registry and name in seqpipe.EXPORTS:
-        importlib.import_module(seqpipe.EXPORTS[name])
+    if name not in _registry and name in seqpipe.STAGES:
+        importlib.import_module(seqpipe.STAGES[name])
     if name not in _registry:
         raise ConfigError(
             f"{name} is not a known stage{did_you_mean(name, stage_names())} "
@@ -200,7 +200,7 @@ def stage_names() -> list[str]:
     """All stages that can be named in a recipe now."""
     import seqpipe
 
-    for module in sorted({seqpipe.EXPORTS[name] for name in seqpipe.STAGES}):
+    for module in sorted(set(seqpipe.STAGES.values())):
         importlib.import_module(module)
     return sorted(_registry)
 

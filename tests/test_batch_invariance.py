@@ -13,6 +13,8 @@ import seqpipe
 from seqpipe import FeatureChain, LogMel, PaddedSequence, Stage, StageConfig, Waveform
 from seqpipe.stage import find_stage, stage_names
 
+pytestmark = pytest.mark.filterwarnings("ignore:n_fft=")  # librosa, of short rows
+
 RATE = 8000
 SIZE = 12
 SAMPLES = [3000, 1, 777, 8000, 80, 4001]  # unsorted: one sample, less than a window, a multiple of the hop

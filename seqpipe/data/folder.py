@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from seqpipe.errors import DataError
+from seqpipe.recipe import DataConfig
 
 AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".sph", ".w64"})
 
@@ -16,18 +17,27 @@ def audio_files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES and path.is_file())
 
 
-def read_folder(folder: Path, target: str) -> Iterator[tuple[int, dict[str, Any]]]:
+def read_folder(folder: Path, names: DataConfig) -> Iterator[tuple[int, dict[str, Any]]]:
     """Recordings below ``folder`` in order of their paths; ``x.txt`` beside ``x.flac`` holds its text.
 
+    Args:
+        folder: searched with all folders in it.
+        names: of the columns; an id column gets the recording's path without its ending.
+
     Raises:
-        DataError: the folder holds no recordings.
+        DataError: the folder holds no recordings, or a text is not UTF-8.
     """
     files = audio_files(folder)
     if not files:
         raise DataError(f"{folder}: holds no recordings ({', '.join(sorted(AUDIO_SUFFIXES))})")
     for number, path in enumerate(files, 1):
-        record: dict[str, Any] = {"path": str(path.relative_to(folder))}
+        place = path.relative_to(folder)
+        record: dict[str, Any] = {names.id: str(place.with_suffix(""))} if names.id else {}
+        record[names.input] = str(place)
         transcript = path.with_suffix(".txt")
         if transcript.is_file():
-            record[target] = transcript.read_text(encoding="utf-8").strip()
+            try:
+                record[names.target] = transcript.read_text(encoding="utf-8-sig").strip()
+            except UnicodeDecodeError as error:
+                raise DataError(f"{transcript}: is not UTF-8 text (byte {error.start}: {error.reason})") from None
         yield number, record

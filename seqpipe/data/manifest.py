@@ -42,7 +42,7 @@ def _jsonl(file: Any, path: Path) -> Iterator[tuple[int, Record]]:
             continue
         try:
             record = json.loads(line)
-        except json.JSONDecodeError as error:
+        except ValueError as error:
             raise DataError(f"{path}, line {number}: is not JSON ({error})") from None
         if not isinstance(record, dict):
             raise DataError(f"{path}, line {number}: should be a JSON object; received {line.strip()[:80]}")
@@ -88,7 +88,14 @@ def _parquet(path: Path) -> Iterator[tuple[int, Record]]:
         raise DataError(f"{path}: is not a Parquet file ({error})") from None
     number = 0
     with file:
-        for batch in file.iter_batches(batch_size=1024):
+        batches = file.iter_batches(batch_size=1024)
+        while True:
+            try:
+                batch = next(batches, None)
+            except (pyarrow.ArrowException, OSError) as error:
+                raise DataError(f"{path}, after row {number}: can't be decoded ({error})") from None
+            if batch is None:
+                return
             for record in batch.to_pylist():
                 number += 1
                 yield number, record

@@ -53,7 +53,7 @@ def read_rows(
         kind = _kind(path, config.format)
         shown = str(path)
         if kind == "folder":
-            records, base = read_folder(path, config.target), path
+            records, base = read_folder(path, config), path
         else:
             records, base = read_manifest(path, kind), path.parent
     for number, columns in records:
@@ -88,10 +88,11 @@ def make_row(
     needs_target: bool,
 ) -> Row:
     """One row from its columns; raises `DataError` if a column is missing or holds what the recipe can't mean."""
+    where = f"{source}, row {number}"
 
     def column(name: str, key: str) -> Any:
         if name not in columns:
-            raise DataError(f"{source}, row {number}: has no column {name} (data.{key}){did_you_mean(name, columns)}")
+            raise DataError(f"{where}: has no column {name} (data.{key}){did_you_mean(name, columns)}")
         return columns[name]
 
     value = column(config.input, "input")
@@ -99,16 +100,17 @@ def make_row(
     if reads_files:
         row_id = row_id or (value if isinstance(value, str) else str(number))
         span = [
-            _seconds(column(name, key), name, f"{source}, row {number}") if name else None
+            _seconds(column(name, key), name, where) if name else None
             for name, key in ((config.start, "start"), (config.end, "end"))
         ]
-        value = _audio(value, base, span[0], span[1], f"{source}, row {number}")
+        value = _audio(value, base, span[0], span[1], where)
         if not config.id and value.start:
             row_id = f"{row_id}@{value.start:g}"
     target = columns.get(config.target)
     if target is None and needs_target:
+        where += f" ({row_id})" if row_id else ""
         column(config.target, "target")
-        raise DataError(f"{source}, row {number}: the column {config.target} (data.target) is empty")
+        raise DataError(f"{where}: the column {config.target} (data.target) is empty")
     return Row(row_id or str(number), value, target, number, source, columns)
 
 

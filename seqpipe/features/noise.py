@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Annotated
 
@@ -84,6 +85,7 @@ class AddNoise(Stage):
         return noise[start : start + length]
 
 
+@functools.cache  # a folder is listed once, not at every draw
 def _noise_files(folder: Path) -> list[Path]:
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in (".wav", ".flac", ".ogg"))
     if not files:

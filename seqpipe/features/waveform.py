@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import stat
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -110,11 +111,15 @@ def _open(span: AudioSpan) -> Any:
 
     source = span.source
     if isinstance(source, Path):
-        if not source.exists():
-            raise InputError("missing", f"{source}: no such file")
-        if source.is_dir():
+        try:
+            status = source.stat()
+        except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a null character in the name
+            raise InputError("missing", f"{source}: no such file") from None
+        except OSError as error:
+            raise InputError("unreadable", f"{source}: {error.strerror}") from None
+        if stat.S_ISDIR(status.st_mode):
             raise InputError("not a file", f"{source}: is a directory, not an audio file")
-        if source.stat().st_size == 0:
+        if status.st_size == 0:
             raise InputError("empty", f"{source}: the file is empty (0 bytes)")
     try:
         return soundfile.SoundFile(io.BytesIO(source) if isinstance(source, bytes) else source)
@@ -145,7 +150,19 @@ def _read(raw: Any) -> tuple[np.ndarray[Any, Any], int]:
     import soundfile
 
     if isinstance(raw, dict):
-        return np.asarray(raw["array"], dtype=np.float32), int(raw["sampling_rate"])
+        try:
+            samples, rate = np.asarray(raw["array"], dtype=np.float32), int(raw["sampling_rate"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(
+                "bad value", f"audio array: needs numbers as array, and a sampling_rate ({error!r})"
+            ) from None
+        if samples.ndim not in (1, 2) or rate <= 0:
+            raise InputError(
+                "bad value",
+                "audio array: array should be [S] or [S, channels], and sampling_rate above 0; "
+                f"received {list(samples.shape)} and {rate}",
+            )
+        return samples, rate
     span = _span(raw)
     with _open(span) as file:
         if file.frames == 0:

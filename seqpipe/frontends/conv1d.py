@@ -16,6 +16,8 @@ from seqpipe.sequence import PaddedSequence, length_mask
 from seqpipe.stage import InputSize, Stage
 
 Size = Annotated[int, Field(gt=0)]
+STEP_MULTIPLE = 16
+"""T is rounded up to a multiple of this: oneDNN keeps a compiled primitive for every shape that it meets."""
 
 
 class Conv1dFrontEnd(Stage):
@@ -77,7 +79,7 @@ class Conv1dFrontEnd(Stage):
 
     def forward(self, sequence: PaddedSequence) -> PaddedSequence:
         """Convolve."""
-        values, lengths = sequence.masked()
+        values, lengths = sequence.masked().extended(STEP_MULTIPLE)
         values = values.transpose(1, 2)  # [B, D, T]
         for convolution, norm, kernel, stride in zip(
             self.convolutions, self.norms, self.kernels, self.strides, strict=True

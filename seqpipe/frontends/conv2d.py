@@ -16,6 +16,8 @@ from seqpipe.sequence import PaddedSequence, length_mask
 from seqpipe.stage import InputSize, Stage
 
 Size = Annotated[int, Field(gt=0)]
+STEP_MULTIPLE = 16
+"""T is rounded up to a multiple of this: oneDNN keeps a compiled primitive for every shape that it meets."""
 
 
 class Conv2dFrontEnd(Stage):
@@ -79,7 +81,7 @@ class Conv2dFrontEnd(Stage):
 
     def forward(self, sequence: PaddedSequence) -> PaddedSequence:
         """Convolve."""
-        values, lengths = sequence.masked()
+        values, lengths = sequence.masked().extended(STEP_MULTIPLE)
         values = values.unsqueeze(1)  # [B, 1, T, F]
         for convolution, norm, kernel, stride in zip(
             self.convolutions, self.norms, self.kernels, self.strides, strict=True

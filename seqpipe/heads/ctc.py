@@ -83,8 +83,8 @@ class CTCHead(Stage):
         return self._units
 
     def fit(self, rows: Iterable[str]) -> None:
-        """Learn the units from the training texts."""
-        texts = (apply_rules(text, self.rules) for text in rows)
+        """Learn the units from the training texts; what is no text is left to `encode_target` to name."""
+        texts = (apply_rules(text, self.rules) for text in rows if isinstance(text, str))
         if self.kind == "characters":
             self._adopt(Characters.learn(texts))
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import json
+import stat
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -32,14 +33,18 @@ def expand_inputs(arguments: Iterable[str], config: DataConfig, *, reads_files: 
             yield from _standard_input(sys.stdin, config, reads_files)
             continue
         path = Path(argument)
-        if argument.startswith("hub:") or (path.is_file() and path.suffix.lower() in MANIFEST_SUFFIXES):
+        try:
+            mode = path.stat().st_mode
+        except (OSError, ValueError):
+            mode = 0  # reading it will say what is wrong
+        if argument.startswith("hub:") or (stat.S_ISREG(mode) and path.suffix.lower() in MANIFEST_SUFFIXES):
             yield from read_rows(argument, config, reads_files=reads_files, needs_target=False)
-        elif path.is_dir():
+        elif stat.S_ISDIR(mode):
             found = audio_files(path)
             if not found:
                 yield Failure(argument, "empty", f"{argument}: the folder holds no recordings")
             yield from (Row(str(file), AudioSpan(file)) for file in found)
-        elif not path.exists() and glob.has_magic(argument):
+        elif not mode and glob.has_magic(argument):
             matches = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207 - absolute patterns too
             if not matches:
                 yield Failure(argument, "missing", f"{argument}: no file matches this pattern")
@@ -60,5 +65,7 @@ def _standard_input(lines: Iterable[str], config: DataConfig, reads_files: bool)
         try:
             columns: Any = json.loads(text)
             yield make_row(number, columns, config, Path(), "standard input", reads_files, needs_target=False)
-        except (json.JSONDecodeError, DataError) as error:
-            yield Failure(f"line {number}", "bad value", f"standard input, line {number}: {error}")
+        except DataError as error:
+            yield Failure(f"line {number}", "bad value", str(error))
+        except ValueError as error:
+            yield Failure(f"line {number}", "bad value", f"standard input, row {number}: is not JSON ({error})")

@@ -16,6 +16,7 @@ from seqpipe.data.batching import plan_batches
 from seqpipe.data.rows import AudioSpan, Row
 from seqpipe.errors import ConfigError, InputError
 from seqpipe.pipeline import Pipeline
+from seqpipe.recipe import decoding_options
 
 WINDOW_INPUTS = 512
 """Inputs that are looked at together, to batch those of similar length."""
@@ -75,10 +76,13 @@ class Predictor:
             raise ConfigError(f"device {device} was asked for, and torch sees no CUDA device")
         if precision not in ("fp32", "bf16"):
             raise ConfigError(f"precision should be fp32 or bf16; received {precision!r}")
+        if device.startswith("cuda") and precision == "fp32":
+            # cuDNN rounds to 10 bits of mantissa (TF32) by default; batch = single to 1e-4 needs all 23.
+            torch.backends.cudnn.allow_tf32 = False
         self.pipeline = pipeline.to(device).eval()
         self.device = torch.device(device)
         self.precision, self.batch_steps, self.workers = precision, batch_steps, workers
-        self.options = pipeline.head.decoding.model_validate({**pipeline.recipe.decoding, **(decoding or {})})
+        self.options = decoding_options(pipeline.head.decoding, {**pipeline.recipe.decoding, **(decoding or {})})
 
     def predict(self, inputs: Iterable[Any]) -> Iterator[Any]:
         """Answers in the order of the inputs, lazily; a `Failure` in the place of each input that can't be used.

@@ -33,7 +33,9 @@ def write_answers(answers: Iterable[Any], output: str) -> tuple[int, Counter[str
     file = sys.stdout if output == "-" else partial.open("w", encoding="utf-8")
     try:
         for answer in answers:
-            file.write(json.dumps(answer.to_json(), ensure_ascii=False) + "\n")
+            line = json.dumps(answer.to_json(), ensure_ascii=False)
+            # A file's name may be no UTF-8: its odd bytes, surrogates in Python, are written as JSON's own escapes.
+            file.write(line.encode("utf-8", "backslashreplace").decode() + "\n")
             count += 1
             if isinstance(answer, Failure):
                 failures[answer.kind] += 1

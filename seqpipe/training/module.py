@@ -81,6 +81,7 @@ class PipelineModule(lightning.LightningModule):
         self.epoch_loss += float(total.detach())
         self.epoch_labels += float(count)
         self.log("loss", loss.detach(), prog_bar=True, batch_size=len(batch.rows))
+        self.log("lr", self.trainer.optimizers[0].param_groups[0]["lr"], batch_size=len(batch.rows))
         elapsed = time.perf_counter() - self._started
         self.log("input_s/s", self.epoch_input / elapsed, prog_bar=True, batch_size=len(batch.rows))
         return loss
@@ -124,6 +125,14 @@ class PipelineModule(lightning.LightningModule):
             self.scores["loss"] = self._dev_loss[0] / self._dev_loss[1]
         for name, value in self.scores.items():
             self.log(f"dev_{name}", value, prog_bar=name == self.pipeline.head.main_score)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep which rows have failed."""
+        checkpoint["failed_rows"] = sorted(self.failed)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Rows that have failed before count on."""
+        self.failed = set(checkpoint["failed_rows"])
 
     @property
     def progress(self) -> float:

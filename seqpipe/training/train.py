@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 import time
 import warnings
@@ -13,7 +14,7 @@ from typing import Any
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import EarlyStopping, LearningRateMonitor, ModelCheckpoint
+from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.loggers import CSVLogger
 from torch import Tensor
 
@@ -23,11 +24,12 @@ from seqpipe.data.rows import Row
 from seqpipe.data.source import data_root, read_rows
 from seqpipe.errors import ConfigError, DataError, InputError
 from seqpipe.pipeline import Pipeline
-from seqpipe.recipe import Recipe
+from seqpipe.recipe import Recipe, TrainingConfig
 from seqpipe.training.module import PipelineModule
 from seqpipe.training.progress import progress_callbacks
-from seqpipe.training.run_directory import CHECKPOINTS, LOG, METRICS, environment, open_run_directory, plot_curves
+from seqpipe.training.run_directory import LOG, METRICS, continue_log, environment, open_run_directory, plot_curves
 from seqpipe.training.run_directory import write_json as write_metrics
+from seqpipe.training.saving import SaveCheckpoint, SaveModel, finished_epochs
 
 Notice = Callable[[str], None]
 
@@ -71,13 +73,14 @@ def train(
     if config.threads is not None:
         torch.set_num_threads(config.threads)
     checkpoint = open_run_directory(out, resume=resume)
+    epochs_before = finished_epochs(checkpoint) if checkpoint else 0
     pipeline, training, dev = prepare_training(recipe, out if checkpoint else None, notice)
-    if not checkpoint:
-        pipeline.save(out, {"epoch": "0"})
-
     allowed = int(recipe.data.max_bad_share * len(training.rows))
     module = PipelineModule(pipeline, config, training.rows, dev.rows, allowed, notice)
-    trainer = _trainer(config, out, pipeline.head.main_score, bool(dev.rows), quiet, notice)
+    saving = SaveModel(out, pipeline.head.main_score, keep_best=config.keep == "best" and bool(dev.rows))
+    trainer = _trainer(config, out, saving, bool(dev.rows), quiet, notice)
+    if not checkpoint:
+        pipeline.save(out, {"epoch": "0"})
     batches = TrainingBatches(
         training.lengths,
         pipeline.features,
@@ -99,12 +102,18 @@ def train(
             if dev.rows
             else None
         )
+        if checkpoint:
+            continue_log(trainer.logger, epochs_before)
         try:
             trainer.fit(module, loader, dev_loader, ckpt_path=checkpoint, weights_only=True)
-        except SystemExit:  # Lightning's answer to Ctrl-C
+        except SystemExit:  # Lightning's answer to Ctrl-C, after which it leaves the signal ignored
+            signal.signal(signal.SIGINT, signal.default_int_handler)
             raise KeyboardInterrupt from None
+        if dev_loader is not None and config.keep == "last" and trainer.current_epoch % config.evaluate_every:
+            trainer.validate(module, dev_loader, verbose=False)
+            saving.scores = module.scores
     metrics = {
-        "dev": module.scores,
+        "dev": saving.scores,
         "scoring": pipeline.head.scoring,
         "epochs": trainer.current_epoch,
         "steps": trainer.global_step,
@@ -131,6 +140,11 @@ def prepare_training(recipe: Recipe, saved: Path | None, notice: Notice = say) -
         raise DataError(f"{recipe.data.train}: holds no rows")
     if saved is not None:
         pipeline = Pipeline.load(saved)
+        if pipeline.recipe.pipeline != recipe.pipeline:
+            raise ConfigError(
+                f"the recipe's pipeline is not the one that {saved} was trained with, so --resume can't go on; "
+                "take the same recipe and overrides, or train into another --out"
+            )
         pipeline.recipe = recipe
     else:
         pipeline.fit(rows)
@@ -189,7 +203,9 @@ def _dev_data(pipeline: Pipeline, recipe: Recipe, notice: Notice) -> _Data:
     return _Data(rows, targets, lengths)
 
 
-def _trainer(config: Any, out: Path, main_score: str, has_dev: bool, quiet: bool, notice: Notice) -> lightning.Trainer:
+def _trainer(
+    config: TrainingConfig, out: Path, saving: SaveModel, has_dev: bool, quiet: bool, notice: Notice
+) -> lightning.Trainer:
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     device = config.device
     if device == "auto":
@@ -198,16 +214,12 @@ def _trainer(config: Any, out: Path, main_score: str, has_dev: bool, quiet: bool
         raise ConfigError("training.device: cuda was asked for, and torch sees no CUDA device")
     if config.precision == "bf16" and device == "cpu" and not has_fast_bf16():
         notice("training.precision=bf16: this processor has no bf16 instructions, fp32 would be faster here")
-    callbacks: list[lightning.Callback] = [
-        ModelCheckpoint(dirpath=out / CHECKPOINTS, save_last=True, save_top_k=0, save_on_train_epoch_end=True),
-        LearningRateMonitor(logging_interval="step"),
-        _SaveModel(out, main_score, keep_best=config.keep == "best" and has_dev),
-        *progress_callbacks(quiet),
-    ]
-    if config.stop_after is not None:
-        if not has_dev:
-            raise ConfigError("training.stop_after needs data.dev: there is nothing to see a gain in")
-        callbacks.append(EarlyStopping(f"dev_{main_score}", patience=config.stop_after, mode="min"))
+    for key, value in (("stop_after", config.stop_after), ("schedule: plateau", config.schedule == "plateau")):
+        if value and not has_dev:
+            raise ConfigError(f"training.{key} needs data.dev: there is nothing to see a gain in")
+    stopping = (
+        [EarlyStopping(f"dev_{saving.main_score}", patience=config.stop_after, mode="min")] if config.stop_after else []
+    )
     return lightning.Trainer(
         accelerator="gpu" if device == "cuda" else "cpu",
         devices=1,
@@ -220,7 +232,8 @@ def _trainer(config: Any, out: Path, main_score: str, has_dev: bool, quiet: bool
         reload_dataloaders_every_n_epochs=1,
         use_distributed_sampler=False,
         logger=CSVLogger(out, name=LOG, version=""),
-        callbacks=callbacks,
+        callbacks=[saving, *progress_callbacks(quiet), *stopping, SaveCheckpoint(out)],
+        enable_checkpointing=False,
         enable_progress_bar=not quiet and sys.stderr.isatty(),
         enable_model_summary=False,
     )
@@ -229,33 +242,6 @@ def _trainer(config: Any, out: Path, main_score: str, has_dev: bool, quiet: bool
 def has_fast_bf16() -> bool:
     """Whether this CPU has bf16 instructions (AVX512-BF16 or AMX)."""
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
-
-
-class _SaveModel(lightning.Callback):
-    """The run directory's model after every scoring of dev: the latest, or the best."""
-
-    def __init__(self, out: Path, main_score: str, *, keep_best: bool) -> None:
-        self.out, self.main_score, self.keep_best = out, main_score, keep_best
-        self.best = float("inf")
-
-    def on_train_epoch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
-        if not isinstance(module, PipelineModule) or not trainer.is_global_zero:
-            return
-        epoch = trainer.current_epoch + 1
-        last = epoch == module.config.epochs
-        if not last and epoch % module.config.evaluate_every:
-            return
-        score = module.scores.get(self.main_score, float("inf"))
-        if self.keep_best and score >= self.best:
-            return
-        self.best = score
-        module.pipeline.save(self.out, {"epoch": str(epoch)})
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"best": self.best}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.best = state_dict["best"]
 
 
 def rows_of(recipe: Recipe, part: str) -> Sequence[Row]:

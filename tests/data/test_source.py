@@ -1,0 +1,126 @@
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+
+from seqpipe.data.rows import AudioSpan, Row
+from seqpipe.data.source import read_rows
+from seqpipe.errors import DataError
+from seqpipe.recipe import DataConfig
+
+
+def rows_of(path: Path, text: str, *, reads_files: bool = True, **config: Any) -> list[Row]:
+    """What a manifest with this text gives."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return list(read_rows(str(path), DataConfig(**config), reads_files=reads_files))
+
+
+def test_paths_are_relative_to_the_manifest_and_ids_are_the_paths(tmp_path: Path) -> None:
+    (row,) = rows_of(tmp_path / "sets" / "train.tsv", "path\ttext\n../audio/a b.wav\thello\n")
+    assert row.input == AudioSpan(tmp_path / "sets" / "../audio/a b.wav")
+    assert (row.id, row.target, row.number) == ("../audio/a b.wav", "hello", 1)
+    assert row.where == f"{tmp_path}/sets/train.tsv, row 1 (../audio/a b.wav)"
+
+
+def test_an_absolute_path_stays(tmp_path: Path) -> None:
+    (row,) = rows_of(tmp_path / "train.tsv", "path\ttext\n/somewhere/a.wav\thello\n")
+    assert row.input == AudioSpan(Path("/somewhere/a.wav"))
+
+
+def test_a_relative_source_is_relative_to_the_root(tmp_path: Path) -> None:
+    (tmp_path / "train.jsonl").write_text('{"path": "a.wav", "text": "x"}\n')
+    (row,) = read_rows("train.jsonl", DataConfig(), reads_files=True, root=tmp_path)
+    assert row.input.source == tmp_path / "a.wav"
+
+
+def test_rows_come_one_at_a_time(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"path": "a.wav", "text": "x"}\nno json\n')
+    rows = read_rows(str(path), DataConfig(), reads_files=True)
+    assert next(rows).target == "x"
+    with pytest.raises(DataError, match="line 2"):
+        next(rows)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"input": "pth"}, r"row 1: has no column pth \(data\.input\); did you mean path\?"),
+        ({"target": "txt"}, r"row 1 \(a\.wav\): has no column txt \(data\.target\); did you mean text\?"),
+        ({"id": "nam"}, r"row 1: has no column nam \(data\.id\); did you mean name\?"),
+        ({"start": "strt"}, r"row 1: has no column strt \(data\.start\); did you mean start\?"),
+        ({"end": "zzz"}, r"row 1: has no column zzz \(data\.end\); known: end, name, path, start, text"),
+    ],
+)
+def test_a_missing_column_is_named_with_its_key_and_the_nearest_one(
+    config: dict[str, str], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(DataError, match=message):
+        rows_of(tmp_path / "rows.tsv", "path\ttext\tname\tstart\tend\na.wav\tone\tn1\t0\t1\n", **config)
+
+
+def test_targets_may_be_missing_where_none_are_needed(tmp_path: Path) -> None:
+    path = tmp_path / "rows.tsv"
+    path.write_text("path\na.wav\n")
+    (row,) = read_rows(str(path), DataConfig(), reads_files=True, needs_target=False)
+    assert row.target is None
+
+
+def test_an_empty_target_is_an_error_with_its_row(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"row 2 \(b\.wav\): the column text \(data\.target\) is empty"):
+        rows_of(tmp_path / "rows.jsonl", '{"path": "a.wav", "text": ""}\n{"path": "b.wav", "text": null}\n')
+
+
+def test_spans_come_from_their_columns_in_seconds(tmp_path: Path) -> None:
+    text = "path,text,from,to\na.wav,one,0.5,1.25\na.wav,two,1.25,\na.wav,three,,0.5\n"
+    rows = rows_of(tmp_path / "rows.csv", text, start="from", end="to")
+    path = tmp_path / "a.wav"
+    assert [row.input for row in rows] == [AudioSpan(path, 0.5, 1.25), AudioSpan(path, 1.25), AudioSpan(path, 0, 0.5)]
+    assert len({row.id for row in rows}) == 3  # the same file, and yet each row has a name of its own
+
+
+@pytest.mark.parametrize("bad", ["-0.1", "one", "nan", "inf", "0:30", "1,5"])
+@pytest.mark.parametrize("column", ["start", "end"])
+def test_what_is_no_number_of_seconds_is_an_error_with_its_row(bad: str, column: str, tmp_path: Path) -> None:
+    other = {"start": "end", "end": "start"}[column]
+    with pytest.raises(DataError, match=rf"row 1: {column} should be seconds, at least 0; received '{bad}'"):
+        rows_of(tmp_path / "rows.tsv", f"path\ttext\t{column}\t{other}\na.wav\tx\t{bad}\t1\n", start="start", end="end")
+
+
+def test_numbers_of_a_parquet_manifest_are_seconds_as_they_stand(tmp_path: Path) -> None:
+    table = pyarrow.Table.from_pylist([{"path": "a.wav", "text": "x", "start": 1, "end": None}])
+    pyarrow.parquet.write_table(table, tmp_path / "rows.parquet")
+    config = DataConfig(start="start", end="end")
+    (row,) = read_rows(str(tmp_path / "rows.parquet"), config, reads_files=True)
+    assert row.input == AudioSpan(tmp_path / "a.wav", 1.0)
+
+
+def test_bytes_in_a_parquet_manifest_are_the_file_itself(tmp_path: Path) -> None:
+    pyarrow.parquet.write_table(pyarrow.table({"path": [b"RIFF"], "text": ["x"]}), tmp_path / "rows.parquet")
+    (row,) = read_rows(str(tmp_path / "rows.parquet"), DataConfig(), reads_files=True)
+    assert row.input == AudioSpan(b"RIFF")
+    assert row.id == "1"
+
+
+@pytest.mark.parametrize("bad", ["5", '""', "null", "[1]"])
+def test_what_is_neither_path_nor_bytes_is_an_error_with_its_row(bad: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"row 1: the input should be a path or the bytes of a file"):
+        rows_of(tmp_path / "rows.jsonl", f'{{"path": {bad}, "text": "x"}}\n')
+
+
+def test_a_missing_source_says_which_keys_to_look_at(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"nothing\.tsv: there is no such file.*data\.root"):
+        list(read_rows("nothing.tsv", DataConfig(), reads_files=True, root=tmp_path))
+
+
+def test_the_kind_is_told_by_the_ending_or_by_the_recipe(tmp_path: Path) -> None:
+    text = "path\ttext\na.wav\tone\n"
+    with pytest.raises(DataError, match=r"rows\.list: can't tell what kind.*\.tsv.*data\.format"):
+        rows_of(tmp_path / "rows.list", text)
+    assert rows_of(tmp_path / "rows.list", text, format="tsv") == [
+        Row("a.wav", AudioSpan(tmp_path / "a.wav"), "one", 1, f"{tmp_path}/rows.list", {"path": "a.wav", "text": "one"})
+    ]
+    assert rows_of(tmp_path / "rows.TSV", text)[0].target == "one"

@@ -1,0 +1,181 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from seqpipe import ConfigError, CTCHead, InputError, PaddedSequence
+from seqpipe.decoding.ctc import CTCHypothesis
+from seqpipe.heads.ctc import CTCDecoding
+
+D = 6
+TEXTS = ["turn left", "turn right", "go on", "stop now"]
+
+
+def fitted(**options: Any) -> CTCHead:
+    torch.manual_seed(0)
+    head = CTCHead(input_size=D, **options)
+    head.fit(TEXTS)
+    return head.eval()
+
+
+def encoded(lengths: list[int]) -> PaddedSequence:
+    generator = torch.Generator().manual_seed(1)
+    return PaddedSequence.pad([torch.randn(length, D, generator=generator) for length in lengths])
+
+
+def where(steps: Tensor) -> Tensor:
+    """Encoded steps of 40 ms as seconds."""
+    return steps * 0.04
+
+
+def test_targets_are_numbered_from_one_in_the_order_of_the_characters() -> None:
+    head = fitted()
+    characters = sorted(set("".join(TEXTS)))
+    labels = head.encode_target("turn on")
+    assert labels.dtype == torch.int64
+    assert labels.tolist() == [1 + characters.index(sign) for sign in "turn on"]
+    assert head.output_size == len(characters) + 1
+    assert head.encode_target("").tolist() == []
+
+
+def test_what_cannot_be_spelt_is_refused_by_name() -> None:
+    head = fitted()
+    with pytest.raises(
+        InputError, match=r"'turn café!' holds '!', 'a', 'c', 'é', which the vocabulary of \d+"
+    ) as caught:
+        head.encode_target("turn café!")
+    assert caught.value.kind == "unknown character"
+    with pytest.raises(InputError, match="should be text; received 7") as caught:
+        head.encode_target(7)
+    assert caught.value.kind == "bad value"
+
+
+def test_text_rules_come_before_spelling() -> None:
+    head = fitted(text=["lowercase", "no_punctuation", "collapse_spaces"])
+    assert torch.equal(head.encode_target(" Turn,  LEFT! "), head.encode_target("turn left"))
+    assert head.scoring == "lower case, punctuation removed, runs of white space as one space"
+
+
+def test_the_output_is_a_distribution_in_full_precision() -> None:
+    head, batch = fitted(), encoded([5, 3])
+    for context in (torch.autocast("cpu", torch.bfloat16), torch.autocast("cpu", enabled=False)):
+        with context:
+            output = head(batch)
+        assert output.values.dtype == torch.float32
+        torch.testing.assert_close(output.values.exp().sum(dim=-1), torch.ones(2, 5))
+        assert output.lengths.tolist() == [5, 3]
+
+
+def test_the_loss_is_torchs_summed_and_its_count_the_labels() -> None:
+    head, batch = fitted(), encoded([30, 12, 20])
+    targets = [head.encode_target(text) for text in ("turn left", "on", "")]
+    total, count = head.loss(batch, targets)
+    expected = F.ctc_loss(
+        head(batch).values.transpose(0, 1),
+        torch.cat(targets),
+        batch.lengths,
+        torch.tensor([9, 2, 0]),
+        reduction="sum",
+    )
+    torch.testing.assert_close(total, expected)
+    assert float(count) == 11.0
+    single = [
+        head.loss(PaddedSequence.pad([row]), [target])[0] for row, target in zip(batch.rows(), targets, strict=True)
+    ]
+    torch.testing.assert_close(total, torch.stack(single).sum(), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(head.loss(batch.extended(64).masked(1e3), targets)[0], total, rtol=1e-5, atol=1e-5)
+
+
+def test_learning_lowers_the_loss_to_the_text() -> None:
+    """Loss, gradient and decoding belong together: trained on one text, the head says it."""
+    head = fitted().train()
+    batch = PaddedSequence.pad([torch.eye(20)])
+    head.output = torch.nn.Linear(20, head.output_size)
+    target = head.encode_target("turn on")
+    optimizer = torch.optim.Adam(head.parameters(), lr=0.1)
+    for _ in range(150):
+        optimizer.zero_grad()
+        total, count = head.loss(batch, [target])
+        (total / count).backward()
+        optimizer.step()
+    ((path, confidence),) = head.eval().decode(batch)
+    transcript = head.predict("a", (path, confidence), where)
+    assert transcript.text == "turn on"
+    assert confidence > 0.9
+    assert confidence == pytest.approx((-head.loss(batch, [target])[0]).exp().item(), rel=1e-4)
+
+
+def test_a_label_that_does_not_fit_names_its_row() -> None:
+    head = fitted()
+    with pytest.raises(InputError, match=r"row 1 of the batch: 3 labels need 4 steps, and 3 are left") as caught:
+        head.loss(encoded([9, 3]), [head.encode_target("go on"), torch.tensor([1, 1, 2])])
+    assert caught.value.kind == "too short for its label"
+    assert head.steps_needed(torch.tensor([1, 1, 2])) == 4
+    assert head.loss(encoded([9, 4]), [head.encode_target("go on"), torch.tensor([1, 1, 2])])[0].isfinite()
+
+
+def test_an_answer_has_places_around_its_steps() -> None:
+    head = fitted()
+    labels = head.encode_target("on").tolist()
+    path = CTCHypothesis(tuple(labels), (2, 5), (4, 6), (0.75, 0.5))
+    transcript = head.predict("row 7", (path, 0.25), where)
+    assert (transcript.id, transcript.text, transcript.confidence) == ("row 7", "on", 0.25)
+    assert [(token.text, token.confidence) for token in transcript.tokens] == [("o", 0.75), ("n", 0.5)]
+    assert [token.start for token in transcript.tokens] == pytest.approx([1.5 * 0.04, 4.5 * 0.04])
+    assert [token.end for token in transcript.tokens] == pytest.approx([3.5 * 0.04, 5.5 * 0.04])
+    assert [word.text for word in transcript.words] == ["on"]
+    nothing = head.predict("row 8", (CTCHypothesis((), (), (), ()), 0.9), where)
+    assert (nothing.text, nothing.words, nothing.tokens, nothing.confidence) == ("", (), (), 0.9)
+
+
+def test_decoding_takes_its_options() -> None:
+    head, batch = fitted(), encoded([20, 9])
+    assert head.decode(batch) == head.decode(batch, CTCDecoding(method="greedy"))
+    with pytest.raises(ValueError, match="beam"):
+        CTCDecoding.model_validate({"beam": 3})
+
+
+@pytest.mark.parametrize("units", ["characters", "unigram", "bpe"])
+def test_assets_restore_the_head(units: str, tmp_path: Path) -> None:
+    head = fitted(units=units, vocabulary_size=16)
+    head.save_assets(tmp_path)
+    again = CTCHead(input_size=D, units=units, vocabulary_size=16)
+    again.load_assets(tmp_path)
+    assert again.output_size == head.output_size
+    again.load_state_dict(head.state_dict())
+    batch = encoded([20, 9])
+    assert torch.equal(again.eval()(batch).values, head(batch).values)
+    for text in TEXTS:
+        assert torch.equal(again.encode_target(text), head.encode_target(text))
+
+
+def test_before_it_has_learnt_it_says_so() -> None:
+    head = CTCHead(input_size=D)
+    for attempt in (lambda: head(encoded([3])), lambda: head.encode_target("a"), lambda: head.units):
+        with pytest.raises(ConfigError, match=r"no units yet: call fit\(texts\) or load_assets"):
+            attempt()
+
+
+def test_dropout_works_in_training_only() -> None:
+    head, batch = fitted(dropout=0.5), encoded([20])
+    plain = head(batch).values
+    assert not torch.allclose(head.train()(batch).values, plain)
+    assert torch.equal(head.eval()(batch).values, plain)
+
+
+def test_scores_are_per_cent_after_the_rules() -> None:
+    head = fitted(text=["lowercase"])
+    answers = [head.predict("a", (head_path(head, text), 1.0), where) for text in ("turn left", "go on")]
+    scores = head.score(["TURN right", "go on"], answers)
+    assert scores["wer"] == pytest.approx(100 * 1 / 4)  # left for right
+    assert scores["cer"] == pytest.approx(100 * 4 / 15)  # r-left: r->l, i->e, g->f, h dropped
+    assert head.score(["turn left", "go on"], answers) == {"wer": 0.0, "cer": 0.0}
+
+
+def head_path(head: CTCHead, text: str) -> CTCHypothesis:
+    labels = tuple(head.encode_target(text).tolist())
+    count = len(labels)
+    return CTCHypothesis(labels, tuple(range(count)), tuple(range(1, count + 1)), (1.0,) * count)

@@ -1,0 +1,37 @@
+"""Shared by the tests of training: trains the tones in this process, for a few epochs."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from seqpipe.pipeline import Pipeline
+from seqpipe.recipe import load_recipe
+from seqpipe.training.train import train
+
+TrainTones = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture(scope="session")
+def train_tones(tone_data: Path) -> TrainTones:
+    """``train_tones(out, "key.path=value", ..., resume=False, notices=[])`` gives what metrics.json holds."""
+
+    def run(out: Path, *overrides: str, resume: bool = False, notices: list[str] | None = None) -> dict[str, Any]:
+        recipe = load_recipe(tone_data / "tones.yaml", ["training.epochs=2", "training.evaluate_every=1", *overrides])
+        return train(recipe, out, resume=resume, quiet=True, notice=(notices if notices is not None else []).append)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def same_weights() -> Callable[[Path, Path], bool]:
+    """Whether two run directories hold bit-equal models."""
+
+    def compare(one: Path, other: Path) -> bool:
+        first, second = Pipeline.load(one).state_dict(), Pipeline.load(other).state_dict()
+        assert first.keys() == second.keys()
+        return all(torch.equal(first[name], second[name]) for name in first)
+
+    return compare

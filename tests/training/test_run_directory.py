@@ -1,0 +1,100 @@
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from seqpipe.errors import ConfigError, RunError
+from seqpipe.training.run_directory import open_run_directory, write_json
+
+TrainTones = Callable[..., dict[str, Any]]
+
+
+def test_an_absent_or_empty_folder_is_made_and_taken(tmp_path: Path) -> None:
+    for resume in (False, True):
+        folder = tmp_path / str(resume) / "deep"
+        assert open_run_directory(folder, resume=resume) is None
+        assert folder.is_dir()
+        assert open_run_directory(folder, resume=resume) is None
+
+
+def test_a_folder_that_holds_something_needs_resume(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(RunError, match=r"is not empty; give another --out, or --resume"):
+        open_run_directory(tmp_path, resume=False)
+    assert open_run_directory(tmp_path, resume=True) is None  # without a checkpoint it starts afresh
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "last.ckpt").write_bytes(b"")
+    assert open_run_directory(tmp_path, resume=True) == tmp_path / "checkpoints" / "last.ckpt"
+
+
+def test_a_finished_run_is_refused(tmp_path: Path) -> None:
+    write_json(tmp_path / "metrics.json", {})
+    with pytest.raises(RunError, match=r"this run is finished"):
+        open_run_directory(tmp_path, resume=True)
+    with pytest.raises(RunError, match=r"is not empty"):
+        open_run_directory(tmp_path, resume=False)
+
+
+def test_a_file_is_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match=r"is a file; --out names a folder"):
+        open_run_directory(tmp_path / "file", resume=False)
+
+
+def test_json_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", {"name": "ü"})
+    with pytest.raises(TypeError):
+        write_json(tmp_path / "a.json", {"name": object()})
+    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == {"name": "ü"}
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_metrics_say_how_the_model_came_to_be_and_are_written_last(trained_run: Path) -> None:
+    metrics = json.loads((trained_run / "metrics.json").read_text())
+    assert metrics["dev"]["wer"] == metrics["dev"]["cer"] == 0.0
+    assert metrics["rows"] == {"train": 80, "dev": 16, "failed": 0}
+    assert (metrics["epochs"], metrics["seed"]) == (10, 1)
+    assert torch.__version__.startswith(metrics["versions"]["torch"])
+    assert metrics["versions"]["seqpipe"]
+    assert metrics["machine"]["processor"]
+    assert metrics["machine"]["threads"] == 1
+    assert metrics["scoring"] == "text as it stands"
+    assert metrics["parameters"] > 1000
+    assert 0 < metrics["seconds"] < 500
+    files = {path: path.stat().st_mtime_ns for path in trained_run.rglob("*") if path.is_file()}
+    assert max(files, key=lambda path: files[path]) == trained_run / "metrics.json"
+    assert not [path for path in files if path.name.startswith(".")]
+
+
+def test_the_log_has_what_the_curves_show(trained_run: Path) -> None:
+    with (trained_run / "log" / "metrics.csv").open(newline="") as file:
+        records = list(csv.DictReader(file))
+    for name, least in (("train_loss", 10), ("dev_loss", 5), ("dev_wer", 5), ("lr", 10)):
+        values = [float(record[name]) for record in records if record[name]]
+        assert len(values) >= least, name
+        if name.endswith("loss"):
+            assert values[-1] < 0.2 * values[0]
+    assert (trained_run / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["training.device=cuda"], r"training\.device: cuda was asked for, and torch sees no CUDA device"),
+        (["data.dev=null", "training.stop_after=2"], r"training\.stop_after needs data\.dev"),
+        (["data.dev=null", "training.schedule=plateau"], r"plateau needs data\.dev"),
+        (["data.train=null"], r"data\.train is required"),
+    ],
+)
+def test_a_recipe_that_can_not_be_trained_leaves_the_folder_free(
+    overrides: list[str], message: str, train_tones: TrainTones, tmp_path: Path
+) -> None:
+    if "training.device=cuda" in overrides and torch.cuda.is_available():
+        pytest.skip("this machine has a CUDA device")
+    with pytest.raises(ConfigError, match=message):
+        train_tones(tmp_path / "run", *overrides)
+    assert open_run_directory(tmp_path / "run", resume=False) is None  # mended, the same command runs
