@@ -72,10 +72,15 @@ def speak() -> Callable[[str, int], np.ndarray]:
 
 @pytest.fixture(scope="session")
 def tone_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with train.tsv (80 recordings), dev.tsv (16) and tones.yaml. Read only: tests share it."""
+    """A folder with train.tsv (80 recordings; few.tsv has 24 of them), dev.tsv (16) and tones.yaml.
+
+    Read only: tests share it.
+    """
     folder = tmp_path_factory.mktemp("tones")
     write_tone_rows(folder, "train", tone_texts(80, 1), seed=1000)
     write_tone_rows(folder, "dev", tone_texts(16, 2), seed=5000)
+    few = (folder / "train.tsv").read_text().splitlines(keepends=True)[:25]
+    (folder / "few.tsv").write_text("".join(few))
     (folder / "tones.yaml").write_text(RECIPE)
     return folder
 
@@ -127,7 +132,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "disk"
     folder.mkdir()
     try:
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", folder], capture_output=True, check=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=640k", "tmpfs", folder], capture_output=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("no right to mount a file system; a limit on the size of files is tested everywhere")
     yield folder

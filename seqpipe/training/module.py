@@ -9,6 +9,7 @@ from typing import Any
 import lightning
 import torch
 from torch import Tensor
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from seqpipe.data.loader import Batch
 from seqpipe.data.rows import Row
@@ -88,7 +89,10 @@ class PipelineModule(lightning.LightningModule):
 
     def on_train_epoch_end(self) -> None:
         """Log the epoch's mean loss per label."""
-        self.log("train_loss", self.epoch_loss / max(1.0, self.epoch_labels))
+        # To the loggers at once: what `self.log` is told here reaches them after the checkpoint is written.
+        record = {"train_loss": self.epoch_loss / max(1.0, self.epoch_labels), "epoch": self.current_epoch}
+        for logger in self.loggers:
+            logger.log_metrics(record, step=self.global_step - 1)
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_index: int) -> None:
         """Note how long the epoch has taken so far, scoring of dev not counted."""
@@ -125,6 +129,10 @@ class PipelineModule(lightning.LightningModule):
             self.scores["loss"] = self._dev_loss[0] / self._dev_loss[1]
         for name, value in self.scores.items():
             self.log(f"dev_{name}", value, prog_bar=name == self.pipeline.head.main_score)
+        for scheduler in self.trainer.lr_scheduler_configs:
+            # Here, not where Lightning does it: that is after the checkpoint is written.
+            if isinstance(scheduler.scheduler, ReduceLROnPlateau) and self.trainer.state.fn == "fit":
+                scheduler.scheduler.step(self.scores[self.pipeline.head.main_score])
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep which rows have failed."""
@@ -155,6 +163,11 @@ class PipelineModule(lightning.LightningModule):
                 "monitor": f"dev_{self.pipeline.head.main_score}",
             }
         return {"optimizer": optimizer, "lr_scheduler": settings}
+
+    def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
+        """One step of the schedule, but for plateau, which looks at dev as soon as it is scored."""
+        if not isinstance(scheduler, ReduceLROnPlateau):
+            scheduler.step()
 
     def _progress_or_start(self) -> float:
         # The schedule asks once while it is made, before Lightning knows how many batches there are.

@@ -9,6 +9,7 @@ from typing import Any
 
 import lightning
 import torch
+from lightning.pytorch.callbacks import Checkpoint
 
 from seqpipe.errors import RunError
 from seqpipe.training.module import PipelineModule
@@ -49,10 +50,10 @@ class SaveModel(lightning.Callback):
         self.scores = state_dict["scores"]
 
 
-class SaveCheckpoint(lightning.Callback):
+class SaveCheckpoint(Checkpoint):
     """What ``--resume`` goes on from, after every epoch: written beside its place, then renamed.
 
-    It comes last among the callbacks, so that it holds the others' states as the epoch leaves them.
+    Lightning calls a `Checkpoint` after all other callbacks, so it holds their states as the epoch leaves them.
     """
 
     def __init__(self, out: Path) -> None:
@@ -62,13 +63,13 @@ class SaveCheckpoint(lightning.Callback):
         """Save the state of everything that training needs, and what it has logged."""
         self.folder.mkdir(exist_ok=True)
         draft = self.folder / ".draft.ckpt"
+        for logger in trainer.loggers:
+            logger.save()
         try:
             trainer.save_checkpoint(draft)
             draft.replace(self.folder / LAST)
         finally:
             draft.unlink(missing_ok=True)
-        for logger in trainer.loggers:
-            logger.save()
 
 
 def finished_epochs(path: Path) -> int:

@@ -233,7 +233,6 @@ def _trainer(
         use_distributed_sampler=False,
         logger=CSVLogger(out, name=LOG, version=""),
         callbacks=[saving, *progress_callbacks(quiet), *stopping, SaveCheckpoint(out)],
-        enable_checkpointing=False,
         enable_progress_bar=not quiet and sys.stderr.isatty(),
         enable_model_summary=False,
     )

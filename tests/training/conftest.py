@@ -11,6 +11,8 @@ from seqpipe.pipeline import Pipeline
 from seqpipe.recipe import load_recipe
 from seqpipe.training.train import train
 
+SHORT = ["data.train=few.tsv", "training.epochs=2", "training.evaluate_every=1"]
+
 TrainTones = Callable[..., dict[str, Any]]
 
 
@@ -19,7 +21,7 @@ def train_tones(tone_data: Path) -> TrainTones:
     """``train_tones(out, "key.path=value", ..., resume=False, notices=[])`` gives what metrics.json holds."""
 
     def run(out: Path, *overrides: str, resume: bool = False, notices: list[str] | None = None) -> dict[str, Any]:
-        recipe = load_recipe(tone_data / "tones.yaml", ["training.epochs=2", "training.evaluate_every=1", *overrides])
+        recipe = load_recipe(tone_data / "tones.yaml", [*SHORT, *overrides])
         return train(recipe, out, resume=resume, quiet=True, notice=(notices if notices is not None else []).append)
 
     return run

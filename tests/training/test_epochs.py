@@ -35,9 +35,7 @@ class Watch(lightning.Callback):
 
 
 @pytest.fixture(scope="module", params=[0, 1], ids=["no worker", "a worker"])
-def watched(
-    request: pytest.FixtureRequest, tone_data: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Watch:
+def watched(request: pytest.FixtureRequest, tone_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Watch:
     """Three epochs whose numbers of batches differ, since speed perturbation changes the lengths."""
     watch = Watch()
     recipe = load_recipe(
