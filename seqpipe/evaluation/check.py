@@ -8,7 +8,7 @@ from pathlib import Path
 from seqpipe.data.check import Findings, examine_whole, usable
 from seqpipe.data.rows import Row
 from seqpipe.data.source import data_root, read_rows
-from seqpipe.errors import ConfigError
+from seqpipe.errors import ConfigError, DataError
 from seqpipe.pipeline import Pipeline
 from seqpipe.recipe import Recipe, load_recipe
 
@@ -36,6 +36,8 @@ def check(recipe: Recipe, source: str | None = None) -> dict[str, Findings]:
     train_rows, _ = usable(
         rows_of(recipe.data.train, root), lambda row: pipeline.features.prepare(row.input, None).numel(), findings
     )
+    if not train_rows:
+        raise DataError("\n".join([f"{recipe.data.train}: holds no rows that can be used", *findings.lines()]))
     pipeline.fit(train_rows)
     if source is not None:
         parts = {source: rows_of(source, None)}

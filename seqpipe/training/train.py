@@ -137,7 +137,7 @@ def prepare_training(recipe: Recipe, saved: Path | None, notice: Notice = say) -
     rows, lengths = usable(_rows(recipe, "train"), lambda row: pipeline.features.measure(row.input), findings)
     if not rows:
         findings.enforce(recipe.data.max_bad_share)
-        raise DataError(f"{recipe.data.train}: holds no rows")
+        raise DataError(f"{recipe.data.train}: holds no rows that can be used")
     if saved is not None:
         pipeline = Pipeline.load(saved)
         if pipeline.recipe.pipeline != recipe.pipeline:
