@@ -46,6 +46,13 @@ def test_without_data_the_recipes_dev_part_is_scored_where_there_is_no_test(
     assert found.worst() == found.confusions() == []
 
 
+def test_the_test_part_is_scored_where_it_is_there(trained_run: Path, tone_data: Path) -> None:
+    pipeline = seqpipe.Pipeline.load(trained_run)
+    for part, scored in (("few.tsv", "few.tsv"), ("kept_elsewhere.tsv", "dev.tsv")):
+        pipeline.recipe.data.test = part
+        assert evaluate(Predictor(pipeline, device="cpu")).source == str(tone_data / scored)
+
+
 def test_scores_are_those_of_jiwer_over_the_corpus(predictor: Predictor, relabel: Relabel) -> None:
     path = relabel(lambda index, text: text.replace("a", "c") if index % 3 == 0 else text + " b" * (index % 2))
     found = evaluate(predictor, str(path))
