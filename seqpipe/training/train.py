@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -241,8 +241,3 @@ def _trainer(
 def has_fast_bf16() -> bool:
     """Whether this CPU has bf16 instructions (AVX512-BF16 or AMX)."""
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
-
-
-def rows_of(recipe: Recipe, part: str) -> Sequence[Row]:
-    """All rows of ``train``, ``dev`` or ``test``."""
-    return list(_rows(recipe, part))
