@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from torch import Tensor
+
 from seqpipe.data.rows import Row
 from seqpipe.errors import DataError, InputError
 
@@ -77,8 +79,17 @@ def fits(row: Row, steps: int, needed: int) -> None:
         )
 
 
+def encode_label(row: Row, pipeline: Any, length: int) -> Tensor:
+    """A row's target as its head learns it.
+
+    Raises:
+        InputError: it can't be spelt, or needs more steps than ``length`` prepared ones leave.
+    """
+    target: Tensor = pipeline.head.encode_target(row.target)
+    fits(row, pipeline.shortest_encoded(length), pipeline.head.steps_needed(target))
+    return target
+
+
 def examine_whole(row: Row, pipeline: Any) -> None:
     """Decode one row's input, encode its target and compare lengths; raises `InputError`."""
-    prepared = pipeline.features.prepare(row.input, None)
-    target = pipeline.head.encode_target(row.target)
-    fits(row, pipeline.shortest_encoded(len(prepared)), pipeline.head.steps_needed(target))
+    encode_label(row, pipeline, len(pipeline.features.prepare(row.input, None)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Literal
 
 import torch
@@ -9,8 +10,10 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from seqpipe.dropout import dropout
 from seqpipe.encoders.initialization import Initialization, initialize_recurrent
 from seqpipe.encoders.segments import Segment, plan_segments
+from seqpipe.encoders.side_by_side import run_side_by_side
 from seqpipe.sequence import PaddedSequence, reverse_within_lengths, round_up
 from seqpipe.stage import InputSize, Stage
 
@@ -103,12 +106,14 @@ class RecurrentEncoder(Stage):
     def _stack(self, values: Tensor, lengths: Tensor, segments: list[Segment]) -> Tensor:
         """All layers over ``[B, T, D]``, rows sorted by falling length where there are several segments."""
         padding = ~PaddedSequence(values, lengths).mask().unsqueeze(-1)  # [B, T, 1]
+        run = partial(_run, segments=segments)
         last = len(self.forward_layers) - 1
         for index, layer in enumerate(self.forward_layers):
-            output = _run(layer, values, segments)
-            if self.backward_layers is not None:
-                reversed_values = reverse_within_lengths(values, lengths)
-                backward = _run(self.backward_layers[index], reversed_values, segments)
+            if self.backward_layers is None:
+                output = run(layer, values)
+            else:
+                both = [values, reverse_within_lengths(values, lengths)]
+                output, backward = run_side_by_side(run, [layer, self.backward_layers[index]], both)
                 backward = reverse_within_lengths(backward, lengths)
                 output = output + backward if self.merge == "sum" else torch.cat([output, backward], dim=-1)
             if self.norms is not None:
@@ -116,7 +121,7 @@ class RecurrentEncoder(Stage):
             if self.residual and output.shape == values.shape:
                 output = output + values
             if index < last:
-                output = F.dropout(output, self.dropout, self.training)
+                output = dropout(output, self.dropout, self.training)
             values = output.masked_fill(padding, 0.0)  # [B, T, output_size]
         return values
 

@@ -14,10 +14,10 @@ class Segment(NamedTuple):
     rows: int
 
 
-# What a step of oneDNN's LSTM costs beyond its rows, in rows: measured at 256 units with 8 to 128 rows on two cores.
-STEP_OVERHEAD_ROWS = 10
+# What a step of oneDNN's LSTM costs beyond its rows, in rows: 256 units, 8 to 96 rows, a core for each direction.
+STEP_OVERHEAD_ROWS = 2
 # What starting another call costs (its own primitive, padding and joining its output), in row-steps.
-SEGMENT_OVERHEAD = 400
+SEGMENT_OVERHEAD = 250
 # Segment borders and row counts are multiples of these, so that few shapes occur.
 STEP_MULTIPLE, ROW_MULTIPLE = 16, 8
 

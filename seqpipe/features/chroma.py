@@ -7,14 +7,13 @@ from typing import Annotated
 import numpy as np
 import torch
 from pydantic import Field
-from torch import Tensor
 
-from seqpipe.features.spectrum import frame_counts
+from seqpipe.features.spectrum import CentredFrames
 from seqpipe.sequence import PaddedSequence
 from seqpipe.stage import InputRate, Stage
 
 
-class Chroma(Stage):
+class Chroma(CentredFrames, Stage):
     """Energy of the twelve pitch classes (``librosa.feature.chroma_stft``, each row by itself). Row by row on the CPU.
 
     Args:
@@ -43,14 +42,6 @@ class Chroma(Stage):
         self.hop_length = round(hop_seconds * sample_rate)
         self.frame_rate = sample_rate / self.hop_length
         self.output_size = n_chroma
-
-    def output_lengths(self, lengths: Tensor) -> Tensor:
-        """Samples -> frames."""
-        return frame_counts(lengths, self.hop_length)
-
-    def locate(self, prepared: Tensor, steps: Tensor) -> Tensor:
-        """Frames -> samples at their centres."""
-        return steps * self.hop_length
 
     def forward(self, sequence: PaddedSequence) -> PaddedSequence:
         """Compute every row's chroma."""

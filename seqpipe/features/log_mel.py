@@ -9,12 +9,12 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from seqpipe.features.spectrum import frame_counts, mel_filters, power_spectrum
+from seqpipe.features.spectrum import CentredFrames, mel_filters, power_spectrum
 from seqpipe.sequence import PaddedSequence
 from seqpipe.stage import InputRate, Stage
 
 
-class LogMel(Stage):
+class LogMel(CentredFrames, Stage):
     """Natural logarithm of the power in mel-spaced bands (Davis & Mermelstein 1980; Slaney's filters).
 
     Args:
@@ -53,14 +53,6 @@ class LogMel(Stage):
         self.register_buffer("filters", mel_filters(sample_rate, self.n_fft, n_mels, low_hertz, high_hertz), False)
         self.window: Tensor
         self.filters: Tensor
-
-    def output_lengths(self, lengths: Tensor) -> Tensor:
-        """Samples -> frames."""
-        return frame_counts(lengths, self.hop_length)
-
-    def locate(self, prepared: Tensor, steps: Tensor) -> Tensor:
-        """Frames -> samples at their centres."""
-        return steps * self.hop_length
 
     def forward(self, waveforms: PaddedSequence) -> PaddedSequence:
         """Samples to log-mel frames, in fp32 whatever the precision around it."""

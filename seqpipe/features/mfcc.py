@@ -11,12 +11,12 @@ from torch import Tensor
 
 from seqpipe.errors import ConfigError
 from seqpipe.features.deltas import with_deltas
-from seqpipe.features.spectrum import frame_counts, mel_filters, power_spectrum
+from seqpipe.features.spectrum import CentredFrames, mel_filters, power_spectrum
 from seqpipe.sequence import PaddedSequence
 from seqpipe.stage import InputRate, Stage
 
 
-class MFCC(Stage):
+class MFCC(CentredFrames, Stage):
     """Mel-frequency cepstral coefficients (Davis & Mermelstein 1980), equal to ``librosa.feature.mfcc``.
 
     Args:
@@ -64,14 +64,6 @@ class MFCC(Stage):
         self.window: Tensor
         self.filters: Tensor
         self.cosines: Tensor
-
-    def output_lengths(self, lengths: Tensor) -> Tensor:
-        """Samples -> frames."""
-        return frame_counts(lengths, self.hop_length)
-
-    def locate(self, prepared: Tensor, steps: Tensor) -> Tensor:
-        """Frames -> samples at their centres."""
-        return steps * self.hop_length
 
     def forward(self, waveforms: PaddedSequence) -> PaddedSequence:
         """Samples to cepstra, in fp32 whatever the precision around it."""

@@ -7,15 +7,14 @@ from typing import Annotated, Literal
 import numpy as np
 import torch
 from pydantic import Field
-from torch import Tensor
 
 from seqpipe.errors import ConfigError
-from seqpipe.features.spectrum import frame_counts
+from seqpipe.features.spectrum import CentredFrames
 from seqpipe.sequence import PaddedSequence
 from seqpipe.stage import InputRate, Stage
 
 
-class Pitch(Stage):
+class Pitch(CentredFrames, Stage):
     """Fundamental frequency by librosa, in octaves above ``low_hertz``. Slow (row by row on the CPU).
 
     Args:
@@ -55,14 +54,6 @@ class Pitch(Stage):
                 f"Pitch: needs low_hertz < high_hertz <= {sample_rate / 2:g} and a window of two periods of low_hertz "
                 f"({2 / low_hertz:.3f} s); received {low_hertz:g}, {high_hertz:g}, {window_seconds:g} s"
             )
-
-    def output_lengths(self, lengths: Tensor) -> Tensor:
-        """Samples -> frames."""
-        return frame_counts(lengths, self.hop_length)
-
-    def locate(self, prepared: Tensor, steps: Tensor) -> Tensor:
-        """Frames -> samples at their centres."""
-        return steps * self.hop_length
 
     def forward(self, sequence: PaddedSequence) -> PaddedSequence:
         """Track every row."""

@@ -15,6 +15,20 @@ def frame_counts(samples: Tensor, hop_length: int) -> Tensor:
     return 1 + samples // hop_length
 
 
+class CentredFrames:
+    """What a stage answers whose frame t is centred on sample t · hop_length."""
+
+    hop_length: int
+
+    def output_lengths(self, lengths: Tensor) -> Tensor:
+        """Samples -> frames."""
+        return frame_counts(lengths, self.hop_length)
+
+    def locate(self, prepared: Tensor, steps: Tensor) -> Tensor:
+        """Frames -> samples at their centres."""
+        return steps * self.hop_length
+
+
 def power_spectrum(waveforms: PaddedSequence, window: Tensor, n_fft: int, hop_length: int) -> PaddedSequence:
     """Short-time power spectrum of ``[B, S]`` -> ``[B, T, 1 + n_fft / 2]``.
 

@@ -5,22 +5,21 @@ from __future__ import annotations
 from typing import Annotated
 
 from pydantic import Field
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional as F
 
+from seqpipe.dropout import dropout
 from seqpipe.errors import ConfigError
 from seqpipe.frontends.activation import Activation, activate
 from seqpipe.frontends.masked_norm import NormalizationName, make_norm
-from seqpipe.frontends.span import Span, convolution_span, same_padding
+from seqpipe.frontends.span import STEP_MULTIPLE, Span, Strided, convolution_span, same_padding, strided_length
 from seqpipe.sequence import PaddedSequence, length_mask
 from seqpipe.stage import InputSize, Stage
 
 Size = Annotated[int, Field(gt=0)]
-STEP_MULTIPLE = 16
-"""T is rounded up to a multiple of this: oneDNN keeps a compiled primitive for every shape that it meets."""
 
 
-class Conv1dFrontEnd(Stage):
+class Conv1dFrontEnd(Strided, Stage):
     """1-D convolutions over time, each followed by normalisation and an activation.
 
     Args:
@@ -67,16 +66,6 @@ class Conv1dFrontEnd(Stage):
             self.span = self.span.then(convolution_span(kernel, stride))
         self.output_size = previous
 
-    def output_lengths(self, lengths: Tensor) -> Tensor:
-        """Steps out: ceil(steps in / stride), layer by layer."""
-        for stride in self.strides:
-            lengths = (lengths - 1).div(stride, rounding_mode="floor") + 1
-        return lengths
-
-    def locate(self, prepared: Tensor, steps: Tensor) -> Tensor:
-        """Output steps -> the input steps that they are centred on."""
-        return steps * self.span.stride + self.span.offset
-
     def forward(self, sequence: PaddedSequence) -> PaddedSequence:
         """Convolve."""
         values, lengths = sequence.masked().extended(STEP_MULTIPLE)
@@ -85,10 +74,9 @@ class Conv1dFrontEnd(Stage):
             self.convolutions, self.norms, self.kernels, self.strides, strict=True
         ):
             values = convolution(F.pad(values, same_padding(kernel)))  # [B, C, T']
-            lengths = (lengths - 1).div(stride, rounding_mode="floor") + 1
+            lengths = strided_length(lengths, stride)
             mask = length_mask(lengths, values.shape[2]).unsqueeze(1)
             # Padding becomes 0 before the activation, which keeps it 0: both can then work in place.
             values = activate(norm(values, mask).masked_fill_(~mask, 0.0), self.activation)
-            if self.dropout:
-                values = F.dropout(values, self.dropout, self.training)
+            values = dropout(values, self.dropout, self.training)
         return PaddedSequence(values.transpose(1, 2), lengths)

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+
+from torch import Tensor
+
+Length = TypeVar("Length", int, Tensor)
+STEP_MULTIPLE = 16
+"""Convolutions round T up to a multiple of this: oneDNN keeps a compiled primitive for every shape that it meets."""
 
 
 class Span(NamedTuple):
@@ -32,7 +38,7 @@ def convolution_span(kernel: int, stride: int) -> Span:
     return Span(stride, (kernel - 1) / 2 - (kernel - 1) // 2, kernel)
 
 
-def strided_length(length: int, stride: int) -> int:
+def strided_length(length: Length, stride: int) -> Length:
     """Outputs of such a convolution: every stride-th step, beginning with the first."""
     return (length - 1) // stride + 1
 
@@ -40,3 +46,17 @@ def strided_length(length: int, stride: int) -> int:
 def same_padding(kernel: int) -> tuple[int, int]:
     """Steps of padding in front and behind of such a convolution."""
     return (kernel - 1) // 2, kernel // 2
+
+
+class Strided:
+    """What a stage whose steps are those of its span answers about lengths and places."""
+
+    span: Span
+
+    def output_lengths(self, lengths: Tensor) -> Tensor:
+        """Steps out: ceil(steps in / product of the time strides)."""
+        return strided_length(lengths, self.span.stride)
+
+    def locate(self, prepared: Tensor, steps: Tensor) -> Tensor:
+        """Output steps -> the input steps that they are centred on."""
+        return steps * self.span.stride + self.span.offset

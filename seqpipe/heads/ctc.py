@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqpipe.decoding.ctc import CTCHypothesis, ctc_losses, frames_needed, greedy_decode, label_posteriors
+from seqpipe.dropout import dropout
 from seqpipe.errors import ConfigError, InputError
 from seqpipe.heads.error_rates import character_errors, word_errors
 from seqpipe.heads.text import TextRule, apply_rules, describe_rules
@@ -121,7 +122,7 @@ class CTCHead(Stage):
         """Log-probabilities ``[B, T, V]``, in fp32 whatever the precision around it."""
         if self.output is None:
             raise ConfigError("CTCHead has no units yet: call fit(texts) or load_assets(folder) first")
-        logits = self.output(F.dropout(encoded.values, self.dropout, self.training))
+        logits = self.output(dropout(encoded.values, self.dropout, self.training))
         return PaddedSequence(F.log_softmax(logits.float(), dim=-1), encoded.lengths)
 
     def loss(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> tuple[Tensor, Tensor]:

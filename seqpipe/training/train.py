@@ -18,7 +18,7 @@ from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.loggers import CSVLogger
 from torch import Tensor
 
-from seqpipe.data.check import Findings, fits, usable
+from seqpipe.data.check import Findings, encode_label, usable
 from seqpipe.data.loader import Examples, TrainingBatches, plain_loader, training_loader
 from seqpipe.data.rows import Row
 from seqpipe.data.source import data_root, read_rows
@@ -174,13 +174,10 @@ def _encode(pipeline: Pipeline, rows: list[Row], lengths: list[int], findings: F
     targets: list[Tensor | None] = []
     for index, (row, length) in enumerate(zip(rows, lengths, strict=True)):
         try:
-            target = pipeline.head.encode_target(row.target)
-            fits(row, pipeline.shortest_encoded(length), pipeline.head.steps_needed(target))
+            targets.append(encode_label(row, pipeline, length))
+            kept.append(index)
         except InputError as error:
             findings.add(row, error)
-        else:
-            kept.append(index)
-            targets.append(target)
     return _Data([rows[index] for index in kept], targets, [lengths[index] for index in kept])
 
 
@@ -194,9 +191,7 @@ def _dev_data(pipeline: Pipeline, recipe: Recipe, notice: Notice) -> _Data:
     targets: list[Tensor | None] = []
     for row, length in zip(rows, lengths, strict=True):
         try:
-            target = pipeline.head.encode_target(row.target)
-            fits(row, pipeline.shortest_encoded(length), pipeline.head.steps_needed(target))
-            targets.append(target)
+            targets.append(encode_label(row, pipeline, length))
         except InputError as error:
             notice(f"scored without a loss: {row.where}: {error}")
             targets.append(None)
