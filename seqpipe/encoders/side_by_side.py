@@ -114,6 +114,7 @@ class _Workers:
 
             def adopt() -> None:
                 meeting.wait()
+                torch.get_num_threads()  # a thread's first use of torch sets its number: let that be over
                 torch.set_num_threads(share)
 
             for done in [self.pool.submit(adopt) for _ in range(2)]:

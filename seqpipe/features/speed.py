@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 from torch import Tensor
 
-from seqpipe.features.waveform import resample
+from seqpipe.features.resampling import resample_by_ratio
 from seqpipe.randomness import Draw
 from seqpipe.sequence import PaddedSequence
 from seqpipe.stage import InputRate, Stage
@@ -38,7 +38,7 @@ class SpeedPerturbation(Stage):
 
     def prepare(self, raw: Tensor, draw: Draw | None) -> Tensor:
         """Samples ``[S]`` at a drawn speed."""
-        return raw if draw is None else resample(raw, self._percent(draw), 100)
+        return raw if draw is None else resample_by_ratio(raw, self._percent(draw), 100)
 
     def drawn_length(self, length: int, draw: Draw) -> int:
         """Samples that this draw leaves."""

@@ -11,12 +11,14 @@ import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from seqpipe.data.check import fits
 from seqpipe.data.loader import Batch
 from seqpipe.data.rows import Row
-from seqpipe.errors import DataError, SeqpipeError
+from seqpipe.errors import DataError, InputError, SeqpipeError
 from seqpipe.pipeline import Pipeline
 from seqpipe.randomness import seed_from
 from seqpipe.recipe import TrainingConfig
+from seqpipe.sequence import PaddedSequence
 from seqpipe.training.optimization import make_optimizer, make_schedule
 
 
@@ -61,16 +63,18 @@ class PipelineModule(lightning.LightningModule):
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor | None:
         """Loss of a batch, per label."""
-        for position, error in batch.failures:
-            if position not in self.failed:
-                self.failed.add(position)
-                self.notice(f"left out: {self.rows[position].where}: {error}")
-            if len(self.failed) > self.spare_rows:
-                raise DataError(f"{self.rows[position].where}: {error} (data.max_bad_share allows no further bad row)")
+        self._leave_out(batch.failures)
         if batch.inputs is None:
             return None
         torch.manual_seed(seed_from(self.config.seed, self.current_epoch, batch_index, self.global_rank))
-        total, count = self.pipeline.loss(batch.inputs, batch.targets)
+        encoded = self.pipeline(batch.inputs)
+        good, too_short = self._fitting(batch, encoded, self.rows)
+        self._leave_out(too_short)
+        if too_short:
+            encoded = PaddedSequence(encoded.values[good], encoded.lengths[good])
+        if not good:
+            return None
+        total, count = self.pipeline.head.loss(encoded, [batch.targets[index] for index in good])
         loss = total / count
         if not torch.isfinite(loss):
             names = ", ".join(self.rows[position].where for position in batch.rows[:5])
@@ -86,6 +90,32 @@ class PipelineModule(lightning.LightningModule):
         elapsed = time.perf_counter() - self._started
         self.log("input_s/s", self.epoch_input / elapsed, prog_bar=True, batch_size=len(batch.rows))
         return loss
+
+    def _leave_out(self, failures: Sequence[tuple[int, InputError]]) -> None:
+        """Name rows that can't be used, each once, and end training where they are too many."""
+        for position, error in failures:
+            if position not in self.failed:
+                self.failed.add(position)
+                self.notice(f"left out: {self.rows[position].where}: {error}")
+            if len(self.failed) > self.spare_rows:
+                raise DataError(f"{self.rows[position].where}: {error} (data.max_bad_share allows no further bad row)")
+
+    def _fitting(
+        self, batch: Batch, encoded: PaddedSequence, rows: Sequence[Row]
+    ) -> tuple[list[int], list[tuple[int, InputError]]]:
+        """Which examples of a batch have the steps that their labels need, and the rows of those that have not.
+
+        The rows were looked at before training; but a stage such as `TrimSilence` shortens by what it hears.
+        """
+        good: list[int] = []
+        too_short: list[tuple[int, InputError]] = []
+        for index, (steps, target) in enumerate(zip(encoded.lengths.tolist(), batch.targets, strict=True)):
+            try:
+                fits(rows[batch.rows[index]], steps, self.pipeline.head.steps_needed(target))
+                good.append(index)
+            except InputError as error:
+                too_short.append((batch.rows[index], error))
+        return good, too_short
 
     def on_train_epoch_end(self) -> None:
         """Log the epoch's mean loss per label."""
@@ -110,7 +140,7 @@ class PipelineModule(lightning.LightningModule):
             return
         pipeline = self.pipeline
         encoded = pipeline(batch.inputs)
-        if len(batch.targets) == len(batch.rows):
+        if len(batch.targets) == len(batch.rows) and not self._fitting(batch, encoded, self.dev_rows)[1]:
             total, count = pipeline.head.loss(encoded, batch.targets)
             self._dev_loss[0] += float(total)
             self._dev_loss[1] += float(count)

@@ -101,6 +101,20 @@ def test_leaves_the_number_of_threads_alone(layers: list[nn.Module], inputs: lis
     assert [torch.get_num_threads(), *seen] == [threads, threads]
 
 
+def test_each_layer_has_its_share_of_the_threads(
+    layers: list[nn.Module], inputs: list[Tensor], threads: int
+) -> None:
+    seen: list[int] = []
+
+    def look(layer: nn.Module, values: Tensor) -> Tensor:
+        seen.append(torch.get_num_threads())
+        return run(layer, values)
+
+    for _ in range(3):
+        run_side_by_side(look, layers, inputs)
+    assert seen == [max(1, threads // 2)] * 6
+
+
 def test_several_threads_may_call_at_once(layers: list[nn.Module], inputs: list[Tensor], threads: int) -> None:
     expected = [run(layer, values).detach() for layer, values in zip(layers, inputs, strict=True)]
     differences: list[float] = []

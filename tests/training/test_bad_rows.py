@@ -98,6 +98,27 @@ def test_a_row_that_breaks_while_training_counts_as_bad_too(
     assert [notice for notice in notices if "half.flac" in notice and notice.startswith("left out: ")] == notices[:1]
 
 
+def test_a_row_that_trimming_leaves_too_short_counts_as_bad(
+    tone_data: Path, train_tones: TrainTones, tmp_path: Path
+) -> None:
+    """Its header promises two seconds, of which a tenth is no silence."""
+    folder = tmp_path / "quiet"
+    shutil.copytree(tone_data / "dev", folder / "dev")
+    samples = np.zeros(16000)
+    samples[8000:8800] = np.sin(np.arange(800) * 0.5)
+    soundfile.write(folder / "quiet.wav", samples, 8000)
+    lines = (tone_data / "dev.tsv").read_text().splitlines()
+    (folder / "rows.tsv").write_text("\n".join([*lines, "quiet.wav\tquiet\t" + "abc" * 20]) + "\n")
+    notices: list[str] = []
+    options = [f"data.train={folder}/rows.tsv", "pipeline.features.1={stage: TrimSilence}", "training.epochs=2"]
+    with pytest.raises(DataError, match=r"row 17 \(quiet\): its label needs 60 steps"):
+        train_tones(tmp_path / "strict", *options)
+    options += ["data.max_bad_share=0.1", f"data.dev={folder}/rows.tsv"]
+    metrics = train_tones(tmp_path / "run", *options, notices=notices)
+    assert metrics["rows"] == {"train": 17, "dev": 17, "failed": 1}
+    assert [notice for notice in notices if "(quiet)" in notice and notice.startswith("left out: ")] == notices
+
+
 def test_a_dev_text_that_can_not_be_spelt_is_a_notice(mixed: Path, train_tones: TrainTones, tmp_path: Path) -> None:
     lines = (mixed / "rows.tsv").read_text().splitlines()
     good = [line for line in lines if line.split("\t")[1] not in BAD]
