@@ -8,8 +8,8 @@ machine makes the same samples. All draws come from raw Philox output: numpy kee
 ``Generator``, the same from release to release (NEP 19).
 
 The splits share accents, templates and words, never a speaker: no espeak-ng variant is in two of them. Each split draws
-its sentences anew, without a check for repetitions: of test's 60 commands 26 are said in train too, of its 60 digit
-strings 3 (short ones).
+its sentences anew, without a check for repetitions: of test's 61 commands 52 are said in train too, of its 59 digit
+strings 2 (short ones).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from seqpipe.data.espeak import ACCENTS, Espeak
 
 T = TypeVar("T")
 Progress = Callable[[int, int], None]
-STARTER_SPEECH_VERSION: int = 1
+STARTER_SPEECH_VERSION: int = 2
 """Part of the folder's name and of every draw: raise it with any change to what is generated."""
 
 SAMPLE_RATE = 16000  # hertz
@@ -57,39 +57,27 @@ SPEAKERS = {
 
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
-# No homographs (close, live, record), and of the digits' homophones only "to".
+# Few words, so that a model of five minutes hears each often enough. No homographs (close, live, record), and of the
+# digits' homophones only "to".
 COMMANDS = (
     "turn {on|off} the ROOM DEVICE",
-    "turn {on|off} all the lights in the ROOM",
-    "dim the ROOM lights to TENS percent",
-    "set the ROOM heater to TENS degrees",
-    "set the {timer|alarm} to COUNT {seconds|minutes|hours}",
-    "stop the {timer|alarm} in the ROOM",
-    "{open|shut|lock} the ROOM {door|window|gate}",
-    "play the ORDER {song|album|story} in the ROOM",
-    "play some {music|jazz|piano} in the ROOM",
-    "turn the ROOM {music|radio|television|volume} {up|down}",
-    "{call|remind me to call|send a message to} PERSON DAY",
-    "how far is the PLACE",
-    "take me to the PLACE DAY",
-    "turn {left|right} at the ORDER PLACE",
-    "what is the weather at the PLACE DAY",
-    "wake me at {five|six|seven|eight|nine|ten} {fifteen|twenty|thirty|forty|fifty} DAY",
-    "add {milk|bread|coffee|apples|cheese|rice} to the shopping list",
+    "turn {on|off} all the lights",
+    "turn the {radio|music} {up|down}",
+    "set the timer to COUNT {seconds|minutes|hours}",
+    "stop the {timer|music|radio}",
+    "{open|shut|lock} the ROOM {door|window}",
+    "play some music in the ROOM",
+    "wake me at COUNT {today|tomorrow}",
+    "check the ROOM {door|window}",
 )
 SLOTS = {
-    "ROOM": ("kitchen", "bedroom", "bathroom", "garage", "garden", "office"),
-    "DEVICE": ("light", "lamp", "heater", "fan", "radio", "television"),
-    "TENS": ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"),
-    "COUNT": (*DIGITS[2:], "ten", "fifteen", "twenty", "thirty", "forty", "fifty"),
-    "ORDER": ("next", "last", "first"),
-    "PERSON": ("anna", "david", "maria", "oliver", "peter", "the doctor", "the office"),
-    "DAY": ("today", "tomorrow", "tonight"),
-    "PLACE": ("station", "airport", "hotel", "library", "market", "hospital", "bridge", "museum"),
+    "ROOM": ("kitchen", "bedroom", "bathroom", "garage", "office"),
+    "DEVICE": ("light", "lamp", "heater", "fan", "radio"),
+    "COUNT": (*DIGITS[2:], "ten", "twenty"),
 }
 
 VOCABULARY = frozenset(re.findall("[a-z]+", " ".join((*DIGITS, "oh please", *COMMANDS, *sum(SLOTS.values(), ())))))
-"""All words that are said, 114."""
+"""All words that are said, 54."""
 
 
 @dataclass(frozen=True)
@@ -189,7 +177,7 @@ def starter_speech(cache: Path | None = None, *, progress: Progress | None = Non
         progress: as for ``generate_starter_speech``; not called where the folder is there already.
 
     Returns:
-        ``<cache>/starter-speech-v1``, laid out as ``generate_starter_speech`` says.
+        ``<cache>/starter-speech-v2``, laid out as ``generate_starter_speech`` says.
 
     Raises:
         RuntimeError: something without the tables stands at that place; also as ``generate_starter_speech``.

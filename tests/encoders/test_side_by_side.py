@@ -101,9 +101,7 @@ def test_leaves_the_number_of_threads_alone(layers: list[nn.Module], inputs: lis
     assert [torch.get_num_threads(), *seen] == [threads, threads]
 
 
-def test_each_layer_has_its_share_of_the_threads(
-    layers: list[nn.Module], inputs: list[Tensor], threads: int
-) -> None:
+def test_each_layer_has_its_share_of_the_threads(layers: list[nn.Module], inputs: list[Tensor], threads: int) -> None:
     seen: list[int] = []
 
     def look(layer: nn.Module, values: Tensor) -> Tensor:
