@@ -21,6 +21,9 @@ from seqpipe.recipe import TrainingConfig
 from seqpipe.sequence import PaddedSequence
 from seqpipe.training.optimization import make_optimizer, make_schedule
 
+LOG_EVERY = 10
+"""Steps from one line of the log to the next."""
+
 
 class PipelineModule(lightning.LightningModule):
     """What Lightning trains.
@@ -86,7 +89,7 @@ class PipelineModule(lightning.LightningModule):
         self.epoch_loss += float(total.detach())
         self.epoch_labels += float(count)
         # Lightning takes about as long to note three numbers as a small model takes for its optimizer's step.
-        if (self.trainer.global_step + 1) % self.trainer.log_every_n_steps == 0:
+        if (self.trainer.global_step + 1) % LOG_EVERY == 0:
             elapsed = time.perf_counter() - self._started
             self.log("loss", loss.detach(), prog_bar=True, batch_size=len(batch.rows))
             self.log("lr", self.trainer.optimizers[0].param_groups[0]["lr"], batch_size=len(batch.rows))

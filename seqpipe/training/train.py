@@ -25,7 +25,7 @@ from seqpipe.data.source import data_root, read_rows
 from seqpipe.errors import ConfigError, DataError, InputError
 from seqpipe.pipeline import Pipeline
 from seqpipe.recipe import Recipe, TrainingConfig
-from seqpipe.training.module import PipelineModule
+from seqpipe.training.module import LOG_EVERY, PipelineModule
 from seqpipe.training.progress import progress_callbacks
 from seqpipe.training.run_directory import LOG, METRICS, continue_log, environment, open_run_directory, plot_curves
 from seqpipe.training.run_directory import write_json as write_metrics
@@ -223,7 +223,7 @@ def _trainer(
         gradient_clip_val=config.clip_norm,
         check_val_every_n_epoch=config.evaluate_every,
         num_sanity_val_steps=0,
-        log_every_n_steps=10,
+        log_every_n_steps=LOG_EVERY,
         reload_dataloaders_every_n_epochs=1,
         use_distributed_sampler=False,
         logger=CSVLogger(out, name=LOG, version=""),
