@@ -24,7 +24,9 @@ def make_optimizer(parameters: Iterable[nn.Parameter], config: TrainingConfig) -
         {"params": [parameter for parameter in trained if parameter.dim() <= 1], "weight_decay": 0.0},
     ]
     if config.optimizer == "adamw":
-        return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.98), fused=True)
+        # Lightning doesn't clip in front of a fused optimizer in mixed precision.
+        fused = config.precision == "fp32"
+        return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.98), fused=fused)
     if config.optimizer == "adadelta":
         return torch.optim.Adadelta(groups, lr=config.learning_rate)
     return torch.optim.SGD(groups, lr=config.learning_rate, momentum=config.momentum, nesterov=config.momentum > 0)
