@@ -69,7 +69,7 @@ def usable(rows: Iterable[Row], examine: Callable[[Row], Any], findings: Finding
     return good, results
 
 
-def fits(row: Row, steps: int, needed: int) -> None:
+def fits(steps: int, needed: int) -> None:
     """Raise `InputError` if a label needs more encoded steps than its input leaves."""
     if needed > steps:
         raise InputError(
@@ -86,7 +86,7 @@ def encode_label(row: Row, pipeline: Any, length: int) -> Tensor:
         InputError: it can't be spelt, or needs more steps than ``length`` prepared ones leave.
     """
     target: Tensor = pipeline.head.encode_target(row.target)
-    fits(row, pipeline.shortest_encoded(length), pipeline.head.steps_needed(target))
+    fits(pipeline.shortest_encoded(length), pipeline.head.steps_needed(target))
     return target
 
 

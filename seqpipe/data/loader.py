@@ -27,13 +27,13 @@ class Batch:
 
     Attributes:
         inputs: what the features' second half takes.
-        targets: as the head encoded them; empty where rows have none.
+        targets: of each example, as the head encoded them; None where a row has none.
         rows: position of each example among the loader's rows.
         failures: rows that could not be prepared, with the reason.
     """
 
     inputs: PaddedSequence | None
-    targets: list[Tensor]
+    targets: list[Tensor | None]
     rows: list[int]
     failures: list[tuple[int, InputError]]
 
@@ -70,7 +70,7 @@ def collate(examples: Sequence[tuple[int, Tensor | InputError, Tensor | None]]) 
     good = [(row, item, target) for row, item, target in examples if not isinstance(item, InputError)]
     return Batch(
         PaddedSequence.pad([item for _, item, _ in good]) if good else None,
-        [target for _, _, target in good if target is not None],
+        [target for _, _, target in good],
         [row for row, _, _ in good],
         [(row, item) for row, item, _ in examples if isinstance(item, InputError)],
     )

@@ -32,7 +32,7 @@ def run_side_by_side(run: Run, layers: Sequence[nn.Module], inputs: Sequence[Ten
     if threads < 2 or inputs[0].device.type != "cpu":
         return [run(layer, values) for layer, values in zip(layers, inputs, strict=True)]
     if not torch.is_grad_enabled():
-        return _both([_Task(run, layer, values) for layer, values in zip(layers, inputs, strict=True)], threads)
+        return _outputs(run, layers, inputs, threads)
     parameters = [parameter for layer in layers for parameter in layer.parameters()]
     outputs: tuple[Tensor, ...] = _SideBySide.apply(run, layers, threads, *inputs, *parameters)
     return list(outputs)
@@ -45,7 +45,7 @@ class _SideBySide(torch.autograd.Function):
     def forward(ctx: Any, run: Run, layers: Sequence[nn.Module], threads: int, *tensors: Tensor) -> tuple[Tensor, ...]:
         inputs = [values.detach().requires_grad_(values.requires_grad) for values in tensors[: len(layers)]]
         with torch.enable_grad():
-            outputs = _both([_Task(run, layer, values) for layer, values in zip(layers, inputs, strict=True)], threads)
+            outputs = _outputs(run, layers, inputs, threads)
         ctx.threads, ctx.outputs = threads, outputs
         ctx.sources = [[values, *layer.parameters()] for layer, values in zip(layers, inputs, strict=True)]
         return tuple(output.detach() for output in outputs)
@@ -64,6 +64,10 @@ class _SideBySide(torch.autograd.Function):
         results = _both(tasks, ctx.threads)
         ctx.outputs = None  # what the layers kept for this is free now
         return (None, None, None, *(result[0] for result in results), *(g for result in results for g in result[1:]))
+
+
+def _outputs(run: Run, layers: Sequence[nn.Module], inputs: Sequence[Tensor], threads: int) -> list[Tensor]:
+    return _both([_Task(run, layer, values) for layer, values in zip(layers, inputs, strict=True)], threads)
 
 
 class _Task:
@@ -102,36 +106,34 @@ class _Workers:
 
     def __init__(self) -> None:
         self.pool = ThreadPoolExecutor(2, thread_name_prefix="seqpipe-direction")
-        self.lock = threading.Lock()
         self.share = 0  # threads of each worker
 
     def set_share(self, share: int, threads: int) -> None:
         """Give both workers ``share`` threads; the caller keeps its ``threads``."""
-        with self.lock:
-            if self.share == share:
-                return
-            meeting = threading.Barrier(2)  # so that each worker takes one of the tasks
+        if self.share == share:
+            return
+        meeting = threading.Barrier(2)  # so that each worker takes one of the tasks
 
-            def adopt() -> None:
-                meeting.wait()
-                torch.get_num_threads()  # a thread's first use of torch sets its number: let that be over
-                torch.set_num_threads(share)
+        def adopt() -> None:
+            meeting.wait()
+            torch.get_num_threads()  # a thread's first use of torch sets its number: let that be over
+            torch.set_num_threads(share)
 
-            for done in [self.pool.submit(adopt) for _ in range(2)]:
-                done.result()
-            # What a worker sets for itself is also what threads to come would start with: put that back.
-            torch.set_num_threads(threads)
-            self.share = share
+        for done in [self.pool.submit(adopt) for _ in range(2)]:
+            done.result()
+        # What a worker sets for itself is also what threads to come would start with: put that back.
+        torch.set_num_threads(threads)
+        self.share = share
 
 
 _workers: _Workers | None = None
-_making = threading.Lock()
+_setting_up = threading.Lock()
 
 
 def _forget_workers() -> None:
     """A forked process has none of its parent's threads."""
-    global _workers, _making
-    _workers, _making = None, threading.Lock()
+    global _workers, _setting_up
+    _workers, _setting_up = None, threading.Lock()
 
 
 os.register_at_fork(after_in_child=_forget_workers)
@@ -139,9 +141,9 @@ os.register_at_fork(after_in_child=_forget_workers)
 
 def _both(tasks: Sequence[Callable[[], Result]], threads: int) -> list[Result]:
     global _workers
-    with _making:
+    with _setting_up:
         if _workers is None:
             _workers = _Workers()
-    _workers.set_share(max(1, threads // 2), threads)
+        _workers.set_share(max(1, threads // 2), threads)
     futures = [_workers.pool.submit(task) for task in tasks]
     return [future.result() for future in futures]

@@ -71,13 +71,11 @@ class PipelineModule(lightning.LightningModule):
             return None
         torch.manual_seed(seed_from(self.config.seed, self.current_epoch, batch_index, self.global_rank))
         encoded = self.pipeline(batch.inputs)
-        good, too_short = self._fitting(batch, encoded, self.rows)
-        self._leave_out(too_short)
-        if too_short:
-            encoded = PaddedSequence(encoded.values[good], encoded.lengths[good])
-        if not good:
+        found, too_short = self._loss(encoded, batch.targets)
+        self._leave_out([(batch.rows[index], error) for index, error in too_short])
+        if found is None:
             return None
-        total, count = self.pipeline.head.loss(encoded, [batch.targets[index] for index in good])
+        total, count = found
         loss = total / count
         if not torch.isfinite(loss):
             names = ", ".join(self.rows[position].where for position in batch.rows[:5])
@@ -105,22 +103,29 @@ class PipelineModule(lightning.LightningModule):
             if len(self.failed) > self.spare_rows:
                 raise DataError(f"{self.rows[position].where}: {error} (data.max_bad_share allows no further bad row)")
 
-    def _fitting(
-        self, batch: Batch, encoded: PaddedSequence, rows: Sequence[Row]
-    ) -> tuple[list[int], list[tuple[int, InputError]]]:
-        """Which examples of a batch have the steps that their labels need, and the rows of those that have not.
+    def _loss(
+        self, encoded: PaddedSequence, targets: Sequence[Tensor | None]
+    ) -> tuple[tuple[Tensor, Tensor] | None, list[tuple[int, InputError]]]:
+        """Sum and count of the loss over a batch, or None, and the positions of labels that don't fit, left out of it.
 
         The rows were looked at before training; but a stage such as `TrimSilence` shortens by what it hears.
         """
+        head = self.pipeline.head
         good: list[int] = []
         too_short: list[tuple[int, InputError]] = []
-        for index, (steps, target) in enumerate(zip(encoded.lengths.tolist(), batch.targets, strict=True)):
+        for index, (steps, target) in enumerate(zip(encoded.lengths.tolist(), targets, strict=True)):
+            if target is None:
+                continue
             try:
-                fits(rows[batch.rows[index]], steps, self.pipeline.head.steps_needed(target))
+                fits(steps, head.steps_needed(target))
                 good.append(index)
             except InputError as error:
-                too_short.append((batch.rows[index], error))
-        return good, too_short
+                too_short.append((index, error))
+        if not good:
+            return None, too_short
+        if len(good) < len(targets):
+            encoded = PaddedSequence(encoded.values[good], encoded.lengths[good])
+        return head.loss(encoded, [targets[index] for index in good]), too_short
 
     def on_train_epoch_end(self) -> None:
         """Log the epoch's mean loss per label."""
@@ -145,10 +150,11 @@ class PipelineModule(lightning.LightningModule):
             return
         pipeline = self.pipeline
         encoded = pipeline(batch.inputs)
-        if len(batch.targets) == len(batch.rows) and not self._fitting(batch, encoded, self.dev_rows)[1]:
-            total, count = pipeline.head.loss(encoded, batch.targets)
-            self._dev_loss[0] += float(total)
-            self._dev_loss[1] += float(count)
+        # What has no target, or one that doesn't fit, is scored without a loss.
+        found, _ = self._loss(encoded, batch.targets)
+        if found is not None:
+            self._dev_loss[0] += float(found[0])
+            self._dev_loss[1] += float(found[1])
         options = pipeline.head.decoding.model_validate(pipeline.recipe.decoding)
         for position, hypothesis in zip(batch.rows, pipeline.head.decode(encoded, options), strict=True):
             row = self.dev_rows[position]

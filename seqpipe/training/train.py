@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import signal
 import sys
 import time
 import warnings
@@ -25,6 +24,7 @@ from seqpipe.data.source import data_root, read_rows
 from seqpipe.errors import ConfigError, DataError, InputError
 from seqpipe.pipeline import Pipeline
 from seqpipe.recipe import Recipe, TrainingConfig
+from seqpipe.training.interruption import Interruption
 from seqpipe.training.module import LOG_EVERY, PipelineModule
 from seqpipe.training.progress import progress_callbacks
 from seqpipe.training.run_directory import LOG, METRICS, continue_log, environment, open_run_directory, plot_curves
@@ -78,7 +78,15 @@ def train(
     allowed = int(recipe.data.max_bad_share * len(training.rows))
     module = PipelineModule(pipeline, config, training.rows, dev.rows, allowed, notice)
     saving = SaveModel(out, pipeline.head.main_score, keep_best=config.keep == "best" and bool(dev.rows))
-    trainer = _trainer(config, out, saving, bool(dev.rows), quiet, notice)
+    interruption = Interruption()
+    callbacks = [
+        interruption,
+        saving,
+        *progress_callbacks(quiet),
+        *_early_stopping(config, saving.main_score),
+        SaveCheckpoint(out),
+    ]
+    trainer = _trainer(config, out, callbacks, bool(dev.rows), quiet, notice)
     if not checkpoint:
         pipeline.save(out, {"epoch": "0"})
     batches = TrainingBatches(
@@ -104,11 +112,8 @@ def train(
         )
         if checkpoint:
             continue_log(trainer.logger, epochs_before)
-        try:
+        with interruption.listening():
             trainer.fit(module, loader, dev_loader, ckpt_path=checkpoint, weights_only=True)
-        except SystemExit:  # Lightning's answer to Ctrl-C, after which it leaves the signal ignored
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-            raise KeyboardInterrupt from None
         if dev_loader is not None and config.keep == "last" and trainer.current_epoch % config.evaluate_every:
             trainer.validate(module, dev_loader, verbose=False)
             saving.scores = module.scores
@@ -149,10 +154,14 @@ def prepare_training(recipe: Recipe, saved: Path | None, notice: Notice = say) -
     else:
         pipeline.fit(rows)
     pipeline.train()
-    training = _encode(pipeline, rows, lengths, findings)
+    targets = _encode(pipeline, rows, lengths, findings.add)
     findings.enforce(recipe.data.max_bad_share)
     for line in findings.lines():
         notice(f"left out of training: {line}")
+    kept = [index for index, target in enumerate(targets) if target is not None]
+    training = _Data(
+        [rows[index] for index in kept], [targets[index] for index in kept], [lengths[index] for index in kept]
+    )
     return pipeline, training, _dev_data(pipeline, recipe, notice)
 
 
@@ -168,17 +177,18 @@ def _reads_files(recipe: Recipe) -> bool:
     return find_stage(recipe.pipeline.features.options["stages"][0].name).reads_files
 
 
-def _encode(pipeline: Pipeline, rows: list[Row], lengths: list[int], findings: Findings) -> _Data:
-    """Targets of the rows, those that don't fit noted and left out."""
-    kept: list[int] = []
+def _encode(
+    pipeline: Pipeline, rows: list[Row], lengths: list[int], refuse: Callable[[Row, InputError], None]
+) -> list[Tensor | None]:
+    """Targets of the rows; None for one that can't be spelt or doesn't fit, after ``refuse`` was told."""
     targets: list[Tensor | None] = []
-    for index, (row, length) in enumerate(zip(rows, lengths, strict=True)):
+    for row, length in zip(rows, lengths, strict=True):
         try:
             targets.append(encode_label(row, pipeline, length))
-            kept.append(index)
         except InputError as error:
-            findings.add(row, error)
-    return _Data([rows[index] for index in kept], targets, [lengths[index] for index in kept])
+            refuse(row, error)
+            targets.append(None)
+    return targets
 
 
 def _dev_data(pipeline: Pipeline, recipe: Recipe, notice: Notice) -> _Data:
@@ -188,18 +198,20 @@ def _dev_data(pipeline: Pipeline, recipe: Recipe, notice: Notice) -> _Data:
     findings = Findings()
     rows, lengths = usable(_rows(recipe, "dev"), lambda row: pipeline.features.measure(row.input), findings)
     findings.enforce(0.0)
-    targets: list[Tensor | None] = []
-    for row, length in zip(rows, lengths, strict=True):
-        try:
-            targets.append(encode_label(row, pipeline, length))
-        except InputError as error:
-            notice(f"scored without a loss: {row.where}: {error}")
-            targets.append(None)
+    targets = _encode(
+        pipeline, rows, lengths, lambda row, error: notice(f"scored without a loss: {row.where}: {error}")
+    )
     return _Data(rows, targets, lengths)
 
 
+def _early_stopping(config: TrainingConfig, main_score: str) -> list[lightning.Callback]:
+    if config.stop_after is None:
+        return []
+    return [EarlyStopping(f"dev_{main_score}", patience=config.stop_after, mode="min")]
+
+
 def _trainer(
-    config: TrainingConfig, out: Path, saving: SaveModel, has_dev: bool, quiet: bool, notice: Notice
+    config: TrainingConfig, out: Path, callbacks: list[lightning.Callback], has_dev: bool, quiet: bool, notice: Notice
 ) -> lightning.Trainer:
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     device = config.device
@@ -212,9 +224,6 @@ def _trainer(
     for key, value in (("stop_after", config.stop_after), ("schedule: plateau", config.schedule == "plateau")):
         if value and not has_dev:
             raise ConfigError(f"training.{key} needs data.dev: there is nothing to see a gain in")
-    stopping = (
-        [EarlyStopping(f"dev_{saving.main_score}", patience=config.stop_after, mode="min")] if config.stop_after else []
-    )
     return lightning.Trainer(
         accelerator="gpu" if device == "cuda" else "cpu",
         devices=1,
@@ -227,7 +236,7 @@ def _trainer(
         reload_dataloaders_every_n_epochs=1,
         use_distributed_sampler=False,
         logger=CSVLogger(out, name=LOG, version=""),
-        callbacks=[saving, *progress_callbacks(quiet), *stopping, SaveCheckpoint(out)],
+        callbacks=callbacks,
         enable_progress_bar=not quiet and sys.stderr.isatty(),
         enable_model_summary=False,
     )
