@@ -29,7 +29,13 @@ def data_root(config: DataConfig) -> Path:
 
 
 def read_rows(
-    source: str, config: DataConfig, *, reads_files: bool, needs_target: bool = True, root: Path | None = None
+    source: str,
+    config: DataConfig,
+    *,
+    reads_files: bool,
+    needs_target: bool = True,
+    needs_id: bool = True,
+    root: Path | None = None,
 ) -> Iterator[Row]:
     """Rows of a source, one at a time, in its order.
 
@@ -38,6 +44,7 @@ def read_rows(
         config: says which column is what.
         reads_files: inputs are paths, relative to the manifest (or bytes, from a data set).
         needs_target: a row without target is an error.
+        needs_id: a source without the id column is an error; else its rows go by their inputs or numbers.
         root: what a relative ``source`` is relative to.
 
     Raises:
@@ -57,7 +64,9 @@ def read_rows(
         else:
             records, base = read_manifest(path, kind), path.parent
     for number, columns in records:
-        yield make_row(number, columns, config, base, shown, reads_files, needs_target)
+        yield make_row(
+            number, columns, config, base, shown, reads_files=reads_files, needs_target=needs_target, needs_id=needs_id
+        )
 
 
 def _kind(path: Path, wanted: str) -> str:
@@ -84,8 +93,10 @@ def make_row(
     config: DataConfig,
     base: Path,
     source: str,
+    *,
     reads_files: bool,
     needs_target: bool,
+    needs_id: bool,
 ) -> Row:
     """One row from its columns; raises `DataError` if a column is missing or holds what the recipe can't mean."""
     where = f"{source}, row {number}"
@@ -96,15 +107,16 @@ def make_row(
         return columns[name]
 
     value = column(config.input, "input")
-    row_id = str(column(config.id, "id")) if config.id else ""
+    named_by = config.id if config.id and (needs_id or config.id in columns) else None
+    row_id = str(column(named_by, "id")) if named_by else ""
     if reads_files:
         row_id = row_id or (value if isinstance(value, str) else str(number))
         span = [
             _seconds(column(name, key), name, where) if name else None
             for name, key in ((config.start, "start"), (config.end, "end"))
         ]
-        value = _audio(value, base, span[0], span[1], where)
-        if not config.id and value.start:
+        value = _audio(value, base, span[0], span[1])
+        if not named_by and isinstance(value, AudioSpan) and value.start:
             row_id = f"{row_id}@{value.start:g}"
     target = columns.get(config.target)
     if target is None and needs_target:
@@ -114,14 +126,13 @@ def make_row(
     return Row(row_id or str(number), value, target, number, source, columns)
 
 
-def _audio(value: Any, base: Path, start: float | None, end: float | None, where: str) -> AudioSpan:
+def _audio(value: Any, base: Path, start: float | None, end: float | None) -> Any:
+    """A span of a recording; what is neither path nor bytes stays as it is, for the features to refuse as bad input."""
     if isinstance(value, Mapping):  # an undecoded Audio column of `datasets`
         value = value["bytes"] if value.get("bytes") is not None else value.get("path")
     if isinstance(value, str) and value:
         value = base / value
-    if not isinstance(value, (Path, bytes)):
-        raise DataError(f"{where}: the input should be a path or the bytes of a file; received {value!r}")
-    return AudioSpan(value, start or 0.0, end)
+    return AudioSpan(value, start or 0.0, end) if isinstance(value, (Path, bytes)) else value
 
 
 def _seconds(value: Any, name: str, where: str) -> float | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from seqpipe.data.check import Findings, examine_whole, usable
 from seqpipe.data.rows import Row
-from seqpipe.data.source import data_root, read_rows
+from seqpipe.data.source import MANIFEST_SUFFIXES, data_root, read_rows
 from seqpipe.errors import ConfigError, DataError
 from seqpipe.pipeline import Pipeline
 from seqpipe.recipe import Recipe, load_recipe
@@ -30,6 +30,7 @@ def check(recipe: Recipe, source: str | None = None) -> dict[str, Findings]:
     def rows_of(part: str, folder: Path | None) -> list[Row]:
         return list(read_rows(part, recipe.data, reads_files=reads_files, root=folder))
 
+    parts = {} if source is None else {source: rows_of(source, None)}
     if recipe.data.train is None:
         raise ConfigError("data.train is required: its rows give the vocabulary")
     findings = Findings()
@@ -39,9 +40,7 @@ def check(recipe: Recipe, source: str | None = None) -> dict[str, Findings]:
     if not train_rows:
         raise DataError("\n".join([f"{recipe.data.train}: holds no rows that can be used", *findings.lines()]))
     pipeline.fit(train_rows)
-    if source is not None:
-        parts = {source: rows_of(source, None)}
-    else:
+    if source is None:
         named = {name: getattr(recipe.data, name) for name in ("train", "dev", "test")}
         parts = {
             name: rows_of(part, root)
@@ -57,13 +56,15 @@ def check(recipe: Recipe, source: str | None = None) -> dict[str, Findings]:
 
 def check_command(target: str, reader: str | None, overrides: Sequence[str]) -> bool:
     """What the command line prints; whether all rows can be used."""
-    if reader is not None:
-        found = check(load_recipe(reader, overrides), target)
-    else:
-        found = check(load_recipe(target, overrides))
+    if reader is None and Path(target).suffix.lower() in MANIFEST_SUFFIXES:
+        raise ConfigError(f"{target}: is a manifest, not a recipe; --recipe RECIPE says how to read it")
+    recipe = load_recipe(reader or target, overrides)
+    found = check(recipe, target if reader else None)
     for name, findings in found.items():
         good = findings.rows - len(findings.problems)
         print(f"{name}: {good} of {findings.rows} rows can be used")
         for line in findings.lines():
             print(f"  {line}")
+    if reader is None and recipe.data.test and "test" not in found:
+        print(f"test: {recipe.data.test} is not there, so it was not looked at")
     return not any(findings.problems for findings in found.values())

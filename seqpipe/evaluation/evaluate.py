@@ -84,13 +84,14 @@ def evaluate(
     predictor = run if isinstance(run, Predictor) else load(run, decoding=decoding, device=device)
     pipeline = predictor.pipeline
     source, root = _source(pipeline.recipe, data)
-    rows = list(read_rows(source, pipeline.recipe.data, reads_files=pipeline.features.first.reads_files, root=root))
+    reads_files = pipeline.features.first.reads_files
+    rows = list(read_rows(source, pipeline.recipe.data, reads_files=reads_files, needs_id=False, root=root))
     if not rows:
         raise DataError(f"{source}: holds no rows")
     predictions = list(predictor.predict(rows))
-    broken = [(row, item) for row, item in zip(rows, predictions, strict=True) if isinstance(item, Failure)]
+    broken = [item for item in predictions if isinstance(item, Failure)]
     if broken:
-        shown = "\n".join(f"  {row.where}: {failure.message}" for row, failure in broken[:5])
+        shown = "\n".join(f"  {failure.message}" for failure in broken[:5])
         raise DataError(f"{source}: {len(broken)} of {len(rows)} inputs can't be used:\n{shown}")
     references, hypotheses = pipeline.head.comparable([row.target for row in rows], predictions)
     words, characters = word_errors(references, hypotheses), character_errors(references, hypotheses)

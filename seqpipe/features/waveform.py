@@ -95,11 +95,13 @@ def _resampled_length(length: int, rate: int, new_rate: int) -> int:
 def _span(raw: Any) -> AudioSpan:
     if isinstance(raw, AudioSpan):
         return raw
-    if isinstance(raw, (str, Path)):
+    if isinstance(raw, (str, Path)) and raw != "":
         return AudioSpan(Path(raw))
     if isinstance(raw, bytes):
         return AudioSpan(raw)
-    raise InputError("bad value", f"audio is a path, an AudioSpan, bytes or a mapping with array; got {type(raw)}")
+    raise InputError(
+        "bad value", f"audio is a path, the bytes of a file, an AudioSpan or a mapping with array; received {raw!r}"
+    )
 
 
 def _name(raw: Any) -> str:

@@ -38,7 +38,7 @@ def expand_inputs(arguments: Iterable[str], config: DataConfig, *, reads_files: 
         except (OSError, ValueError):
             mode = 0  # reading it will say what is wrong
         if argument.startswith("hub:") or (stat.S_ISREG(mode) and path.suffix.lower() in MANIFEST_SUFFIXES):
-            yield from read_rows(argument, config, reads_files=reads_files, needs_target=False)
+            yield from read_rows(argument, config, reads_files=reads_files, needs_target=False, needs_id=False)
         elif stat.S_ISDIR(mode):
             found = audio_files(path)
             if not found:
@@ -64,7 +64,16 @@ def _standard_input(lines: Iterable[str], config: DataConfig, reads_files: bool)
             continue
         try:
             columns: Any = json.loads(text)
-            yield make_row(number, columns, config, Path(), "standard input", reads_files, needs_target=False)
+            yield make_row(
+                number,
+                columns,
+                config,
+                Path(),
+                "standard input",
+                reads_files=reads_files,
+                needs_target=False,
+                needs_id=False,
+            )
         except DataError as error:
             yield Failure(f"line {number}", "bad value", str(error))
         except ValueError as error:

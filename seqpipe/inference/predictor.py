@@ -121,7 +121,8 @@ class Predictor:
         try:
             return _Prepared(row_id, raw, self.pipeline.features.prepare(raw, None))
         except InputError as error:
-            return Failure(row_id, error.kind, str(error))
+            named = isinstance(given, Row) and given.source
+            return Failure(row_id, error.kind, f"{given.where}: {error}" if named else str(error))
 
     def _answer(self, window: list[_Prepared | Failure]) -> Iterator[Any]:
         places = [place for place, item in enumerate(window) if isinstance(item, _Prepared)]

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from seqpipe.errors import ConfigError
 from seqpipe.inference.predictor import Failure
 
 
@@ -24,7 +25,12 @@ def write_answers(answers: Iterable[Any], output: str) -> tuple[int, Counter[str
 
     Returns:
         How many answers were written, and the failures by kind.
+
+    Raises:
+        ConfigError: ``output`` is a folder; nothing has been asked of ``answers`` yet.
     """
+    if Path(output).is_dir():
+        raise ConfigError(f"--output {output}: is a folder; name a file in it")
     failures: Counter[str] = Counter()
     count = 0
     partial = Path(f"{output}.partial")

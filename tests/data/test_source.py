@@ -7,7 +7,8 @@ import pytest
 
 from seqpipe.data.rows import AudioSpan, Row
 from seqpipe.data.source import read_rows
-from seqpipe.errors import DataError
+from seqpipe.errors import DataError, InputError
+from seqpipe.features.waveform import Waveform
 from seqpipe.recipe import DataConfig
 
 
@@ -106,9 +107,23 @@ def test_bytes_in_a_parquet_manifest_are_the_file_itself(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("bad", ["5", '""', "null", "[1]"])
-def test_what_is_neither_path_nor_bytes_is_an_error_with_its_row(bad: str, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"row 1: the input should be a path or the bytes of a file"):
-        rows_of(tmp_path / "rows.jsonl", f'{{"path": {bad}, "text": "x"}}\n')
+def test_what_is_neither_path_nor_bytes_is_a_bad_row_among_good_ones(bad: str, tmp_path: Path) -> None:
+    row, other = rows_of(tmp_path / "rows.jsonl", f'{{"path": {bad}, "text": "x"}}\n{{"path": "a", "text": "y"}}\n')
+    assert row.where == f"{tmp_path}/rows.jsonl, row 1 ({row.id})"
+    assert other.input == AudioSpan(tmp_path / "a")
+    for look in (Waveform().measure, lambda raw: Waveform().prepare(raw, None)):
+        with pytest.raises(InputError, match=r"audio is a path, the bytes of a file, .*; received ") as caught:
+            look(row.input)
+        assert caught.value.kind == "bad value"
+
+
+def test_an_id_column_can_be_done_without_where_rows_are_only_answered(tmp_path: Path) -> None:
+    (tmp_path / "rows.tsv").write_text("path\ttext\na.wav\tone\n")
+    config = DataConfig(id="name")
+    (row,) = read_rows(str(tmp_path / "rows.tsv"), config, reads_files=True, needs_id=False)
+    assert row.id == "a.wav"
+    with pytest.raises(DataError, match=r"has no column name \(data\.id\)"):
+        list(read_rows(str(tmp_path / "rows.tsv"), config, reads_files=True))
 
 
 def test_a_missing_source_says_which_keys_to_look_at(tmp_path: Path) -> None:

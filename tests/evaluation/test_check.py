@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from seqpipe.errors import DataError
+from seqpipe.errors import ConfigError, DataError
 from seqpipe.evaluation.check import check, check_command
 from seqpipe.recipe import load_recipe
 
@@ -51,6 +51,29 @@ def test_a_source_is_looked_at_as_a_recipe_reads_it(folder: Path, capsys: pytest
     said = capsys.readouterr().out
     assert f"{folder}/other.csv: 1 of 2 rows can be used" in said
     assert "row 2 (two): 'xyz' holds 'x', 'y', 'z'" in said
+
+
+def test_a_manifest_without_a_recipe_is_told_what_it_needs(folder: Path) -> None:
+    with pytest.raises(ConfigError, match=r"train\.tsv: is a manifest, not a recipe; --recipe RECIPE"):
+        check_command(str(folder / "train.tsv"), None, [])
+
+
+def test_a_source_that_is_not_there_is_named_before_the_recipes_own(folder: Path) -> None:
+    (folder / "train.tsv").unlink()
+    with pytest.raises(DataError, match=r"nothing\.tsv: there is no such file"):
+        check_command(str(folder / "nothing.tsv"), str(folder / "tones.yaml"), [])
+
+
+def test_a_test_part_that_is_not_there_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert check_command(str(folder / "tones.yaml"), None, ["data.test=test.tsv"])
+    assert "test: test.tsv is not there, so it was not looked at" in capsys.readouterr().out
+
+
+def test_an_empty_cell_is_one_bad_row(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with (folder / "dev.tsv").open("a") as file:
+        file.write("\tnameless\tab\n")
+    assert not check_command(str(folder / "tones.yaml"), None, [])
+    assert "dev.tsv, row 17 (nameless): audio is a path, " in capsys.readouterr().out
 
 
 def test_a_source_that_can_not_be_opened_is_an_error(folder: Path) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from seqpipe.errors import ConfigError
 from seqpipe.heads.transcript import Token, Transcript, Word
 from seqpipe.inference.predictor import Failure
 from seqpipe.inference.write import write_answers
@@ -24,6 +25,14 @@ def test_a_line_an_answer_in_order_and_failures_counted(tmp_path: Path, capsys: 
     shown = capsys.readouterr()
     assert shown.out == ""
     assert shown.err.count("failed: b.wav: no such file") == 2
+
+
+def test_a_folder_is_no_output_and_nothing_is_asked_for(tmp_path: Path) -> None:
+    asked = []
+    with pytest.raises(ConfigError, match=r"is a folder; name a file in it"):
+        write_answers((asked.append(answer) for answer in (GOOD, BAD)), str(tmp_path))
+    assert asked == []
+    assert not Path(f"{tmp_path}.partial").exists()
 
 
 def test_an_output_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
