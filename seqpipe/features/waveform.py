@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import reprlib
 import stat
 from pathlib import Path
 from typing import Annotated, Any
@@ -100,7 +101,9 @@ def _span(raw: Any) -> AudioSpan:
     if isinstance(raw, bytes):
         return AudioSpan(raw)
     raise InputError(
-        "bad value", f"audio is a path, the bytes of a file, an AudioSpan or a mapping with array; received {raw!r}"
+        "bad value",
+        "audio is a path, the bytes of a file, an AudioSpan or a mapping with array; "
+        f"received {reprlib.repr(raw)} ({type(raw).__name__})",
     )
 
 
