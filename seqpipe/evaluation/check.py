@@ -56,7 +56,7 @@ def check(recipe: Recipe, source: str | None = None) -> dict[str, Findings]:
 
 def check_command(target: str, reader: str | None, overrides: Sequence[str]) -> bool:
     """What the command line prints; whether all rows can be used."""
-    if reader is None and Path(target).suffix.lower() in MANIFEST_SUFFIXES:
+    if reader is None and Path(target).suffix.lower() in MANIFEST_SUFFIXES and Path(target).is_file():
         raise ConfigError(f"{target}: is a manifest, not a recipe; --recipe RECIPE says how to read it")
     recipe = load_recipe(reader or target, overrides)
     found = check(recipe, target if reader else None)

@@ -64,7 +64,7 @@ def _standard_input(lines: Iterable[str], config: DataConfig, reads_files: bool)
             continue
         try:
             columns: Any = json.loads(text)
-            yield make_row(
+            row = make_row(
                 number,
                 columns,
                 config,
@@ -74,6 +74,9 @@ def _standard_input(lines: Iterable[str], config: DataConfig, reads_files: bool)
                 needs_target=False,
                 needs_id=False,
             )
+            if reads_files and not isinstance(row.input, AudioSpan):
+                raise DataError(f"{row.where}: the input should be a path; received {row.input!r}")
+            yield row
         except DataError as error:
             yield Failure(f"line {number}", "bad value", str(error))
         except ValueError as error:

@@ -59,9 +59,9 @@ def test_lines_count_by_kind_and_name_the_first_rows() -> None:
 
 
 def test_a_label_fits_as_long_as_it_needs_no_more_steps_than_there_are() -> None:
-    fits(Row("a", None), steps=5, needed=5)
+    fits(steps=5, needed=5)
     with pytest.raises(InputError, match=r"needs 6 steps, and 5 are left") as caught:
-        fits(Row("a", None), steps=5, needed=6)
+        fits(steps=5, needed=6)
     assert caught.value.kind == "too short for its label"
 
 
