@@ -28,6 +28,11 @@ def data_root(config: DataConfig) -> Path:
     return Path(root).expanduser()
 
 
+def is_there(part: str, root: Path) -> bool:
+    """Whether a part of a recipe can be opened; a data set of the Hub is taken to be there."""
+    return part.startswith("hub:") or (root / part).exists()
+
+
 def read_rows(
     source: str,
     config: DataConfig,

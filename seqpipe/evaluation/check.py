@@ -7,7 +7,7 @@ from pathlib import Path
 
 from seqpipe.data.check import Findings, examine_whole, usable
 from seqpipe.data.rows import Row
-from seqpipe.data.source import MANIFEST_SUFFIXES, data_root, read_rows
+from seqpipe.data.source import MANIFEST_SUFFIXES, data_root, is_there, read_rows
 from seqpipe.errors import ConfigError, DataError
 from seqpipe.pipeline import Pipeline
 from seqpipe.recipe import Recipe, load_recipe
@@ -45,7 +45,7 @@ def check(recipe: Recipe, source: str | None = None) -> dict[str, Findings]:
         parts = {
             name: rows_of(part, root)
             for name, part in named.items()
-            if part and (name != "test" or part.startswith("hub:") or (root / part).exists())
+            if part and (name != "test" or is_there(part, root))
         }
     found = {}
     for name, rows in parts.items():

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from seqpipe.data.rows import Row
-from seqpipe.data.source import data_root, read_rows
+from seqpipe.data.source import data_root, is_there, read_rows
 from seqpipe.errors import ConfigError, DataError, InputError
 from seqpipe.heads.error_rates import character_errors, confusions, word_alignment, word_errors
 from seqpipe.inference.predictor import Failure, Predictor, load
@@ -119,7 +119,7 @@ def _source(recipe: Any, data: str | None) -> tuple[str, Path | None]:
         return data, None
     root = data_root(recipe.data)
     test, dev = recipe.data.test, recipe.data.dev
-    if test and (test.startswith("hub:") or (root / test).exists()):
+    if test and is_there(test, root):
         return test, root
     if dev:
         return dev, root

@@ -113,10 +113,11 @@ def test_a_row_that_trimming_leaves_too_short_counts_as_bad(
     options = [f"data.train={folder}/rows.tsv", "pipeline.features.1={stage: TrimSilence}", "training.epochs=2"]
     with pytest.raises(DataError, match=r"row 17 \(quiet\): its label needs 60 steps"):
         train_tones(tmp_path / "strict", *options)
-    options += ["data.max_bad_share=0.1", f"data.dev={folder}/rows.tsv"]
+    options += ["data.max_bad_share=0.1", f"data.dev={folder}/rows.tsv", "training.batch_steps=100000"]
     metrics = train_tones(tmp_path / "run", *options, notices=notices)
     assert metrics["rows"] == {"train": 17, "dev": 17, "failed": 1}
     assert [notice for notice in notices if "(quiet)" in notice and notice.startswith("left out: ")] == notices
+    assert metrics["dev"]["loss"] > 0  # of the other rows of its batch, which is all of dev
 
 
 def test_a_dev_text_that_can_not_be_spelt_is_a_notice(mixed: Path, train_tones: TrainTones, tmp_path: Path) -> None:
