@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,19 @@ class SaveModel(lightning.Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """From the checkpoint."""
         self.scores = state_dict["scores"]
+
+
+class ReportScores(lightning.Callback):
+    """Hand the scores of dev on to somebody who follows the training (a search, say)."""
+
+    def __init__(self, receive: Callable[[int, dict[str, float]], None]) -> None:
+        self.receive = receive
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        """Call the receiver, if dev was scored in this epoch."""
+        epoch = trainer.current_epoch + 1
+        if isinstance(module, PipelineModule) and module.scores and epoch % module.config.evaluate_every == 0:
+            self.receive(epoch, dict(module.scores))
 
 
 class SaveCheckpoint(Checkpoint):

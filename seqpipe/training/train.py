@@ -29,9 +29,10 @@ from seqpipe.training.module import LOG_EVERY, PipelineModule
 from seqpipe.training.progress import progress_callbacks
 from seqpipe.training.run_directory import LOG, METRICS, continue_log, environment, open_run_directory, plot_curves
 from seqpipe.training.run_directory import write_json as write_metrics
-from seqpipe.training.saving import SaveCheckpoint, SaveModel, finished_epochs
+from seqpipe.training.saving import ReportScores, SaveCheckpoint, SaveModel, finished_epochs
 
 Notice = Callable[[str], None]
+OnScores = Callable[[int, dict[str, float]], None]
 
 
 def say(message: str) -> None:
@@ -49,7 +50,13 @@ class _Data:
 
 
 def train(
-    recipe: Recipe, out: str | Path, *, resume: bool = False, quiet: bool = False, notice: Notice = say
+    recipe: Recipe,
+    out: str | Path,
+    *,
+    resume: bool = False,
+    quiet: bool = False,
+    notice: Notice = say,
+    on_scores: OnScores | None = None,
 ) -> dict[str, Any]:
     """Train a recipe; the run directory is the model.
 
@@ -59,6 +66,8 @@ def train(
         resume: go on from the last checkpoint in ``out``, or start afresh if there is none.
         quiet: no progress.
         notice: receives what the user should know; standard error by default.
+        on_scores: called with the number of finished epochs and the scores whenever dev was scored and the model saved;
+            what it raises ends the training.
 
     Returns:
         What ``metrics.json`` holds: dev scores, seconds, seed, versions, machine.
@@ -84,6 +93,7 @@ def train(
         saving,
         *progress_callbacks(quiet),
         *_early_stopping(config, saving.main_score),
+        *([ReportScores(on_scores)] if on_scores else []),
         SaveCheckpoint(out),
     ]
     trainer = _trainer(config, out, callbacks, bool(dev.rows), quiet, notice)

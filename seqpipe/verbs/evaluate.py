@@ -1,0 +1,54 @@
+"""``seqpipe evaluate``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from seqpipe.errors import ConfigError
+
+SUMMARY = "Score a run on labelled data."
+EXAMPLE = "seqpipe evaluate runs/an4 --data data/an4/dev.tsv --json"
+LIST = "overrides"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("run", help="run directory")
+    parser.add_argument("overrides", nargs="*", metavar="decoding.key=value", help="how to decode")
+    parser.add_argument(
+        "--data", metavar="SOURCE", help="manifest, folder or hub:NAME (default: the recipe's test or dev)"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object of the scores, nothing else")
+    parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
+
+
+def run(options: argparse.Namespace) -> int:
+    """Score, and print a table or JSON."""
+    from seqpipe.evaluation.evaluate import evaluate
+
+    evaluation = evaluate(options.run, options.data, decoding=decoding(options.overrides), device=options.device)
+    for notice in evaluation.notices:
+        print(notice, file=sys.stderr)
+    if options.json:
+        print(json.dumps(evaluation.to_json(), ensure_ascii=False))
+        return 0
+    from seqpipe.evaluation.table import render
+
+    print(render(evaluation))
+    return 0
+
+
+def decoding(overrides: Sequence[str]) -> dict[str, Any]:
+    """Options of decoding out of overrides; raises `ConfigError` for any other key."""
+    from seqpipe.recipe import apply_override
+
+    tree: dict[str, Any] = {}
+    for override in overrides:
+        if not override.startswith("decoding."):
+            raise ConfigError(f"{override!r}: only decoding.* can be set for a trained run")
+        apply_override(tree, override)
+    return dict(tree.get("decoding", {}))

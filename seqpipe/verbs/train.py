@@ -1,0 +1,36 @@
+"""``seqpipe train``."""
+
+from __future__ import annotations
+
+import argparse
+
+SUMMARY = "Train a recipe into a run directory."
+EXAMPLE = "seqpipe train recipes/speech/an4.yaml --out runs/an4 data.root=data/an4 training.epochs=30"
+LIST = "overrides"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("recipe", help="a YAML file, or the name of a shipped recipe such as speech/starter")
+    parser.add_argument("overrides", nargs="*", metavar="key.path=value", help="values that replace the recipe's")
+    parser.add_argument("--out", metavar="DIR", help="run directory, absent or empty (default: runs/<recipe name>)")
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in DIR, if there is one")
+    parser.add_argument("--quiet", action="store_true", help="no progress")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Train, and print the scores of dev."""
+    from pathlib import Path
+
+    from seqpipe.recipe import load_recipe
+    from seqpipe.training.train import train
+
+    recipe = load_recipe(options.recipe, options.overrides)
+    if options.out is None:
+        name = Path(options.recipe)
+        options.out = str(Path("runs") / (name.with_suffix("") if name.suffix else name).name)
+    metrics = train(recipe, options.out, resume=options.resume, quiet=options.quiet)
+    for name, value in metrics["dev"].items():
+        print(f"dev {name} {value:.2f}")
+    print(f"run {options.out} ({metrics['seconds']:.0f} s, {metrics['parameters'] / 1e6:.2f} M parameters)")
+    return 0
