@@ -13,9 +13,9 @@ import pytest
 import soundfile
 
 from seqpipe import cli
+from seqpipe.verbs import VERBS
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
-from seqpipe.verbs import VERBS
 
 
 @pytest.fixture
