@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 
@@ -39,9 +40,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"seqpipe {options.verb}: {error}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
-        hint = f"; go on with: seqpipe train ... --out {options.out} --resume" if options.verb == "train" else ""
+        hint = f"; go on with: {_again(arguments, options)}" if hasattr(options, "resume") else ""
         print(f"seqpipe {options.verb}: interrupted{hint}", file=sys.stderr)
         return FAILED
+
+
+def _again(arguments: Sequence[str] | None, options: argparse.Namespace) -> str:
+    """The command that goes on with what was interrupted."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    return shlex.join(["seqpipe", *words, *([] if options.resume else ["--resume"])])
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

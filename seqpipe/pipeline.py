@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,13 +43,25 @@ class Pipeline(nn.Module):
         self.frontend = self.encoder = None
         self.head = None
 
-    def fit(self, rows: Sequence[Row]) -> None:
-        """Let features and head learn from the training rows, then make all parameters from the recipe's seed."""
+    def fit(self, rows: Sequence[Row], assets: Mapping[str, Path] | None = None) -> None:
+        """Let features and head learn from the training rows, then make all parameters from the recipe's seed.
+
+        Args:
+            rows: for training.
+            assets: folders of another run that ``features`` or ``head`` load instead of learning.
+        """
+        assets = assets or {}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.recipe.training.seed)
-            self.features.fit([row.input for row in rows])
+            if "features" in assets:
+                self.features.load_assets(assets["features"])
+            else:
+                self.features.fit([row.input for row in rows])
             self._build()
-            self.head.fit(row.target for row in rows)
+            if "head" in assets:
+                self.head.load_assets(assets["head"])
+            else:
+                self.head.fit(row.target for row in rows)
 
     def _build(self) -> None:
         config = self.recipe.pipeline
@@ -127,14 +139,18 @@ class Pipeline(nn.Module):
         model_file.save(self, folder, info or {})
 
     @classmethod
-    def load(cls, folder: Path) -> Pipeline:
+    def load(cls, folder: Path, recipe: Recipe | None = None) -> Pipeline:
         """The pipeline of a run directory, in evaluation mode, on the CPU. Runs no code that the folder names.
+
+        Args:
+            folder: run directory.
+            recipe: taken instead of the one that lies there; all sizes must be the same.
 
         Raises:
             RunError: the folder holds no model, or one that is truncated, altered or of a newer version.
         """
-        recipe, weights = model_file.read(folder)
-        pipeline = cls(recipe)
+        own, weights = model_file.read(folder)
+        pipeline = cls(recipe or own)
         assets = folder / model_file.ASSETS
         pipeline.features.load_assets(assets / "features")
         pipeline._build()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, model_validator
 
 from seqpipe.errors import ConfigError, did_you_mean
 from seqpipe.stage import StageConfig, config_error, find_stage
@@ -77,6 +77,10 @@ class DataConfig(Section):
     max_bad_share: float = Field(0.0, ge=0, le=1, description="of rows that can't be used; more end training")
 
 
+StageName = Literal["features", "frontend", "encoder", "head"]
+STAGES: tuple[StageName, ...] = ("features", "frontend", "encoder", "head")
+
+
 class TrainingConfig(Section):
     """``training:`` how the pipeline is fitted."""
 
@@ -84,23 +88,66 @@ class TrainingConfig(Section):
     epochs: int = Field(30, ge=1)
     batch_steps: int = Field(20_000, ge=1, description="budget of a batch: rows times feature steps of the longest")
     batch_rows: int = Field(256, ge=1, description="most rows of a batch, however short")
+    accumulate: int = Field(1, ge=1, description="batches whose gradients make one step")
     optimizer: Literal["adamw", "sgd", "adadelta"] = "adamw"
     learning_rate: float = Field(1e-3, gt=0)
-    weight_decay: float = Field(0.0, ge=0)
+    weight_decay: float = Field(0.0, ge=0, description="of matrices, decoupled from the gradient in adamw")
+    l1: float = Field(0.0, ge=0, description="weight of the sum of absolute weights in the loss, matrices alone")
+    l2: float = Field(0.0, ge=0, description="weight of half the sum of squared weights in the loss, matrices alone")
     momentum: float = Field(0.9, ge=0, lt=1, description="sgd alone")
-    schedule: Literal["one_cycle", "plateau", "constant"] = "one_cycle"
-    warmup: float = Field(0.2, gt=0, lt=1, description="one_cycle: share of all steps until the peak")
+    schedule: Literal["one_cycle", "cosine", "cyclic", "step", "exponential", "plateau", "constant"] = "one_cycle"
+    warmup: float = Field(0.2, gt=0, lt=1, description="one_cycle, cosine: share of all steps until the peak")
     final_division: float = Field(1000.0, ge=1, description="one_cycle: first rate over the last one")
+    cycles: int = Field(4, ge=1, description="cyclic: triangles from a 25th of the rate up to it and down again")
+    milestones: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
+        [0.5, 0.75], description="step: shares of the training at which the rate falls"
+    )
+    factor: float = Field(
+        0.5, gt=0, lt=1, description="plateau, step: what the rate falls by; exponential: what it falls by in an epoch"
+    )
     patience: int = Field(3, ge=0, description="plateau: evaluations without gain before the rate falls")
-    factor: float = Field(0.5, gt=0, lt=1, description="plateau: what the rate falls by")
     clip_norm: float | None = Field(5.0, gt=0, description="largest norm of a step's gradient")
+    most_bad_steps: int = Field(
+        10, ge=0, description="steps with a loss that is not finite, skipped; more end training"
+    )
+    average: Literal["none", "ema", "last"] = Field(
+        "none", description="weights that are scored and saved: as they are, moving average, mean of the last epochs"
+    )
+    ema_decay: float = Field(0.999, gt=0, lt=1, description="ema: share of the average that stays at a step")
+    average_epochs: int = Field(5, ge=1, description="last: how many epochs' ends are averaged")
+    init_from: str | None = Field(None, description="run directory whose weights (and vocabulary) training starts with")
+    init_stages: list[StageName] | None = Field(None, description="stages taken from init_from; all when null")
+    freeze: list[StageName] = Field([], description="stages that are held still")
+    unfreeze_at: int | None = Field(
+        None, ge=1, description="finished epochs after which they learn too; never when null"
+    )
     stop_after: int | None = Field(None, ge=1, description="evaluations without gain that end training early")
     keep: Literal["last", "best"] = Field("last", description="which weights the run directory ends with")
     evaluate_every: int = Field(1, ge=1, description="epochs from one scoring of dev to the next")
-    precision: Literal["fp32", "bf16"] = "fp32"
+    checkpoint_minutes: float = Field(
+        10.0, ge=0, description="between checkpoints inside an epoch; its end has one anyway; 0: after every step"
+    )
+    dry_run: bool = Field(True, description="try the largest batches before the first step")
+    loggers: list[Literal["csv", "tensorboard", "wandb", "mlflow"]] = Field(
+        ["csv", "tensorboard"], description="where losses, rates and scores go; csv is always written"
+    )
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    devices: int = Field(
+        1, ge=1, description="processes on this machine, each with a GPU, or with its share of the CPU"
+    )
     threads: int | None = Field(None, ge=1, description="of the CPU; all cores when null")
     workers: int = Field(1, ge=0, description="processes that read and augment; 0 does it between steps")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> TrainingConfig:
+        if self.average == "last" and self.stop_after is not None:
+            raise ValueError("average: last needs to know the last epoch, so it can't go with stop_after; take ema")
+        if self.init_stages is not None and self.init_from is None:
+            raise ValueError("init_stages says what is taken from init_from, which is not given")
+        if self.unfreeze_at is not None and not self.freeze:
+            raise ValueError("unfreeze_at lets the stages of freeze go, which names none")
+        return self
 
 
 class Recipe(Section):
@@ -140,6 +187,8 @@ def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     elif not recipe.data.root.startswith("starter:"):
         # Absolute, so that the run directory finds its data from any folder.
         recipe.data.root = str(Path(recipe.data.root).expanduser().resolve())
+    if recipe.training.init_from is not None:
+        recipe.training.init_from = str(Path(recipe.training.init_from).expanduser().resolve())
     return recipe
 
 

@@ -75,6 +75,10 @@ class PaddedSequence(NamedTuple):
         """The rows without their padding, each ``[T_i, ...]``."""
         return [row[:length] for row, length in zip(self.values, self.lengths.tolist(), strict=True)]
 
+    def first(self) -> PaddedSequence:
+        """The first row alone, without its padding."""
+        return PaddedSequence(self.values[:1, : int(self.lengths[0])], self.lengths[:1])
+
     def to(self, *args: Any, **kwargs: Any) -> PaddedSequence:
         """Move to a device (lengths too); a dtype applies to the values alone."""
         values = self.values.to(*args, **kwargs)

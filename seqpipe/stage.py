@@ -204,6 +204,11 @@ def stage_names() -> list[str]:
     return sorted(_registry)
 
 
+def stage_modules() -> list[str]:
+    """Modules that have defined stages so far."""
+    return sorted({stage.__module__ for stage in _registry.values()})
+
+
 def config_model(stage: type[Stage]) -> type[BaseModel]:
     """The pydantic model of a stage's options, derived from its constructor; `Upstream` parameters are left out."""
     if stage in _models:

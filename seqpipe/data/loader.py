@@ -76,7 +76,7 @@ def collate(examples: Sequence[tuple[int, Tensor | InputError, Tensor | None]]) 
     )
 
 
-class TrainingBatches(Sampler[list[Key]]):
+class TrainingBatches:
     """The batches of each epoch: planned from the lengths that the epoch's augmentation will give.
 
     Args:
@@ -85,31 +85,23 @@ class TrainingBatches(Sampler[list[Key]]):
         seed: of the run.
         budget: padded feature steps of a batch.
         most_rows: of a batch.
-        epoch: asked for the current epoch whenever an epoch's batches are needed.
     """
 
     def __init__(
-        self,
-        lengths: Sequence[int],
-        features: FeatureChain,
-        *,
-        seed: int,
-        budget: int,
-        most_rows: int,
-        epoch: Callable[[], int],
+        self, lengths: Sequence[int], features: FeatureChain, *, seed: int, budget: int, most_rows: int
     ) -> None:
         self.lengths, self.features, self.seed = lengths, features, seed
         self.budget, self.most_rows = budget, most_rows
-        self.epoch = epoch
         self._planned: tuple[int, list[list[int]]] = (-1, [])
+
+    def drawn_length(self, epoch: int, row: int) -> int:
+        """How long the prepared input of a row is in an epoch."""
+        return self.features.drawn_length(self.lengths[row], Draw(self.seed, epoch, row))
 
     def plan(self, epoch: int) -> list[list[int]]:
         """Row positions of every batch of an epoch."""
         if self._planned[0] != epoch:
-            drawn = [
-                self.features.drawn_length(length, Draw(self.seed, epoch, row))
-                for row, length in enumerate(self.lengths)
-            ]
+            drawn = [self.drawn_length(epoch, row) for row in range(len(self.lengths))]
             steps = self.features.output_lengths(torch.tensor(drawn, dtype=torch.int64)).tolist()
             order = np.random.Generator(np.random.Philox(key=[self.seed, 2**32], counter=[0, 0, 0, epoch]))
             self._planned = (
@@ -118,33 +110,108 @@ class TrainingBatches(Sampler[list[Key]]):
             )
         return self._planned[1]
 
+
+@dataclass(frozen=True)
+class Share:
+    """Which part of every batch a process takes.
+
+    Batches are planned as for one process, so several see the same batches in the same order, each row in one of them.
+
+    Attributes:
+        rank: of the process, counted from 0.
+        of: number of processes.
+    """
+
+    rank: int = 0
+    of: int = 1
+
+    def take(self, batch: Sequence[int]) -> Sequence[int]:
+        """This process's rows of a batch; may be none."""
+        return batch[self.rank :: self.of]
+
+
+class TrainingLoader:
+    """The batches of the epoch that ``epoch`` names, from where the training stands in it.
+
+    What it has handed out is its state: a loader that loads the state goes on with the next batch, though the workers
+    of the first had prepared further ones.
+
+    Args:
+        examples: prepares rows.
+        batches: plans epochs.
+        epoch: asked for the current epoch whenever an epoch begins.
+        workers: processes that prepare; they stay from epoch to epoch.
+        share: of every batch that this process takes.
+    """
+
+    def __init__(
+        self,
+        examples: Examples,
+        batches: TrainingBatches,
+        epoch: Callable[[], int],
+        workers: int,
+        share: Share | None = None,
+    ) -> None:
+        self.batches, self.epoch, self.share = batches, epoch, share or Share()
+        self._handed_out = self._skip = 0
+        self._keys: list[list[Key]] = []
+        self._loader = DataLoader(
+            cast("Dataset[Any]", examples),
+            batch_sampler=_Current(self),
+            collate_fn=collate,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            worker_init_fn=_quiet_worker,
+        )
+
     def __len__(self) -> int:
-        return len(self.plan(self.epoch()))
+        return len(self.batches.plan(self.epoch()))
+
+    def __iter__(self) -> Iterator[Batch]:
+        epoch = self.epoch()
+        plan = self.batches.plan(epoch)
+        self._handed_out, self._skip = self._skip, 0
+        self._keys = [[(epoch, row) for row in self.share.take(batch)] for batch in plan[self._handed_out :]]
+        for batch in self._loader:
+            self._handed_out += 1
+            yield batch
+
+    def state_dict(self) -> dict[str, int]:
+        """Batches of the current epoch that were handed out."""
+        return {"handed_out": self._handed_out}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Go on behind the batches of another loader's state, for one epoch."""
+        self._skip = state["handed_out"]
+
+
+class _Current(Sampler[list[Key]]):
+    """The keys that a loader's current epoch still has to give."""
+
+    def __init__(self, loader: TrainingLoader) -> None:
+        self.loader = loader
 
     def __iter__(self) -> Iterator[list[Key]]:
-        epoch = self.epoch()
-        return iter([[(epoch, row) for row in batch] for batch in self.plan(epoch)])
+        return iter(self.loader._keys)
 
-
-def training_loader(examples: Examples, batches: TrainingBatches, workers: int) -> DataLoader[Batch]:
-    """Batches of every epoch in turn; the workers stay from epoch to epoch."""
-    return DataLoader(
-        cast("Dataset[Any]", examples),
-        batch_sampler=batches,
-        collate_fn=collate,
-        num_workers=workers,
-        persistent_workers=workers > 0,
-        worker_init_fn=_quiet_worker,
-    )
+    def __len__(self) -> int:
+        return len(self.loader._keys)
 
 
 def plain_loader(
-    examples: Examples, lengths: Sequence[int], *, budget: int, most_rows: int, workers: int
+    examples: Examples,
+    lengths: Sequence[int],
+    *,
+    budget: int,
+    most_rows: int,
+    workers: int,
+    share: Share | None = None,
 ) -> DataLoader[Batch]:
-    """Every row once, not augmented, longest first."""
+    """Every row once, not augmented, longest first; of each batch the share of this process."""
     steps = examples.features.output_lengths(torch.tensor(list(lengths), dtype=torch.int64)).tolist()
     batches = plan_batches(steps, budget=budget, most_rows=most_rows)
-    keys: list[list[Key]] = [[(-1, row) for row in batch] for batch in batches]
+    share = share or Share()
+    keys: list[list[Key]] = [[(-1, row) for row in share.take(batch)] for batch in batches]
     return DataLoader(
         cast("Dataset[Any]", examples),
         batch_sampler=keys,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import torch
@@ -39,8 +41,33 @@ class MaskedLayerNorm(nn.Module):
         return normed
 
 
+_counts = True
+
+
+@contextmanager
+def out_of_statistics() -> Iterator[None]:
+    """While this lasts, what passes through batch normalisation counts in no statistics."""
+    global _counts
+    before, _counts = _counts, False
+    try:
+        yield
+    finally:
+        _counts = before
+
+
+def _over_all_processes(total: Tensor, squares: Tensor, count: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Sums over all processes that train together, with their gradients."""
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return total, squares, count
+    from torch.distributed.nn.functional import all_reduce
+
+    sums = torch.cat([total, squares, count.reshape(1).to(total.dtype)])
+    summed = all_reduce(sums if _counts else sums * 0.0)
+    return summed[: len(total)], summed[len(total) : -1], summed[-1]
+
+
 class MaskedBatchNorm(nn.Module):
-    """Batch normalisation (Ioffe & Szegedy 2015) whose statistics come from real steps only.
+    """Batch normalisation (Ioffe & Szegedy 2015) whose statistics come from real steps only, of all processes.
 
     Args:
         channels: C.
@@ -69,9 +96,10 @@ class MaskedBatchNorm(nn.Module):
         kept = values.masked_fill_(~mask, 0.0)  # what made these values (a convolution) doesn't need them
         dims = [0, *range(2, values.dim())]
         count = mask.sum() * (values[0, 0].numel() // mask[0, 0].numel())
-        mean = kept.sum(dims) / count
         # The norm gives the sum of squares in one pass, without a tensor of squares.
-        squares = torch.linalg.vector_norm(kept, dim=dims).square()
+        total, squares = kept.sum(dims), torch.linalg.vector_norm(kept, dim=dims).square()
+        total, squares, count = _over_all_processes(total, squares, count)
+        mean = total / count
         variance = (squares / count - mean.square()).clamp(min=0.0)
         with torch.no_grad():
             self.running_mean.lerp_(mean, self.momentum)

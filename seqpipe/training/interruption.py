@@ -1,4 +1,4 @@
-"""Ctrl-C ends a training between two steps."""
+"""Ctrl-C and SIGTERM end a training between two steps, with a checkpoint."""
 
 from __future__ import annotations
 
@@ -10,44 +10,46 @@ from typing import Any
 
 import lightning
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
 
 class Interruption(lightning.Callback):
-    """Turn the first SIGINT into a `KeyboardInterrupt` before the next step, and a second one into one at once.
+    """Note the first SIGINT or SIGTERM, for training to end at its next step; a second one raises at once.
 
     Python's own handler raises wherever the program stands. Where that is a destructor, as when a loader's workers are
     shut down after an epoch, the exception is printed and dropped, and training would go on.
+
+    Args:
+        patient: don't raise at a second signal either. Of several processes none may leave the others waiting, and who
+            has started them passes on what the terminal has sent already.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, patient: bool = False) -> None:
         self.received = False
+        self.patient = patient
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Take SIGINT while this lasts; outside the main thread, where Python allows no handlers, do nothing."""
+        """Take the signals while this lasts; outside the main thread, where Python allows no handlers, do nothing."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = signal.signal(signal.SIGINT, self._receive)
+        before = {number: signal.signal(number, self._receive) for number in SIGNALS}
         try:
             yield
-            self._raise_if_received()  # after the last step
+            self.raise_if_received()  # after the last step
         except SystemExit:  # Lightning's answer to a KeyboardInterrupt
             raise KeyboardInterrupt from None
         finally:
-            signal.signal(signal.SIGINT, before)
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     def _receive(self, number: int, frame: Any) -> None:
+        if self.received and not self.patient:
+            raise KeyboardInterrupt
         self.received = True
-        signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    def _raise_if_received(self) -> None:
+    def raise_if_received(self) -> None:
+        """Raise `KeyboardInterrupt` if there was a signal."""
         if self.received:
             raise KeyboardInterrupt
-
-    def on_train_batch_start(self, *_: Any) -> None:
-        """End here if it was asked for."""
-        self._raise_if_received()
-
-    def on_validation_batch_start(self, *_: Any) -> None:
-        """End here if it was asked for."""
-        self._raise_if_received()

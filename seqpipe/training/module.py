@@ -4,29 +4,68 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import lightning
 import torch
 from torch import Tensor
+from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from seqpipe.data.check import fits
-from seqpipe.data.loader import Batch
+from seqpipe.data.loader import Batch, Share
 from seqpipe.data.rows import Row
 from seqpipe.errors import DataError, InputError, SeqpipeError
+from seqpipe.frontends.masked_norm import out_of_statistics
 from seqpipe.pipeline import Pipeline
 from seqpipe.randomness import seed_from
 from seqpipe.recipe import TrainingConfig
 from seqpipe.sequence import PaddedSequence
+from seqpipe.training.gradients import UNIT, add_penalties, clip, drop, scale
 from seqpipe.training.optimization import make_optimizer, make_schedule
+from seqpipe.training.transfer import drop_frozen, freeze, freeze_for_good
 
 LOG_EVERY = 10
 """Steps from one line of the log to the next."""
 
 
+_EPOCH_SUMS = ("epoch_seconds", "epoch_input", "epoch_loss", "epoch_labels")
+
+
+@dataclass
+class _Group:
+    """The batches of one step.
+
+    Attributes:
+        buffers: of the pipeline, as they were before the step.
+        loss, labels: sums over the batches so far.
+        bad: one of the losses is not finite.
+    """
+
+    buffers: dict[str, Tensor] = field(default_factory=dict)
+    loss: float = 0.0
+    labels: float = 0.0
+    bad: bool = False
+
+
+class Wishes(Protocol):
+    """What the parts around the training want of the next whole step."""
+
+    def stop(self) -> bool:
+        """Whether somebody has asked training to end."""
+        ...
+
+    def save(self) -> bool:
+        """Whether it is time for a checkpoint."""
+        ...
+
+
 class PipelineModule(lightning.LightningModule):
     """What Lightning trains.
+
+    Losses are summed over the batches of a step, and the gradient is divided by the count of labels of all of them,
+    over all processes: accumulation and further devices change nothing but the rounding.
 
     Args:
         pipeline: fitted.
@@ -35,6 +74,12 @@ class PipelineModule(lightning.LightningModule):
         dev_rows: rows that are scored.
         spare_rows: how many training rows may still fail to be read.
         notice: receives what the user should know.
+        wishes: asked at every step; what was answered, agreed on by all processes, stands in ``stop`` and ``save``.
+
+    Attributes:
+        stepped: whether the last batch ended a step.
+        stop, save: see ``wishes``.
+        bad_steps: steps that were skipped because the loss or the gradient was not finite.
     """
 
     def __init__(
@@ -45,6 +90,7 @@ class PipelineModule(lightning.LightningModule):
         dev_rows: Sequence[Row],
         spare_rows: int,
         notice: Callable[[str], None],
+        wishes: Wishes | None = None,
     ) -> None:
         super().__init__()
         self.pipeline = pipeline
@@ -52,47 +98,170 @@ class PipelineModule(lightning.LightningModule):
         self.rows, self.dev_rows = rows, dev_rows
         self.spare_rows = spare_rows
         self.notice = notice
+        self.wishes = wishes
+        self.share = Share()
         self.failed: set[int] = set()
+        self.bad_steps = 0
+        self.stepped = self.stop = self.save = False
         self.scores: dict[str, float] = {}
         self.epoch_seconds = self.epoch_input = self.epoch_loss = self.epoch_labels = 0.0
+        self.epochs_before = 0.0  # seconds of this epoch in sessions before this one
+        self.on_start: Callable[[], None] | None = None
+        self._group = _Group()
+        self._stand_in: PaddedSequence | None = None
         self._predictions: list[tuple[int, Any]] = []
         self._dev_loss = [0.0, 0.0]
         self._started = 0.0
 
-    def on_train_epoch_start(self) -> None:
-        """Start the epoch's sums."""
-        self.epoch_input = self.epoch_loss = self.epoch_labels = 0.0
+    def on_train_start(self) -> None:
+        """Freeze stages, and try what can be tried before the first step."""
         self._started = time.perf_counter()
+        if self.on_start is not None:
+            self.on_start()
+        freeze(self.pipeline, self.config, self.current_epoch, self.trainer.world_size)
 
-    def training_step(self, batch: Batch, batch_index: int) -> Tensor | None:
-        """Loss of a batch, per label."""
+    def on_train_epoch_start(self) -> None:
+        """Start the epoch's sums; freeze or unfreeze stages."""
+        self.epoch_input = self.epoch_loss = self.epoch_labels = self.epochs_before = 0.0
+        self._started = time.perf_counter()
+        freeze(self.pipeline, self.config, self.current_epoch, self.trainer.world_size)
+
+    def training_step(self, batch: Batch, batch_index: int) -> Tensor:
+        """Loss of a batch, summed."""
+        if batch_index % self.config.accumulate == 0:
+            self._group = _Group({name: value.clone() for name, value in self.pipeline.named_buffers()})
+        self.stepped = False
         self._leave_out(batch.failures)
         if batch.inputs is None:
-            return None
+            return self._stand_in_loss()
+        if self._stand_in is None:
+            self._stand_in = batch.inputs.first()
         torch.manual_seed(seed_from(self.config.seed, self.current_epoch, batch_index, self.global_rank))
         encoded = self.pipeline(batch.inputs)
         found, too_short = self._loss(encoded, batch.targets)
         self._leave_out([(batch.rows[index], error) for index, error in too_short])
         if found is None:
-            return None
+            return self._nothing()
         total, count = found
-        loss = total / count
-        if not torch.isfinite(loss):
-            names = ", ".join(self.rows[position].where for position in batch.rows[:5])
-            raise SeqpipeError(
-                f"epoch {self.current_epoch}, batch {batch_index}: the loss is {loss.item()}; rows {names}"
-                f"{' and others' if len(batch.rows) > 5 else ''}. Lower training.learning_rate or training.clip_norm"
+        self._group.labels += float(count)
+        if torch.isfinite(total):
+            self.epoch_input += self.pipeline.features.amount(batch.inputs.lengths)
+            self.epoch_loss += float(total.detach())
+            self.epoch_labels += float(count)
+            self._group.loss += float(total.detach())
+        else:
+            self._group.bad = True
+            self.notice(
+                f"epoch {self.current_epoch + 1}, batch {batch_index + 1}: the loss is {total.item()}; rows "
+                + self._names(batch, self._guilty(encoded, batch.targets))
             )
-        self.epoch_input += self.pipeline.features.amount(batch.inputs.lengths)
-        self.epoch_loss += float(total.detach())
-        self.epoch_labels += float(count)
-        # Lightning takes about as long to note three numbers as a small model takes for its optimizer's step.
-        if (self.trainer.global_step + 1) % LOG_EVERY == 0:
-            elapsed = time.perf_counter() - self._started
-            self.log("loss", loss.detach(), prog_bar=True, batch_size=len(batch.rows))
-            self.log("lr", self.trainer.optimizers[0].param_groups[0]["lr"], batch_size=len(batch.rows))
-            self.log("input_s/s", self.epoch_input / elapsed, prog_bar=True, batch_size=len(batch.rows))
-        return loss
+        return total / UNIT
+
+    def try_batch(self, batch: Batch) -> None:
+        """Forward and backward pass of a batch, for their memory's sake."""
+        if batch.inputs is None:
+            return
+        self._stand_in = batch.inputs.first()
+        with self.trainer.precision_plugin.forward_context():
+            found, _ = self._loss(self.pipeline(batch.inputs.to(self.device)), batch.targets)
+        if found is not None:
+            (found[0] / UNIT).backward()
+
+    def _stand_in_loss(self) -> Tensor:
+        """Loss of a process that has no usable row of this batch.
+
+        The others may exchange statistics while they run; so this one runs too, over a row that counts nowhere.
+        """
+        if self.trainer.world_size == 1:
+            return self._nothing()
+        if self._stand_in is None:
+            raise DataError("one of the processes has had no usable row yet; raise training.batch_steps")
+        with out_of_statistics():
+            encoded = self.pipeline(self._stand_in.to(self.device))
+        return encoded.values.sum() * 0.0 + self._nothing()
+
+    def _nothing(self) -> Tensor:
+        """A loss of 0 that reaches every parameter: several processes wait for each other's gradients."""
+        parts = [parameter.sum() * 0.0 for parameter in self.pipeline.parameters() if parameter.requires_grad]
+        return torch.stack(parts).sum()
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        """Turn the sum of gradients into that of the mean loss, and clip it; or drop it, to skip the step."""
+        self.stepped = True
+        parameters = [parameter for parameter in self.parameters() if parameter.grad is not None]
+        drop_frozen(self.pipeline, self.config, self.current_epoch)
+        wishes = self.wishes
+        labels, bad, failed, stop, save = self._agree(
+            self._group.labels,
+            self._group.bad,
+            len(self.failed),
+            wishes is not None and wishes.stop(),
+            wishes is not None and wishes.save(),
+        )
+        self.stop, self.save = stop > 0, save > 0
+        if failed > self.spare_rows:  # of all processes together
+            raise DataError(f"{failed:.0f} rows failed while training (data.max_bad_share allows {self.spare_rows})")
+        if not labels or bad:
+            drop(parameters)
+        else:
+            scale(parameters, UNIT * self.config.accumulate * self.trainer.world_size / labels)
+            add_penalties(parameters, self.config.l1, self.config.l2)
+            norm = clip(parameters, self.config.clip_norm)
+            # fp16's own scaler meets infinite gradients by skipping the step and scaling less.
+            if self.config.precision != "fp16" and not torch.isfinite(norm):
+                self.notice(f"epoch {self.current_epoch + 1}, step {self.global_step + 1}: the gradient is not finite")
+                bad = 1.0
+                drop(parameters)
+            self._log_step(norm)
+        if bad:
+            self._skip_step()
+
+    def _agree(self, *values: float) -> list[float]:
+        """Sums over all processes."""
+        if self.trainer.world_size == 1:
+            return [float(value) for value in values]
+        sums = torch.tensor([float(value) for value in values], dtype=torch.float64, device=self.device)
+        torch.distributed.all_reduce(sums)
+        return list(sums.tolist())
+
+    def _skip_step(self) -> None:
+        """Put back the statistics that the batch has touched, and end training where this has happened too often."""
+        self.bad_steps += 1
+        with torch.no_grad():
+            for name, value in self.pipeline.named_buffers():
+                value.copy_(self._group.buffers[name])
+        most = self.config.most_bad_steps
+        if self.bad_steps > most:
+            raise SeqpipeError(
+                f"epoch {self.current_epoch + 1}: {self.bad_steps} steps had a loss or gradient that is not finite, "
+                f"and training.most_bad_steps allows {most}. Lower training.learning_rate or training.clip_norm"
+            )
+        self.notice(f"this step is skipped ({self.bad_steps} of at most {most}: training.most_bad_steps)")
+
+    def _log_step(self, norm: Tensor) -> None:
+        # Lightning takes about as long to note four numbers as a small model takes for its optimizer's step.
+        if (self.trainer.global_step + 1) % LOG_EVERY:
+            return
+        elapsed = time.perf_counter() - self._started + self.epochs_before
+        self.log("loss", self._group.loss / max(1.0, self._group.labels), prog_bar=True)
+        self.log("lr", self.trainer.optimizers[0].param_groups[0]["lr"])
+        self.log("grad_norm", norm)
+        self.log("input_s/s", self.epoch_input / elapsed, prog_bar=True)
+
+    def _guilty(self, encoded: PaddedSequence, targets: Sequence[Tensor | None]) -> list[int]:
+        """Positions in a batch whose own loss is not finite; all, if none is by itself."""
+        found = []
+        with torch.no_grad():
+            for index, target in enumerate(targets):
+                row = PaddedSequence(encoded.values[index : index + 1], encoded.lengths[index : index + 1])
+                alone, _ = self._loss(row, [target])
+                if alone is not None and not torch.isfinite(alone[0]):
+                    found.append(index)
+        return found or list(range(len(targets)))
+
+    def _names(self, batch: Batch, positions: Sequence[int], most: int = 5) -> str:
+        names = ", ".join(self.rows[batch.rows[index]].where for index in positions[:most])
+        return names + (f" and {len(positions) - most} more" if len(positions) > most else "")
 
     def _leave_out(self, failures: Sequence[tuple[int, InputError]]) -> None:
         """Name rows that can't be used, each once, and end training where they are too many."""
@@ -136,7 +305,7 @@ class PipelineModule(lightning.LightningModule):
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_index: int) -> None:
         """Note how long the epoch has taken so far, scoring of dev not counted."""
-        self.epoch_seconds = time.perf_counter() - self._started
+        self.epoch_seconds = self.epochs_before + time.perf_counter() - self._started
 
     def on_validation_epoch_start(self) -> None:
         """Forget the last scores."""
@@ -162,6 +331,8 @@ class PipelineModule(lightning.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Scores of dev."""
+        if self.trainer.world_size > 1:
+            self._gather()
         if not self._predictions:
             return
         references = [self.dev_rows[position].target for position, _ in self._predictions]
@@ -175,13 +346,28 @@ class PipelineModule(lightning.LightningModule):
             if isinstance(scheduler.scheduler, ReduceLROnPlateau) and self.trainer.state.fn == "fit":
                 scheduler.scheduler.step(self.scores[self.pipeline.head.main_score])
 
+    def _gather(self) -> None:
+        """Predictions and losses of all processes, in the order of the rows."""
+        parts: list[Any] = [None] * self.trainer.world_size
+        torch.distributed.all_gather_object(parts, (self._predictions, self._dev_loss))
+        self._predictions = sorted((item for found, _ in parts for item in found), key=lambda item: int(item[0]))
+        self._dev_loss = [sum(loss[part] for _, loss in parts) for part in (0, 1)]
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep which rows have failed."""
-        checkpoint["failed_rows"] = sorted(self.failed)
+        """Keep what the epoch has come to, which rows have failed, and how many steps were skipped."""
+        checkpoint["seqpipe"] = {
+            "failed_rows": sorted(self.failed),
+            "bad_steps": self.bad_steps,
+            **{name: getattr(self, name) for name in _EPOCH_SUMS},
+        }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Rows that have failed before count on."""
-        self.failed = set(checkpoint["failed_rows"])
+        """Go on counting."""
+        kept = checkpoint["seqpipe"]
+        self.failed, self.bad_steps = set(kept["failed_rows"]), kept["bad_steps"]
+        for name in _EPOCH_SUMS:
+            setattr(self, name, kept[name])
+        self.epochs_before = self.epoch_seconds
 
     @property
     def progress(self) -> float:
@@ -189,6 +375,10 @@ class PipelineModule(lightning.LightningModule):
         batches = max(1, int(self.trainer.num_training_batches))
         done = self.trainer.fit_loop.epoch_loop.batch_progress.current.ready
         return min(1.0, (self.current_epoch + min(done, batches) / batches) / self.config.epochs)
+
+    def setup(self, stage: str) -> None:
+        """Before the optimizer is made."""
+        freeze_for_good(self.pipeline, self.config)
 
     def configure_optimizers(self) -> Any:
         """Optimizer and schedule of the recipe."""

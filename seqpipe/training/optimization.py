@@ -24,8 +24,8 @@ def make_optimizer(parameters: Iterable[nn.Parameter], config: TrainingConfig) -
         {"params": [parameter for parameter in trained if parameter.dim() <= 1], "weight_decay": 0.0},
     ]
     if config.optimizer == "adamw":
-        # Lightning doesn't clip in front of a fused optimizer in mixed precision.
-        fused = config.precision == "fp32"
+        # The fused kernel takes over the unscaling of fp16's gradients, and they are wanted unscaled before.
+        fused = config.precision != "fp16"
         return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.98), fused=fused)
     if config.optimizer == "adadelta":
         return torch.optim.Adadelta(groups, lr=config.learning_rate)
@@ -43,11 +43,39 @@ def make_schedule(
         progress: the share of the training that is done, 0 to 1. Asked, not counted: epochs may differ in their number
             of batches when augmentation changes lengths.
     """
-    if config.schedule == "one_cycle":
-        return LambdaLR(optimizer, lambda _: one_cycle(progress(), config.warmup, config.final_division))
     if config.schedule == "plateau":
         return ReduceLROnPlateau(optimizer, factor=config.factor, patience=config.patience)
-    return None
+    if config.schedule == "constant":
+        return None
+    return LambdaLR(optimizer, lambda _: rate_share(config, progress()))
+
+
+def rate_share(config: TrainingConfig, progress: float) -> float:
+    """Share of ``learning_rate`` at a share of the training, by any schedule that is a function of it."""
+    if config.schedule == "one_cycle":
+        return one_cycle(progress, config.warmup, config.final_division)
+    if config.schedule == "cosine":
+        return cosine(progress, config.warmup)
+    if config.schedule == "cyclic":
+        return triangular(progress, config.cycles)
+    if config.schedule == "step":
+        return float(config.factor ** sum(progress >= milestone for milestone in config.milestones))
+    if config.schedule == "exponential":
+        return float(config.factor ** (progress * config.epochs))
+    return 1.0
+
+
+def cosine(progress: float, warmup: float) -> float:
+    """A straight line from 0 up to 1, then half a cosine down to 0 (Loshchilov & Hutter 2017)."""
+    if progress < warmup:
+        return progress / warmup
+    return (1 + math.cos(math.pi * min(1.0, (progress - warmup) / (1.0 - warmup)))) / 2
+
+
+def triangular(progress: float, cycles: int, first_division: float = 25.0) -> float:
+    """Straight lines up to 1 and down again, ``cycles`` times (Smith 2017)."""
+    height = 1.0 - abs(2.0 * ((progress * cycles) % 1.0) - 1.0)
+    return (1.0 + (first_division - 1.0) * height) / first_division
 
 
 def one_cycle(progress: float, warmup: float, final_division: float, first_division: float = 25.0) -> float:

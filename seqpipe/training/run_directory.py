@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import platform
+import shutil
 import subprocess
 from importlib import metadata
 from pathlib import Path
@@ -30,25 +31,10 @@ def open_run_directory(folder: Path, *, resume: bool) -> Path | None:
         if (folder / METRICS).is_file():
             raise RunError(f"{folder}: this run is finished ({METRICS} is there); give another --out to train anew")
     folder.mkdir(parents=True, exist_ok=True)
+    for draft in folder.glob(".saving-*"):  # left by a training that was killed while it saved
+        shutil.rmtree(draft)
     checkpoint = folder / CHECKPOINTS / LAST
     return checkpoint if resume and checkpoint.is_file() else None
-
-
-def continue_log(logger: Any, epochs: int) -> None:
-    """Let a CSV logger go on after the first ``epochs`` of the log that stands there; by itself it deletes one."""
-    path = Path(logger.log_dir) / "metrics.csv"
-    if not path.is_file():
-        return
-    with path.open(newline="", encoding="utf-8") as file:
-        records = csv.DictReader(file)
-        kept = [record for record in records if int(record["epoch"]) < epochs]
-    writer = logger.experiment  # made here, at first use; it deletes the file
-    if kept:
-        writer.metrics_keys = list(kept[0])
-        with path.open("w", newline="", encoding="utf-8") as file:
-            rows = csv.DictWriter(file, writer.metrics_keys)
-            rows.writeheader()
-            rows.writerows(kept)
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

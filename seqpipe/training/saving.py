@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
+import os
 import pickle
+import time
 from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +17,8 @@ import torch
 from lightning.pytorch.callbacks import Checkpoint
 
 from seqpipe.errors import RunError
+from seqpipe.training.averaging import WeightAverage
+from seqpipe.training.interruption import Interruption
 from seqpipe.training.module import PipelineModule
 from seqpipe.training.run_directory import CHECKPOINTS, LAST
 
@@ -20,17 +26,23 @@ from seqpipe.training.run_directory import CHECKPOINTS, LAST
 class SaveModel(lightning.Callback):
     """The run directory's model after every scoring of dev: the latest, or the best.
 
+    Args:
+        out: run directory.
+        main_score: what "best" is judged by.
+        keep_best: save where dev got better alone.
+        average: saved in place of the weights themselves.
+
     Attributes:
         scores: of the model that stands in the run directory.
     """
 
-    def __init__(self, out: Path, main_score: str, *, keep_best: bool) -> None:
-        self.out, self.main_score, self.keep_best = out, main_score, keep_best
+    def __init__(self, out: Path, main_score: str, *, keep_best: bool, average: WeightAverage | None = None) -> None:
+        self.out, self.main_score, self.keep_best, self.average = out, main_score, keep_best, average
         self.scores: dict[str, float] = {}
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         """Save, if dev was scored in this epoch, or training ends with it."""
-        if not isinstance(module, PipelineModule) or not trainer.is_global_zero:
+        if not isinstance(module, PipelineModule):
             return
         epoch = trainer.current_epoch + 1
         last = epoch == module.config.epochs
@@ -40,7 +52,9 @@ class SaveModel(lightning.Callback):
         if self.keep_best and score >= best:
             return
         self.scores = dict(module.scores)
-        module.pipeline.save(self.out, {"epoch": str(epoch)})
+        if trainer.is_global_zero:
+            with self.average.in_place(module) if self.average else nullcontext():
+                module.pipeline.save(self.out, {"epoch": str(epoch)})
 
     def state_dict(self) -> dict[str, Any]:
         """For the checkpoint."""
@@ -65,35 +79,111 @@ class ReportScores(lightning.Callback):
 
 
 class SaveCheckpoint(Checkpoint):
-    """What ``--resume`` goes on from, after every epoch: written beside its place, then renamed.
+    """What ``--resume`` goes on from: after every epoch, inside epochs as time passes, and when training is stopped.
 
-    Lightning calls a `Checkpoint` after all other callbacks, so it holds their states as the epoch leaves them.
+    Lightning calls a `Checkpoint` after all other callbacks, so it holds their states as they leave them. It is
+    written beside its place, then renamed: whatever happens meanwhile, there is a whole one. Inside an epoch it is
+    written only where a step has ended, since gradients that wait for further batches are in no checkpoint.
+
+    Args:
+        out: run directory.
+        minutes: from one checkpoint to the next, inside epochs; 0 writes one after every step.
+        interruption: training ends, with a checkpoint, when a signal was received.
+        facts: of the run, for who goes on from it.
+        seconds_before: that earlier sessions took.
     """
 
-    def __init__(self, out: Path) -> None:
+    def __init__(
+        self,
+        out: Path,
+        minutes: float,
+        interruption: Interruption,
+        facts: dict[str, Any] | None = None,
+        seconds_before: float = 0.0,
+    ) -> None:
         self.folder = out / CHECKPOINTS
+        self.minutes = minutes
+        self.interruption = interruption
+        self.facts = facts or {}
+        self.began = time.perf_counter() - seconds_before
+        self._saved = time.perf_counter()
+
+    # What the module asks at every step
+
+    def stop(self) -> bool:
+        """Whether a signal was received."""
+        return self.interruption.received
+
+    def save(self) -> bool:
+        """Whether it is time for a checkpoint."""
+        return time.perf_counter() - self._saved >= 60 * self.minutes
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, module: lightning.LightningModule, outputs: Any, batch: Any, index: int
+    ) -> None:
+        """Save between two steps of an epoch, if it is time, or training is to stop."""
+        if not isinstance(module, PipelineModule) or not module.stepped or index + 1 >= trainer.num_training_batches:
+            return
+        if module.stop or module.save:
+            self._write(trainer)
+        if module.stop:
+            raise KeyboardInterrupt
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
-        """Save the state of everything that training needs, and what it has logged."""
-        self.folder.mkdir(exist_ok=True)
+        """Save; and stop, if that is wanted."""
+        self._write(trainer)
+        if isinstance(module, PipelineModule) and (module.stop or (trainer.world_size == 1 and self.stop())):
+            raise KeyboardInterrupt
+
+    def on_save_checkpoint(
+        self, trainer: lightning.Trainer, module: lightning.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Add the facts of the run."""
+        checkpoint["run"] = {**self.facts, "seconds": time.perf_counter() - self.began}
+
+    def _write(self, trainer: lightning.Trainer) -> None:
         draft = self.folder / ".draft.ckpt"
+        if trainer.is_global_zero:
+            self.folder.mkdir(exist_ok=True)
         for logger in trainer.loggers:
             logger.save()
         try:
-            trainer.save_checkpoint(draft)
-            draft.replace(self.folder / LAST)
+            trainer.save_checkpoint(draft)  # all processes take part, the first writes
+            if trainer.is_global_zero:
+                with draft.open("rb") as file:
+                    os.fsync(file.fileno())
+                draft.replace(self.folder / LAST)
         finally:
-            draft.unlink(missing_ok=True)
+            if trainer.is_global_zero:
+                draft.unlink(missing_ok=True)
+        self._saved = time.perf_counter()
 
 
-def finished_epochs(path: Path) -> int:
-    """How many epochs a checkpoint has behind it; runs no code that it names.
+@dataclass(frozen=True)
+class SavedState:
+    """What a checkpoint says about itself.
+
+    Attributes:
+        steps: that the optimizer has taken.
+        seconds: that the training has taken so far.
+        data: fingerprint of the training rows.
+    """
+
+    steps: int
+    seconds: float
+    data: str
+
+
+def read_checkpoint(path: Path) -> SavedState:
+    """What stands in a checkpoint; runs no code that it names.
 
     Raises:
         RunError: it is truncated, or holds more than plain values and tensors.
     """
     try:
-        return int(torch.load(path, map_location="cpu", weights_only=True)["epoch"]) + 1
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        run = content["run"]
+        return SavedState(int(content["global_step"]), float(run["seconds"]), str(run["data"]))
     except pickle.UnpicklingError:
         reason = "it is damaged, or holds more than plain values and tensors"
     except (RuntimeError, EOFError, OSError, LookupError, TypeError) as error:

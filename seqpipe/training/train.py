@@ -3,35 +3,46 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import lightning
 import torch
+from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.pytorch.callbacks import EarlyStopping
-from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.loggers import Logger
+from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor
 
 from seqpipe.data.check import Findings, encode_label, usable
-from seqpipe.data.loader import Examples, TrainingBatches, plain_loader, training_loader
+from seqpipe.data.fingerprint import fingerprint
+from seqpipe.data.loader import Examples, Share, TrainingBatches, TrainingLoader, plain_loader
 from seqpipe.data.rows import Row
 from seqpipe.data.source import data_root, read_rows
 from seqpipe.errors import ConfigError, DataError, InputError
 from seqpipe.pipeline import Pipeline
 from seqpipe.recipe import Recipe, TrainingConfig
+from seqpipe.training.averaging import WeightAverage
+from seqpipe.training.devices import World, first_goes_ahead, joined, launch, started_by_torchrun
+from seqpipe.training.dry_run import dry_run
 from seqpipe.training.interruption import Interruption
+from seqpipe.training.loggers import make_loggers
 from seqpipe.training.module import LOG_EVERY, PipelineModule
 from seqpipe.training.progress import progress_callbacks
-from seqpipe.training.run_directory import LOG, METRICS, continue_log, environment, open_run_directory, plot_curves
+from seqpipe.training.resuming import enforce_same
+from seqpipe.training.run_directory import CHECKPOINTS, LAST, METRICS, environment, open_run_directory, plot_curves
 from seqpipe.training.run_directory import write_json as write_metrics
-from seqpipe.training.saving import ReportScores, SaveCheckpoint, SaveModel, finished_epochs
+from seqpipe.training.saving import ReportScores, SaveCheckpoint, SavedState, SaveModel, read_checkpoint
+from seqpipe.training.transfer import fit_with
 
 Notice = Callable[[str], None]
+PRECISIONS: dict[str, Any] = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 OnScores = Callable[[int, dict[str, float]], None]
 
 
@@ -54,9 +65,11 @@ def train(
     out: str | Path,
     *,
     resume: bool = False,
+    accept: Sequence[str] = (),
     quiet: bool = False,
     notice: Notice = say,
     on_scores: OnScores | None = None,
+    callbacks: Sequence[lightning.Callback] = (),
 ) -> dict[str, Any]:
     """Train a recipe; the run directory is the model.
 
@@ -64,86 +77,204 @@ def train(
         recipe: from `load_recipe`.
         out: run directory; made if absent, must be empty unless ``resume``.
         resume: go on from the last checkpoint in ``out``, or start afresh if there is none.
+        accept: key paths in which the recipe may differ from the one that ``out`` was started with (``data``: rows).
         quiet: no progress.
         notice: receives what the user should know; standard error by default.
         on_scores: called with the number of finished epochs and the scores whenever dev was scored and the model saved;
             what it raises ends the training.
+        callbacks: of Lightning, of your own; called before seqpipe's own save anything.
 
     Returns:
         What ``metrics.json`` holds: dev scores, seconds, seed, versions, machine.
 
     Raises:
         ConfigError, DataError, RunError: explained mistakes.
-        OSError: no space left; the model saved last is still whole.
+        OSError: no space left; the model and the checkpoint saved last are still whole.
+        KeyboardInterrupt: SIGINT or SIGTERM; a checkpoint was written, and ``resume`` goes on from it.
     """
-    started = time.perf_counter()
-    out = Path(out)
-    config = recipe.training
-    if config.threads is not None:
-        torch.set_num_threads(config.threads)
-    checkpoint = open_run_directory(out, resume=resume)
-    epochs_before = finished_epochs(checkpoint) if checkpoint else 0
-    pipeline, training, dev = prepare_training(recipe, out if checkpoint else None, notice)
-    allowed = int(recipe.data.max_bad_share * len(training.rows))
-    module = PipelineModule(pipeline, config, training.rows, dev.rows, allowed, notice)
-    saving = SaveModel(out, pipeline.head.main_score, keep_best=config.keep == "best" and bool(dev.rows))
-    interruption = Interruption()
-    callbacks = [
-        interruption,
-        saving,
-        *progress_callbacks(quiet),
-        *_early_stopping(config, saving.main_score),
-        *([ReportScores(on_scores)] if on_scores else []),
-        SaveCheckpoint(out),
-    ]
-    trainer = _trainer(config, out, callbacks, bool(dev.rows), quiet, notice)
-    if not checkpoint:
-        pipeline.save(out, {"epoch": "0"})
-    batches = TrainingBatches(
-        training.lengths,
-        pipeline.features,
-        seed=config.seed,
-        budget=config.batch_steps,
-        most_rows=config.batch_rows,
-        epoch=lambda: module.current_epoch,
-    )
-    sizes = {"budget": config.batch_steps, "most_rows": config.batch_rows}
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module="lightning")  # advice for its own users, not ours
-        loader = training_loader(
-            Examples(training.rows, training.targets, pipeline.features, config.seed), batches, config.workers
-        )
-        dev_loader = (
-            plain_loader(
-                Examples(dev.rows, dev.targets, pipeline.features, config.seed), dev.lengths, workers=0, **sizes
+    if recipe.training.devices > 1 and not started_by_torchrun():
+        if on_scores is not None or callbacks:
+            raise ConfigError(
+                "training.devices: with more than one, on_scores and callbacks need to be run by torchrun"
             )
-            if dev.rows
-            else None
+        return dict(launch(recipe.training.devices, _train, recipe, Path(out), resume, tuple(accept), quiet))
+    followers = [*([ReportScores(on_scores)] if on_scores else []), *callbacks]
+    return _train(recipe, Path(out), resume, accept, quiet, notice, followers)
+
+
+def _train(
+    recipe: Recipe,
+    out: Path,
+    resume: bool,
+    accept: Sequence[str],
+    quiet: bool,
+    notice: Notice = say,
+    followers: Sequence[lightning.Callback] = (),
+) -> dict[str, Any]:
+    """Train in this process, which may be one of several."""
+    config, world = recipe.training, World.from_environment()
+    device = _device(recipe)
+    threads = config.threads or (max(1, (os.cpu_count() or 1) // world.local_size) if world.size > 1 else None)
+    if threads is not None:
+        torch.set_num_threads(threads)
+    interruption = Interruption(patient=world.size > 1)
+    with joined(world, device), interruption.listening():
+        return _Training(recipe, out, world, device, interruption, notice, quiet).run(resume, accept, followers)
+
+
+class _Training:
+    """One training, from the rows to ``metrics.json``."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        out: Path,
+        world: World,
+        device: str,
+        interruption: Interruption,
+        notice: Notice,
+        quiet: bool,
+    ) -> None:
+        self.recipe, self.config, self.out = recipe, recipe.training, out
+        self.world, self.device, self.interruption = world, device, interruption
+        self.notice, self.quiet = notice, quiet or world.rank > 0
+
+    def run(self, resume: bool, accept: Sequence[str], followers: Sequence[lightning.Callback]) -> dict[str, Any]:
+        """Train, and write what came of it."""
+        started = time.perf_counter()
+        out, config, world = self.out, self.config, self.world
+        with first_goes_ahead(world):
+            if world.rank == 0:
+                checkpoint = open_run_directory(out, resume=resume)
+                state = read_checkpoint(checkpoint) if checkpoint else None
+            else:
+                checkpoint = out / CHECKPOINTS / LAST if (out / CHECKPOINTS / LAST).is_file() else None
+                state = read_checkpoint(checkpoint) if checkpoint else None
+            pipeline, training, dev, data = self._prepare(state, accept)
+        seconds_before = state.seconds if state else 0.0
+        average = WeightAverage(config) if config.average != "none" else None
+        saving = SaveModel(
+            out, pipeline.head.main_score, keep_best=config.keep == "best" and bool(dev.rows), average=average
         )
-        if checkpoint:
-            continue_log(trainer.logger, epochs_before)
-        with interruption.listening():
+        checkpoints = SaveCheckpoint(
+            out,
+            config.checkpoint_minutes,
+            self.interruption,
+            {"data": data},
+            seconds_before + time.perf_counter() - started,
+        )
+        allowed = int(self.recipe.data.max_bad_share * len(training.rows))
+        module = PipelineModule(pipeline, config, training.rows, dev.rows, allowed, self.notice, checkpoints)
+        module.share = Share(world.rank, world.size)
+        callbacks = [
+            *([average] if average else []),
+            saving,
+            *progress_callbacks(self.quiet),
+            *_early_stopping(config, saving.main_score),
+            *followers,
+            checkpoints,
+        ]
+        loggers = make_loggers(config, out, state.steps if state else None) if world.rank == 0 else []
+        trainer = self._trainer(callbacks, loggers)
+        batches = TrainingBatches(
+            training.lengths,
+            pipeline.features,
+            seed=config.seed,
+            budget=config.batch_steps,
+            most_rows=config.batch_rows,
+        )
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="lightning")  # advice for its own users, not ours
+            examples = Examples(training.rows, training.targets, pipeline.features, config.seed)
+            loader = TrainingLoader(examples, batches, lambda: trainer.current_epoch, config.workers, module.share)
+            dev_loader = self._dev_loader(pipeline, dev, module.share)
+            if config.dry_run:
+                module.on_start = lambda: dry_run(module, examples, batches)
             trainer.fit(module, loader, dev_loader, ckpt_path=checkpoint, weights_only=True)
-        if dev_loader is not None and config.keep == "last" and trainer.current_epoch % config.evaluate_every:
-            trainer.validate(module, dev_loader, verbose=False)
-            saving.scores = module.scores
-    metrics = {
-        "dev": saving.scores,
-        "scoring": pipeline.head.scoring,
-        "epochs": trainer.current_epoch,
-        "steps": trainer.global_step,
-        "seed": config.seed,
-        "seconds": round(time.perf_counter() - started, 1),
-        "rows": {"train": len(training.rows), "dev": len(dev.rows), "failed": len(module.failed)},
-        "parameters": sum(parameter.numel() for parameter in pipeline.parameters()),
-        **environment(),
-    }
-    plot_curves(out, pipeline.head.main_score)
-    write_metrics(out / METRICS, metrics)
-    return metrics
+            if dev_loader is not None and config.keep == "last" and trainer.current_epoch % config.evaluate_every:
+                trainer.validate(module, dev_loader, verbose=False)
+                saving.scores = module.scores
+        for logger in loggers:
+            logger.finalize("success")
+        metrics = {
+            "dev": saving.scores,
+            "scoring": pipeline.head.scoring,
+            "epochs": trainer.current_epoch,
+            "steps": trainer.global_step,
+            "skipped_steps": module.bad_steps,
+            "seed": config.seed,
+            "seconds": round(seconds_before + time.perf_counter() - started, 1),
+            "rows": {"train": len(training.rows), "dev": len(dev.rows), "failed": len(module.failed)},
+            "data": data,
+            "parameters": sum(parameter.numel() for parameter in pipeline.parameters()),
+            "processes": world.size,
+            **environment(),
+        }
+        if world.rank == 0:
+            plot_curves(out, pipeline.head.main_score)
+            write_metrics(out / METRICS, metrics)
+        return metrics
+
+    def _prepare(self, state: SavedState | None, accept: Sequence[str]) -> tuple[Pipeline, _Data, _Data, str]:
+        """Pipeline, rows of train and dev, and the fingerprint of the former."""
+        first = self.world.rank == 0
+        goes_on = state is not None or not first
+        pipeline, training, dev = prepare_training(
+            self.recipe, self.out if goes_on else None, self.notice if first else lambda _: None, accept=accept
+        )
+        data = fingerprint(training.rows)
+        if state is not None and first:
+            enforce_same(self.out, self.recipe, state.data == data, accept)
+        if not goes_on:
+            pipeline.save(self.out, {"epoch": "0"})
+        return pipeline, training, dev, data
+
+    def _dev_loader(self, pipeline: Pipeline, dev: _Data, share: Share) -> Any:
+        if not dev.rows:
+            return None
+        config = self.config
+        return plain_loader(
+            Examples(dev.rows, dev.targets, pipeline.features, config.seed),
+            dev.lengths,
+            budget=config.batch_steps,
+            most_rows=config.batch_rows,
+            workers=0,
+            share=share,
+        )
+
+    def _trainer(self, callbacks: list[lightning.Callback], loggers: list[Logger]) -> lightning.Trainer:
+        config = self.config
+        logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+        if config.precision == "bf16" and self.device == "cpu" and not has_fast_bf16():
+            self.notice("training.precision=bf16: this processor has no bf16 instructions, fp32 would be faster here")
+        several: dict[str, Any] = {}
+        if self.world.size > 1:
+            several = {
+                "strategy": DDPStrategy(cluster_environment=TorchElasticEnvironment()),
+                "num_nodes": self.world.size // self.world.local_size,
+            }
+        return lightning.Trainer(
+            accelerator="gpu" if self.device == "cuda" else "cpu",
+            devices=self.world.local_size,
+            max_epochs=config.epochs,
+            precision=PRECISIONS[config.precision],
+            accumulate_grad_batches=config.accumulate,
+            check_val_every_n_epoch=config.evaluate_every,
+            num_sanity_val_steps=0,
+            log_every_n_steps=LOG_EVERY,
+            reload_dataloaders_every_n_epochs=1,
+            use_distributed_sampler=False,
+            logger=loggers,
+            callbacks=callbacks,
+            enable_progress_bar=not self.quiet and sys.stderr.isatty(),
+            enable_model_summary=False,
+            **several,
+        )
 
 
-def prepare_training(recipe: Recipe, saved: Path | None, notice: Notice = say) -> tuple[Pipeline, _Data, _Data]:
+def prepare_training(
+    recipe: Recipe, saved: Path | None, notice: Notice = say, *, accept: Sequence[str] = ()
+) -> tuple[Pipeline, _Data, _Data]:
     """Read and check the rows, and let the pipeline learn from them (or load what it learnt, from ``saved``)."""
     if recipe.data.train is None:
         raise ConfigError("data.train is required: the source of the training rows")
@@ -154,15 +285,11 @@ def prepare_training(recipe: Recipe, saved: Path | None, notice: Notice = say) -
         findings.enforce(recipe.data.max_bad_share)
         raise DataError(f"{recipe.data.train}: holds no rows that can be used")
     if saved is not None:
-        pipeline = Pipeline.load(saved)
-        if pipeline.recipe.pipeline != recipe.pipeline:
-            raise ConfigError(
-                f"the recipe's pipeline is not the one that {saved} was trained with, so --resume can't go on; "
-                "take the same recipe and overrides, or train into another --out"
-            )
-        pipeline.recipe = recipe
+        enforce_same(saved, recipe, True, [key for key in accept if key != "data"])
+        pipeline = Pipeline.load(saved, recipe)
+        pipeline.requires_grad_()
     else:
-        pipeline.fit(rows)
+        fit_with(pipeline, rows, recipe.training)
     pipeline.train()
     targets = _encode(pipeline, rows, lengths, findings.add)
     findings.enforce(recipe.data.max_bad_share)
@@ -220,36 +347,20 @@ def _early_stopping(config: TrainingConfig, main_score: str) -> list[lightning.C
     return [EarlyStopping(f"dev_{main_score}", patience=config.stop_after, mode="min")]
 
 
-def _trainer(
-    config: TrainingConfig, out: Path, callbacks: list[lightning.Callback], has_dev: bool, quiet: bool, notice: Notice
-) -> lightning.Trainer:
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+def _device(recipe: Recipe) -> str:
+    """The device that the recipe means; raises `ConfigError` if what it wants can't be had."""
+    config = recipe.training
+    for key, value in (("stop_after", config.stop_after), ("schedule: plateau", config.schedule == "plateau")):
+        if value and recipe.data.dev is None:
+            raise ConfigError(f"training.{key} needs data.dev: there is nothing to see a gain in")
     device = config.device
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     elif device == "cuda" and not torch.cuda.is_available():
         raise ConfigError("training.device: cuda was asked for, and torch sees no CUDA device")
-    if config.precision == "bf16" and device == "cpu" and not has_fast_bf16():
-        notice("training.precision=bf16: this processor has no bf16 instructions, fp32 would be faster here")
-    for key, value in (("stop_after", config.stop_after), ("schedule: plateau", config.schedule == "plateau")):
-        if value and not has_dev:
-            raise ConfigError(f"training.{key} needs data.dev: there is nothing to see a gain in")
-    return lightning.Trainer(
-        accelerator="gpu" if device == "cuda" else "cpu",
-        devices=1,
-        max_epochs=config.epochs,
-        precision="bf16-mixed" if config.precision == "bf16" else "32-true",
-        gradient_clip_val=config.clip_norm,
-        check_val_every_n_epoch=config.evaluate_every,
-        num_sanity_val_steps=0,
-        log_every_n_steps=LOG_EVERY,
-        reload_dataloaders_every_n_epochs=1,
-        use_distributed_sampler=False,
-        logger=CSVLogger(out, name=LOG, version=""),
-        callbacks=callbacks,
-        enable_progress_bar=not quiet and sys.stderr.isatty(),
-        enable_model_summary=False,
-    )
+    if config.precision == "fp16" and device == "cpu":
+        raise ConfigError("training.precision: fp16 needs a GPU; a CPU takes bf16 or fp32")
+    return device
 
 
 def has_fast_bf16() -> bool:

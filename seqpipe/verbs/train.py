@@ -15,6 +15,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("overrides", nargs="*", metavar="key.path=value", help="values that replace the recipe's")
     parser.add_argument("--out", metavar="DIR", help="run directory, absent or empty (default: runs/<recipe name>)")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in DIR, if there is one")
+    parser.add_argument(
+        "--accept",
+        action="append",
+        default=[],
+        metavar="KEY",
+        help="with --resume: a key whose value may differ from the one DIR was started with; may be repeated",
+    )
     parser.add_argument("--quiet", action="store_true", help="no progress")
 
 
@@ -29,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
     if options.out is None:
         name = Path(options.recipe)
         options.out = str(Path("runs") / (name.with_suffix("") if name.suffix else name).name)
-    metrics = train(recipe, options.out, resume=options.resume, quiet=options.quiet)
+    metrics = train(recipe, options.out, resume=options.resume, accept=options.accept, quiet=options.quiet)
     for name, value in metrics["dev"].items():
         print(f"dev {name} {value:.2f}")
     print(f"run {options.out} ({metrics['seconds']:.0f} s, {metrics['parameters'] / 1e6:.2f} M parameters)")

@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqpipe import AddNoise, FeatureChain, LogMel, SpeedPerturbation, Waveform
-from seqpipe.data.loader import Batch, Examples, TrainingBatches, plain_loader, training_loader
+from seqpipe.data.loader import Batch, Examples, Share, TrainingBatches, TrainingLoader, plain_loader
 from seqpipe.data.rows import AudioSpan, Row
 from seqpipe.data.source import read_rows
 from seqpipe.errors import InputError
@@ -38,8 +38,8 @@ def lengths(features: FeatureChain, rows: list[Row]) -> list[int]:
     return [features.measure(row.input) for row in rows]
 
 
-def planner(lengths: list[int], features: FeatureChain, seed: int, epoch: Callable[[], int]) -> TrainingBatches:
-    return TrainingBatches(lengths, features, seed=seed, budget=500, most_rows=8, epoch=epoch)
+def planner(lengths: list[int], features: FeatureChain, seed: int) -> TrainingBatches:
+    return TrainingBatches(lengths, features, seed=seed, budget=500, most_rows=8)
 
 
 def examples(rows: list[Row], features: FeatureChain, seed: int = 3) -> Examples:
@@ -51,20 +51,20 @@ def examples(rows: list[Row], features: FeatureChain, seed: int = 3) -> Examples
 def test_batches_are_a_function_of_seed_and_epoch_alone(
     epochs: list[int], seed: int, lengths: list[int], features: FeatureChain
 ) -> None:
-    gone_through = planner(lengths, features, seed, lambda: 0)
+    gone_through = planner(lengths, features, seed)
     for epoch in epochs:  # in any order, whatever was asked before
-        asked_once = planner(lengths, features, seed, lambda: 0)
+        asked_once = planner(lengths, features, seed)
         assert gone_through.plan(epoch) == asked_once.plan(epoch)
 
 
 def test_another_epoch_and_another_seed_give_other_batches(lengths: list[int], features: FeatureChain) -> None:
-    plans = [planner(lengths, features, seed, lambda: 0).plan(epoch) for seed in (1, 2) for epoch in (0, 1, 2)]
+    plans = [planner(lengths, features, seed).plan(epoch) for seed in (1, 2) for epoch in (0, 1, 2)]
     assert len({str(plan) for plan in plans}) == 6
 
 
 def test_batches_keep_the_budget_after_augmentation(lengths: list[int], features: FeatureChain) -> None:
     for epoch in range(4):
-        batches = planner(lengths, features, 1, lambda: 0).plan(epoch)
+        batches = planner(lengths, features, 1).plan(epoch)
         assert sorted(row for batch in batches for row in batch) == list(range(len(lengths)))
         for batch in batches:
             drawn = [features.drawn_length(lengths[row], Draw(1, epoch, row)) for row in batch]
@@ -72,26 +72,54 @@ def test_batches_keep_the_budget_after_augmentation(lengths: list[int], features
             assert len(batch) == 1 or len(batch) * int(steps.max()) <= 500
 
 
-def test_the_epoch_is_asked_for_each_time_anew(lengths: list[int], features: FeatureChain) -> None:
-    now = [0]
-    batches = planner(lengths, features, 1, lambda: now[0])
-    for epoch in (0, 1, 5):
-        now[0] = epoch
-        keys = list(batches)
-        assert [[row for _, row in batch] for batch in keys] == batches.plan(epoch)
-        assert {found for batch in keys for found, _ in batch} == {epoch}
-        assert len(batches) == len(keys)
-
-
 def load_epochs(rows: list[Row], lengths: list[int], features: FeatureChain, workers: int) -> list[Batch]:
     """The batches of two epochs, one after the other out of one loader."""
     now = [0]
-    loader = training_loader(examples(rows, features), planner(lengths, features, 3, lambda: now[0]), workers)
+    loader = TrainingLoader(examples(rows, features), planner(lengths, features, 3), lambda: now[0], workers)
     batches = []
     for epoch in range(2):
         now[0] = epoch
         batches += list(loader)
     return batches
+
+
+def test_the_epoch_is_asked_for_each_time_anew(rows: list[Row], lengths: list[int], features: FeatureChain) -> None:
+    now = [0]
+    batches = planner(lengths, features, 1)
+    loader = TrainingLoader(examples(rows, features), batches, lambda: now[0], 0)
+    for epoch in (0, 1, 5):
+        now[0] = epoch
+        assert [batch.rows for batch in loader] == batches.plan(epoch)
+        assert len(loader) == len(batches.plan(epoch))
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("taken", [0, 1, 3])
+def test_a_loader_goes_on_behind_what_another_has_handed_out(
+    workers: int, taken: int, rows: list[Row], lengths: list[int], features: FeatureChain
+) -> None:
+    def loader() -> TrainingLoader:
+        return TrainingLoader(examples(rows, features), planner(lengths, features, 3), lambda: 2, workers)
+
+    whole = [batch.rows for batch in loader()]
+    stopped = loader()
+    begun = [batch.rows for _, batch in zip(range(taken), stopped, strict=False)]
+    goes_on = loader()
+    goes_on.load_state_dict(stopped.state_dict())
+    assert len(goes_on) == len(whole)  # of the epoch: whoever counts has counted the first ones already
+    assert begun + [batch.rows for batch in goes_on] == whole
+    assert goes_on.state_dict() == {"handed_out": len(whole)}
+    assert [batch.rows for batch in goes_on] == whole  # the next epoch begins at its beginning
+
+
+def test_processes_share_the_batches_of_one(rows: list[Row], lengths: list[int], features: FeatureChain) -> None:
+    def loaded(share: Share | None) -> list[list[int]]:
+        loader = TrainingLoader(examples(rows, features), planner(lengths, features, 3), lambda: 1, 0, share)
+        return [batch.rows for batch in loader]
+
+    alone, shares = loaded(None), [loaded(Share(rank, 9)) for rank in range(9)]
+    assert [sorted(chain(*parts)) for parts in zip(*shares, strict=True)] == [sorted(batch) for batch in alone]
+    assert min(len(batch) for batch in alone) < 9  # one of the processes has nothing there
 
 
 def test_the_number_of_workers_changes_no_bit(rows: list[Row], lengths: list[int], features: FeatureChain) -> None:

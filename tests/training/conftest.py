@@ -20,9 +20,9 @@ TrainTones = Callable[..., dict[str, Any]]
 def train_tones(tone_data: Path) -> TrainTones:
     """``train_tones(out, "key.path=value", ..., resume=False, notices=[])`` gives what metrics.json holds."""
 
-    def run(out: Path, *overrides: str, resume: bool = False, notices: list[str] | None = None) -> dict[str, Any]:
+    def run(out: Path, *overrides: str, notices: list[str] | None = None, **options: Any) -> dict[str, Any]:
         recipe = load_recipe(tone_data / "tones.yaml", [*SHORT, *overrides])
-        return train(recipe, out, resume=resume, quiet=True, notice=(notices if notices is not None else []).append)
+        return train(recipe, out, quiet=True, notice=(notices if notices is not None else []).append, **options)
 
     return run
 

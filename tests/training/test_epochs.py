@@ -9,8 +9,8 @@ import lightning
 import pytest
 
 from seqpipe.recipe import load_recipe
-from seqpipe.training import train as module
 from seqpipe.training.optimization import one_cycle
+from seqpipe.training.train import train
 
 TrainTones = Callable[..., dict[str, Any]]
 
@@ -27,7 +27,7 @@ class Watch(lightning.Callback):
     def on_train_epoch_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         epoch = trainer.current_epoch
         self.announced.append((epoch, trainer.num_training_batches))
-        self.planned[epoch] = [list(batch) for batch in trainer.train_dataloader.batch_sampler.plan(epoch)]
+        self.planned[epoch] = [list(batch) for batch in trainer.train_dataloader.batches.plan(epoch)]
 
     def on_train_batch_start(self, trainer: Any, module: Any, batch: Any, batch_index: int) -> None:
         self.batches.append((trainer.current_epoch, batch.rows))
@@ -47,9 +47,7 @@ def watched(request: pytest.FixtureRequest, tone_data: Path, tmp_path_factory: p
             "pipeline.features.1={stage: SpeedPerturbation, factors: [0.7, 1.0, 1.4]}",
         ],
     )
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "progress_callbacks", lambda quiet: [watch])  # in the place of the progress lines
-        module.train(recipe, tmp_path_factory.mktemp("watched") / "run", quiet=True)
+    train(recipe, tmp_path_factory.mktemp("watched") / "run", quiet=True, callbacks=[watch])
     return watch
 
 
