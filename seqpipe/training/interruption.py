@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import lightning
-
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-class Interruption(lightning.Callback):
+class Interruption:
     """Note the first SIGINT or SIGTERM, for training to end at its next step; a second one raises at once.
+
+    Before the first step and after the last there is nothing to wait for, so the first raises too.
 
     Python's own handler raises wherever the program stands. Where that is a destructor, as when a loader's workers are
     shut down after an epoch, the exception is printed and dropped, and training would go on.
@@ -22,10 +22,14 @@ class Interruption(lightning.Callback):
     Args:
         patient: don't raise at a second signal either. Of several processes none may leave the others waiting, and who
             has started them passes on what the terminal has sent already.
+
+    Attributes:
+        received: whether there was a signal.
+        stepping: whether training goes from step to step now.
     """
 
     def __init__(self, *, patient: bool = False) -> None:
-        self.received = False
+        self.received = self.stepping = False
         self.patient = patient
 
     @contextmanager
@@ -37,7 +41,6 @@ class Interruption(lightning.Callback):
         before = {number: signal.signal(number, self._receive) for number in SIGNALS}
         try:
             yield
-            self.raise_if_received()  # after the last step
         except SystemExit:  # Lightning's answer to a KeyboardInterrupt
             raise KeyboardInterrupt from None
         finally:
@@ -45,11 +48,6 @@ class Interruption(lightning.Callback):
                 signal.signal(number, handler)
 
     def _receive(self, number: int, frame: Any) -> None:
-        if self.received and not self.patient:
-            raise KeyboardInterrupt
-        self.received = True
-
-    def raise_if_received(self) -> None:
-        """Raise `KeyboardInterrupt` if there was a signal."""
-        if self.received:
+        again, self.received = self.received, True
+        if not self.stepping or (again and not self.patient):
             raise KeyboardInterrupt

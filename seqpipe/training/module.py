@@ -7,13 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import lightning
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from seqpipe.data.check import fits
 from seqpipe.data.loader import Batch, Share
 from seqpipe.data.rows import Row
 from seqpipe.errors import DataError, InputError, SeqpipeError
@@ -24,6 +22,7 @@ from seqpipe.recipe import TrainingConfig
 from seqpipe.sequence import PaddedSequence
 from seqpipe.training.gradients import UNIT, add_penalties, clip, drop, scale
 from seqpipe.training.optimization import make_optimizer, make_schedule
+from seqpipe.training.scoring import ScoredModule
 from seqpipe.training.transfer import drop_frozen, freeze, freeze_for_good
 
 LOG_EVERY = 10
@@ -61,7 +60,7 @@ class Wishes(Protocol):
         ...
 
 
-class PipelineModule(lightning.LightningModule):
+class PipelineModule(ScoredModule):
     """What Lightning trains.
 
     Losses are summed over the batches of a step, and the gradient is divided by the count of labels of all of them,
@@ -92,10 +91,9 @@ class PipelineModule(lightning.LightningModule):
         notice: Callable[[str], None],
         wishes: Wishes | None = None,
     ) -> None:
-        super().__init__()
-        self.pipeline = pipeline
+        super().__init__(pipeline, dev_rows)
         self.config = config
-        self.rows, self.dev_rows = rows, dev_rows
+        self.rows = rows
         self.spare_rows = spare_rows
         self.notice = notice
         self.wishes = wishes
@@ -103,14 +101,11 @@ class PipelineModule(lightning.LightningModule):
         self.failed: set[int] = set()
         self.bad_steps = 0
         self.stepped = self.stop = self.save = False
-        self.scores: dict[str, float] = {}
         self.epoch_seconds = self.epoch_input = self.epoch_loss = self.epoch_labels = 0.0
         self.epochs_before = 0.0  # seconds of this epoch in sessions before this one
         self.on_start: Callable[[], None] | None = None
         self._group = _Group()
         self._stand_in: PaddedSequence | None = None
-        self._predictions: list[tuple[int, Any]] = []
-        self._dev_loss = [0.0, 0.0]
         self._started = 0.0
 
     def on_train_start(self) -> None:
@@ -272,30 +267,6 @@ class PipelineModule(lightning.LightningModule):
             if len(self.failed) > self.spare_rows:
                 raise DataError(f"{self.rows[position].where}: {error} (data.max_bad_share allows no further bad row)")
 
-    def _loss(
-        self, encoded: PaddedSequence, targets: Sequence[Tensor | None]
-    ) -> tuple[tuple[Tensor, Tensor] | None, list[tuple[int, InputError]]]:
-        """Sum and count of the loss over a batch, or None, and the positions of labels that don't fit, left out of it.
-
-        The rows were looked at before training; but a stage such as `TrimSilence` shortens by what it hears.
-        """
-        head = self.pipeline.head
-        good: list[int] = []
-        too_short: list[tuple[int, InputError]] = []
-        for index, (steps, target) in enumerate(zip(encoded.lengths.tolist(), targets, strict=True)):
-            if target is None:
-                continue
-            try:
-                fits(steps, head.steps_needed(target))
-                good.append(index)
-            except InputError as error:
-                too_short.append((index, error))
-        if not good:
-            return None, too_short
-        if len(good) < len(targets):
-            encoded = PaddedSequence(encoded.values[good], encoded.lengths[good])
-        return head.loss(encoded, [targets[index] for index in good]), too_short
-
     def on_train_epoch_end(self) -> None:
         """Log the epoch's mean loss per label."""
         # To the loggers at once: what `self.log` is told here reaches them after the checkpoint is written.
@@ -306,52 +277,6 @@ class PipelineModule(lightning.LightningModule):
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_index: int) -> None:
         """Note how long the epoch has taken so far, scoring of dev not counted."""
         self.epoch_seconds = self.epochs_before + time.perf_counter() - self._started
-
-    def on_validation_epoch_start(self) -> None:
-        """Forget the last scores."""
-        self._predictions, self._dev_loss = [], [0.0, 0.0]
-
-    def validation_step(self, batch: Batch, batch_index: int) -> None:
-        """Loss and predictions of a batch of dev."""
-        for position, error in batch.failures:
-            raise DataError(f"{self.dev_rows[position].where}: {error}")
-        if batch.inputs is None:
-            return
-        pipeline = self.pipeline
-        encoded = pipeline(batch.inputs)
-        # What has no target, or one that doesn't fit, is scored without a loss.
-        found, _ = self._loss(encoded, batch.targets)
-        if found is not None:
-            self._dev_loss[0] += float(found[0])
-            self._dev_loss[1] += float(found[1])
-        options = pipeline.head.decoding.model_validate(pipeline.recipe.decoding)
-        for position, hypothesis in zip(batch.rows, pipeline.head.decode(encoded, options), strict=True):
-            row = self.dev_rows[position]
-            self._predictions.append((position, pipeline.head.predict(row.id, hypothesis, lambda steps: steps)))
-
-    def on_validation_epoch_end(self) -> None:
-        """Scores of dev."""
-        if self.trainer.world_size > 1:
-            self._gather()
-        if not self._predictions:
-            return
-        references = [self.dev_rows[position].target for position, _ in self._predictions]
-        self.scores = self.pipeline.head.score(references, [prediction for _, prediction in self._predictions])
-        if self._dev_loss[1]:
-            self.scores["loss"] = self._dev_loss[0] / self._dev_loss[1]
-        for name, value in self.scores.items():
-            self.log(f"dev_{name}", value, prog_bar=name == self.pipeline.head.main_score)
-        for scheduler in self.trainer.lr_scheduler_configs:
-            # Here, not where Lightning does it: that is after the checkpoint is written.
-            if isinstance(scheduler.scheduler, ReduceLROnPlateau) and self.trainer.state.fn == "fit":
-                scheduler.scheduler.step(self.scores[self.pipeline.head.main_score])
-
-    def _gather(self) -> None:
-        """Predictions and losses of all processes, in the order of the rows."""
-        parts: list[Any] = [None] * self.trainer.world_size
-        torch.distributed.all_gather_object(parts, (self._predictions, self._dev_loss))
-        self._predictions = sorted((item for found, _ in parts for item in found), key=lambda item: int(item[0]))
-        self._dev_loss = [sum(loss[part] for _, loss in parts) for part in (0, 1)]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep what the epoch has come to, which rows have failed, and how many steps were skipped."""
@@ -403,8 +328,3 @@ class PipelineModule(lightning.LightningModule):
     def _progress_or_start(self) -> float:
         # The schedule asks once while it is made, before Lightning knows how many batches there are.
         return self.progress if self.trainer.num_training_batches != float("inf") else 0.0
-
-    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_index: int) -> Batch:
-        """Inputs to the device; the rest stays."""
-        inputs = batch.inputs.to(device) if batch.inputs is not None else None
-        return Batch(inputs, batch.targets, batch.rows, batch.failures)

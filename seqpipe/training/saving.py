@@ -108,6 +108,10 @@ class SaveCheckpoint(Checkpoint):
         self.began = time.perf_counter() - seconds_before
         self._saved = time.perf_counter()
 
+    def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        """From here on a signal waits for the end of a step."""
+        self.interruption.stepping = True
+
     # What the module asks at every step
 
     def stop(self) -> bool:
@@ -130,9 +134,11 @@ class SaveCheckpoint(Checkpoint):
             raise KeyboardInterrupt
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
-        """Save; and stop, if that is wanted."""
+        """Save; and stop, if that is wanted and there is something left to do."""
         self._write(trainer)
-        if isinstance(module, PipelineModule) and (module.stop or (trainer.world_size == 1 and self.stop())):
+        last = trainer.should_stop or trainer.current_epoch + 1 == trainer.max_epochs
+        stop = isinstance(module, PipelineModule) and (module.stop or (trainer.world_size == 1 and self.stop()))
+        if stop and not last:
             raise KeyboardInterrupt
 
     def on_save_checkpoint(

@@ -8,7 +8,6 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +17,9 @@ from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvir
 from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.strategies import DDPStrategy
-from torch import Tensor
 
-from seqpipe.data.check import Findings, encode_label, usable
-from seqpipe.data.fingerprint import fingerprint
 from seqpipe.data.loader import Examples, Share, TrainingBatches, TrainingLoader, plain_loader
-from seqpipe.data.rows import Row
-from seqpipe.data.source import data_root, read_rows
-from seqpipe.errors import ConfigError, DataError, InputError
+from seqpipe.errors import ConfigError
 from seqpipe.pipeline import Pipeline
 from seqpipe.recipe import Recipe, TrainingConfig
 from seqpipe.training.averaging import WeightAverage
@@ -34,14 +28,12 @@ from seqpipe.training.dry_run import dry_run
 from seqpipe.training.interruption import Interruption
 from seqpipe.training.loggers import make_loggers
 from seqpipe.training.module import LOG_EVERY, PipelineModule
+from seqpipe.training.preparing import Notice, Prepared, Rows, prepare_training
 from seqpipe.training.progress import progress_callbacks
-from seqpipe.training.resuming import enforce_same
 from seqpipe.training.run_directory import CHECKPOINTS, LAST, METRICS, environment, open_run_directory, plot_curves
 from seqpipe.training.run_directory import write_json as write_metrics
 from seqpipe.training.saving import ReportScores, SaveCheckpoint, SavedState, SaveModel, read_checkpoint
-from seqpipe.training.transfer import fit_with
 
-Notice = Callable[[str], None]
 PRECISIONS: dict[str, Any] = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 OnScores = Callable[[int, dict[str, float]], None]
 
@@ -49,15 +41,6 @@ OnScores = Callable[[int, dict[str, float]], None]
 def say(message: str) -> None:
     """A notice on standard error."""
     print(message, file=sys.stderr, flush=True)
-
-
-@dataclass(frozen=True)
-class _Data:
-    """Rows that training can use, what their targets became, and how long their inputs are."""
-
-    rows: list[Row]
-    targets: list[Tensor | None]
-    lengths: list[int]
 
 
 def train(
@@ -150,7 +133,8 @@ class _Training:
             else:
                 checkpoint = out / CHECKPOINTS / LAST if (out / CHECKPOINTS / LAST).is_file() else None
                 state = read_checkpoint(checkpoint) if checkpoint else None
-            pipeline, training, dev, data = self._prepare(state, accept)
+            prepared = self._prepare(state, accept)
+        pipeline, training, dev = prepared.pipeline, prepared.training, prepared.dev
         seconds_before = state.seconds if state else 0.0
         average = WeightAverage(config) if config.average != "none" else None
         saving = SaveModel(
@@ -160,7 +144,7 @@ class _Training:
             out,
             config.checkpoint_minutes,
             self.interruption,
-            {"data": data},
+            {"data": prepared.data},
             seconds_before + time.perf_counter() - started,
         )
         allowed = int(self.recipe.data.max_bad_share * len(training.rows))
@@ -191,6 +175,7 @@ class _Training:
             if config.dry_run:
                 module.on_start = lambda: dry_run(module, examples, batches)
             trainer.fit(module, loader, dev_loader, ckpt_path=checkpoint, weights_only=True)
+            self.interruption.stepping = False
             if dev_loader is not None and config.keep == "last" and trainer.current_epoch % config.evaluate_every:
                 trainer.validate(module, dev_loader, verbose=False)
                 saving.scores = module.scores
@@ -205,7 +190,7 @@ class _Training:
             "seed": config.seed,
             "seconds": round(seconds_before + time.perf_counter() - started, 1),
             "rows": {"train": len(training.rows), "dev": len(dev.rows), "failed": len(module.failed)},
-            "data": data,
+            "data": prepared.data,
             "parameters": sum(parameter.numel() for parameter in pipeline.parameters()),
             "processes": world.size,
             **environment(),
@@ -215,21 +200,22 @@ class _Training:
             write_metrics(out / METRICS, metrics)
         return metrics
 
-    def _prepare(self, state: SavedState | None, accept: Sequence[str]) -> tuple[Pipeline, _Data, _Data, str]:
-        """Pipeline, rows of train and dev, and the fingerprint of the former."""
+    def _prepare(self, state: SavedState | None, accept: Sequence[str]) -> Prepared:
+        """The first process lets the pipeline learn, and saves it for the others."""
         first = self.world.rank == 0
         goes_on = state is not None or not first
-        pipeline, training, dev = prepare_training(
-            self.recipe, self.out if goes_on else None, self.notice if first else lambda _: None, accept=accept
+        prepared = prepare_training(
+            self.recipe,
+            self.out if goes_on else None,
+            self.notice if first else lambda _: None,
+            state=state if first else None,
+            accept=accept,
         )
-        data = fingerprint(training.rows)
-        if state is not None and first:
-            enforce_same(self.out, self.recipe, state.data == data, accept)
         if not goes_on:
-            pipeline.save(self.out, {"epoch": "0"})
-        return pipeline, training, dev, data
+            prepared.pipeline.save(self.out, {"epoch": "0"})
+        return prepared
 
-    def _dev_loader(self, pipeline: Pipeline, dev: _Data, share: Share) -> Any:
+    def _dev_loader(self, pipeline: Pipeline, dev: Rows, share: Share) -> Any:
         if not dev.rows:
             return None
         config = self.config
@@ -270,75 +256,6 @@ class _Training:
             enable_model_summary=False,
             **several,
         )
-
-
-def prepare_training(
-    recipe: Recipe, saved: Path | None, notice: Notice = say, *, accept: Sequence[str] = ()
-) -> tuple[Pipeline, _Data, _Data]:
-    """Read and check the rows, and let the pipeline learn from them (or load what it learnt, from ``saved``)."""
-    if recipe.data.train is None:
-        raise ConfigError("data.train is required: the source of the training rows")
-    pipeline = Pipeline(recipe)
-    findings = Findings()
-    rows, lengths = usable(_rows(recipe, "train"), lambda row: pipeline.features.measure(row.input), findings)
-    if not rows:
-        findings.enforce(recipe.data.max_bad_share)
-        raise DataError(f"{recipe.data.train}: holds no rows that can be used")
-    if saved is not None:
-        enforce_same(saved, recipe, True, [key for key in accept if key != "data"])
-        pipeline = Pipeline.load(saved, recipe)
-        pipeline.requires_grad_()
-    else:
-        fit_with(pipeline, rows, recipe.training)
-    pipeline.train()
-    targets = _encode(pipeline, rows, lengths, findings.add)
-    findings.enforce(recipe.data.max_bad_share)
-    for line in findings.lines():
-        notice(f"left out of training: {line}")
-    kept = [index for index, target in enumerate(targets) if target is not None]
-    training = _Data(
-        [rows[index] for index in kept], [targets[index] for index in kept], [lengths[index] for index in kept]
-    )
-    return pipeline, training, _dev_data(pipeline, recipe, notice)
-
-
-def _rows(recipe: Recipe, part: str) -> Any:
-    source = getattr(recipe.data, part)
-    reads_files = _reads_files(recipe)
-    return read_rows(source, recipe.data, reads_files=reads_files, root=data_root(recipe.data))
-
-
-def _reads_files(recipe: Recipe) -> bool:
-    from seqpipe.stage import find_stage
-
-    return find_stage(recipe.pipeline.features.options["stages"][0].name).reads_files
-
-
-def _encode(
-    pipeline: Pipeline, rows: list[Row], lengths: list[int], refuse: Callable[[Row, InputError], None]
-) -> list[Tensor | None]:
-    """Targets of the rows; None for one that can't be spelt or doesn't fit, after ``refuse`` was told."""
-    targets: list[Tensor | None] = []
-    for row, length in zip(rows, lengths, strict=True):
-        try:
-            targets.append(encode_label(row, pipeline, length))
-        except InputError as error:
-            refuse(row, error)
-            targets.append(None)
-    return targets
-
-
-def _dev_data(pipeline: Pipeline, recipe: Recipe, notice: Notice) -> _Data:
-    """Dev rows: all must be readable; one whose text can't be spelt is scored all the same, without a loss."""
-    if recipe.data.dev is None:
-        return _Data([], [], [])
-    findings = Findings()
-    rows, lengths = usable(_rows(recipe, "dev"), lambda row: pipeline.features.measure(row.input), findings)
-    findings.enforce(0.0)
-    targets = _encode(
-        pipeline, rows, lengths, lambda row, error: notice(f"scored without a loss: {row.where}: {error}")
-    )
-    return _Data(rows, targets, lengths)
 
 
 def _early_stopping(config: TrainingConfig, main_score: str) -> list[lightning.Callback]:
