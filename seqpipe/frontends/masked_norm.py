@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -59,11 +59,25 @@ def _over_all_processes(total: Tensor, squares: Tensor, count: Tensor) -> tuple[
     """Sums over all processes that train together, with their gradients."""
     if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
         return total, squares, count
-    from torch.distributed.nn.functional import all_reduce
-
     sums = torch.cat([total, squares, count.reshape(1).to(total.dtype)])
-    summed = all_reduce(sums if _counts else sums * 0.0)
+    summed: Tensor = _SumOverProcesses.apply(sums if _counts else sums * 0.0)
     return summed[: len(total)], summed[len(total) : -1], summed[-1]
+
+
+class _SumOverProcesses(torch.autograd.Function):
+    """The sum of every process's values; each has a hand in every process's loss, so gradients are summed too."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor) -> Tensor:
+        summed = values.clone()
+        torch.distributed.all_reduce(summed)
+        return summed
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        summed = gradients[0].clone()
+        torch.distributed.all_reduce(summed)
+        return summed
 
 
 class MaskedBatchNorm(nn.Module):

@@ -44,9 +44,9 @@ def dry_run(module: PipelineModule, examples: Examples, batches: TrainingBatches
     """
     epochs = range(module.current_epoch, module.config.epochs) or range(module.config.epochs - 1, module.config.epochs)
     for epoch, rows in largest_batches(batches, epochs):
-        share = module.share.take(rows)
+        share = module.share.take(rows) or rows[-1:]  # all processes take part, since they exchange statistics
         batch = collate([examples[epoch, row] for row in share])
-        if batch.inputs is None:
+        if module.agree(batch.inputs is None)[0]:
             continue  # rows that can't be read are told when their turn comes
         try:
             with _untouched(module):

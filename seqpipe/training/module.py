@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -175,6 +176,12 @@ class PipelineModule(ScoredModule):
             encoded = self.pipeline(self._stand_in.to(self.device))
         return encoded.values.sum() * 0.0 + self._nothing()
 
+    @property
+    def step_loss(self) -> float:
+        """Of this process's batches of the last step, per label; NaN if it was skipped."""
+        group = self._group
+        return math.nan if group.bad else group.loss / max(1.0, group.labels)
+
     def _nothing(self) -> Tensor:
         """A loss of 0 that reaches every parameter: several processes wait for each other's gradients."""
         parts = [parameter.sum() * 0.0 for parameter in self.pipeline.parameters() if parameter.requires_grad]
@@ -186,7 +193,7 @@ class PipelineModule(ScoredModule):
         parameters = [parameter for parameter in self.parameters() if parameter.grad is not None]
         drop_frozen(self.pipeline, self.config, self.current_epoch)
         wishes = self.wishes
-        labels, bad, failed, stop, save = self._agree(
+        labels, bad, failed, stop, save = self.agree(
             self._group.labels,
             self._group.bad,
             len(self.failed),
@@ -211,7 +218,7 @@ class PipelineModule(ScoredModule):
         if bad:
             self._skip_step()
 
-    def _agree(self, *values: float) -> list[float]:
+    def agree(self, *values: float) -> list[float]:
         """Sums over all processes."""
         if self.trainer.world_size == 1:
             return [float(value) for value in values]
@@ -238,7 +245,7 @@ class PipelineModule(ScoredModule):
         if (self.trainer.global_step + 1) % LOG_EVERY:
             return
         elapsed = time.perf_counter() - self._started + self.epochs_before
-        self.log("loss", self._group.loss / max(1.0, self._group.labels), prog_bar=True)
+        self.log("loss", self.step_loss, prog_bar=True)
         self.log("lr", self.trainer.optimizers[0].param_groups[0]["lr"])
         self.log("grad_norm", norm)
         self.log("input_s/s", self.epoch_input / elapsed, prog_bar=True)

@@ -1,0 +1,35 @@
+"""``seqpipe find-rate``."""
+
+from __future__ import annotations
+
+import argparse
+
+SUMMARY = "Try rising learning rates on a recipe for some steps, and say which one to take."
+EXAMPLE = "seqpipe find-rate recipes/speech/an4.yaml --picture rate.png data.root=data/an4"
+LIST = "overrides"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("recipe", help="a YAML file, or the name of a shipped recipe such as speech/starter")
+    parser.add_argument("overrides", nargs="*", metavar="key.path=value", help="values that replace the recipe's")
+    parser.add_argument("--steps", type=int, default=100, metavar="N", help="steps of the test (default: 100)")
+    parser.add_argument("--lowest", type=float, default=1e-5, metavar="RATE", help="first rate (default: 1e-5)")
+    parser.add_argument("--highest", type=float, default=1.0, metavar="RATE", help="last rate (default: 1)")
+    parser.add_argument("--picture", metavar="FILE", help="loss over rate, e.g. rate.png")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the rates."""
+    from pathlib import Path
+
+    from seqpipe.recipe import load_recipe
+    from seqpipe.training.find_rate import find_rate
+
+    recipe = load_recipe(options.recipe, options.overrides)
+    found = find_rate(recipe, steps=options.steps, lowest=options.lowest, highest=options.highest)
+    if options.picture:
+        found.draw(Path(options.picture))
+    print(f"steepest fall of the loss at {found.steepest:.1e} (take it for training.learning_rate)")
+    print(f"least loss at {found.least:.1e} (an upper bound), after {len(found.rates)} steps")
+    return 0
