@@ -16,9 +16,17 @@ from torch.nn import functional as F
 
 from seqpipe.data.rows import AudioSpan
 from seqpipe.errors import InputError
+from seqpipe.features.riff import missing_bytes
 from seqpipe.randomness import Draw
 from seqpipe.sequence import PaddedSequence
 from seqpipe.stage import Stage
+
+SILENCE = 2.0**-14
+"""Between the lowest and the highest sample of a recording in which nothing is heard: two steps of 16 bit."""
+FULL_SCALE = 1 - 2.0**-15
+"""The highest sample of 16 bit."""
+CLIPPED_SHARE = 0.001
+"""Of the samples: in speech that was recorded well a few in a hundred thousand are at full scale."""
 
 
 class Waveform(Stage):
@@ -64,6 +72,27 @@ class Waveform(Stage):
         with _open(span) as file:
             start, stop = _frames(span, file.samplerate, file.frames)
             return _resampled_length(stop - start, file.samplerate, self.sample_rate)
+
+    def suspicions(self, raw: Any, prepared: Tensor) -> list[tuple[str, str]]:
+        """``silent``, ``clipped``, ``lower sample rate``."""
+        found = []
+        low, high = float(prepared.min()), float(prepared.max())
+        if high - low <= SILENCE:
+            what = f"every sample is {low:g}" if high == low else f"its samples lie between {low:.2g} and {high:.2g}"
+            found.append(("silent", f"{_name(raw)}: {what}"))
+        clipped = float((prepared.abs() >= FULL_SCALE).float().mean()) if max(high, -low) >= FULL_SCALE else 0.0
+        if clipped > CLIPPED_SHARE:
+            found.append(("clipped", f"{_name(raw)}: {100 * clipped:.2g} % of its samples are at full scale or beyond"))
+        if isinstance(raw, dict):
+            rate = int(raw["sampling_rate"])
+        else:
+            with _open(_span(raw)) as file:
+                rate = file.samplerate
+        if rate < self.sample_rate:
+            found.append(
+                ("lower sample rate", f"{_name(raw)}: {rate} Hz; the recipe's {self.sample_rate} Hz add empty bands")
+            )
+        return found
 
     def origin(self, raw: Any) -> float:
         """Seconds from the beginning of the file to the beginning of the input."""
@@ -127,15 +156,17 @@ def _open(span: AudioSpan) -> Any:
         if status.st_size == 0:
             raise InputError("empty", f"{source}: the file is empty (0 bytes)")
     try:
+        with source.open("rb") if isinstance(source, Path) else io.BytesIO(source) as file:
+            cut = missing_bytes(file)
+    except OSError as error:
+        raise InputError("unreadable", f"{source!s}: {error.strerror or error}") from None
+    if cut:
+        raise InputError(
+            "truncated", f"{span}: ends after {cut[0]} of the {cut[1]} bytes of sound that its header promises"
+        )
+    try:
         return soundfile.SoundFile(io.BytesIO(source) if isinstance(source, bytes) else source)
-    except PermissionError as error:
-        raise InputError("unreadable", f"{source!s}: {error.strerror}") from None
     except soundfile.LibsndfileError as error:
-        if isinstance(source, Path):
-            try:
-                source.open("rb").close()
-            except OSError as unreadable:
-                raise InputError("unreadable", f"{source}: {unreadable.strerror}") from None
         raise InputError("undecodable", f"{span}: is not audio that can be decoded ({error.error_string})") from None
 
 

@@ -74,6 +74,8 @@ def _standard_input(lines: Iterable[str], config: DataConfig, reads_files: bool)
                 needs_target=False,
                 needs_id=False,
             )
+            if row.problem is not None:
+                raise DataError(f"{row.where}: {row.problem}")
             if reads_files and not isinstance(row.input, AudioSpan):
                 raise DataError(f"{row.where}: the input should be a path; received {row.input!r}")
             yield row

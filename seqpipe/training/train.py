@@ -17,11 +17,11 @@ from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.loggers import CSVLogger
 from torch import Tensor
 
-from seqpipe.data.check import Findings, encode_label, usable
+from seqpipe.data.check import compare, read_part, warning_lines
 from seqpipe.data.loader import Examples, TrainingBatches, plain_loader, training_loader
 from seqpipe.data.rows import Row
-from seqpipe.data.source import data_root, read_rows
-from seqpipe.errors import ConfigError, DataError, InputError
+from seqpipe.data.source import data_root
+from seqpipe.errors import ConfigError, DataError
 from seqpipe.pipeline import Pipeline
 from seqpipe.recipe import Recipe, TrainingConfig
 from seqpipe.training.interruption import Interruption
@@ -145,14 +145,18 @@ def train(
 
 def prepare_training(recipe: Recipe, saved: Path | None, notice: Notice = say) -> tuple[Pipeline, _Data, _Data]:
     """Read and check the rows, and let the pipeline learn from them (or load what it learnt, from ``saved``)."""
-    if recipe.data.train is None:
+    config = recipe.data
+    if config.train is None:
         raise ConfigError("data.train is required: the source of the training rows")
-    pipeline = Pipeline(recipe)
-    findings = Findings()
-    rows, lengths = usable(_rows(recipe, "train"), lambda row: pipeline.features.measure(row.input), findings)
-    if not rows:
-        findings.enforce(recipe.data.max_bad_share)
-        raise DataError(f"{recipe.data.train}: holds no rows that can be used")
+    pipeline, root = Pipeline(recipe), data_root(config)
+    train = read_part("train", config.train, config, pipeline.features, root=root, longest=config.longest)
+    if not train.rows:
+        train.findings.enforce(config.max_bad_share)
+        raise DataError(f"{config.train}: holds no rows that can be used")
+    parts = [train]
+    if config.dev is not None:
+        parts.append(read_part("dev", config.dev, config, pipeline.features, root=root))
+        parts[-1].findings.enforce(0.0)  # the score of a part of dev would mislead
     if saved is not None:
         pipeline = Pipeline.load(saved)
         if pipeline.recipe.pipeline != recipe.pipeline:
@@ -162,56 +166,19 @@ def prepare_training(recipe: Recipe, saved: Path | None, notice: Notice = say) -
             )
         pipeline.recipe = recipe
     else:
-        pipeline.fit(rows)
+        pipeline.fit(train.rows)
     pipeline.train()
-    targets = _encode(pipeline, rows, lengths, findings.add)
-    findings.enforce(recipe.data.max_bad_share)
-    for line in findings.lines():
+    train.encode(pipeline)
+    train.findings.enforce(config.max_bad_share)
+    for line in train.findings.lines():
         notice(f"left out of training: {line}")
-    kept = [index for index, target in enumerate(targets) if target is not None]
-    training = _Data(
-        [rows[index] for index in kept], [targets[index] for index in kept], [lengths[index] for index in kept]
-    )
-    return pipeline, training, _dev_data(pipeline, recipe, notice)
-
-
-def _rows(recipe: Recipe, part: str) -> Any:
-    source = getattr(recipe.data, part)
-    reads_files = _reads_files(recipe)
-    return read_rows(source, recipe.data, reads_files=reads_files, root=data_root(recipe.data))
-
-
-def _reads_files(recipe: Recipe) -> bool:
-    from seqpipe.stage import find_stage
-
-    return find_stage(recipe.pipeline.features.options["stages"][0].name).reads_files
-
-
-def _encode(
-    pipeline: Pipeline, rows: list[Row], lengths: list[int], refuse: Callable[[Row, InputError], None]
-) -> list[Tensor | None]:
-    """Targets of the rows; None for one that can't be spelt or doesn't fit, after ``refuse`` was told."""
-    targets: list[Tensor | None] = []
-    for row, length in zip(rows, lengths, strict=True):
-        try:
-            targets.append(encode_label(row, pipeline, length))
-        except InputError as error:
-            refuse(row, error)
-            targets.append(None)
-    return targets
-
-
-def _dev_data(pipeline: Pipeline, recipe: Recipe, notice: Notice) -> _Data:
-    """Dev rows: all must be readable; one whose text can't be spelt is scored all the same, without a loss."""
-    if recipe.data.dev is None:
-        return _Data([], [], [])
-    findings = Findings()
-    rows, lengths = usable(_rows(recipe, "dev"), lambda row: pipeline.features.measure(row.input), findings)
-    findings.enforce(0.0)
-    targets = _encode(
-        pipeline, rows, lengths, lambda row, error: notice(f"scored without a loss: {row.where}: {error}")
-    )
-    return _Data(rows, targets, lengths)
+    for part in parts[1:]:  # a row of dev whose text can't be spelt is scored all the same
+        part.encode(pipeline, refuse=lambda row, error: notice(f"scored without a loss: {row.where}: {error}"))
+    compare(parts, pipeline, config)
+    for line in warning_lines(parts):
+        notice(f"suspicious: {line}")
+    training, *dev = [_Data(part.rows, part.targets, part.lengths) for part in parts]
+    return pipeline, training, dev[0] if dev else _Data([], [], [])
 
 
 def _early_stopping(config: TrainingConfig, main_score: str) -> list[lightning.Callback]:
