@@ -36,7 +36,7 @@ def compare_groups(parts: Sequence[Part], config: DataConfig) -> None:
         for other in parts:
             if other is not part and (both := _shared(part, groups, other, column, warn=config.group is not None)):
                 shared[other.name] = both
-        _summarise(part, column, groups, shared, asked=config.group is not None)
+        _summarise(part, column, groups, shared, parts, asked=config.group is not None)
 
 
 def _usual(part: Part) -> str | None:
@@ -73,8 +73,12 @@ def _rows(count: int) -> str:
     return "1 row" if count == 1 else f"{count} rows"
 
 
-def _summarise(part: Part, column: str, groups: Counter[Any], shared: dict[str, int], *, asked: bool) -> None:
+def _summarise(
+    part: Part, column: str, groups: Counter[Any], shared: dict[str, int], parts: Sequence[Part], *, asked: bool
+) -> None:
     text = f"{len(groups)} different values of {column}"
+    if asked and not shared and len(parts) > 1:
+        text += ", none of them in another part"
     if shared:
         text += ", " + ", ".join(f"{count} of them in {name} too" for name, count in shared.items())
         if not asked:

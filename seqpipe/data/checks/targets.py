@@ -20,15 +20,15 @@ FEW_ROWS = 5
 
 
 def find_rare_characters(part: Part, head: Any) -> None:
-    """Summarise the characters, and warn of each row of train with one that next to no other row has: a typing error?"""
+    """Summarise the characters, and warn of each row of train with one that hardly any other has."""
     spelt = [set(head.symbols(row.target) or ()) for row in part.rows]
     counts = Counter(character for characters in spelt for character in characters)
     if not counts:
         return
     rarest = sorted(counts.items(), key=lambda item: (item[1], item[0]))
     part.findings.summary.append(
-        f"{len(counts)} different characters; rarest: "
-        + ", ".join(f"{character!r} in {count} row{'s' * (count > 1)}" for character, count in rarest[:5])
+        f"{len(counts)} different characters; rarest (rows): "
+        + ", ".join(f"{character!r} {count}" for character, count in rarest[:5])
     )
     part.findings.numbers["characters"] = dict(rarest)
     if part.name != "train" or len(part.rows) < FEWEST_ROWS:
@@ -36,10 +36,8 @@ def find_rare_characters(part: Part, head: Any) -> None:
     rare = {character: count for character, count in counts.items() if count <= RARE_ROWS}
     for row, characters in zip(part.rows, spelt, strict=True):
         if found := sorted(characters & rare.keys()):
-            shown = ", ".join(f"{character!r}" for character in found)
-            part.findings.warn(
-                row, "rare character", f"{row.target!r} holds {shown}, found in at most {RARE_ROWS} rows"
-            )
+            shown = ", ".join(f"{character!r} (in {_rows(rare[character])})" for character in found)
+            part.findings.warn(row, "rare character", f"{row.target!r} holds {shown}, which joins the vocabulary")
 
 
 def compare_classes(parts: Sequence[Part]) -> None:
@@ -66,7 +64,7 @@ def compare_classes(parts: Sequence[Part]) -> None:
 def _find_few(train: Part, table: Counter[str]) -> None:
     for row in train.rows:
         if table[name := _name(row.target)] < FEW_ROWS:
-            train.findings.warn(row, "target with few rows", f"{name!r} is the target of {table[name]} of the rows")
+            train.findings.warn(row, "target with few rows", f"{name!r} is the target of {_rows(table[name])}")
 
 
 def _find_missing(part: Part, table: Counter[str], train_table: Counter[str], train: Part) -> None:
@@ -79,8 +77,12 @@ def _find_missing(part: Part, table: Counter[str], train_table: Counter[str], tr
             train.findings.warn(
                 first[name],
                 f"target not in {part.name}",
-                f"no row of {part.name} has the target {name!r} of {train_table[name]} rows, the first this one",
+                f"no row of {part.name} has the target {name!r} of {_rows(train_table[name])}, the first this one",
             )
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count} rows"
 
 
 def _name(target: Any) -> str:
