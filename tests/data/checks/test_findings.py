@@ -1,15 +1,10 @@
-from pathlib import Path
-
-import numpy as np
 import pytest
-import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqpipe.data.check import Findings, examine_whole, fits, usable
-from seqpipe.data.rows import AudioSpan, Row
+from seqpipe.data.check import Findings, usable
+from seqpipe.data.rows import Row
 from seqpipe.errors import DataError, InputError
-from seqpipe.pipeline import Pipeline
 
 
 def examine_even(row: Row) -> int:
@@ -58,27 +53,30 @@ def test_lines_count_by_kind_and_name_the_first_rows() -> None:
     ]
 
 
-def test_a_label_fits_as_long_as_it_needs_no_more_steps_than_there_are() -> None:
-    fits(steps=5, needed=5)
-    with pytest.raises(InputError, match=r"needs 6 steps, and 5 are left") as caught:
-        fits(steps=5, needed=6)
-    assert caught.value.kind == "too short for its label"
+def test_a_row_whose_source_shows_a_problem_is_not_looked_at() -> None:
+    findings = Findings()
+    bad = Row("r", None, number=2, problem=InputError("no target", "has none"))
+    good, _ = usable([bad, Row("s", None, number=4)], examine_even, findings)
+    assert [row.id for row in good] == ["s"]
+    assert findings.problems == [(bad, "no target", "has none")]
 
 
-def test_examine_whole_names_what_a_trained_pipeline_could_not_use(trained_run: Path, tmp_path: Path) -> None:
-    pipeline = Pipeline.load(trained_run)
-    good = tmp_path / "good.wav"
-    soundfile.write(good, np.full(8000, 0.1), 8000)
-    (tmp_path / "text.wav").write_text("no audio")
-    examine_whole(Row("good", AudioSpan(good), "ab c"), pipeline)
-    for row, kind in [
-        (Row("1", AudioSpan(tmp_path / "gone.wav"), "a"), "missing"),
-        (Row("2", AudioSpan(tmp_path / "text.wav"), "a"), "undecodable"),
-        (Row("3", AudioSpan(good), "xyz"), "unknown character"),
-        (Row("4", AudioSpan(good), 5), "bad value"),
-        (Row("5", AudioSpan(good), "abc" * 20), "too short for its label"),  # 60 letters, and 51 frames in a second
-        (Row("6", AudioSpan(good, 2.0), "a"), "bad value"),
-    ]:
-        with pytest.raises(InputError) as caught:
-            examine_whole(row, pipeline)
-        assert caught.value.kind == kind
+def test_json_names_every_row() -> None:
+    findings = Findings(rows=9)
+    for number in range(1, 8):
+        findings.add(Row(f"r{number}", None, number=number), InputError("late", f"too late {number}"))
+        findings.warn(Row(f"r{number}", None, number=number), "odd", f"odd {number}")
+    record = findings.to_json()
+    assert (record["rows"], record["usable"]) == (9, 2)
+    for level, kind in (("errors", "late"), ("warnings", "odd")):
+        (found,) = record[level]
+        assert (found["kind"], found["count"]) == (kind, 7)
+        assert [(row["row"], row["id"]) for row in found["rows"]] == [(n, f"r{n}") for n in range(1, 8)]
+
+
+def test_warnings_are_lines_of_their_own_and_end_nothing() -> None:
+    findings = Findings(rows=2)
+    findings.warn(Row("r", None, number=1, source="rows.tsv"), "odd", "is odd")
+    assert findings.lines() == []
+    assert findings.warning_lines() == ["odd: 1 of 2 rows", "  rows.tsv, row 1 (r): is odd"]
+    findings.enforce(0.0)

@@ -1,0 +1,117 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from seqpipe.data.check import Part, read_part
+from seqpipe.data.checks.part import content_hash
+from seqpipe.features.chain import FeatureChain
+from seqpipe.features.log_mel import LogMel
+from seqpipe.features.waveform import Waveform
+from seqpipe.recipe import DataConfig
+
+RATE = 8000
+
+
+@pytest.fixture
+def features() -> FeatureChain:
+    return FeatureChain(stages=[Waveform.configure(sample_rate=RATE), LogMel.configure(n_mels=12)])
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """One recording of each sort, and rows.tsv."""
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, RATE).astype(np.float32)
+    files = {
+        "good.wav": noise,
+        "same.flac": noise,
+        "nan.wav": np.where(np.arange(RATE) == 400, np.nan, noise),
+        "zero.wav": np.zeros(RATE),
+        "hum.wav": np.full(RATE, 0.25),
+        "loud.wav": np.clip(10 * noise, -1, 1),
+        "none.wav": noise[:0],
+        "long.wav": np.tile(noise, 4),
+        "cut.wav": noise,
+        "half.flac": noise,
+    }
+    for name, samples in files.items():
+        soundfile.write(tmp_path / name, samples, RATE, subtype="FLOAT" if name == "nan.wav" else "PCM_16")
+    soundfile.write(tmp_path / "low.wav", noise[: RATE // 2], RATE // 2)
+    for name in ("cut.wav", "half.flac"):
+        (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:9000])
+    (tmp_path / "text.wav").write_text("no audio")
+    names = [*files, "low.wav", "text.wav", "gone.wav"]
+    lines = [f"{name}\t{'' if name == 'same.flac' else 'ab'}" for name in names]
+    (tmp_path / "rows.tsv").write_text("\n".join(["path\ttext", *lines]) + "\n")
+    return tmp_path
+
+
+def kinds(part: Part) -> dict[str, str]:
+    return {row.id: kind for row, kind, _ in part.findings.problems}
+
+
+def test_every_kind_of_bad_input_is_told_apart(folder: Path, features: FeatureChain) -> None:
+    part = read_part("train", "rows.tsv", DataConfig(), features, root=folder, longest=3.0)
+    cut = kinds(part)
+    assert cut.pop("half.flac") in ("truncated", "undecodable")
+    assert cut == {
+        "same.flac": "no target",
+        "nan.wav": "non-finite",
+        "none.wav": "empty",
+        "long.wav": "too long",
+        "cut.wav": "truncated",
+        "text.wav": "undecodable",
+        "gone.wav": "missing",
+    }
+    assert [row.id for row in part.rows] == ["good.wav", "zero.wav", "hum.wav", "loud.wav", "low.wav"]
+    assert part.lengths == [RATE] * 5
+    assert [(row.id, kind) for row, kind, _ in part.findings.warnings] == [
+        ("zero.wav", "silent"),
+        ("hum.wav", "silent"),
+        ("loud.wav", "clipped"),
+        ("low.wav", "lower sample rate"),
+    ]
+    said = dict(zip(cut, part.findings.problems, strict=False))
+    assert len(said) == 7
+    assert "the input has 4 s; data.longest allows 3 s" in next(
+        m for r, _, m in part.findings.problems if "long" in r.id
+    )
+
+
+def test_headers_alone_show_less_and_give_the_same_lengths(folder: Path, features: FeatureChain) -> None:
+    part = read_part("train", "rows.tsv", DataConfig(check="headers"), features, root=folder)
+    whole = read_part("train", "rows.tsv", DataConfig(), features, root=folder)
+    assert kinds(part) == {
+        "same.flac": "no target",
+        "none.wav": "empty",
+        "cut.wav": "truncated",
+        "text.wav": "undecodable",
+        "gone.wav": "missing",
+    }
+    lengths = dict(zip([row.id for row in part.rows], part.lengths, strict=True))
+    assert all(lengths[row.id] == length for row, length in zip(whole.rows, whole.lengths, strict=True))
+    assert all(look.content is None for look in part.looks)
+    assert part.findings.warnings == []
+
+
+def test_content_is_what_is_heard_not_the_file(folder: Path, features: FeatureChain) -> None:
+    (folder / "two.tsv").write_text("path\ttext\ngood.wav\ta\nsame.flac\tb\nloud.wav\tc\n")
+    first, second, third = read_part("train", "two.tsv", DataConfig(), features, root=folder).looks
+    assert first.content == second.content != third.content
+
+
+def test_contents_differ_in_values_shapes_and_types() -> None:
+    values = [
+        torch.zeros(4),
+        torch.zeros(2, 2),
+        torch.zeros(4, dtype=torch.int64),
+        torch.tensor([0.0, 0.0, 0.0, 1e-30]),
+        np.zeros(3, dtype=np.float32),
+        "zeros",
+        b"zero",
+        ["zeros"],
+    ]
+    assert len({content_hash(value) for value in values}) == len(values)
+    assert content_hash(torch.arange(6).reshape(2, 3).T) == content_hash(torch.arange(6).reshape(2, 3).T.contiguous())
