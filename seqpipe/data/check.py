@@ -81,4 +81,6 @@ def _shown(amount: float, unit: str) -> str:
 def _total(amount: float, unit: str) -> str:
     if unit != "second":
         return f"{amount:g} {unit}s"
+    if amount < 120:
+        return f"{amount:.1f} s"
     return f"{amount / 3600:.1f} h" if amount >= 7200 else f"{amount / 60:.1f} min"
