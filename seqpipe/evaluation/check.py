@@ -84,25 +84,12 @@ def check_command(target: str, reader: str | None, overrides: Sequence[str], *, 
         print(json.dumps(_record(found, recipe, usable), ensure_ascii=False))
         return usable
     for number, (name, findings) in enumerate(found.items()):
-        print("\n".join([*([""] if number else []), *render(name, findings)]))
+        print(("\n" if number else "") + findings.report(name))
     if missing:
         print(f"\ntest: {recipe.data.test} is not there, so it was not looked at")
     if recipe.data.check == "headers":
         print("\nonly headers were read, not what is in the inputs (data.check)")
     return usable
-
-
-def render(name: str, findings: Findings, most: int = 5) -> list[str]:
-    """The findings of a part, as lines for people."""
-    good = findings.rows - len(findings.problems)
-    lines = [f"{name}: {good} of {findings.rows} rows can be used", *(f"  {line}" for line in findings.summary)]
-    for title, found in (
-        (f"can't be used: {len(findings.problems)}", findings.lines(most)),
-        (f"warnings: {len(findings.warnings)}, on rows that are used", findings.warning_lines(most)),
-    ):
-        if found:
-            lines += [f"  {title}", *(f"    {line}" for line in found)]
-    return lines
 
 
 def _record(found: dict[str, Findings], recipe: Recipe, usable: bool) -> dict[str, Any]:

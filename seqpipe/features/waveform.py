@@ -74,7 +74,7 @@ class Waveform(Stage):
             return _resampled_length(stop - start, file.samplerate, self.sample_rate)
 
     def suspicions(self, raw: Any, prepared: Tensor) -> list[tuple[str, str]]:
-        """``silent``, ``clipped``, ``lower sample rate``."""
+        """``silent``, ``clipped``, ``lower sample rate``, ``shorter than its span``."""
         found = []
         low, high = float(prepared.min()), float(prepared.max())
         if high - low <= SILENCE:
@@ -86,8 +86,12 @@ class Waveform(Stage):
         if isinstance(raw, dict):
             rate = int(raw["sampling_rate"])
         else:
-            with _open(_span(raw)) as file:
+            span = _span(raw)
+            with _open(span) as file:
                 rate = file.samplerate
+                seconds = file.frames / rate
+            if span.end is not None and span.end > seconds + 0.05:  # ends are often rounded
+                found.append(("shorter than its span", f"{span}: the file ends at {seconds:.2f} s"))
         if rate < self.sample_rate:
             found.append(
                 ("lower sample rate", f"{_name(raw)}: {rate} Hz; the recipe's {self.sample_rate} Hz add empty bands")

@@ -104,7 +104,7 @@ def test_columns_of_spans_that_the_recipe_does_not_read_are_told(tmp_path: Path)
     text = "path\ttext\tstart\tend\na.wav\tx\t0\t1\n"
     (row,) = rows_of(tmp_path / "rows.tsv", text)
     assert "has columns start and end" in (unread_spans(row, DataConfig()) or "")
-    assert unread_spans(row, DataConfig(start="start")) is None
+    assert unread_spans(row, DataConfig(end="end")) is None
     (row,) = rows_of(tmp_path / "rows.tsv", "path\ttext\na.wav\tx\n")
     assert unread_spans(row, DataConfig()) is None
 

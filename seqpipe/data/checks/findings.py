@@ -48,6 +48,18 @@ class Findings:
         """Counts of the warnings by kind, and the first rows of each."""
         return _lines(self.warnings, self.rows, most)
 
+    def report(self, name: str, most: int = 5) -> str:
+        """All of it as text for people: the summary, then problems and warnings with the first rows of each kind."""
+        good = self.rows - len(self.problems)
+        lines = [f"{name}: {good} of {self.rows} rows can be used", *(f"  {line}" for line in self.summary)]
+        for title, found in (
+            (f"can't be used: {len(self.problems)}", self.lines(most)),
+            (f"warnings: {len(self.warnings)}, on rows that are used", self.warning_lines(most)),
+        ):
+            if found:
+                lines += [f"  {title}", *(f"    {line}" for line in found)]
+        return "\n".join(lines)
+
     def enforce(self, most_share: float) -> None:
         """End with an error if more than this share of the rows is bad.
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from seqpipe.data.checks.findings import Findings, usable
 from seqpipe.data.checks.labels import encode_label
 from seqpipe.data.rows import Row
-from seqpipe.data.source import read_rows
+from seqpipe.data.source import read_rows, unread_spans
 from seqpipe.errors import InputError
 from seqpipe.features.chain import FeatureChain
 from seqpipe.recipe import DataConfig
@@ -116,6 +116,8 @@ def read_part(
     part = Part(name, source, [], [])
     whole = config.check == "full"
     part.rows, part.looks = usable(watch(rows), lambda row: _look(row, features, longest, whole), part.findings)
+    if part.rows and (message := unread_spans(part.rows[0], config)):
+        part.findings.warn(part.rows[0], "spans not read", message)
     for row, look in zip(part.rows, part.looks, strict=True):
         for kind, message in look.suspicions:
             part.findings.warn(row, kind, message)

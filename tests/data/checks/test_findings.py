@@ -74,6 +74,23 @@ def test_json_names_every_row() -> None:
         assert [(row["row"], row["id"]) for row in found["rows"]] == [(n, f"r{n}") for n in range(1, 8)]
 
 
+def test_a_report_says_what_can_be_used_and_what_is_wrong() -> None:
+    findings = Findings(rows=3, summary=["2 different targets"])
+    assert findings.report("dev") == "dev: 3 of 3 rows can be used\n  2 different targets"
+    findings.add(Row("r1", None, number=1, source="d.tsv"), InputError("late", "too late"))
+    findings.warn(Row("r2", None, number=2, source="d.tsv"), "odd", "is odd")
+    assert findings.report("dev").splitlines() == [
+        "dev: 2 of 3 rows can be used",
+        "  2 different targets",
+        "  can't be used: 1",
+        "    late: 1 of 3 rows",
+        "      d.tsv, row 1 (r1): too late",
+        "  warnings: 1, on rows that are used",
+        "    odd: 1 of 3 rows",
+        "      d.tsv, row 2 (r2): is odd",
+    ]
+
+
 def test_warnings_are_lines_of_their_own_and_end_nothing() -> None:
     findings = Findings(rows=2)
     findings.warn(Row("r", None, number=1, source="rows.tsv"), "odd", "is odd")

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ from seqpipe.data.checks.part import content_hash
 from seqpipe.features.chain import FeatureChain
 from seqpipe.features.log_mel import LogMel
 from seqpipe.features.waveform import Waveform
+from seqpipe.randomness import Draw
 from seqpipe.recipe import DataConfig
+from seqpipe.stage import Stage
 
 RATE = 8000
 
@@ -112,3 +115,39 @@ def test_contents_differ_in_values_shapes_and_types() -> None:
     ]
     assert len({content_hash(value) for value in values}) == len(values)
     assert content_hash(torch.arange(6).reshape(2, 3).T) == content_hash(torch.arange(6).reshape(2, 3).T.contiguous())
+
+
+class SeriesInput(Stage):
+    """Numbers that stand in the manifest: an input that is no sound."""
+
+    role = "features"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.output_size = 1
+
+    def prepare(self, raw: Any, draw: Draw | None) -> torch.Tensor:
+        return torch.tensor(raw, dtype=torch.float32).reshape(-1, 1)
+
+    def measure(self, raw: Any) -> int:
+        return len(raw)
+
+
+def test_inputs_that_are_no_sound_are_looked_at_too(tmp_path: Path) -> None:
+    inputs = ["[1, 2, 3]", "[]", "[1, NaN, 2]", "[4, 4, 4]", "[3, 2, 1]", "[1, 2, 3, 4, 5]"]
+    lines = [f'{{"series": {series}, "text": "ab"}}' for series in inputs]
+    (tmp_path / "rows.jsonl").write_text("\n".join(lines) + "\n")
+    config = DataConfig(input="series")
+    part = read_part("train", "rows.jsonl", config, FeatureChain(stages=["SeriesInput"]), root=tmp_path, longest=4)
+    assert kinds(part) == {"2": "empty", "3": "non-finite", "6": "too long"}
+    assert [(row.id, kind) for row, kind, _ in part.findings.warnings] == [("4", "constant")]
+    assert part.lengths == [3, 3, 3]
+    assert len({look.content for look in part.looks}) == 3
+
+
+def test_spans_that_are_not_read_or_end_behind_the_file_are_told(folder: Path, features: FeatureChain) -> None:
+    (folder / "spans.tsv").write_text("path\ttext\tend\ngood.wav\ta\t0.5\ngood.wav\tb\t1.03\ngood.wav\tc\t1.5\n")
+    part = read_part("train", "spans.tsv", DataConfig(), features, root=folder)
+    assert [(row.number, kind) for row, kind, _ in part.findings.warnings] == [(1, "spans not read")]
+    part = read_part("train", "spans.tsv", DataConfig(end="end"), features, root=folder)
+    assert [(row.number, kind) for row, kind, _ in part.findings.warnings] == [(3, "shorter than its span")]
