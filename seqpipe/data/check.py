@@ -43,6 +43,7 @@ def compare(parts: Sequence[Part], pipeline: Any, config: DataConfig) -> None:
         return _shown(pipeline.features.amount(torch.tensor(length)), pipeline.features.unit)
 
     for part in parts:
+        part.findings.numbers["source"] = part.rows[0].source
         amounts = [pipeline.features.amount(torch.tensor(length)) for length in part.lengths]
         part.findings.numbers["length"] = {
             "unit": pipeline.features.unit,

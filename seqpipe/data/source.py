@@ -144,8 +144,8 @@ def unread_spans(row: Row, config: DataConfig) -> str | None:
     if not found:
         return None
     return (
-        f"has {'columns' if len(found) > 1 else 'a column'} {' and '.join(found)}, and the recipe names no data.start and "
-        "data.end, so whole files are read"
+        f"has {'columns' if len(found) > 1 else 'a column'} {' and '.join(found)}, "
+        "and the recipe names no data.start and data.end, so whole files are read"
     )
 
 

@@ -29,7 +29,7 @@ def compare_groups(parts: Sequence[Part], config: DataConfig) -> None:
             continue
         if not any(column in row.columns for row in part.rows):
             near = did_you_mean(column, part.rows[0].columns)
-            raise DataError(f"{part.source}: has no column {column} (data.group){near}")
+            raise DataError(f"{part.rows[0].source}: has no column {column} (data.group){near}")
         groups = Counter(_group(row, column) for row in part.rows)
         groups.pop(None, None)
         shared = {}
