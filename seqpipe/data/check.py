@@ -39,23 +39,26 @@ def compare(parts: Sequence[Part], pipeline: Any, config: DataConfig) -> None:
     if not parts:
         return
 
+    unit = pipeline.features.unit
+    scale = pipeline.features.amount(torch.ones(1))
+
     def show(length: int) -> str:
-        return _shown(pipeline.features.amount(torch.tensor(length)), pipeline.features.unit)
+        return _shown(scale * length, unit)
 
     for part in parts:
+        lengths = np.array(part.lengths)
+        shortest, median, longest = lengths.min(), np.median(lengths), lengths.max()
         part.findings.numbers["source"] = part.rows[0].source
-        amounts = [pipeline.features.amount(torch.tensor(length)) for length in part.lengths]
         part.findings.numbers["length"] = {
-            "unit": pipeline.features.unit,
-            **{
-                name: round(float(function(amounts)), 4)
-                for name, function in (("total", sum), ("shortest", min), ("median", np.median), ("longest", max))
-            },
+            "unit": unit,
+            "total": round(scale * int(lengths.sum()), 4),
+            "shortest": round(scale * int(shortest), 4),
+            "median": round(scale * float(median), 4),
+            "longest": round(scale * int(longest), 4),
         }
-        lengths = part.lengths
         part.findings.summary.append(
-            f"{_total(sum(amounts), pipeline.features.unit)}: shortest {show(min(lengths))}, "
-            f"median {show(int(np.median(lengths)))}, longest {show(max(lengths))}"
+            f"{_total(scale * int(lengths.sum()), unit)}: shortest {show(int(shortest))}, "
+            f"median {show(int(median))}, longest {show(int(longest))}"
         )
     compare_classes(parts)
     for part in parts:

@@ -6,7 +6,7 @@ import io
 import reprlib
 import stat
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, BinaryIO
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from seqpipe.data.rows import AudioSpan
 from seqpipe.errors import InputError
-from seqpipe.features.riff import missing_bytes
+from seqpipe.features.truncation import lacks_end, missing_bytes
 from seqpipe.randomness import Draw
 from seqpipe.sequence import PaddedSequence
 from seqpipe.stage import Stage
@@ -74,7 +74,7 @@ class Waveform(Stage):
             return _resampled_length(stop - start, file.samplerate, self.sample_rate)
 
     def suspicions(self, raw: Any, prepared: Tensor) -> list[tuple[str, str]]:
-        """``silent``, ``clipped``, ``lower sample rate``, ``shorter than its span``."""
+        """``silent``, ``clipped``, ``lower sample rate``, ``shorter than its span``, ``no end of stream``."""
         found = []
         low, high = float(prepared.min()), float(prepared.max())
         if high - low <= SILENCE:
@@ -92,6 +92,9 @@ class Waveform(Stage):
                 seconds = file.frames / rate
             if span.end is not None and span.end > seconds + 0.05:  # ends are often rounded
                 found.append(("shorter than its span", f"{span}: the file ends at {seconds:.2f} s"))
+            with _bytes(span.source) as content:
+                if lacks_end(content):
+                    found.append(("no end of stream", f"{span}: the Ogg stream breaks off; was the file cut?"))
         if rate < self.sample_rate:
             found.append(
                 ("lower sample rate", f"{_name(raw)}: {rate} Hz; the recipe's {self.sample_rate} Hz add empty bands")
@@ -160,7 +163,7 @@ def _open(span: AudioSpan) -> Any:
         if status.st_size == 0:
             raise InputError("empty", f"{source}: the file is empty (0 bytes)")
     try:
-        with source.open("rb") if isinstance(source, Path) else io.BytesIO(source) as file:
+        with _bytes(source) as file:
             cut = missing_bytes(file)
     except OSError as error:
         raise InputError("unreadable", f"{source!s}: {error.strerror or error}") from None
@@ -172,6 +175,10 @@ def _open(span: AudioSpan) -> Any:
         return soundfile.SoundFile(io.BytesIO(source) if isinstance(source, bytes) else source)
     except soundfile.LibsndfileError as error:
         raise InputError("undecodable", f"{span}: is not audio that can be decoded ({error.error_string})") from None
+
+
+def _bytes(source: Path | bytes) -> BinaryIO:
+    return io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")
 
 
 def _frames(span: AudioSpan, rate: int, frames: int) -> tuple[int, int]:

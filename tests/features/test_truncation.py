@@ -7,14 +7,14 @@ import pytest
 import soundfile
 
 from seqpipe.errors import InputError
-from seqpipe.features.riff import SLACK, missing_bytes
+from seqpipe.features.truncation import SLACK, lacks_end, missing_bytes
 from seqpipe.features.waveform import Waveform
 
 
-def wav(subtype: str = "PCM_16") -> bytes:
+def wav(subtype: str = "PCM_16", kind: str = "WAV") -> bytes:
     """One second of noise."""
     file = io.BytesIO()
-    soundfile.write(file, np.random.default_rng(0).uniform(-1, 1, 8000), 8000, subtype=subtype, format="WAV")
+    soundfile.write(file, np.random.default_rng(0).uniform(-1, 1, 8000), 8000, subtype=subtype, format=kind)
     return file.getvalue()
 
 
@@ -24,9 +24,18 @@ def promising(content: bytes, size: int) -> bytes:
     return content[:place] + struct.pack("<I", size) + content[place + 4 :]
 
 
-@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT", "ULAW", "MS_ADPCM"])
-def test_a_whole_file_misses_nothing_and_a_cut_one_does(subtype: str) -> None:
-    content = wav(subtype)
+@pytest.mark.parametrize(
+    ("subtype", "kind"),
+    [
+        *((subtype, "WAV") for subtype in ("PCM_16", "PCM_24", "FLOAT", "ULAW", "MS_ADPCM")),
+        ("PCM_16", "WAVEX"),
+        ("PCM_16", "AIFF"),
+        ("FLOAT", "AIFF"),
+        ("PCM_16", "AU"),
+    ],
+)
+def test_a_whole_file_misses_nothing_and_a_cut_one_does(subtype: str, kind: str) -> None:
+    content = wav(subtype, kind)
     assert missing_bytes(io.BytesIO(content)) is None
     held, promised = missing_bytes(io.BytesIO(content[: len(content) // 2])) or (0, 0)
     assert 0 < held < promised <= len(content)
@@ -66,3 +75,27 @@ def test_a_cut_recording_is_refused_by_name(tmp_path: Path) -> None:
             with pytest.raises(InputError, match=r"ends after 10000 of the 16000 bytes") as caught:
                 look(raw)
             assert caught.value.kind == "truncated"
+
+
+@pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+def test_an_ogg_file_has_its_end_unless_it_was_cut_anywhere(subtype: str) -> None:
+    content = wav(subtype, "OGG")
+    assert not lacks_end(io.BytesIO(content))
+    for kept in (len(content) - 1, len(content) - 100, len(content) // 2, 200, 20, 5):
+        assert lacks_end(io.BytesIO(content[:kept]))
+
+
+def test_only_ogg_files_have_such_an_end() -> None:
+    for content in (wav(), wav(kind="FLAC"), b"", b"Ogg"):
+        assert not lacks_end(io.BytesIO(content))
+
+
+def test_a_cut_ogg_file_is_suspicious_and_can_be_read(tmp_path: Path) -> None:
+    content = wav("VORBIS", "OGG")
+    stage = Waveform(sample_rate=8000)
+    for kept in (len(content), len(content) - 2000):
+        raw = tmp_path / "a.ogg"
+        raw.write_bytes(content[:kept])
+        for given in (raw, raw.read_bytes()):
+            kinds = [kind for kind, _ in stage.suspicions(given, stage.prepare(given, None))]
+            assert ("no end of stream" in kinds) == (kept < len(content))
