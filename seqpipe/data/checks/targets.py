@@ -73,7 +73,7 @@ def _find_missing(part: Part, table: Counter[str], train_table: Counter[str], tr
         part.findings.warn(first[name], "target not in train", f"no training row has the target {name!r}")
     # A small part can't hold every class.
     if len(part.rows) >= 3 * len(train_table):
-        for name in sorted(train_table.keys() - table.keys()):
+        for name in sorted(name for name in train_table.keys() - table.keys() if train_table[name] >= FEW_ROWS):
             train.findings.warn(
                 first[name],
                 f"target not in {part.name}",
