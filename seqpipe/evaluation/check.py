@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from seqpipe.data.check import Findings, Part, compare, read_part
-from seqpipe.data.rows import Row
 from seqpipe.data.source import MANIFEST_SUFFIXES, data_root, is_there
 from seqpipe.errors import ConfigError, DataError
 from seqpipe.pipeline import Pipeline
@@ -43,7 +41,7 @@ def check(recipe: Recipe, source: str | None = None, *, progress: bool = False) 
             pipeline.features,
             root=folder,
             longest=config.longest if name == "train" else None,
-            watch=lambda rows: _watched(rows, name) if progress else rows,
+            progress=progress,
         )
 
     # First, since it is what was asked for: if it isn't there, nothing else matters.
@@ -98,13 +96,3 @@ def _record(found: dict[str, Findings], recipe: Recipe, usable: bool) -> dict[st
         "check": recipe.data.check,
         "parts": {name: findings.to_json() for name, findings in found.items()},
     }
-
-
-def _watched(rows: list[Row], name: str) -> Iterable[Row]:
-    """The rows, with a bar on standard error while they are gone through, if that is a terminal."""
-    if not sys.stderr.isatty():
-        return rows
-    from rich.console import Console
-    from rich.progress import track
-
-    return track(rows, description=f"reading {name}", console=Console(stderr=True), transient=True)

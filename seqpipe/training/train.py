@@ -83,7 +83,7 @@ def train(
         torch.set_num_threads(config.threads)
     checkpoint = open_run_directory(out, resume=resume)
     epochs_before = finished_epochs(checkpoint) if checkpoint else 0
-    pipeline, training, dev = prepare_training(recipe, out if checkpoint else None, notice)
+    pipeline, training, dev = prepare_training(recipe, out if checkpoint else None, notice, progress=not quiet)
     allowed = int(recipe.data.max_bad_share * len(training.rows))
     module = PipelineModule(pipeline, config, training.rows, dev.rows, allowed, notice)
     saving = SaveModel(out, pipeline.head.main_score, keep_best=config.keep == "best" and bool(dev.rows))
@@ -143,20 +143,19 @@ def train(
     return metrics
 
 
-def prepare_training(recipe: Recipe, saved: Path | None, notice: Notice = say) -> tuple[Pipeline, _Data, _Data]:
+def prepare_training(
+    recipe: Recipe, saved: Path | None, notice: Notice = say, *, progress: bool = False
+) -> tuple[Pipeline, _Data, _Data]:
     """Read and check the rows, and let the pipeline learn from them (or load what it learnt, from ``saved``)."""
     config = recipe.data
     if config.train is None:
         raise ConfigError("data.train is required: the source of the training rows")
     pipeline, root = Pipeline(recipe), data_root(config)
-    train = read_part("train", config.train, config, pipeline.features, root=root, longest=config.longest)
+    reading = {"features": pipeline.features, "root": root, "progress": progress}
+    train = read_part("train", config.train, config, longest=config.longest, **reading)
     if not train.rows:
         train.findings.enforce(config.max_bad_share)
         raise DataError(f"{config.train}: holds no rows that can be used")
-    parts = [train]
-    if config.dev is not None:
-        parts.append(read_part("dev", config.dev, config, pipeline.features, root=root))
-        parts[-1].findings.enforce(0.0)  # the score of a part of dev would mislead
     if saved is not None:
         pipeline = Pipeline.load(saved)
         if pipeline.recipe.pipeline != recipe.pipeline:
@@ -172,13 +171,18 @@ def prepare_training(recipe: Recipe, saved: Path | None, notice: Notice = say) -
     train.findings.enforce(config.max_bad_share)
     for line in train.findings.lines():
         notice(f"left out of training: {line}")
-    for part in parts[1:]:  # a row of dev whose text can't be spelt is scored all the same
-        part.encode(pipeline, refuse=lambda row, error: notice(f"scored without a loss: {row.where}: {error}"))
+    parts = [train]
+    if config.dev is not None:
+        dev = read_part("dev", config.dev, config, **reading)
+        dev.findings.enforce(0.0)  # the score of a part of dev would mislead
+        # A row whose text can't be spelt is scored all the same.
+        dev.encode(pipeline, refuse=lambda row, error: notice(f"scored without a loss: {row.where}: {error}"))
+        parts.append(dev)
     compare(parts, pipeline, config)
     for line in warning_lines(parts):
         notice(f"suspicious: {line}")
-    training, *dev = [_Data(part.rows, part.targets, part.lengths) for part in parts]
-    return pipeline, training, dev[0] if dev else _Data([], [], [])
+    data = [_Data(part.rows, part.targets, part.lengths) for part in parts]
+    return pipeline, data[0], data[1] if len(data) > 1 else _Data([], [], [])
 
 
 def _early_stopping(config: TrainingConfig, main_score: str) -> list[lightning.Callback]:

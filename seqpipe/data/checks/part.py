@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,14 +14,12 @@ from torch import Tensor
 
 from seqpipe.data.checks.findings import Findings, usable
 from seqpipe.data.checks.labels import encode_label
+from seqpipe.data.checks.watching import watched
 from seqpipe.data.rows import Row
 from seqpipe.data.source import read_rows, unread_spans
 from seqpipe.errors import InputError
 from seqpipe.features.chain import FeatureChain
 from seqpipe.recipe import DataConfig
-
-Watch = Callable[[list[Row]], Iterable[Row]]
-"""Hands the rows on, one at a time; may show how far it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +94,7 @@ def read_part(
     *,
     root: Path | None = None,
     longest: float | None = None,
-    watch: Watch = iter,
+    progress: bool = False,
 ) -> Part:
     """Read the rows of a source, and look at each input: ``data.check`` says how closely.
 
@@ -107,7 +105,7 @@ def read_part(
         features: whose first stage reads the inputs; needs no fitting.
         root: what a relative source is relative to.
         longest: a longer input can't be used; in seconds for audio, else in steps.
-        watch: goes through the rows.
+        progress: show it on standard error, if that is a terminal.
 
     Raises:
         DataError: the source can't be opened, or lacks a column.
@@ -115,7 +113,9 @@ def read_part(
     rows = list(read_rows(source, config, reads_files=features.first.reads_files, root=root))
     part = Part(name, source, [], [])
     whole = config.check == "full"
-    part.rows, part.looks = usable(watch(rows), lambda row: _look(row, features, longest, whole), part.findings)
+    part.rows, part.looks = usable(
+        watched(rows, name) if progress else rows, lambda row: _look(row, features, longest, whole), part.findings
+    )
     if part.rows and (message := unread_spans(part.rows[0], config)):
         part.findings.warn(part.rows[0], "spans not read", message)
     for row, look in zip(part.rows, part.looks, strict=True):
