@@ -84,6 +84,8 @@ class Part:
         self.rows, self.looks = [row for row, _, _ in kept], [look for _, look, _ in kept]
         self.targets = [target for _, _, target in kept]
         self.findings.problems.sort(key=lambda problem: problem[0].number)
+        unused = {row.number for row, _, _ in self.findings.problems}
+        self.findings.warnings = [warning for warning in self.findings.warnings if warning[0].number not in unused]
 
 
 def read_part(

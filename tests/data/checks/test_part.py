@@ -11,6 +11,7 @@ from seqpipe.data.checks.part import content_hash
 from seqpipe.features.chain import FeatureChain
 from seqpipe.features.log_mel import LogMel
 from seqpipe.features.waveform import Waveform
+from seqpipe.pipeline import Pipeline
 from seqpipe.randomness import Draw
 from seqpipe.recipe import DataConfig
 from seqpipe.stage import Stage
@@ -151,3 +152,21 @@ def test_spans_that_are_not_read_or_end_behind_the_file_are_told(folder: Path, f
     assert [(row.number, kind) for row, kind, _ in part.findings.warnings] == [(1, "spans not read")]
     part = read_part("train", "spans.tsv", DataConfig(end="end"), features, root=folder)
     assert [(row.number, kind) for row, kind, _ in part.findings.warnings] == [(3, "shorter than its span")]
+
+
+def test_targets_that_do_not_fit_are_dropped_or_kept_without_one(folder: Path, trained_run: Path) -> None:
+    pipeline = Pipeline.load(trained_run)
+    (folder / "odd.tsv").write_text("path\ttext\nzero.wav\txyz\ngood.wav\tab\nhum.wav\tc\n")
+    dropped, kept = (
+        read_part(name, "odd.tsv", DataConfig(), pipeline.features, root=folder) for name in ("train", "dev")
+    )
+    dropped.encode(pipeline)
+    assert kinds(dropped) == {"zero.wav": "unknown character"}
+    assert [row.id for row in dropped.rows] == ["good.wav", "hum.wav"]
+    assert len(dropped.looks) == len(dropped.targets) == 2
+    assert [row.id for row, _, _ in dropped.findings.warnings] == ["hum.wav"]  # of rows that are used alone
+    told: list[str] = []
+    kept.encode(pipeline, refuse=lambda row, error: told.append(f"{row.id} {error.kind}"))
+    assert told == ["zero.wav unknown character"]
+    assert [target is None for target in kept.targets] == [True, False, False]
+    assert kept.findings.problems == []
