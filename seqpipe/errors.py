@@ -39,7 +39,8 @@ class InputError(SeqpipeError, ValueError):
 
     Attributes:
         kind: a short fixed word for summaries: ``missing``, ``not a file``, ``unreadable``, ``undecodable``,
-            ``truncated``, ``empty``, ``non-finite``, ``unknown character``, ``too short for its label``, ``bad value``.
+            ``truncated``, ``empty``, ``non-finite``, ``too long``, ``no target``, ``unknown character``,
+            ``too short for its label``, ``bad value``.
     """
 
     def __init__(self, kind: str, message: str) -> None:

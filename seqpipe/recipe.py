@@ -74,6 +74,9 @@ class DataConfig(Section):
     id: str | None = Field(None, description="column that names a row in messages and results")
     start: str | None = Field(None, description="column of a span's start in the file, in seconds")
     end: str | None = Field(None, description="column of a span's end in the file, in seconds")
+    group: str | None = Field(None, description="column whose values should be in one part only, e.g. speaker")
+    longest: float | None = Field(None, gt=0, description="training row, in seconds (or steps); longer can't be used")
+    check: Literal["full", "headers"] = Field("full", description="what is read of each input before training")
     max_bad_share: float = Field(0.0, ge=0, le=1, description="of rows that can't be used; more end training")
 
 

@@ -7,7 +7,7 @@ import importlib
 import inspect
 import re
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -101,6 +101,30 @@ class Stage(nn.Module):
     def shortest_length(self, length: int) -> int:
         """The least length that any draw can make of an input; a label that fits into it always fits."""
         return length
+
+    # What `seqpipe check` asks
+
+    def suspicions(self, raw: Any, prepared: Any) -> list[tuple[str, str]]:
+        """What is odd about an input that can be used, as (a short fixed kind, a message); asked of the first stage.
+
+        Args:
+            raw: the input.
+            prepared: what `prepare` made of it, without a draw.
+        """
+        if isinstance(prepared, Tensor) and prepared.is_floating_point() and len(prepared) > 1:
+            step = prepared[0].flatten().tolist()
+            if bool((prepared == prepared[:1]).all()):
+                return [
+                    ("constant", f"all its {len(prepared)} steps are equal ({', '.join(f'{x:g}' for x in step[:5])})")
+                ]
+        return []
+
+    def symbols(self, target: Any) -> Sequence[str] | None:
+        """The characters that a target is spelt in, if more input is expected for more of them; asked of the head.
+
+        None (the default) for a target that is one label, or as long as its input anyway.
+        """
+        return None
 
     # Where things are
 

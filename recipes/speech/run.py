@@ -21,8 +21,7 @@ def main(dataset: str, overrides: list[str]) -> None:
     out = Path("runs") / dataset
 
     for part, findings in seqpipe.check(recipe).items():
-        print(f"{part}: {findings.rows - len(findings.problems)} of {findings.rows} rows can be used")
-        print("\n".join(findings.lines()))
+        print(findings.report(part))
         findings.enforce(recipe.data.max_bad_share)
 
     metrics = seqpipe.train(recipe, out, resume=True)

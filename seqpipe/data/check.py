@@ -1,95 +1,90 @@
-"""Rows that can't be used, found before they cost a night."""
+"""Data problems, found before they cost a night: what ``seqpipe check`` and ``seqpipe train`` both do.
+
+Three steps, since a head learns its units between the first and the second: `read_part` looks at every input of a part,
+`Part.encode` at its targets, and `compare` at rows beside each other.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Any
 
-from torch import Tensor
+import numpy as np
+import torch
 
-from seqpipe.data.rows import Row
-from seqpipe.errors import DataError, InputError
+from seqpipe.data.checks.duplicates import find_duplicates, find_equal_ids
+from seqpipe.data.checks.findings import Findings, usable
+from seqpipe.data.checks.groups import compare_groups
+from seqpipe.data.checks.labels import encode_label, fits
+from seqpipe.data.checks.lengths import find_long_inputs, find_unusual_rates
+from seqpipe.data.checks.part import Part, read_part
+from seqpipe.data.checks.targets import compare_classes, find_rare_characters
+from seqpipe.recipe import DataConfig
 
-
-@dataclass
-class Findings:
-    """What is wrong with the rows of a source.
-
-    Attributes:
-        rows: how many were looked at.
-        problems: each bad row with its kind of problem and the message.
-    """
-
-    rows: int = 0
-    problems: list[tuple[Row, str, str]] = field(default_factory=list)
-
-    def add(self, row: Row, error: InputError) -> None:
-        """Note one bad row."""
-        self.problems.append((row, error.kind, str(error)))
-
-    def lines(self, most: int = 5) -> list[str]:
-        """Counts by kind, and the first rows of each."""
-        lines = []
-        for kind, count in Counter(kind for _, kind, _ in self.problems).most_common():
-            lines.append(f"{kind}: {count} of {self.rows} rows")
-            shown = [(row, message) for row, found, message in self.problems if found == kind][:most]
-            lines += [f"  {row.where}: {message}" for row, message in shown]
-            if count > most:
-                lines.append(f"  and {count - most} more")
-        return lines
-
-    def enforce(self, most_share: float) -> None:
-        """End with an error if more than this share of the rows is bad.
-
-        Raises:
-            DataError: with the counts and the first rows of each kind.
-        """
-        if self.rows and len(self.problems) / self.rows > most_share:
-            share = 100 * len(self.problems) / self.rows
-            raise DataError(
-                f"{len(self.problems)} of {self.rows} rows ({share:.2g} %) can't be used; data.max_bad_share allows "
-                f"{100 * most_share:g} %. Mend or remove them, or raise the share to leave them out:\n"
-                + "\n".join(self.lines())
-            )
+__all__ = ["Findings", "Part", "compare", "encode_label", "fits", "read_part", "usable", "warning_lines"]
 
 
-def usable(rows: Iterable[Row], examine: Callable[[Row], Any], findings: Findings) -> tuple[list[Row], list[Any]]:
-    """The rows that ``examine`` accepts, and what it returned for each; the others go to the findings."""
-    good, results = [], []
-    for row in rows:
-        findings.rows += 1
-        try:
-            results.append(examine(row))
-        except InputError as error:
-            findings.add(row, error)
-        else:
-            good.append(row)
-    return good, results
+def compare(parts: Sequence[Part], pipeline: Any, config: DataConfig) -> None:
+    """Look at rows beside each other, and add warnings and a summary to the findings of each part.
 
-
-def fits(steps: int, needed: int) -> None:
-    """Raise `InputError` if a label needs more encoded steps than its input leaves."""
-    if needed > steps:
-        raise InputError(
-            "too short for its label",
-            f"its label needs {needed} steps, and {steps} are left after features and front-end (at the fastest speed "
-            "perturbation); lower the front-end's time strides, or use larger units",
-        )
-
-
-def encode_label(row: Row, pipeline: Any, length: int) -> Tensor:
-    """A row's target as its head learns it.
+    Args:
+        parts: train first, the others after it; with rows that can be used. What is usual, is learnt from the first.
+        pipeline: fitted.
+        config: the recipe's ``data``.
 
     Raises:
-        InputError: it can't be spelt, or needs more steps than ``length`` prepared ones leave.
+        DataError: ``data.group`` names a column that is not there.
     """
-    target: Tensor = pipeline.head.encode_target(row.target)
-    fits(pipeline.shortest_encoded(length), pipeline.head.steps_needed(target))
-    return target
+    parts = [part for part in parts if part.rows]
+    if not parts:
+        return
+
+    unit = pipeline.features.unit
+    scale = pipeline.features.amount(torch.ones(1))
+
+    def show(length: int) -> str:
+        return _shown(scale * length, unit)
+
+    for part in parts:
+        lengths = np.array(part.lengths)
+        shortest, median, longest = lengths.min(), np.median(lengths), lengths.max()
+        part.findings.numbers["source"] = part.rows[0].source
+        part.findings.numbers["length"] = {
+            "unit": unit,
+            "total": round(scale * int(lengths.sum()), 4),
+            "shortest": round(scale * int(shortest), 4),
+            "median": round(scale * float(median), 4),
+            "longest": round(scale * int(longest), 4),
+        }
+        part.findings.summary.append(
+            f"{_total(scale * int(lengths.sum()), unit)}: shortest {show(int(shortest))}, "
+            f"median {show(int(median))}, longest {show(int(longest))}"
+        )
+    compare_classes(parts)
+    for part in parts:
+        find_rare_characters(part, pipeline.head)
+        if config.id:
+            find_equal_ids(part)
+    compare_groups(parts, config)
+    find_long_inputs(parts, show)
+    find_unusual_rates(parts, pipeline.head, show)
+    find_duplicates(parts)
+    for part in parts:
+        part.findings.warnings.sort(key=lambda warning: warning[0].number)
 
 
-def examine_whole(row: Row, pipeline: Any) -> None:
-    """Decode one row's input, encode its target and compare lengths; raises `InputError`."""
-    encode_label(row, pipeline, len(pipeline.features.prepare(row.input, None)))
+def warning_lines(parts: Sequence[Part], most: int = 3) -> list[str]:
+    """The warnings of all parts in short, for the beginning of a training: counts by kind and the first rows."""
+    return [f"{part.name}: {line}" for part in parts for line in part.findings.warning_lines(most)]
+
+
+def _shown(amount: float, unit: str) -> str:
+    return f"{amount:.2f} s" if unit == "second" else f"{amount:g} {unit}s"
+
+
+def _total(amount: float, unit: str) -> str:
+    if unit != "second":
+        return f"{amount:g} {unit}s"
+    if amount < 120:
+        return f"{amount:.1f} s"
+    return f"{amount / 3600:.1f} h" if amount >= 7200 else f"{amount / 60:.1f} min"

@@ -22,7 +22,8 @@ def read_folder(folder: Path, names: DataConfig) -> Iterator[tuple[int, dict[str
 
     Args:
         folder: searched with all folders in it.
-        names: of the columns; an id column gets the recording's path without its ending.
+        names: of the columns; an id column gets the recording's path without its ending. A recording without text has
+            None as target.
 
     Raises:
         DataError: the folder holds no recordings, or a text is not UTF-8.
@@ -34,6 +35,7 @@ def read_folder(folder: Path, names: DataConfig) -> Iterator[tuple[int, dict[str
         place = path.relative_to(folder)
         record: dict[str, Any] = {names.id: str(place.with_suffix(""))} if names.id else {}
         record[names.input] = str(place)
+        record[names.target] = None
         transcript = path.with_suffix(".txt")
         if transcript.is_file():
             try:

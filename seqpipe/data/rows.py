@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from seqpipe.errors import InputError
+
 
 @dataclass(frozen=True, slots=True)
 class AudioSpan:
@@ -40,6 +42,8 @@ class Row:
         number: its row in the source, counted from 1 (for a file with a header, after the header).
         source: what it was read from, for messages.
         columns: everything the source says about it.
+        problem: why it can't be used, where the source itself shows it (a start that is no number, no target); else
+            None. Whoever goes through rows treats it as an input that can't be read.
     """
 
     id: str
@@ -48,6 +52,7 @@ class Row:
     number: int = 0
     source: str = ""
     columns: Mapping[str, Any] = field(default_factory=dict)
+    problem: InputError | None = None
 
     @property
     def where(self) -> str:

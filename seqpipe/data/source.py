@@ -11,7 +11,7 @@ from seqpipe.data.folder import read_folder
 from seqpipe.data.hub import read_hub
 from seqpipe.data.manifest import read_manifest
 from seqpipe.data.rows import AudioSpan, Row
-from seqpipe.errors import DataError, did_you_mean
+from seqpipe.errors import DataError, InputError, did_you_mean
 from seqpipe.recipe import DataConfig
 
 _BY_SUFFIX = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".tsv": "tsv", ".parquet": "parquet"}
@@ -48,12 +48,13 @@ def read_rows(
         source: a manifest (jsonl, csv, tsv, parquet), a folder, or a data set (``hub:NAME[:CONFIGURATION][@SPLIT]``).
         config: says which column is what.
         reads_files: inputs are paths, relative to the manifest (or bytes, from a data set).
-        needs_target: a row without target is an error.
+        needs_target: a row without target has a `Row.problem`.
         needs_id: a source without the id column is an error; else its rows go by their inputs or numbers.
         root: what a relative ``source`` is relative to.
 
     Raises:
-        DataError: the source is missing, a column is missing (the nearest is named), or a row can't be read.
+        DataError: the source is missing, a column is missing (the nearest is named), or a row can't be told from the
+            others. What is wrong with one row alone becomes its `Row.problem`.
     """
     if source.startswith("hub:") or config.format == "hub":
         name = source.removeprefix("hub:")
@@ -103,7 +104,7 @@ def make_row(
     needs_target: bool,
     needs_id: bool,
 ) -> Row:
-    """One row from its columns; raises `DataError` if a column is missing or holds what the recipe can't mean."""
+    """One row from its columns; raises `DataError` if a column is missing (a target: in the first row)."""
     where = f"{source}, row {number}"
 
     def column(name: str, key: str) -> Any:
@@ -114,21 +115,38 @@ def make_row(
     value = column(config.input, "input")
     named_by = config.id if config.id and (needs_id or config.id in columns) else None
     row_id = str(column(named_by, "id")) if named_by else ""
+    problem: InputError | None = None
     if reads_files:
         row_id = row_id or (value if isinstance(value, str) else str(number))
-        span = [
-            _seconds(column(name, key), name, where) if name else None
-            for name, key in ((config.start, "start"), (config.end, "end"))
-        ]
-        value = _audio(value, base, span[0], span[1])
+        spans = [(column(name, key), name) for name, key in ((config.start, "start"), (config.end, "end")) if name]
+        try:
+            seconds = {name: _seconds(cell, name) for cell, name in spans}
+        except InputError as error:
+            value, problem = None, error
+        else:
+            value = _audio(value, base, seconds.get(config.start or ""), seconds.get(config.end or ""))
         if not named_by and isinstance(value, AudioSpan) and value.start:
             row_id = f"{row_id}@{value.start:g}"
     target = columns.get(config.target)
     if target is None and needs_target:
-        where += f" ({row_id})" if row_id else ""
-        column(config.target, "target")
-        raise DataError(f"{where}: the column {config.target} (data.target) is empty")
-    return Row(row_id or str(number), value, target, number, source, columns)
+        if config.target not in columns and number == 1:  # the wrong name for all rows, not one row without
+            where += f" ({row_id})" if row_id else ""
+            column(config.target, "target")
+        problem = problem or InputError("no target", f"has nothing in the column {config.target} (data.target)")
+    return Row(row_id or str(number), value, target, number, source, columns, problem)
+
+
+def unread_spans(row: Row, config: DataConfig) -> str | None:
+    """What to tell the user where a source has columns of spans that the recipe doesn't read; else None."""
+    if config.start or config.end or not isinstance(row.input, AudioSpan):
+        return None
+    found = [name for name in ("start", "end") if name in row.columns]
+    if not found:
+        return None
+    return (
+        f"has {'columns' if len(found) > 1 else 'a column'} {' and '.join(found)}, "
+        "and the recipe names no data.start and data.end, so whole files are read"
+    )
 
 
 def _audio(value: Any, base: Path, start: float | None, end: float | None) -> Any:
@@ -140,7 +158,7 @@ def _audio(value: Any, base: Path, start: float | None, end: float | None) -> An
     return AudioSpan(value, start or 0.0, end) if isinstance(value, (Path, bytes)) else value
 
 
-def _seconds(value: Any, name: str, where: str) -> float | None:
+def _seconds(value: Any, name: str) -> float | None:
     if value is None or value == "":
         return None
     try:
@@ -148,5 +166,5 @@ def _seconds(value: Any, name: str, where: str) -> float | None:
     except (TypeError, ValueError):
         seconds = math.nan
     if not math.isfinite(seconds) or seconds < 0:
-        raise DataError(f"{where}: {name} should be seconds, at least 0; received {value!r}")
+        raise InputError("bad value", f"{name} should be seconds, at least 0; received {value!r}")
     return seconds

@@ -2,69 +2,97 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from seqpipe.data.check import Findings, examine_whole, usable
-from seqpipe.data.rows import Row
-from seqpipe.data.source import MANIFEST_SUFFIXES, data_root, is_there, read_rows
+from seqpipe.data.check import Findings, Part, compare, read_part
+from seqpipe.data.source import MANIFEST_SUFFIXES, data_root, is_there
 from seqpipe.errors import ConfigError, DataError
 from seqpipe.pipeline import Pipeline
 from seqpipe.recipe import Recipe, load_recipe
 
 
-def check(recipe: Recipe, source: str | None = None) -> dict[str, Findings]:
-    """Decode every input, encode every target, and compare their lengths.
+def check(recipe: Recipe, source: str | None = None, *, progress: bool = False) -> dict[str, Findings]:
+    """Read every input, encode every target, and look at them beside each other.
 
     Args:
-        recipe: whose training rows give the vocabulary.
+        recipe: whose training rows give the vocabulary, and what is usual. Its ``data.check`` says whether inputs are
+            read whole, or their headers alone.
         source: looked at instead of the recipe's own train, dev and test parts.
+        progress: show it on standard error, if that is a terminal.
 
     Returns:
         What was found, by part (or source).
+
+    Raises:
+        DataError: a source can't be opened, lacks a column, or no training row can be used.
     """
-    root = data_root(recipe.data)
+    config = recipe.data
+    root = data_root(config)
     pipeline = Pipeline(recipe)
-    reads_files = pipeline.features.first.reads_files
 
-    def rows_of(part: str, folder: Path | None) -> list[Row]:
-        return list(read_rows(part, recipe.data, reads_files=reads_files, root=folder))
+    def read(name: str, part: str, folder: Path | None) -> Part:
+        return read_part(
+            name,
+            part,
+            config,
+            pipeline.features,
+            root=folder,
+            longest=config.longest if name == "train" else None,
+            progress=progress,
+        )
 
-    parts = {} if source is None else {source: rows_of(source, None)}
-    if recipe.data.train is None:
+    # First, since it is what was asked for: if it isn't there, nothing else matters.
+    looked_at = [] if source is None else [read(source, source, None)]
+    if config.train is None:
         raise ConfigError("data.train is required: its rows give the vocabulary")
-    findings = Findings()
-    train_rows, _ = usable(
-        rows_of(recipe.data.train, root), lambda row: pipeline.features.prepare(row.input, None).numel(), findings
-    )
-    if not train_rows:
-        raise DataError("\n".join([f"{recipe.data.train}: holds no rows that can be used", *findings.lines()]))
-    pipeline.fit(train_rows)
+    train = read("train", config.train, root)
+    if not train.rows:
+        raise DataError("\n".join([f"{config.train}: holds no rows that can be used", *train.findings.lines()]))
+    pipeline.fit(train.rows)
+    compared = [train]
     if source is None:
-        named = {name: getattr(recipe.data, name) for name in ("train", "dev", "test")}
-        parts = {
-            name: rows_of(part, root)
-            for name, part in named.items()
-            if part and (name != "test" or is_there(part, root))
-        }
-    found = {}
-    for name, rows in parts.items():
-        found[name] = Findings()
-        usable(rows, lambda row: examine_whole(row, pipeline), found[name])
-    return found
+        looked_at = [train]
+        for name, part in (("dev", config.dev), ("test", config.test)):
+            if part and (name != "test" or is_there(part, root)):
+                looked_at.append(read(name, part, root))
+        compared = looked_at
+    elif Path(source).resolve() != (root / config.train).resolve():
+        compared = [train, *looked_at]
+    else:
+        compared = looked_at  # the training rows themselves, which are not to be found in train a second time
+        looked_at[0].name = "train"
+    for each in {id(part): part for part in (train, *looked_at)}.values():
+        each.encode(pipeline)
+    compare(compared, pipeline, config)
+    return {source or found.name: found.findings for found in looked_at}
 
 
-def check_command(target: str, reader: str | None, overrides: Sequence[str]) -> bool:
+def check_command(target: str, reader: str | None, overrides: Sequence[str], *, as_json: bool = False) -> bool:
     """What the command line prints; whether all rows can be used."""
     if reader is None and Path(target).suffix.lower() in MANIFEST_SUFFIXES and Path(target).is_file():
         raise ConfigError(f"{target}: is a manifest, not a recipe; --recipe RECIPE says how to read it")
     recipe = load_recipe(reader or target, overrides)
-    found = check(recipe, target if reader else None)
-    for name, findings in found.items():
-        good = findings.rows - len(findings.problems)
-        print(f"{name}: {good} of {findings.rows} rows can be used")
-        for line in findings.lines():
-            print(f"  {line}")
-    if reader is None and recipe.data.test and "test" not in found:
-        print(f"test: {recipe.data.test} is not there, so it was not looked at")
-    return not any(findings.problems for findings in found.values())
+    found = check(recipe, target if reader else None, progress=True)
+    missing = reader is None and recipe.data.test and "test" not in found
+    usable = not any(findings.problems for findings in found.values())
+    if as_json:
+        print(json.dumps(_record(found, recipe, usable), ensure_ascii=False))
+        return usable
+    for number, (name, findings) in enumerate(found.items()):
+        print(("\n" if number else "") + findings.report(name))
+    if missing:
+        print(f"\ntest: {recipe.data.test} is not there, so it was not looked at")
+    if recipe.data.check == "headers":
+        print("\nonly headers were read, not what is in the inputs (data.check)")
+    return usable
+
+
+def _record(found: dict[str, Findings], recipe: Recipe, usable: bool) -> dict[str, Any]:
+    return {
+        "usable": usable,
+        "check": recipe.data.check,
+        "parts": {name: findings.to_json() for name, findings in found.items()},
+    }

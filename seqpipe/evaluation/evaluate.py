@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from seqpipe.data.rows import Row
-from seqpipe.data.source import data_root, is_there, read_rows
+from seqpipe.data.source import data_root, is_there, read_rows, unread_spans
 from seqpipe.errors import ConfigError, DataError, InputError
 from seqpipe.heads.error_rates import character_errors, confusions, word_alignment, word_errors
 from seqpipe.inference.predictor import Failure, Predictor, load
@@ -110,7 +110,7 @@ def evaluate(
         predictions=predictions,
         references=references,
         hypotheses=hypotheses,
-        notices=_unspellable(rows, pipeline.head),
+        notices=[*_spans(rows[0], pipeline.recipe), *_unspellable(rows, pipeline.head)],
     )
 
 
@@ -124,6 +124,12 @@ def _source(recipe: Any, data: str | None) -> tuple[str, Path | None]:
     if dev:
         return dev, root
     raise ConfigError("the run's recipe names neither a test nor a dev part; give --data SOURCE")
+
+
+def _spans(row: Row, recipe: Any) -> list[str]:
+    """Columns of spans that the run doesn't read."""
+    message = unread_spans(row, recipe.data)
+    return [f"{row.source}: {message}"] if message else []
 
 
 def _unspellable(rows: Sequence[Row], head: Any) -> list[str]:

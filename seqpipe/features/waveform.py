@@ -6,7 +6,7 @@ import io
 import reprlib
 import stat
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, BinaryIO
 
 import numpy as np
 import torch
@@ -16,9 +16,17 @@ from torch.nn import functional as F
 
 from seqpipe.data.rows import AudioSpan
 from seqpipe.errors import InputError
+from seqpipe.features.truncation import lacks_end, missing_bytes
 from seqpipe.randomness import Draw
 from seqpipe.sequence import PaddedSequence
 from seqpipe.stage import Stage
+
+SILENCE = 2.0**-14
+"""Between the lowest and the highest sample of a recording in which nothing is heard: two steps of 16 bit."""
+FULL_SCALE = 1 - 2.0**-15
+"""The highest sample of 16 bit."""
+CLIPPED_SHARE = 0.001
+"""Of the samples: in speech that was recorded well a few in a hundred thousand are at full scale."""
 
 
 class Waveform(Stage):
@@ -64,6 +72,34 @@ class Waveform(Stage):
         with _open(span) as file:
             start, stop = _frames(span, file.samplerate, file.frames)
             return _resampled_length(stop - start, file.samplerate, self.sample_rate)
+
+    def suspicions(self, raw: Any, prepared: Tensor) -> list[tuple[str, str]]:
+        """``silent``, ``clipped``, ``lower sample rate``, ``shorter than its span``, ``no end of stream``."""
+        found = []
+        low, high = float(prepared.min()), float(prepared.max())
+        if high - low <= SILENCE:
+            what = f"every sample is {low:g}" if high == low else f"its samples lie between {low:.2g} and {high:.2g}"
+            found.append(("silent", f"{_name(raw)}: {what}"))
+        clipped = float((prepared.abs() >= FULL_SCALE).float().mean()) if max(high, -low) >= FULL_SCALE else 0.0
+        if clipped > CLIPPED_SHARE:
+            found.append(("clipped", f"{_name(raw)}: {100 * clipped:.2g} % of its samples are at full scale or beyond"))
+        if isinstance(raw, dict):
+            rate = int(raw["sampling_rate"])
+        else:
+            span = _span(raw)
+            with _open(span) as file:
+                rate = file.samplerate
+                seconds = file.frames / rate
+            if span.end is not None and span.end > seconds + 0.05:  # ends are often rounded
+                found.append(("shorter than its span", f"{span}: the file ends at {seconds:.2f} s"))
+            with _bytes(span.source) as content:
+                if lacks_end(content):
+                    found.append(("no end of stream", f"{span}: the Ogg stream breaks off; was the file cut?"))
+        if rate < self.sample_rate:
+            found.append(
+                ("lower sample rate", f"{_name(raw)}: {rate} Hz; the recipe's {self.sample_rate} Hz add empty bands")
+            )
+        return found
 
     def origin(self, raw: Any) -> float:
         """Seconds from the beginning of the file to the beginning of the input."""
@@ -127,16 +163,22 @@ def _open(span: AudioSpan) -> Any:
         if status.st_size == 0:
             raise InputError("empty", f"{source}: the file is empty (0 bytes)")
     try:
+        with _bytes(source) as file:
+            cut = missing_bytes(file)
+    except OSError as error:
+        raise InputError("unreadable", f"{source!s}: {error.strerror or error}") from None
+    if cut:
+        raise InputError(
+            "truncated", f"{span}: ends after {cut[0]} of the {cut[1]} bytes of sound that its header promises"
+        )
+    try:
         return soundfile.SoundFile(io.BytesIO(source) if isinstance(source, bytes) else source)
-    except PermissionError as error:
-        raise InputError("unreadable", f"{source!s}: {error.strerror}") from None
     except soundfile.LibsndfileError as error:
-        if isinstance(source, Path):
-            try:
-                source.open("rb").close()
-            except OSError as unreadable:
-                raise InputError("unreadable", f"{source}: {unreadable.strerror}") from None
         raise InputError("undecodable", f"{span}: is not audio that can be decoded ({error.error_string})") from None
+
+
+def _bytes(source: Path | bytes) -> BinaryIO:
+    return io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")
 
 
 def _frames(span: AudioSpan, rate: int, frames: int) -> tuple[int, int]:

@@ -114,6 +114,10 @@ class CTCHead(Stage):
             raise InputError("bad value", f"the target should be text; received {raw!r}")
         return torch.tensor(self.units.encode(apply_rules(raw, self.rules)), dtype=torch.int64) + 1
 
+    def symbols(self, target: Any) -> list[str] | None:
+        """The characters of a text after the rules, whatever the units."""
+        return list(apply_rules(target, self.rules)) if isinstance(target, str) else None
+
     def steps_needed(self, target: Tensor) -> int:
         """Encoded steps that a target takes at least."""
         return frames_needed(target.tolist())

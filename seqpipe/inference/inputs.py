@@ -6,19 +6,21 @@ import glob
 import json
 import stat
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from seqpipe.data.folder import audio_files
 from seqpipe.data.rows import AudioSpan, Row
-from seqpipe.data.source import MANIFEST_SUFFIXES, make_row, read_rows
+from seqpipe.data.source import MANIFEST_SUFFIXES, make_row, read_rows, unread_spans
 from seqpipe.errors import DataError
 from seqpipe.inference.predictor import Failure
 from seqpipe.recipe import DataConfig
 
 
-def expand_inputs(arguments: Iterable[str], config: DataConfig, *, reads_files: bool) -> Iterator[Row | Failure]:
+def expand_inputs(
+    arguments: Iterable[str], config: DataConfig, *, reads_files: bool, notice: Callable[[str], None] | None = None
+) -> Iterator[Row | Failure]:
     """Rows of files, folders (recursively), globs, manifests, ``hub:`` data sets, and ``-`` for standard input.
 
     What isn't there becomes a `Failure` in its place.
@@ -27,6 +29,7 @@ def expand_inputs(arguments: Iterable[str], config: DataConfig, *, reads_files: 
         arguments: as given on the command line.
         config: which columns a manifest has; those of the recipe.
         reads_files: inputs are paths.
+        notice: told what the user should know about a manifest.
     """
     for argument in arguments:
         if argument == "-":
@@ -38,7 +41,11 @@ def expand_inputs(arguments: Iterable[str], config: DataConfig, *, reads_files: 
         except (OSError, ValueError):
             mode = 0  # reading it will say what is wrong
         if argument.startswith("hub:") or (stat.S_ISREG(mode) and path.suffix.lower() in MANIFEST_SUFFIXES):
-            yield from read_rows(argument, config, reads_files=reads_files, needs_target=False, needs_id=False)
+            rows = read_rows(argument, config, reads_files=reads_files, needs_target=False, needs_id=False)
+            for place, row in enumerate(rows):
+                if notice is not None and place == 0 and (message := unread_spans(row, config)):
+                    notice(f"{argument}: {message}")
+                yield row
         elif stat.S_ISDIR(mode):
             found = audio_files(path)
             if not found:
@@ -48,7 +55,7 @@ def expand_inputs(arguments: Iterable[str], config: DataConfig, *, reads_files: 
             matches = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207 - absolute patterns too
             if not matches:
                 yield Failure(argument, "missing", f"{argument}: no file matches this pattern")
-            yield from expand_inputs(matches, config, reads_files=reads_files)
+            yield from expand_inputs(matches, config, reads_files=reads_files, notice=notice)
         else:  # a file; if it is missing, reading it says so
             yield Row(argument, AudioSpan(path))
 
@@ -74,6 +81,8 @@ def _standard_input(lines: Iterable[str], config: DataConfig, reads_files: bool)
                 needs_target=False,
                 needs_id=False,
             )
+            if row.problem is not None:
+                raise DataError(f"{row.where}: {row.problem}")
             if reads_files and not isinstance(row.input, AudioSpan):
                 raise DataError(f"{row.where}: the input should be a path; received {row.input!r}")
             yield row

@@ -119,6 +119,8 @@ class Predictor:
             return given
         row_id, raw = _identify(given, number)
         try:
+            if isinstance(given, Row) and given.problem is not None:
+                raise given.problem
             return _Prepared(row_id, raw, self.pipeline.features.prepare(raw, None))
         except InputError as error:
             named = isinstance(given, Row) and given.source

@@ -7,13 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
-from seqpipe.data.check import Findings, encode_label, usable
+from seqpipe.data.check import Part, compare, read_part, warning_lines
 from seqpipe.data.fingerprint import fingerprint
-from seqpipe.data.rows import Row
-from seqpipe.data.source import data_root, read_rows
-from seqpipe.errors import ConfigError, DataError, InputError
+from seqpipe.data.source import data_root
+from seqpipe.errors import ConfigError, DataError
 from seqpipe.pipeline import Pipeline
 from seqpipe.recipe import Recipe
 from seqpipe.training.resuming import enforce_same
@@ -24,28 +21,19 @@ Notice = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Rows:
-    """Rows that training can use, what their targets became, and how long their inputs are."""
-
-    rows: list[Row]
-    targets: list[Tensor | None]
-    lengths: list[int]
-
-
-@dataclass(frozen=True)
 class Prepared:
     """Everything that a training starts with.
 
     Attributes:
         pipeline: fitted, or loaded.
         training: rows that are learnt from.
-        dev: rows that are scored.
+        dev: rows that are scored; none where the recipe has no dev part.
         data: fingerprint of the training rows.
     """
 
     pipeline: Pipeline
-    training: Rows
-    dev: Rows
+    training: Part
+    dev: Part
     data: str
 
 
@@ -56,6 +44,7 @@ def prepare_training(
     *,
     state: SavedState | None = None,
     accept: Sequence[str] = (),
+    progress: bool = False,
 ) -> Prepared:
     """Read and check the rows, and let the pipeline learn from them.
 
@@ -65,69 +54,42 @@ def prepare_training(
         notice: receives what the user should know about the rows.
         state: of the checkpoint that training goes on from.
         accept: see `enforce_same`.
+        progress: show the reading on standard error, if that is a terminal.
+
+    Raises:
+        ConfigError: no training part is named, or the recipe is not the one that ``saved`` was started with.
+        DataError: more rows than `data.max_bad_share` allows can't be used, or one of dev.
     """
-    if recipe.data.train is None:
+    config = recipe.data
+    if config.train is None:
         raise ConfigError("data.train is required: the source of the training rows")
-    pipeline = Pipeline(recipe)
-    findings = Findings()
-    rows, lengths = usable(_rows(recipe, "train"), lambda row: pipeline.features.measure(row.input), findings)
-    if not rows:
-        findings.enforce(recipe.data.max_bad_share)
-        raise DataError(f"{recipe.data.train}: holds no rows that can be used")
-    data = fingerprint(rows)
+    pipeline, root = Pipeline(recipe), data_root(config)
+    reading: dict[str, Any] = {"features": pipeline.features, "root": root, "progress": progress}
+    training = read_part("train", config.train, config, longest=config.longest, **reading)
+    if not training.rows:
+        training.findings.enforce(config.max_bad_share)
+        raise DataError(f"{config.train}: holds no rows that can be used")
+    data = fingerprint(training.rows)
     if saved is not None:
         if state is not None:
             enforce_same(saved, recipe, state.data == data, accept)
         pipeline = Pipeline.load(saved, recipe)
         pipeline.requires_grad_()
     else:
-        fit_with(pipeline, rows, recipe.training)
+        fit_with(pipeline, training.rows, recipe.training)
     pipeline.train()
-    targets = _encode(pipeline, rows, lengths, findings.add)
-    findings.enforce(recipe.data.max_bad_share)
-    for line in findings.lines():
+    training.encode(pipeline)
+    training.findings.enforce(config.max_bad_share)
+    for line in training.findings.lines():
         notice(f"left out of training: {line}")
-    kept = [index for index, target in enumerate(targets) if target is not None]
-    training = Rows(
-        [rows[index] for index in kept], [targets[index] for index in kept], [lengths[index] for index in kept]
-    )
-    return Prepared(pipeline, training, _dev_data(pipeline, recipe, notice), data)
-
-
-def _rows(recipe: Recipe, part: str) -> Any:
-    source = getattr(recipe.data, part)
-    reads_files = _reads_files(recipe)
-    return read_rows(source, recipe.data, reads_files=reads_files, root=data_root(recipe.data))
-
-
-def _reads_files(recipe: Recipe) -> bool:
-    from seqpipe.stage import find_stage
-
-    return find_stage(recipe.pipeline.features.options["stages"][0].name).reads_files
-
-
-def _encode(
-    pipeline: Pipeline, rows: list[Row], lengths: list[int], refuse: Callable[[Row, InputError], None]
-) -> list[Tensor | None]:
-    """Targets of the rows; None for one that can't be spelt or doesn't fit, after ``refuse`` was told."""
-    targets: list[Tensor | None] = []
-    for row, length in zip(rows, lengths, strict=True):
-        try:
-            targets.append(encode_label(row, pipeline, length))
-        except InputError as error:
-            refuse(row, error)
-            targets.append(None)
-    return targets
-
-
-def _dev_data(pipeline: Pipeline, recipe: Recipe, notice: Notice) -> Rows:
-    """Dev rows: all must be readable; one whose text can't be spelt is scored all the same, without a loss."""
-    if recipe.data.dev is None:
-        return Rows([], [], [])
-    findings = Findings()
-    rows, lengths = usable(_rows(recipe, "dev"), lambda row: pipeline.features.measure(row.input), findings)
-    findings.enforce(0.0)
-    targets = _encode(
-        pipeline, rows, lengths, lambda row, error: notice(f"scored without a loss: {row.where}: {error}")
-    )
-    return Rows(rows, targets, lengths)
+    dev = Part("dev", "", [], [])
+    if config.dev is not None:
+        dev = read_part("dev", config.dev, config, **reading)
+        dev.findings.enforce(0.0)  # the score of a part of dev would mislead
+        # A row whose text can't be spelt is scored all the same.
+        dev.encode(pipeline, refuse=lambda row, error: notice(f"scored without a loss: {row.where}: {error}"))
+    parts = [training, dev] if dev.rows else [training]
+    compare(parts, pipeline, config)
+    for line in warning_lines(parts):
+        notice(f"suspicious: {line}")
+    return Prepared(pipeline, training, dev, data)

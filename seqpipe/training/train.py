@@ -18,6 +18,7 @@ from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.strategies import DDPStrategy
 
+from seqpipe.data.check import Part
 from seqpipe.data.loader import Examples, Share, TrainingBatches, TrainingLoader, plain_loader
 from seqpipe.errors import ConfigError
 from seqpipe.pipeline import Pipeline
@@ -28,7 +29,7 @@ from seqpipe.training.dry_run import dry_run
 from seqpipe.training.interruption import Interruption
 from seqpipe.training.loggers import make_loggers
 from seqpipe.training.module import LOG_EVERY, PipelineModule
-from seqpipe.training.preparing import Notice, Prepared, Rows, prepare_training
+from seqpipe.training.preparing import Notice, Prepared, prepare_training
 from seqpipe.training.progress import progress_callbacks
 from seqpipe.training.run_directory import CHECKPOINTS, LAST, METRICS, environment, open_run_directory, plot_curves
 from seqpipe.training.run_directory import write_json as write_metrics
@@ -210,12 +211,13 @@ class _Training:
             self.notice if first else lambda _: None,
             state=state if first else None,
             accept=accept,
+            progress=not self.quiet,
         )
         if not goes_on:
             prepared.pipeline.save(self.out, {"epoch": "0"})
         return prepared
 
-    def _dev_loader(self, pipeline: Pipeline, dev: Rows, share: Share) -> Any:
+    def _dev_loader(self, pipeline: Pipeline, dev: Part, share: Share) -> Any:
         if not dev.rows:
             return None
         config = self.config

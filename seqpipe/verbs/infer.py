@@ -31,7 +31,12 @@ def run(options: argparse.Namespace) -> int:
 
     predictor = load(options.run, device=options.device, precision=options.precision)
     pipeline = predictor.pipeline
-    rows = expand_inputs(options.inputs, pipeline.recipe.data, reads_files=pipeline.features.first.reads_files)
+    rows = expand_inputs(
+        options.inputs,
+        pipeline.recipe.data,
+        reads_files=pipeline.features.first.reads_files,
+        notice=lambda message: print(message, file=sys.stderr),
+    )
     started = time.perf_counter()
     count, failures = write_answers(predictor.predict(rows), options.output)
     failed = sum(failures.values())

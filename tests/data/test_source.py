@@ -6,7 +6,7 @@ import pyarrow.parquet
 import pytest
 
 from seqpipe.data.rows import AudioSpan, Row
-from seqpipe.data.source import read_rows
+from seqpipe.data.source import read_rows, unread_spans
 from seqpipe.errors import DataError, InputError
 from seqpipe.features.waveform import Waveform
 from seqpipe.recipe import DataConfig
@@ -70,9 +70,12 @@ def test_targets_may_be_missing_where_none_are_needed(tmp_path: Path) -> None:
     assert row.target is None
 
 
-def test_an_empty_target_is_an_error_with_its_row(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"row 2 \(b\.wav\): the column text \(data\.target\) is empty"):
-        rows_of(tmp_path / "rows.jsonl", '{"path": "a.wav", "text": ""}\n{"path": "b.wav", "text": null}\n')
+@pytest.mark.parametrize("second", ['{"path": "b.wav", "text": null}', '{"path": "b.wav"}'])
+def test_a_row_without_target_is_one_bad_row(second: str, tmp_path: Path) -> None:
+    first, bad = rows_of(tmp_path / "rows.jsonl", f'{{"path": "a.wav", "text": "x"}}\n{second}\n')
+    assert first.problem is None
+    assert bad.problem is not None
+    assert (bad.problem.kind, str(bad.problem)) == ("no target", "has nothing in the column text (data.target)")
 
 
 def test_spans_come_from_their_columns_in_seconds(tmp_path: Path) -> None:
@@ -85,10 +88,25 @@ def test_spans_come_from_their_columns_in_seconds(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("bad", ["-0.1", "one", "nan", "inf", "0:30", "1,5"])
 @pytest.mark.parametrize("column", ["start", "end"])
-def test_what_is_no_number_of_seconds_is_an_error_with_its_row(bad: str, column: str, tmp_path: Path) -> None:
+def test_what_is_no_number_of_seconds_is_one_bad_row(bad: str, column: str, tmp_path: Path) -> None:
     other = {"start": "end", "end": "start"}[column]
-    with pytest.raises(DataError, match=rf"row 1: {column} should be seconds, at least 0; received '{bad}'"):
-        rows_of(tmp_path / "rows.tsv", f"path\ttext\t{column}\t{other}\na.wav\tx\t{bad}\t1\n", start="start", end="end")
+    text = f"path\ttext\t{column}\t{other}\na.wav\tx\t{bad}\t1\nb.wav\ty\t\t\n"
+    row, good = rows_of(tmp_path / "rows.tsv", text, start="start", end="end")
+    assert row.where == f"{tmp_path}/rows.tsv, row 1 (a.wav)"
+    assert row.problem is not None
+    assert row.problem.kind == "bad value"
+    assert str(row.problem) == f"{column} should be seconds, at least 0; received '{bad}'"
+    assert row.input is None  # whatever reads it refuses it
+    assert (good.problem, good.input) == (None, AudioSpan(tmp_path / "b.wav"))
+
+
+def test_columns_of_spans_that_the_recipe_does_not_read_are_told(tmp_path: Path) -> None:
+    text = "path\ttext\tstart\tend\na.wav\tx\t0\t1\n"
+    (row,) = rows_of(tmp_path / "rows.tsv", text)
+    assert "has columns start and end" in (unread_spans(row, DataConfig()) or "")
+    assert unread_spans(row, DataConfig(end="end")) is None
+    (row,) = rows_of(tmp_path / "rows.tsv", "path\ttext\na.wav\tx\n")
+    assert unread_spans(row, DataConfig()) is None
 
 
 def test_numbers_of_a_parquet_manifest_are_seconds_as_they_stand(tmp_path: Path) -> None:

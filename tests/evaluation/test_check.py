@@ -1,3 +1,4 @@
+import json
 import shutil
 from pathlib import Path
 
@@ -18,14 +19,65 @@ def folder(tone_data: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_good_rows_are_all_usable(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    found = check(load_recipe(folder / "tones.yaml"))
-    assert {name: (findings.rows, findings.problems) for name, findings in found.items()} == {
-        "train": (16, []),
-        "dev": (16, []),
+def test_good_rows_are_all_usable_and_nothing_is_suspicious(
+    tone_data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = check(load_recipe(tone_data / "tones.yaml"))
+    assert {name: (findings.rows, findings.problems, findings.warnings) for name, findings in found.items()} == {
+        "train": (80, [], []),
+        "dev": (16, [], []),
     }
-    assert check_command(str(folder / "tones.yaml"), None, [])
-    assert capsys.readouterr().out == "train: 16 of 16 rows can be used\ndev: 16 of 16 rows can be used\n"
+    assert check_command(str(tone_data / "tones.yaml"), None, [])
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "train: 80 of 80 rows can be used"
+    assert "dev: 16 of 16 rows can be used" in said
+    assert "  4 different characters; rarest" in "\n".join(said)
+
+
+def test_json_is_one_object_with_every_row(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with (folder / "dev.tsv").open("a") as file:
+        file.write("gone.wav\tlost\tab\n")
+    assert not check_command(str(folder / "tones.yaml"), None, [], as_json=True)
+    record = json.loads(capsys.readouterr().out)
+    assert record["usable"] is False
+    dev = record["parts"]["dev"]
+    assert (dev["rows"], dev["usable"]) == (17, 16)
+    (error,) = dev["errors"]
+    assert (error["kind"], error["count"], error["rows"][0]["row"], error["rows"][0]["id"]) == (
+        "missing",
+        1,
+        17,
+        "lost",
+    )
+    (warning,) = dev["warnings"]  # all rows of dev are those of train
+    assert (warning["kind"], warning["count"], len(warning["rows"])) == ("in train too", 16, 16)
+    assert dev["summary"]["characters"].keys() == {"a", "b", "c", " "}
+
+
+def test_the_training_rows_by_themselves_are_not_compared_with_themselves(folder: Path) -> None:
+    recipe = load_recipe(folder / "tones.yaml")
+    (findings,) = check(recipe, str(folder / "train.tsv")).values()
+    assert findings.warnings == []
+    (findings,) = check(recipe, str(folder / "dev.tsv")).values()
+    assert {kind for _, kind, _ in findings.warnings} == {"in train too"}
+
+
+def test_headers_alone_are_said_to_be_all_that_was_read(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert check_command(str(folder / "tones.yaml"), None, ["data.check=headers"])
+    assert "only headers were read" in capsys.readouterr().out
+
+
+def test_a_bad_start_or_no_text_is_one_bad_row(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = ["dev/000.wav\tone\tab\t0:30", "dev/001.wav\ttwo\t\t", "dev/002.wav\tthree\tab\t0.01"]
+    (folder / "dev.tsv").write_text("\n".join(["path\tname\ttext\tfrom", *rows]) + "\n")
+    (folder / "train.tsv").write_text((folder / "train.tsv").read_text().replace("text\n", "text\tfrom\n"))
+    lines = (folder / "train.tsv").read_text().splitlines()
+    (folder / "train.tsv").write_text("\n".join([lines[0], *(f"{line}\t0" for line in lines[1:])]) + "\n")
+    assert not check_command(str(folder / "tones.yaml"), None, ["data.start=from"])
+    said = capsys.readouterr().out
+    assert "dev: 1 of 3 rows can be used" in said
+    assert "dev.tsv, row 1 (one): from should be seconds, at least 0; received '0:30'" in said
+    assert "dev.tsv, row 2 (two): the target is empty; received ''" in said
 
 
 def test_every_planted_bad_row_is_named_with_its_kind(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

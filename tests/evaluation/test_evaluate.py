@@ -129,6 +129,16 @@ def test_a_reference_that_can_not_be_spelt_is_counted_and_told(predictor: Predic
     assert "counted as an error" in notice
 
 
+def test_columns_of_spans_that_the_run_does_not_read_are_told(
+    predictor: Predictor, relabel: Relabel, tone_data: Path
+) -> None:
+    path = relabel(lambda _, text: text)
+    header, *lines = path.read_text().splitlines()
+    path.write_text("\n".join([f"{header}\tend", *(f"{line}\t0.1" for line in lines)]) + "\n")
+    (notice,) = evaluate(predictor, str(path)).notices
+    assert f"{path}: has a column end" in notice
+
+
 def test_a_part_that_can_not_be_read_is_an_error_and_no_score(
     predictor: Predictor, relabel: Relabel, tmp_path: Path
 ) -> None:

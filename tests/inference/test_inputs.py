@@ -82,6 +82,18 @@ def test_inputs_are_expanded_one_at_a_time(folder: Path) -> None:
     assert next(expand_inputs(arguments(), DataConfig(), reads_files=True)).id == "a.wav"
 
 
+def test_columns_of_spans_that_are_not_read_are_told_once(folder: Path) -> None:
+    (folder / "spans.tsv").write_text("path\tstart\na.wav\t0.5\na.wav\t1\n")
+    told: list[str] = []
+    rows = list(expand_inputs(["spans.tsv"], DataConfig(), reads_files=True, notice=told.append))
+    assert [row.input for row in rows] == [AudioSpan(Path("a.wav"))] * 2
+    assert told == [
+        "spans.tsv: has a column start, and the recipe names no data.start and data.end, so whole files are read"
+    ]
+    list(expand_inputs(["spans.tsv"], DataConfig(start="start"), reads_files=True, notice=told.append))
+    assert len(told) == 1
+
+
 @pytest.fixture
 def given(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     return lambda text: monkeypatch.setattr("sys.stdin", io.StringIO(text))
@@ -102,3 +114,13 @@ def test_a_bad_line_of_standard_input_fails_alone(folder: Path, given: Callable[
     assert [isinstance(row, Failure) for row in rows] == [False, True, True, True, False]
     assert rows[1].message.startswith("standard input, row 2: is not JSON")
     assert rows[2].message == "standard input, row 3: has no column path (data.input); did you mean pth?"
+
+
+def test_a_bad_start_fails_alone(folder: Path, given: Callable[[str], None]) -> None:
+    given('{"path": "a.wav", "from": "0:30"}\n{"path": "a.wav", "from": 1}\n')
+    bad, good = expand_inputs(["-"], DataConfig(start="from"), reads_files=True)
+    assert (bad.kind, bad.message) == (
+        "bad value",
+        "standard input, row 1 (a.wav): from should be seconds, at least 0; received '0:30'",
+    )
+    assert good.input == AudioSpan(Path("a.wav"), 1.0)

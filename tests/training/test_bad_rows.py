@@ -74,7 +74,7 @@ def test_a_label_has_to_fit_at_the_fastest_speed(mixed: Path, train_tones: Train
 
 @pytest.fixture
 def broken_inside(mixed: Path) -> Path:
-    """A row whose header is fine, and whose samples can't be decoded: measuring doesn't see it, training does."""
+    """A row whose header is fine, and whose samples can't be decoded: headers don't show it, training does."""
     noise = np.random.default_rng(0).uniform(-1, 1, 8000)
     soundfile.write(mixed / "whole.flac", noise, 8000)
     content = (mixed / "whole.flac").read_bytes()
@@ -88,14 +88,50 @@ def broken_inside(mixed: Path) -> Path:
 def test_a_row_that_breaks_while_training_counts_as_bad_too(
     broken_inside: Path, train_tones: TrainTones, tmp_path: Path
 ) -> None:
+    options = [f"data.train={broken_inside}", "data.check=headers"]
     with pytest.raises(
         DataError, match=r"row 17 \(half\): .*half\.flac.*data\.max_bad_share allows no further bad row"
     ):
-        train_tones(tmp_path / "strict", f"data.train={broken_inside}")
+        train_tones(tmp_path / "strict", *options)
     notices: list[str] = []
-    metrics = train_tones(tmp_path / "run", f"data.train={broken_inside}", "data.max_bad_share=0.1", notices=notices)
+    metrics = train_tones(tmp_path / "run", *options, "data.max_bad_share=0.1", notices=notices)
     assert metrics["rows"] == {"train": 17, "dev": 16, "failed": 1}
     assert [notice for notice in notices if "half.flac" in notice and notice.startswith("left out: ")] == notices[:1]
+
+
+def test_a_row_that_is_broken_inside_is_found_before_training(
+    broken_inside: Path, train_tones: TrainTones, tmp_path: Path
+) -> None:
+    with pytest.raises(DataError, match=r"1 of 17 rows \(5\.9 %\) can't be used(.|\n)*row 17 \(half\): .*half\.flac"):
+        train_tones(tmp_path / "strict", f"data.train={broken_inside}")
+    assert not any((tmp_path / "strict").iterdir())
+    notices: list[str] = []
+    metrics = train_tones(tmp_path / "run", f"data.train={broken_inside}", "data.max_bad_share=0.1", notices=notices)
+    assert metrics["rows"] == {"train": 16, "dev": 16, "failed": 0}
+    assert any("left out of training: " in notice and "(half)" in notice for notice in notices)
+
+
+def test_suspicious_rows_are_used_and_told(mixed: Path, train_tones: TrainTones, tmp_path: Path) -> None:
+    lines = (mixed / "rows.tsv").read_text().splitlines()
+    good = [line for line in lines if line.split("\t")[1] not in BAD]
+    soundfile.write(mixed / "zero.wav", np.zeros(8000), 8000)
+    (mixed / "odd.tsv").write_text("\n".join([*good, "zero.wav\tsilence\tab"]) + "\n")
+    notices: list[str] = []
+    metrics = train_tones(tmp_path / "run", f"data.train={mixed}/odd.tsv", "training.epochs=1", notices=notices)
+    assert metrics["rows"]["train"] == 17
+    assert "suspicious: train: silent: 1 of 17 rows" in notices
+    assert any("row 17 (silence)" in notice for notice in notices)
+    # All the other rows are those of dev: counted, and the first ones named.
+    assert "suspicious: dev: in train too: 16 of 16 rows" in notices
+    assert "suspicious: dev:   and 13 more" in notices
+
+
+def test_how_closely_rows_are_looked_at_changes_no_weight(
+    train_tones: TrainTones, same_weights: Callable[[Path, Path], bool], tmp_path: Path
+) -> None:
+    for how in ("full", "headers"):
+        train_tones(tmp_path / how, f"data.check={how}", "training.epochs=1")
+    assert same_weights(tmp_path / "full", tmp_path / "headers")
 
 
 def test_a_row_that_trimming_leaves_too_short_counts_as_bad(
@@ -116,7 +152,8 @@ def test_a_row_that_trimming_leaves_too_short_counts_as_bad(
     options += ["data.max_bad_share=0.1", f"data.dev={folder}/rows.tsv", "training.batch_steps=100000"]
     metrics = train_tones(tmp_path / "run", *options, notices=notices)
     assert metrics["rows"] == {"train": 17, "dev": 17, "failed": 1}
-    assert [notice for notice in notices if "(quiet)" in notice and notice.startswith("left out: ")] == notices
+    (notice,) = [notice for notice in notices if notice.startswith("left out: ")]
+    assert "(quiet)" in notice
     assert metrics["dev"]["loss"] > 0  # of the other rows of its batch, which is all of dev
 
 

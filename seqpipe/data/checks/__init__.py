@@ -1,0 +1,1 @@
+"""What `seqpipe.data.check` looks for, one idea a file."""

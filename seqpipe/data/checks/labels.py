@@ -1,0 +1,31 @@
+"""Whether a target can be spelt, and fits into what is left of its input."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from seqpipe.data.rows import Row
+from seqpipe.errors import InputError
+
+
+def fits(steps: int, needed: int) -> None:
+    """Raise `InputError` if a label needs more encoded steps than its input leaves."""
+    if needed > steps:
+        raise InputError(
+            "too short for its label",
+            f"its label needs {needed} steps, and {steps} are left after features and front-end (at the fastest speed "
+            "perturbation); lower the front-end's time strides, or use larger units",
+        )
+
+
+def encode_label(row: Row, pipeline: Any, length: int) -> Tensor:
+    """A row's target as its head learns it.
+
+    Raises:
+        InputError: it can't be spelt, or needs more steps than ``length`` prepared ones leave.
+    """
+    target: Tensor = pipeline.head.encode_target(row.target)
+    fits(pipeline.shortest_encoded(length), pipeline.head.steps_needed(target))
+    return target

@@ -1,0 +1,44 @@
+from collections.abc import Callable
+
+from seqpipe.data.check import Part
+from seqpipe.data.checks.duplicates import find_duplicates, find_equal_ids
+
+MakePart = Callable[..., Part]
+Named = Callable[[Part], list[tuple[int, str]]]
+
+
+def test_the_later_row_is_named_with_the_first(make_part: MakePart, named: Named) -> None:
+    part = make_part("train", ["one", "two", "one", "three"], contents=[b"a", b"b", b"a", b"a"])
+    find_duplicates([part])
+    assert named(part) == [(3, "duplicate"), (4, "duplicate, with another target")]
+    assert part.findings.warnings[0][2] == "the same input as train.tsv, row 1 (r1), and the same target"
+    assert "row 1 (r1), with the target 'three', there 'one'" in part.findings.warnings[1][2]
+
+
+def test_what_is_in_two_parts_is_named_on_both_sides(make_part: MakePart, named: Named) -> None:
+    train = make_part("train", ["one", "two", "three"], contents=[b"a", b"b", b"c"])
+    dev = make_part("dev", ["three", "none", "other"], contents=[b"c", b"d", b"b"])
+    find_duplicates([train, dev])
+    assert named(train) == [(2, "in dev too, with another target"), (3, "in dev too")]
+    assert sorted(named(dev)) == [(1, "in train too"), (3, "in train too, with another target")]
+    assert "dev.tsv, row 1 (r1)" in train.findings.warnings[1][2]
+
+
+def test_the_same_text_is_no_finding(make_part: MakePart) -> None:
+    part = make_part("train", ["yes"] * 9, contents=[bytes([number]) for number in range(9)])
+    find_duplicates([part])
+    assert part.findings.warnings == []
+
+
+def test_inputs_that_were_not_read_and_silence_are_not_compared(make_part: MakePart) -> None:
+    silent = (("silent", "nothing is heard"),)
+    part = make_part("train", ["x"] * 4, contents=[None, None, b"a", b"a"], suspicions=[(), (), silent, silent])
+    find_duplicates([part])
+    assert part.findings.warnings == []
+
+
+def test_an_id_that_stands_twice(make_part: MakePart, named: Named) -> None:
+    part = make_part("train", ["x", "y", "z"])
+    part.rows.append(part.rows[1])
+    find_equal_ids(part)
+    assert named(part) == [(2, "duplicate id")]

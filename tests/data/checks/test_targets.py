@@ -1,0 +1,51 @@
+from collections.abc import Callable
+
+from seqpipe.data.check import Part
+from seqpipe.data.checks.targets import compare_classes, find_rare_characters
+from seqpipe.heads.ctc import CTCHead
+
+MakePart = Callable[..., Part]
+Named = Callable[[Part], list[tuple[int, str]]]
+
+
+def test_a_character_that_hardly_any_row_of_train_has_is_named(make_part: MakePart, named: Named) -> None:
+    texts = ["ab"] * 60
+    texts[3], texts[5], texts[9], texts[11] = "aXb", "aYb", "aYb", "az"
+    train, dev = make_part("train", [*texts, "z", "z"]), make_part("dev", ["aXb"])
+    for part in (train, dev):
+        find_rare_characters(part, CTCHead(input_size=1))
+    assert named(train) == [(4, "rare character"), (6, "rare character"), (10, "rare character")]
+    assert named(dev) == []
+    assert "'aXb' holds 'X' (in 1 row)" in train.findings.warnings[0][2]
+    assert list(train.findings.numbers["characters"].items())[:3] == [("X", 1), ("Y", 2), ("z", 3)]
+
+
+def test_characters_are_counted_after_the_rules_of_the_head(make_part: MakePart) -> None:
+    train = make_part("train", ["ab"] * 60 + ["AB"])
+    find_rare_characters(train, CTCHead(input_size=1, text=["lowercase"]))
+    assert train.findings.warnings == []
+
+
+def test_classes_are_counted_and_rare_or_missing_ones_named(make_part: MakePart, named: Named) -> None:
+    train = make_part("train", ["cat"] * 30 + ["dog"] * 30 + ["cow"] * 30 + ["cta"])
+    dev = make_part("dev", ["cat"] * 10 + ["dog"] * 10 + ["bird"])
+    compare_classes([train, dev])
+    assert (91, "target with few rows") in named(train)
+    assert (61, "target not in dev") in named(train)
+    assert len(named(train)) == 2  # that a class of one row is not in dev either is no news
+    assert named(dev) == [(21, "target not in train")]
+    assert train.findings.numbers["targets"] == {"cat": 30, "dog": 30, "cow": 30, "cta": 1}
+    assert train.findings.summary == ["4 different targets (rows): 'cat' 30, 'dog' 30, 'cow' 30, 'cta' 1"]
+
+
+def test_a_small_part_needn_t_hold_every_class(make_part: MakePart) -> None:
+    train, dev = make_part("train", [1] * 20 + [2] * 20), make_part("dev", [1, 1])
+    compare_classes([train, dev])
+    assert train.findings.warnings == dev.findings.warnings == []
+
+
+def test_texts_are_no_classes(make_part: MakePart) -> None:
+    train = make_part("train", [f"text {number}" for number in range(60)])
+    compare_classes([train])
+    assert train.findings.warnings == []
+    assert train.findings.summary == ["60 different targets"]
