@@ -25,6 +25,7 @@ STAGES = {
     "Concatenation": "seqpipe.features.concatenation",
     "Normalization": "seqpipe.features.normalization",
     "SpecAugment": "seqpipe.features.spec_augment",
+    "FeatureDropout": "seqpipe.features.feature_dropout",
     "FeatureChain": "seqpipe.features.chain",
     "Conv2dFrontEnd": "seqpipe.frontends.conv2d",
     "Conv1dFrontEnd": "seqpipe.frontends.conv1d",

@@ -1,28 +1,40 @@
-"""Dropout whose draws don't hold up a CPU."""
+"""Dropout of several kinds, whose draws don't hold up a CPU."""
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+
+DropoutKind = Literal["elements", "variational", "steps"]
+"""What is dropped together: ``elements`` nothing, each value by itself (Srivastava et al. 2014); ``variational`` a
+feature of a row at all of its steps (Gal & Ghahramani 2016); ``steps`` all features of a step, as of a token."""
 
 
-def dropout(values: Tensor, probability: float, training: bool) -> Tensor:
-    """Set values to zero with a probability while training, and scale the others up (Srivastava et al. 2014).
+def dropout(values: Tensor, probability: float, training: bool, kind: DropoutKind = "elements") -> Tensor:
+    """Set values to zero with a probability while training, and scale the others up.
 
     On a CPU torch draws a 64-bit number for every value, one after the other; here one serves four values, so that the
     probability is rounded to a multiple of 1/65536. Draws come from torch's generator.
 
     Args:
-        values: any shape.
+        values: ``[B, T, D]``; any shape for ``elements``.
         probability: 0 to below 1.
         training: otherwise nothing changes.
+        kind: see `DropoutKind`.
     """
     hidden = round(probability * 65536)  # of the 65536 values that 16 bits have
     if not training or not hidden:
         return values
+    shape = values.shape
+    if kind == "variational":
+        shape = torch.Size([shape[0], 1, *shape[2:]])
+    elif kind == "steps":
+        shape = torch.Size([*shape[:2], *([1] * (len(shape) - 2))])
     if values.device.type != "cpu":
-        return F.dropout(values, probability, training)
-    numbers = torch.empty((values.numel() + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
-    noise = numbers.view(torch.int16)[: values.numel()].view(values.shape).float()
+        kept = torch.rand(shape, device=values.device) >= probability
+        return values * kept.to(values.dtype) / (1 - probability)
+    numbers = torch.empty((shape.numel() + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
+    noise = numbers.view(torch.int16)[: shape.numel()].view(shape).float()
     return values * noise.ge_(hidden - 32768).mul_(65536 / (65536 - hidden)).to(values.dtype)

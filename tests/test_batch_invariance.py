@@ -74,6 +74,7 @@ EXAMPLES: dict[str, list[Example]] = {
     "Chroma": [Example("samples", {})],
     "Deltas": [Example("steps", {}), Example("steps", {"order": 1, "width": 7})],
     "Concatenation": [Example("samples", {"stages": ["LogMel", "MFCC"]}), Example("steps", {"stages": ["Deltas"]})],
+    "FeatureDropout": [Example("steps", {"kind": kind}) for kind in ("steps", "elements")],
     "Normalization": [
         Example("steps", {}),
         Example("steps", {"variance": False}),

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from seqpipe.dropout import dropout
+from seqpipe.dropout import DropoutKind, dropout
 
 
 def test_hides_the_asked_share_and_scales_the_rest_up() -> None:
@@ -53,3 +53,13 @@ def test_keeps_shape_and_type(shape: tuple[int, ...], dtype: torch.dtype) -> Non
     dropped = dropout(torch.ones(shape, dtype=dtype), 0.25, True)
     assert dropped.shape == shape
     assert dropped.dtype == dtype
+
+
+@pytest.mark.parametrize(("kind", "together"), [("variational", 1), ("steps", 2)])
+def test_kinds_hide_together_what_they_say(kind: DropoutKind, together: int) -> None:
+    torch.manual_seed(0)
+    hidden = dropout(torch.ones(40, 50, 60), 0.3, True, kind) == 0
+    assert torch.equal(hidden.all(together), hidden.any(together))
+    others = 3 - together
+    assert not torch.equal(hidden.all(others), hidden.any(others))
+    assert abs(float(hidden.float().mean()) - 0.3) < 0.05

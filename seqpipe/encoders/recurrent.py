@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seqpipe.dropout import dropout
+from seqpipe.dropout import DropoutKind, dropout
 from seqpipe.encoders.initialization import Initialization, initialize_recurrent
 from seqpipe.encoders.segments import Segment, plan_segments
 from seqpipe.encoders.side_by_side import run_side_by_side
@@ -39,6 +39,7 @@ class RecurrentEncoder(Stage):
         residual: add a layer's input to its output wherever the two have the same size.
         layer_norm: normalise each step's features after every layer (Ba et al. 2016).
         dropout: probability, after every layer but the last.
+        dropout_kind: what is dropped together; see `DropoutKind`.
         initialization: of the weights; see `initialize_recurrent`.
         forget_bias: initial bias of an LSTM's forget gate (Jozefowicz et al. 2015); other biases start at 0.
 
@@ -65,13 +66,14 @@ class RecurrentEncoder(Stage):
         residual: bool = False,
         layer_norm: bool = False,
         dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0,
+        dropout_kind: DropoutKind = "elements",
         initialization: Initialization = "orthogonal",
         forget_bias: float = 1.0,
     ) -> None:
         super().__init__()
         self.residual = residual
         self.merge = merge
-        self.dropout = dropout
+        self.dropout, self.dropout_kind = dropout, dropout_kind
         self.output_size = hidden_size * (2 if bidirectional and merge == "concatenate" else 1)
         sizes = [input_size] + [self.output_size] * (layers - 1)
 
@@ -121,7 +123,7 @@ class RecurrentEncoder(Stage):
             if self.residual and output.shape == values.shape:
                 output = output + values
             if index < last:
-                output = dropout(output, self.dropout, self.training)
+                output = dropout(output, self.dropout, self.training, self.dropout_kind)
             values = output.masked_fill(padding, 0.0)  # [B, T, output_size]
         return values
 

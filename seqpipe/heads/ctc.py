@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqpipe.decoding.ctc import CTCHypothesis, ctc_losses, frames_needed, greedy_decode, label_posteriors
-from seqpipe.dropout import dropout
+from seqpipe.dropout import DropoutKind, dropout
 from seqpipe.errors import ConfigError, InputError
 from seqpipe.heads.error_rates import character_errors, word_errors
 from seqpipe.heads.text import TextRule, apply_rules, describe_rules
@@ -41,6 +41,7 @@ class CTCHead(Stage):
         text: rules applied to the training texts, and to both sides before scoring, in this order: ``nfc``, ``nfkc``,
             ``lowercase``, ``uppercase``, ``no_punctuation``, ``collapse_spaces``.
         dropout: probability, on the encoded steps.
+        dropout_kind: what is dropped together; see `DropoutKind`.
 
     Shape: ``[B, T, D]`` -> log-probabilities ``[B, T, V]``; label 0 is the blank.
 
@@ -64,11 +65,12 @@ class CTCHead(Stage):
         vocabulary_size: Annotated[int, Field(gt=1)] = 500,
         text: list[TextRule] = [],  # noqa: B006
         dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0,
+        dropout_kind: DropoutKind = "elements",
     ) -> None:
         super().__init__()
         self.input_size, self.kind, self.vocabulary_size = input_size, units, vocabulary_size
         self.rules: list[TextRule] = text
-        self.dropout = dropout
+        self.dropout, self.dropout_kind = dropout, dropout_kind
         self._units: Units | None = None
         self.output: nn.Linear | None = None
 
@@ -126,7 +128,7 @@ class CTCHead(Stage):
         """Log-probabilities ``[B, T, V]``, in fp32 whatever the precision around it."""
         if self.output is None:
             raise ConfigError("CTCHead has no units yet: call fit(texts) or load_assets(folder) first")
-        logits = self.output(dropout(encoded.values, self.dropout, self.training))
+        logits = self.output(dropout(encoded.values, self.dropout, self.training, self.dropout_kind))
         return PaddedSequence(F.log_softmax(logits.float(), dim=-1), encoded.lengths)
 
     def loss(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> tuple[Tensor, Tensor]:

@@ -102,11 +102,14 @@ def launch(processes: int, function: Callable[..., Any], *arguments: Any) -> Any
         raise KeyboardInterrupt from None
     except ChildFailedError as error:
         rank, failure = error.get_first_failure()
-        name, _, text = str(failure.message).partition(": ")
+        said = failure.error_file_data.get("message", failure.message)
+        if isinstance(said, dict):  # with a traceback beside it
+            said = said.get("message")
+        name, _, text = str(said).partition(": ")
         kind = getattr(errors, name.rpartition(".")[2], None)
         if isinstance(kind, type) and issubclass(kind, SeqpipeError):
             raise kind(text) from None
-        raise SeqpipeError(f"process {rank} of {processes} failed: {failure.message}") from error
+        raise SeqpipeError(f"process {rank} of {processes} failed: {said}") from error
     return results[0]
 
 
