@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
 
 from seqpipe.errors import ConfigError, did_you_mean
+from seqpipe.search_space import SearchConfig
 from seqpipe.stage import StageConfig, config_error, find_stage
 
 
@@ -104,12 +105,13 @@ class TrainingConfig(Section):
 
 
 class Recipe(Section):
-    """A recipe: data, pipeline, training and decoding."""
+    """A recipe: data, pipeline, training and decoding; and what a search may try (training takes no notice of it)."""
 
     data: DataConfig = DataConfig()
     pipeline: PipelineConfig
     training: TrainingConfig = TrainingConfig()
     decoding: dict[str, Any] = {}
+    search: SearchConfig = {}
 
     def dump(self) -> str:
         """The recipe as resolved, in YAML: loading it gives an equal recipe."""
@@ -251,6 +253,11 @@ def apply_override(tree: dict[str, Any], override: str) -> None:
         value = yaml.load(text, Loader=_PlainLoader)
     except yaml.YAMLError as error:
         raise ConfigError(f"{override!r}: the value is not valid YAML ({error})") from None
+    set_value(tree, path, value, override)
+
+
+def set_value(tree: dict[str, Any], path: str, value: Any, override: str) -> None:
+    """Set the value of a key path in place; ``override`` is what messages show, see `apply_override`."""
     *parents, last = path.split(".")
     at: Any = tree
     for key in parents:
