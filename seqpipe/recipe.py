@@ -246,14 +246,19 @@ def apply_override(tree: dict[str, Any], override: str) -> None:
     Raises:
         ConfigError: there is no ``=``, the value is no YAML, or the path leads through something that has no keys.
     """
+    path, value = parse_override(override)
+    set_value(tree, path, value, override)
+
+
+def parse_override(override: str) -> tuple[str, Any]:
+    """Key path and value of a ``key.path=value``; raises `ConfigError` if it is none."""
     path, separator, text = override.partition("=")
     if not separator or not path:
         raise ConfigError(f"{override!r} is no override; write key.path=value, e.g. training.epochs=10")
     try:
-        value = yaml.load(text, Loader=_PlainLoader)
+        return path, yaml.load(text, Loader=_PlainLoader)
     except yaml.YAMLError as error:
         raise ConfigError(f"{override!r}: the value is not valid YAML ({error})") from None
-    set_value(tree, path, value, override)
 
 
 def set_value(tree: dict[str, Any], path: str, value: Any, override: str) -> None:

@@ -70,9 +70,7 @@ def _parse(value: Any) -> Range | list[Any]:
         except ValidationError as error:
             raise config_error(error, Range.model_fields) from None
     if isinstance(value, list) and value:
-        if any(
-            other == choice and type(other) is type(choice) for i, choice in enumerate(value) for other in value[:i]
-        ):
+        if len({repr(choice) for choice in value}) < len(value):
             raise ConfigError(f"holds a choice twice: {value!r}")
         return value
     raise ConfigError(f"should be a range, e.g. {{low: 1, high: 4}}, or a list of choices; received {value!r}")

@@ -1,0 +1,49 @@
+"""Pictures of a search: how it went, which values matter, and where the good ones are."""
+
+from __future__ import annotations
+
+import textwrap
+import warnings
+from pathlib import Path
+from typing import Any
+
+
+def draw_search(study: Any, out: Path, main_score: str) -> list[Path]:
+    """Write ``history.png``, ``slices.png`` and ``importances.png``; the last needs three scores that differ.
+
+    Args:
+        study: an Optuna study with at least one score.
+        out: folder.
+        main_score: what the scores are, for the axes.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import optuna
+    from matplotlib import pyplot
+    from optuna.visualization import matplotlib as pictures
+
+    scores = study.get_trials(states=(optuna.trial.TrialState.COMPLETE,))
+    names = sorted({name for trial in scores for name in trial.params})
+    title = f"dev {main_score}"
+    drawn = []
+
+    def save(name: str, axes: Any, size: tuple[float, float]) -> None:
+        figure = (axes.flat[0] if hasattr(axes, "flat") else axes).figure
+        figure.set_size_inches(*size)
+        figure.set_layout_engine("constrained")
+        figure.savefig(out / name, dpi=100)
+        pyplot.close(figure)
+        drawn.append(out / name)
+
+    with warnings.catch_warnings(), pyplot.rc_context():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        save("history.png", pictures.plot_optimization_history(study, target_name=title), (8, 4.5))
+        slices = pictures.plot_slice(study, target_name=title)
+        for axis in slices.flat if hasattr(slices, "flat") else [slices]:
+            axis.set_xlabel("\n".join(textwrap.wrap(axis.get_xlabel().replace(".", ". "), 24)).replace(". ", "."))
+        save("slices.png", slices, (max(6.0, 3.0 * len(names)), 4.5))
+        if len({trial.value for trial in scores}) >= 3:
+            height = 1.5 + 0.45 * len(names)
+            save("importances.png", pictures.plot_param_importances(study, target_name=title), (8, height))
+    return drawn
