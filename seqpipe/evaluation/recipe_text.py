@@ -71,6 +71,8 @@ def _put(text: str, node: Any, value: Any) -> str:
     start, end = node.start_mark.index, node.end_mark.index
     # A block ends where the next token begins; the line ends before it are not the block's.
     end = start + len(text[start:end].rstrip())
+    if start == end:  # `frontend:` with nothing behind it
+        return f"{text[:start]} {_shown(value)}{text[end:]}"
     return text[:start] + _shown(value) + text[end:]
 
 
@@ -91,5 +93,5 @@ def _insert(text: str, mapping: Any, key: str, value: Any) -> str:
 
 
 def _shown(value: Any) -> str:
-    dumped = yaml.safe_dump(value, default_flow_style=True, width=10**6, allow_unicode=True)
+    dumped = yaml.safe_dump(value, default_flow_style=True, width=10**6, allow_unicode=True, sort_keys=False)
     return dumped.strip().removesuffix("...").strip()

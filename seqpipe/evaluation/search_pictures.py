@@ -38,12 +38,34 @@ def draw_search(study: Any, out: Path, main_score: str) -> list[Path]:
 
     with warnings.catch_warnings(), pyplot.rc_context():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        warnings.filterwarnings("ignore", "Attempting to set identical")  # where one value alone was tried
         save("history.png", pictures.plot_optimization_history(study, target_name=title), (8, 4.5))
         slices = pictures.plot_slice(study, target_name=title)
         for axis in slices.flat if hasattr(slices, "flat") else [slices]:
-            axis.set_xlabel("\n".join(textwrap.wrap(axis.get_xlabel().replace(".", ". "), 24)).replace(". ", "."))
+            name = axis.get_xlabel()
+            _show_what_is_tried(axis, scores[-1].distributions[name])
+            axis.set_xlabel("\n".join(textwrap.wrap(name.replace(".", ". "), 24)).replace(". ", "."))
         save("slices.png", slices, (max(6.0, 3.0 * len(names)), 4.5))
         if len({trial.value for trial in scores}) >= 3:
             height = 1.5 + 0.45 * len(names)
             save("importances.png", pictures.plot_param_importances(study, target_name=title), (8, height))
     return drawn
+
+
+def _show_what_is_tried(axis: Any, distribution: Any) -> None:
+    """The whole range, not what was met of it; whole numbers where no others are tried; no exponents."""
+    from matplotlib import ticker
+
+    low, high = getattr(distribution, "low", None), getattr(distribution, "high", None)
+    if low is None or high is None:
+        return
+    if distribution.log:
+        axis.set_xlim(low / 1.1, high * 1.1)
+        axis.xaxis.set_major_locator(ticker.LogLocator(subs=(1.0, 3.0)))
+        axis.xaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.xaxis.set_minor_formatter(ticker.NullFormatter())
+        return
+    margin = 0.05 * (high - low)
+    axis.set_xlim(low - margin, high + margin)
+    if isinstance(low, int):
+        axis.xaxis.set_major_locator(ticker.MaxNLocator(integer=True, min_n_ticks=1))

@@ -42,13 +42,17 @@ class SearchSpace:
         for path, space in recipe.search.items():
             try:
                 self.own[path] = _look_up(self._tree, path)
-                for value in (space.low, space.high) if isinstance(space, Range) else space:
-                    self.recipe_with({path: value})
             except ConfigError as error:
-                problems += [
-                    (("search", path), f": {'.'.join(place)} {message}" if place else message)
-                    for place, message in error.problems
-                ]
+                problems += error.within("search", path).problems
+                continue
+            for value in (space.low, space.high) if isinstance(space, Range) else space:
+                try:
+                    self.recipe_with({path: value})
+                except ConfigError as error:
+                    problems += [
+                        (("search", path), f"can't be {value!r}: {'.'.join(place)} {message}")
+                        for place, message in error.problems
+                    ]
         if problems:
             raise ConfigError(problems)
 
@@ -70,7 +74,7 @@ class SearchSpace:
         if space.whole:
             return trial.suggest_int(path, space.low, space.high, log=space.log, step=space.step or 1)
         found = trial.suggest_float(path, space.low, space.high, log=space.log, step=space.step)
-        return min(max(float(f"{found:.{DIGITS}g}"), float(space.low)), float(space.high))
+        return short(found, space.low, space.high)
 
     def inside(self) -> dict[str, Any]:
         """The recipe's own values as Optuna names them, without those that lie outside their space."""
@@ -79,6 +83,11 @@ class SearchSpace:
             for path, space in self.recipe.search.items()
             if _contains(space, value := self.own[path])
         }
+
+
+def short(value: float, low: float, high: float) -> float:
+    """The value to four significant digits, still between ``low`` and ``high``."""
+    return min(max(float(f"{value:.{DIGITS}g}"), float(low)), float(high))
 
 
 def choice_name(choice: Any) -> Any:

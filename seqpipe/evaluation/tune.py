@@ -43,8 +43,8 @@ def tune(
 
     The recipe's own values are the first trial. The others are suggested by TPE (Bergstra et al. 2011), seeded for each
     trial by the recipe's seed and the number of trials that have ended, so a search that was stopped and goes on tries
-    what it would have tried. A trial that is worse, at an epoch, than the median of those before it is given up (the
-    median stopping rule; Golovin et al. 2017).
+    what it would have tried. A trial that is worse, in the second half of its epochs, than the median of those before it
+    was at the same epoch, is given up (the median stopping rule; Golovin et al. 2017).
 
     Args:
         recipe: from `load_recipe`, with ``search:`` and ``data.dev``.
@@ -183,7 +183,8 @@ def _pruner(recipe: Recipe) -> Any:
     if "training.epochs" in recipe.search:
         # The rate falls with the share of all epochs, so the same epoch of a longer training is always worse.
         return optuna.pruners.NopPruner()
-    return optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=-(-recipe.training.epochs // 3))
+    # A CTC model says nothing but blanks at first, for longer or shorter by chance: what it is worth shows later.
+    return optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=-(-recipe.training.epochs // 2))
 
 
 def _take_up_the_stopped(study: Any) -> None:

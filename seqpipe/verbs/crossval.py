@@ -49,9 +49,7 @@ def run(options: argparse.Namespace) -> int:
     parts = options.parts.split(",")
     for part in parts:
         if part not in PARTS or parts.count(part) > 1:
-            raise ConfigError(
-                f"--parts {options.parts}: {part!r} should be one of them, once{did_you_mean(part, PARTS)}"
-            )
+            raise ConfigError(f"--parts {options.parts}: should be train, dev or test, each once; received {part!r}")
     recipe = load_recipe(options.recipe, options.overrides)
     if options.out is None:
         name = Path(options.recipe)
