@@ -31,8 +31,7 @@ def draw_search(study: Any, out: Path, main_score: str) -> list[Path]:
     def save(name: str, axes: Any, size: tuple[float, float]) -> None:
         figure = (axes.flat[0] if hasattr(axes, "flat") else axes).figure
         figure.set_size_inches(*size)
-        figure.set_layout_engine("constrained")
-        figure.savefig(out / name, dpi=100)
+        figure.savefig(out / name, dpi=100, bbox_inches="tight")
         pyplot.close(figure)
         drawn.append(out / name)
 

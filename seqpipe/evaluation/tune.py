@@ -43,8 +43,8 @@ def tune(
 
     The recipe's own values are the first trial. The others are suggested by TPE (Bergstra et al. 2011), seeded for each
     trial by the recipe's seed and the number of trials that have ended, so a search that was stopped and goes on tries
-    what it would have tried. A trial that is worse, in the second half of its epochs, than the median of those before it
-    was at the same epoch, is given up (the median stopping rule; Golovin et al. 2017).
+    what it would have tried. A trial that is worse, in the second half of its epochs, than the median of those before
+    was at the same epoch is given up (the median stopping rule; Golovin et al. 2017).
 
     Args:
         recipe: from `load_recipe`, with ``search:`` and ``data.dev``.

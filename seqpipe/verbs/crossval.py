@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from seqpipe.errors import ConfigError, did_you_mean
+from seqpipe.errors import ConfigError
 
 SUMMARY = "Train a recipe once a fold of its rows, and score each on the rows left out."
 EXAMPLE = "seqpipe crossval recipes/speech/an4.yaml data.root=data/an4 --folds 5 --group speaker --out runs/an4-folds"

@@ -198,14 +198,23 @@ def test_another_recipe_or_folder_is_refused(finished: Path, folder: Path, tmp_p
         search(small(folder), tmp_path, 1)
 
 
-def test_two_searches_in_one_folder_are_kept_apart(finished: Path, folder: Path, seqpipe_command: Any) -> None:
-    import fcntl
+LOCKED = """
+import fcntl, sys
+file = open(sys.argv[1], "w")
+fcntl.lockf(file, fcntl.LOCK_EX)
+print("locked", flush=True)
+sys.stdin.read()
+"""
 
-    with (finished / ".lock").open("w") as file:
-        fcntl.lockf(file, fcntl.LOCK_EX)
-        done = seqpipe_command(*command(folder, finished, 4))
-    assert (done.returncode, done.stdout) == (1, "")
-    assert "another process searches here" in done.stderr
+
+def test_two_searches_in_one_folder_are_kept_apart(finished: Path, folder: Path) -> None:
+    program = [sys.executable, "-c", LOCKED, str(finished / ".lock")]
+    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "locked\n"
+        with pytest.raises(RunError, match=r"another process searches here"):
+            search(load_recipe(folder / "search.yaml", SHORT), finished, 4)
+        other.communicate()
 
 
 def test_mistakes_are_told_before_anything_is_made(folder: Path, tmp_path: Path) -> None:
