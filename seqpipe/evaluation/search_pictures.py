@@ -20,11 +20,11 @@ def draw_search(study: Any, out: Path, main_score: str) -> list[Path]:
 
     matplotlib.use("Agg")
     import optuna
-    from matplotlib import pyplot
+    from matplotlib import pyplot, ticker
     from optuna.visualization import matplotlib as pictures
 
     scores = study.get_trials(states=(optuna.trial.TrialState.COMPLETE,))
-    names = sorted({name for trial in scores for name in trial.params})
+    tried = {name: distribution for trial in scores for name, distribution in trial.distributions.items()}
     title = f"dev {main_score}"
     drawn = []
 
@@ -42,11 +42,11 @@ def draw_search(study: Any, out: Path, main_score: str) -> list[Path]:
         slices = pictures.plot_slice(study, target_name=title)
         for axis in slices.flat if hasattr(slices, "flat") else [slices]:
             name = axis.get_xlabel()
-            _show_what_is_tried(axis, scores[-1].distributions[name])
+            _show_what_is_tried(axis, tried[name])
             axis.set_xlabel("\n".join(textwrap.wrap(name.replace(".", ". "), 24)).replace(". ", "."))
-        save("slices.png", slices, (max(6.0, 3.0 * len(names)), 4.5))
+        save("slices.png", slices, (max(6.0, 3.0 * len(tried)), 4.5))
         if len({trial.value for trial in scores}) >= 3:
-            height = 1.5 + 0.45 * len(names)
+            height = 1.5 + 0.45 * len(tried)
             save("importances.png", pictures.plot_param_importances(study, target_name=title), (8, height))
     return drawn
 
