@@ -38,7 +38,9 @@ def draw_search(study: Any, out: Path, main_score: str) -> list[Path]:
     with warnings.catch_warnings(), pyplot.rc_context():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         warnings.filterwarnings("ignore", "Attempting to set identical")  # where one value alone was tried
-        save("history.png", pictures.plot_optimization_history(study, target_name=title), (8, 4.5))
+        history = pictures.plot_optimization_history(study, target_name=title)
+        history.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
+        save("history.png", history, (8, 4.5))
         slices = pictures.plot_slice(study, target_name=title)
         for axis in slices.flat if hasattr(slices, "flat") else [slices]:
             name = axis.get_xlabel()
