@@ -115,6 +115,11 @@ def crossval(
         "rows_sha256": hashlib.sha256("".join(manifests.lines).encode()).hexdigest(),
     }
     _same_plan(out / PLAN, plan)
+    if recipe.training.keep == "best" or recipe.training.stop_after is not None:
+        notice(
+            "training.keep=best and training.stop_after choose the epoch by the held-out rows, so their scores are "
+            "better than those of new rows would be"
+        )
     records = []
     for number, fold in enumerate(divided, 1):
         run = out / f"fold-{number}"

@@ -213,7 +213,8 @@ def _run_trial(study: Any, trial: Any, space: SearchSpace, out: Path, *, quiet: 
             trial.report(value, epochs_done)
     values = space.draw(trial)
     trial.set_user_attr(VALUES, values)
-    notice(f"trial {trial.number}: " + " ".join(f"{path}={value}" for path, value in values.items()))
+    went_on = "" if before is None else f" goes on where trial {before} was stopped,"
+    notice(f"trial {trial.number}:{went_on} " + " ".join(f"{path}={value}" for path, value in values.items()))
     head: Any = find_stage(space.recipe.pipeline.head.name)
 
     def on_scores(epochs_done: int, scores: dict[str, float]) -> None:

@@ -121,10 +121,13 @@ def test_rows_that_can_not_be_used_are_left_out_of_all_folds(folder: Path, tmp_p
     notices: list[str] = []
     with pytest.raises(DataError, match=r"1 of 25 rows .*can't be used"):
         crossval(load_recipe(folder / "tones.yaml", [*SHORT, "data.train=bad.tsv"]), tmp_path / "out", folds=2)
-    recipe = load_recipe(folder / "tones.yaml", [*SHORT, "data.train=bad.tsv", "data.max_bad_share=0.1"])
+    recipe = load_recipe(
+        folder / "tones.yaml", [*SHORT, "data.train=bad.tsv", "data.max_bad_share=0.1", "training.keep=best"]
+    )
     result = crossval(recipe, tmp_path / "out", folds=2, parts=["train", "dev"], quiet=True, notice=notices.append)
     assert sum(fold["rows"]["dev"] for fold in result.folds) == 24 + 16
     assert any("(lost)" in notice for notice in notices)
+    assert any("choose the epoch by the held-out rows" in notice for notice in notices)
 
 
 def test_a_recipe_without_a_part_says_which(folder: Path, tmp_path: Path) -> None:

@@ -120,7 +120,9 @@ def test_a_killed_search_goes_on_as_if_nothing_had_been(
     assert cli.main(command(folder, out, 3, "--quiet")) == 0
     assert outcomes(out) == outcomes(finished)
     assert {path.name for path in out.glob("trial-*")} == {"trial-0", "trial-2", "trial-3"}
-    table = capsys.readouterr().out.splitlines()
+    shown = capsys.readouterr()
+    assert "trial 2: goes on where trial 1 was stopped" in shown.err
+    table = shown.out.splitlines()
     assert [line.split()[0] for line in table[1:-1]] == ["0", "2", "3"]
     # What is there already is enough, so nothing more is tried.
     assert cli.main(command(folder, out, 2, "--quiet")) == 0
