@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from seqpipe.errors import RunError
 from seqpipe.recipe import Recipe
 from seqpipe.training.run_directory import METRICS
-from seqpipe.training.train import Notice, OnScores, train
+from seqpipe.training.train import train
+
+Notice = Callable[[str], None]
+OnScores = Callable[[int, dict[str, float]], None]
 
 
 def finished_metrics(folder: Path) -> dict[str, Any] | None:
