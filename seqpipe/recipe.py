@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, model_validator
 
 from seqpipe.errors import ConfigError, did_you_mean
+from seqpipe.search_space import SearchConfig
 from seqpipe.stage import StageConfig, config_error, find_stage
 
 
@@ -154,12 +155,13 @@ class TrainingConfig(Section):
 
 
 class Recipe(Section):
-    """A recipe: data, pipeline, training and decoding."""
+    """A recipe: data, pipeline, training and decoding; and what a search may try (training takes no notice of it)."""
 
     data: DataConfig = DataConfig()
     pipeline: PipelineConfig
     training: TrainingConfig = TrainingConfig()
     decoding: dict[str, Any] = {}
+    search: SearchConfig = {}
 
     def dump(self) -> str:
         """The recipe as resolved, in YAML: loading it gives an equal recipe."""
@@ -296,13 +298,23 @@ def apply_override(tree: dict[str, Any], override: str) -> None:
     Raises:
         ConfigError: there is no ``=``, the value is no YAML, or the path leads through something that has no keys.
     """
+    path, value = parse_override(override)
+    set_value(tree, path, value, override)
+
+
+def parse_override(override: str) -> tuple[str, Any]:
+    """Key path and value of a ``key.path=value``; raises `ConfigError` if it is none."""
     path, separator, text = override.partition("=")
     if not separator or not path:
         raise ConfigError(f"{override!r} is no override; write key.path=value, e.g. training.epochs=10")
     try:
-        value = yaml.load(text, Loader=_PlainLoader)
+        return path, yaml.load(text, Loader=_PlainLoader)
     except yaml.YAMLError as error:
         raise ConfigError(f"{override!r}: the value is not valid YAML ({error})") from None
+
+
+def set_value(tree: dict[str, Any], path: str, value: Any, override: str) -> None:
+    """Set the value of a key path in place; ``override`` is what messages show, see `apply_override`."""
     *parents, last = path.split(".")
     at: Any = tree
     for key in parents:

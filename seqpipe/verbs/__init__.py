@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from seqpipe.verbs import check, evaluate, find_rate, infer, train
+from seqpipe.verbs import check, crossval, evaluate, find_rate, infer, train, tune
 
 DONE, FAILED, WRONG_USAGE = 0, 1, 2
 
@@ -18,4 +18,6 @@ VERBS: dict[str, ModuleType] = {
     "infer": infer,
     "check": check,
     "find-rate": find_rate,
+    "crossval": crossval,
+    "tune": tune,
 }

@@ -1,0 +1,73 @@
+"""``seqpipe crossval``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from seqpipe.errors import ConfigError
+
+SUMMARY = "Train a recipe once a fold of its rows, and score each on the rows left out."
+EXAMPLE = "seqpipe crossval recipes/speech/an4.yaml data.root=data/an4 --folds 5 --group speaker --out runs/an4-folds"
+LIST = "overrides"
+PARTS = ("train", "dev", "test")
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("recipe", help="a YAML file, or the name of a shipped recipe such as speech/starter")
+    parser.add_argument("overrides", nargs="*", metavar="key.path=value", help="values that replace the recipe's")
+    parser.add_argument("--folds", type=int, default=5, metavar="K", help="default: 5")
+    parser.add_argument(
+        "--group",
+        metavar="COLUMN",
+        help="whose rows of one value stay together; K values: one left out each",
+    )
+    parser.add_argument(
+        "--stratify",
+        nargs="?",
+        const="",
+        metavar="COLUMN",
+        help="similar shares of each target, or of COLUMN's values, in all folds",
+    )
+    parser.add_argument("--parts", default="train", help="of the recipe's data that are divided: train,dev,test")
+    parser.add_argument("--out", metavar="DIR", help="absent or empty folder (default: runs/<recipe name>-crossval)")
+    parser.add_argument("--resume", action="store_true", help="keep finished folds in DIR, go on with the stopped one")
+    parser.add_argument("--quiet", action="store_true", help="no progress")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Cross-validate, and print a table of the scores."""
+    from pathlib import Path
+
+    from seqpipe.evaluation.crossval import crossval
+    from seqpipe.recipe import load_recipe
+
+    if options.stratify and "=" in options.stratify:  # an override that came right behind
+        options.overrides.append(options.stratify)
+        options.stratify = ""
+    parts = options.parts.split(",")
+    for part in parts:
+        if part not in PARTS or parts.count(part) > 1:
+            raise ConfigError(f"--parts {options.parts}: should be train, dev or test, each once; received {part!r}")
+    recipe = load_recipe(options.recipe, options.overrides)
+    if options.out is None:
+        name = Path(options.recipe)
+        options.out = str(Path("runs") / f"{(name.with_suffix('') if name.suffix else name).name}-crossval")
+    try:
+        result = crossval(
+            recipe,
+            options.out,
+            folds=options.folds,
+            group=options.group,
+            stratify=options.stratify,
+            parts=parts,
+            resume=options.resume,
+            quiet=options.quiet,
+        )
+    except KeyboardInterrupt:
+        print(f"go on with: seqpipe crossval ... --out {options.out} --resume", file=sys.stderr)
+        raise
+    print("\n".join(result.lines()))
+    print(f"folds {options.out} ({sum(fold['seconds'] for fold in result.folds):.0f} s)")
+    return 0
