@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
-import platform
 import resource
 import statistics
 import sys
@@ -24,6 +23,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
+from importlib.util import find_spec
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -42,12 +42,14 @@ def main() -> None:
         "recipe", nargs="?", default="speech/an4", help="a recipe, or a run directory for trained weights"
     )
     parser.add_argument("overrides", nargs="*", help="key.path=value, as for seqpipe train")
-    parser.add_argument("--batches", type=int, default=6, help="of the recipe's first epoch (default 6)")
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--batches", type=positive, default=4, help="of the recipe's first epoch (default 4)")
+    parser.add_argument("--repeats", type=positive, default=3)
+    parser.add_argument("--threads", type=positive, default=2)
     parser.add_argument("--sides", nargs="+", default=list(SIDES), choices=list(SIDES), metavar="SIDE",
                         help=f"which of {', '.join(SIDES)}; the ratios are to the first")  # fmt: skip
     options = parser.parse_intermixed_args()
+    if options.sides != ["seqpipe"] and find_spec("speechbrain") is None:
+        parser.error("SpeechBrain is not installed: uv pip install -e '.[bench]', or --sides seqpipe")
     # As the seqpipe command does, and for both: threads that wait don't spin for long.
     os.environ.update(OMP_NUM_THREADS=str(options.threads), GOMP_SPINCOUNT="1000")
     sides = {name: Side(name, options) for name in options.sides}
@@ -56,6 +58,13 @@ def main() -> None:
     for side in sides.values():
         side.close()
     report(options, tables, facts)
+
+
+def positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
 
 
 class Side:
@@ -142,6 +151,7 @@ class Contestant:
     loss: Callable[[Any], Any]
     decode: Callable[[Any, list[int]], object]
     rate: int
+    seed: int
 
     def train(self, index: int) -> None:
         import torch
@@ -167,11 +177,16 @@ class Contestant:
                 self.decode(self.batches[index], group)
 
     def facts(self) -> dict[str, Any]:
+        from seqpipe.training.run_directory import environment
+
         lengths = [length for batch in self.batches for length in batch.inputs.lengths.tolist()]
         return {
             "parameters": sum(parameter.numel() for parameter in self.model.parameters()),
             "products": count_products(self) / float(self.batches[0].inputs.lengths.sum()) * self.rate,
             "rows": len(lengths),
+            "batches": len(self.batches),
+            "seed": self.seed,
+            "processor": environment()["machine"]["processor"],
             "seconds": sum(lengths) / self.rate,
         }
 
@@ -228,7 +243,7 @@ def make(name: str, options: argparse.Namespace) -> Contestant:
 
     optimizer = make_optimizer(model.parameters(), config)
     rate = pipeline.features.first.sample_rate
-    return Contestant(batches, model, optimizer, config.clip_norm or float("inf"), loss, decode, rate)
+    return Contestant(batches, model, optimizer, config.clip_norm or float("inf"), loss, decode, rate, config.seed)
 
 
 def count_products(contestant: Contestant) -> float:
@@ -268,9 +283,10 @@ def count_products(contestant: Contestant) -> float:
 def report(options: argparse.Namespace, tables: dict[str, dict[str, float]], facts: dict[str, Any]) -> None:
     first, *others = options.sides
     fact = facts[first]
-    print(f"{options.recipe}: {options.batches} batches, {fact['rows']} recordings, {fact['seconds']:.0f} s of audio")
-    versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "speechbrain"))
-    print(f"{platform.processor() or platform.machine()}, {options.threads} threads, fp32, {versions}, "
+    print(f"{options.recipe}: {fact['batches']} batches, {fact['rows']} recordings, {fact['seconds']:.0f} s of audio, "
+          f"seed {fact['seed']}")  # fmt: skip
+    versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "speechbrain") if find_spec(name))
+    print(f"{fact['processor']}, {options.threads} threads, fp32, {versions}, "
           f"median of {options.repeats}, all sides in turn")  # fmt: skip
     print("\n| |" + "".join(f" {SIDES[name]} |{' times |' if name in others else ''}" for name in options.sides))
     print("|---|" + "---|" * (1 + 2 * len(others)))
