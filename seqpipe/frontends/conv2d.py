@@ -78,7 +78,7 @@ class Conv2dFrontEnd(Strided, Stage):
         ):
             values = F.pad(values, (*same_padding(kernel[1]), *same_padding(kernel[0])))
             if values.device.type == "cpu" and not self.training:
-                # Channels last is the layout that oneDNN computes in: a third less time of the whole front-end on 60 rows.
+                # Channels last is the layout that oneDNN computes in: a third less time in all on 60 rows.
                 # In training, the normalisation's sums over that layout take away what it gains.
                 values = values.to(memory_format=torch.channels_last)
             values = convolution(values)  # [B, C, T', F']
