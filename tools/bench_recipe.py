@@ -45,8 +45,8 @@ def main() -> None:
     parser.add_argument("--batches", type=positive, default=4, help="of the recipe's first epoch (default 4)")
     parser.add_argument("--repeats", type=positive, default=3)
     parser.add_argument("--threads", type=positive, default=2)
-    parser.add_argument("--sides", nargs="+", default=list(SIDES), choices=list(SIDES), metavar="SIDE",
-                        help=f"which of {', '.join(SIDES)}; the ratios are to the first")  # fmt: skip
+    parser.add_argument("--sides", type=side_names, default=list(SIDES), metavar="SIDE,...",
+                        help=f"which of {','.join(SIDES)}; the ratios are to the first")  # fmt: skip
     options = parser.parse_intermixed_args()
     if options.sides != ["seqpipe"] and find_spec("speechbrain") is None:
         parser.error("SpeechBrain is not installed: uv pip install -e '.[bench]', or --sides seqpipe")
@@ -65,6 +65,13 @@ def positive(text: str) -> int:
     if number < 1:
         raise ValueError(text)
     return number
+
+
+def side_names(text: str) -> list[str]:
+    names = text.split(",")
+    if unknown := set(names) - SIDES.keys():
+        raise argparse.ArgumentTypeError(f"{', '.join(sorted(unknown))}: choose from {', '.join(SIDES)}")
+    return names
 
 
 class Side:

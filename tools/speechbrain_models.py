@@ -43,6 +43,8 @@ class Shape:
     sample_rate: int
     n_mels: int
     n_fft: int
+    window_milliseconds: float
+    hop_milliseconds: float
     channels: list[int]
     kernels: list[tuple[int, int]]
     strides: list[tuple[int, int]]
@@ -67,17 +69,22 @@ class Shape:
             and isinstance(frontend, Conv2dFrontEnd)
             and isinstance(encoder, RecurrentEncoder)
             and encoder.backward_layers is not None
+            and all(isinstance(layer, nn.LSTM) for layer in encoder.forward_layers)
+            and len(set(map(tuple, frontend.kernels))) == 1
             and isinstance(pipeline.head, CTCHead)
         ):
             raise ConfigError(
                 "a CRDNN can have the shape of LogMel, Conv2dFrontEnd, a bidirectional LSTM and CTCHead only"
             )
+        rate: int = pipeline.features.first.sample_rate
         convolutions: Any = frontend.convolutions
         recurrent: Any = encoder.forward_layers
         return cls(
-            sample_rate=pipeline.features.first.sample_rate,
+            sample_rate=rate,
             n_mels=mels[0].output_size,
             n_fft=mels[0].n_fft,
+            window_milliseconds=1000 * len(mels[0].window) / rate,
+            hop_milliseconds=1000 * mels[0].hop_length / rate,
             channels=[convolution.out_channels for convolution in convolutions],
             kernels=list(frontend.kernels),
             strides=list(frontend.strides),
@@ -187,7 +194,13 @@ def defaults(shape: Shape) -> SpeechBrainModel:
 
 
 def _fbank(shape: Shape) -> nn.Module:
-    fbank: nn.Module = Fbank(sample_rate=shape.sample_rate, n_fft=shape.n_fft, n_mels=shape.n_mels)
+    fbank: nn.Module = Fbank(
+        sample_rate=shape.sample_rate,
+        n_fft=shape.n_fft,
+        n_mels=shape.n_mels,
+        win_length=shape.window_milliseconds,
+        hop_length=shape.hop_milliseconds,
+    )
     return fbank
 
 
