@@ -149,8 +149,7 @@ def same_layers(shape: Shape, *, packed: bool = False) -> SpeechBrainModel:
 
     Args:
         shape: of the recipe.
-        packed: tell the LSTM the lengths, for which it packs the batch, so that padding can't change an answer. `CRDNN`
-            doesn't.
+        packed: tell the LSTM the lengths, for which it packs the batch and so never sees padding. `CRDNN` doesn't.
     """
     body = LengthsCapableSequential(input_shape=[None, None, shape.n_mels])
     for channels, kernel, stride in zip(shape.channels, shape.kernels, shape.strides, strict=True):
