@@ -17,6 +17,7 @@ from pydantic_core import CoreSchema, core_schema
 from torch import Tensor, nn
 
 from seqpipe.errors import ConfigError, did_you_mean
+from seqpipe.picture import Picture, Sound
 from seqpipe.randomness import Draw
 
 _PYDANTIC = ConfigDict(arbitrary_types_allowed=True, extra="forbid", allow_inf_nan=False)
@@ -101,6 +102,16 @@ class Stage(nn.Module):
     def shortest_length(self, length: int) -> int:
         """The least length that any draw can make of an input; a label that fits into it always fits."""
         return length
+
+    # What an input is to eye and ear, for reports
+
+    def picture(self, raw: Any) -> Picture | str:
+        """What an input looks like; the first feature stage, which knows its kind, is asked. Text by default."""
+        return str(raw)
+
+    def sound(self, raw: Any) -> Sound | None:
+        """What an input sounds like, if it does."""
+        return None
 
     # Where things are
 
