@@ -51,6 +51,7 @@ EXPORTS = {
     "train": "seqpipe.training.train",
     "evaluate": "seqpipe.evaluation.evaluate",
     "Evaluation": "seqpipe.evaluation.evaluate",
+    "write_report": "seqpipe.evaluation.report.write",
     "check": "seqpipe.evaluation.check",
     "load": "seqpipe.inference.predictor",
     "Predictor": "seqpipe.inference.predictor",

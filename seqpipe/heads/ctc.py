@@ -17,7 +17,7 @@ from seqpipe.decoding.ctc import CTCHypothesis, ctc_losses, frames_needed, greed
 from seqpipe.dropout import dropout
 from seqpipe.errors import ConfigError, InputError
 from seqpipe.heads.error_rates import align
-from seqpipe.heads.scoring import Pair, ScoreKind, per_cent
+from seqpipe.heads.scoring import Mark, Pair, ScoreKind, per_cent
 from seqpipe.heads.text import TextRule, apply_rules, describe_rules
 from seqpipe.heads.transcript import Token, Transcript, group_words
 from seqpipe.heads.units import Characters, SentencePieceUnits, Units, load_units
@@ -218,9 +218,14 @@ class CTCHead(Stage):
         said, heard = self.comparable(targets, predictions)
         return {"words": align(said, heard), "characters": align(said, heard, characters=True)}
 
-    def marks(self, prediction: Transcript) -> tuple[Token, ...]:
-        """The tokens, with their places and confidence."""
-        return prediction.tokens
+    def marks(self, prediction: Transcript) -> list[Mark]:
+        """The tokens, each with the word that it ends in."""
+        text, marks = "", []
+        for token in prediction.tokens:
+            text += token.text
+            word = len(text.split()) - 1 if token.text.strip() else None
+            marks.append(Mark(token.text, token.start, token.end, token.confidence, word))
+        return marks
 
     def comparable(self, references: Sequence[str], predictions: Sequence[Transcript]) -> tuple[list[str], list[str]]:
         """References and hypotheses as they are compared."""

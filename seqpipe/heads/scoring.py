@@ -34,13 +34,23 @@ class ScoreKind:
     unit: str = " %"
 
 
-class Mark(Protocol):
-    """A part of an answer with its place in the input and its confidence, 0 to 1 (a token of a transcript, say)."""
+@dataclass(frozen=True)
+class Mark:
+    """A part of an answer with its place in the input: a token of a transcript, say.
+
+    Attributes:
+        text: the part.
+        start: where it begins, in the unit of the input (seconds for audio).
+        end: where it ends.
+        confidence: 0 to 1.
+        item: which of the answer's items (words) it belongs to, counted from 0; None if to none.
+    """
 
     text: str
     start: float
     end: float
     confidence: float
+    item: int | None = None
 
 
 class ScoringHead(Protocol):

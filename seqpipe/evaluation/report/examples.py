@@ -1,0 +1,117 @@
+"""Single rows for a report: what the input looks and sounds like, and what was made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from seqpipe.evaluation.evaluate import Evaluation
+from seqpipe.evaluation.report.media import Figure, draw_picture, encode_sound
+from seqpipe.heads.scoring import Mark, Pair
+
+MOST_BYTES = 4_000_000
+"""Of all pictures and recordings of a report together."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """A row, ready for a page.
+
+    Attributes:
+        id: of the row.
+        columns: what the source says of it, by name, short.
+        verdict: how wrong it is, in words.
+        confidence: of the answer, 0 to 1.
+        pairs: items of the reference beside those of the answer.
+        figure: the input with what was recognised where, or None for one that is text.
+        text: the input, if it is text.
+        sound: data URI, or None.
+        note: what was left out.
+    """
+
+    id: str
+    columns: dict[str, str]
+    verdict: str
+    confidence: float
+    pairs: list[Pair]
+    figure: Figure | None
+    text: str | None
+    sound: str | None
+    note: str
+
+
+def make_examples(evaluation: Evaluation, positions: Sequence[int], columns: Sequence[str]) -> list[Example]:
+    """Examples of these rows; once their pictures and recordings fill `MOST_BYTES`, further ones go without.
+
+    Args:
+        evaluation: of the run.
+        positions: of the rows.
+        columns: that are shown with each row.
+    """
+    examples, used = [], 0
+    for position in positions:
+        example = _example(evaluation, position, columns, with_media=used < MOST_BYTES)
+        used += len(example.sound or "") + len(example.figure.uri if example.figure else "")
+        examples.append(example)
+    return examples
+
+
+def verdict(evaluation: Evaluation, position: int) -> str:
+    """How wrong a row is, in the counts of the main score: ``2 of 5 words wrong``."""
+    head = evaluation.head
+    if evaluation.errors[position] == 0:
+        return "right"
+    kind = head.score_kinds[head.main_score]
+    if not (kind.part and kind.whole and kind.lower_is_better):
+        return "wrong"
+    part, whole = (
+        evaluation.row_counts[position, head.count_names.index(name)].item() for name in (kind.part, kind.whole)
+    )
+    return f"{part} errors in {whole} {kind.whole}" if part > 1 else f"{part} error in {whole} {kind.whole}"
+
+
+def _example(evaluation: Evaluation, position: int, columns: Sequence[str], *, with_media: bool) -> Example:
+    row, prediction = evaluation.rows[position], evaluation.predictions[position]
+    pairs = next(iter(evaluation.aligned.values()))[position]
+    figure = text = sound = None
+    notes = []
+    first = evaluation.pipeline.features.first
+    if with_media:
+        picture = first.picture(row.input)
+        if isinstance(picture, str):
+            text = picture
+        else:
+            marks = [_visible(mark) for mark in evaluation.head.marks(prediction)]
+            figure = draw_picture(picture, marks, _wrong_items(pairs, marks))
+            if figure.cut:
+                notes.append("the picture is cut at its right")
+        heard = first.sound(row.input)
+        if heard is not None:
+            sound, cut = encode_sound(heard)
+            if cut:
+                notes.append("the recording is cut at its end")
+    else:
+        notes.append("without picture and sound, to keep this file small")
+    return Example(
+        id=row.id,
+        columns={name: str(row.columns[name]) for name in columns if row.columns.get(name) is not None},
+        verdict=verdict(evaluation, position),
+        confidence=prediction.confidence,
+        pairs=pairs,
+        figure=figure,
+        text=text,
+        sound=sound,
+        note="; ".join(notes),
+    )
+
+
+def _wrong_items(pairs: list[Pair], marks: list[Mark]) -> set[int]:
+    """Positions of the answer's items that are wrong; none if rules of scoring have changed how many there are."""
+    answered = [said == heard for said, heard in pairs if heard]
+    if max((mark.item for mark in marks if mark.item is not None), default=-1) != len(answered) - 1:
+        return set()
+    return {place for place, right in enumerate(answered) if not right}
+
+
+def _visible(mark: Mark) -> Mark:
+    return Mark(mark.text.replace(" ", "␣"), mark.start, mark.end, mark.confidence, mark.item)
