@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from seqpipe.evaluation.bootstrap import grouped, score_intervals
 from seqpipe.evaluation.evaluate import Evaluation
 
-MOST_VALUES = 40
-"""A column with more values than this says little about each."""
+MOST_VALUES, MOST_NUMBERS = 40, 12
+"""A column with more values than this says little about each; one with more numbers is cut into ranges of them."""
+BINS, LEAST_ROWS = 5, 8
+"""Ranges of numbers, and the rows that each holds at least."""
 
 
 @dataclass(frozen=True)
@@ -44,41 +46,70 @@ class ConfidenceBin:
 
 
 def by_column(evaluation: Evaluation) -> dict[str, list[Slice]]:
-    """Scores of the rows with each value of a column, for every column with few values.
+    """Scores of the rows with each value of a column, for every column with few values, and for ranges of numbers.
 
-    Numbers come in their order, other values from the worst score to the best.
+    Numbers come in their order, other values from the worst score to the best. A column that says nothing but how long
+    the input is (its number of samples) is left to `by_length`.
     """
     config = evaluation.pipeline.recipe.data
     left_out = {config.input, config.id, config.start, config.end}
-    names = [name for name in evaluation.rows[0].columns if name not in left_out]
+    lengths = _lengths(evaluation)
     found = {}
-    for name in names:
-        values = ["" if row.columns.get(name) is None else str(row.columns[name]) for row in evaluation.rows]
+    for name in evaluation.rows[0].columns:
+        values = [_shown(row.columns.get(name)) for row in evaluation.rows]
         different = sorted(set(values))
-        if not 2 <= len(different) <= min(MOST_VALUES, len(values) / 2):
+        if name in left_out or len(different) < 2:
             continue
-        column = np.array(values)
-        slices = {value: _slice(evaluation, value or "(none)", column == value) for value in different}
-        try:
-            ordered = sorted(different, key=float)
-        except ValueError:
-            main, kind = evaluation.head.main_score, evaluation.head.score_kinds[evaluation.head.main_score]
-            ordered = sorted(different, key=lambda value: slices[value].scores[main], reverse=kind.lower_is_better)
-        found[name] = [slices[value] for value in ordered]
-    return found
+        numbers = _numbers(values)
+        if numbers is not None and len(different) > MOST_NUMBERS:
+            if len(numbers) < 3 or np.std(lengths) == 0 or np.corrcoef(numbers, lengths)[0, 1] < 0.999:
+                found[name] = _ranges(evaluation, numbers)
+        elif len(different) <= min(MOST_VALUES, len(values) / 2):
+            found[name] = _values(evaluation, values, numeric=numbers is not None)
+    return {name: slices for name, slices in found.items() if slices}
 
 
-def by_length(evaluation: Evaluation, bins: int = 5) -> list[Slice]:
-    """Scores by length of the input, in bins of as many rows each, from the shortest to the longest."""
+def by_length(evaluation: Evaluation) -> list[Slice]:
+    """Scores by length of the input, in ranges of as many rows each, from the shortest to the longest."""
+    unit = {"second": " s"}.get(evaluation.pipeline.features.unit, f" {evaluation.pipeline.features.unit}s")
+    return _ranges(evaluation, _lengths(evaluation), unit)
+
+
+def _lengths(evaluation: Evaluation) -> NDArray[np.float64]:
     features = evaluation.pipeline.features
-    lengths = np.array([features.amount(torch.tensor([features.measure(row.input)])) for row in evaluation.rows])
-    unit = {"second": "s"}.get(features.unit, f"{features.unit}s")
-    edges = np.unique(np.quantile(lengths, np.linspace(0, 1, min(bins, max(1, len(lengths) // 8)) + 1)))
+    return np.array([features.amount(torch.tensor([features.measure(row.input)])) for row in evaluation.rows])
+
+
+def _shown(value: object) -> str:
+    return "(none)" if value is None or value == "" else str(value)
+
+
+def _numbers(values: Sequence[str]) -> NDArray[np.float64] | None:
+    try:
+        numbers = np.array([float(value) for value in values])
+    except ValueError:
+        return None
+    return numbers if np.isfinite(numbers).all() else None
+
+
+def _values(evaluation: Evaluation, values: Sequence[str], *, numeric: bool) -> list[Slice]:
+    column = np.array(values)
+    slices = [_slice(evaluation, value, column == value) for value in sorted(set(values))]
+    if numeric:
+        return sorted(slices, key=lambda item: float(item.label))
+    main = evaluation.head.main_score
+    lower_is_better = evaluation.head.score_kinds[main].lower_is_better
+    return sorted(slices, key=lambda item: item.scores[main], reverse=lower_is_better)
+
+
+def _ranges(evaluation: Evaluation, numbers: NDArray[np.float64], unit: str = "") -> list[Slice]:
+    bins = min(BINS, max(1, len(numbers) // LEAST_ROWS))
+    edges = np.unique(np.quantile(numbers, np.linspace(0, 1, bins + 1)))
     if len(edges) < 3:
         return []
-    places = np.clip(np.searchsorted(edges, lengths, side="right") - 1, 0, len(edges) - 2)
+    places = np.clip(np.searchsorted(edges, numbers, side="right") - 1, 0, len(edges) - 2)
     return [
-        _slice(evaluation, f"{edges[place]:.3g} to {edges[place + 1]:.3g} {unit}", places == place)
+        _slice(evaluation, f"{edges[place]:.3g} to {edges[place + 1]:.3g}{unit}", places == place)
         for place in range(len(edges) - 1)
         if (places == place).any()
     ]
@@ -95,20 +126,25 @@ def _slice(evaluation: Evaluation, label: str, chosen: NDArray[np.bool_]) -> Sli
 
 
 def reliability(confidences: Sequence[float], right: Sequence[bool], bins: int = 8) -> list[ConfidenceBin]:
-    """Confidence beside the share of rows that are right, in bins of as many rows each (Niculescu-Mizil & Caruana 2005).
+    """Confidence beside the share of rows that are right, in bins of as many rows each.
 
-    A confidence is calibrated if the two are equal. The intervals are Wilson's (1927).
+    After Niculescu-Mizil & Caruana (2005). A confidence is calibrated if the two are equal.
     """
-    from scipy.stats import binomtest
-
     order = np.argsort(confidences, kind="stable")
     found = []
-    for places in np.array_split(order, max(1, min(bins, len(order) // 8))):
-        hits = int(np.asarray(right)[places].sum())
-        ends = binomtest(hits, len(places)).proportion_ci(method="wilson")
+    for places in np.array_split(order, max(1, min(bins, len(order) // LEAST_ROWS))):
+        share = float(np.asarray(right)[places].mean())
         mean = float(np.asarray(confidences)[places].mean())
-        found.append(ConfidenceBin(mean, hits / len(places), (float(ends.low), float(ends.high)), len(places)))
+        found.append(ConfidenceBin(mean, share, wilson_interval(share, len(places)), len(places)))
     return found
+
+
+def wilson_interval(share: float, count: int) -> tuple[float, float]:
+    """95 % interval of a share of ``count`` rows (Wilson 1927); unlike a bootstrap's, it has a width at 0 and 1 too."""
+    z = 1.959963984540054  # the normal distribution's 97.5 % quantile; importing scipy.stats for it takes a second
+    middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
+    half = z / (1 + z**2 / count) * (share * (1 - share) / count + z**2 / (4 * count**2)) ** 0.5
+    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def calibration_error(bins: Sequence[ConfidenceBin]) -> float:

@@ -86,7 +86,7 @@ def draw_lines(chart: LineChart, x_label: str) -> Markup:
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(4.6, 2.6), layout="constrained")
+        figure = Figure(figsize=(3.5, 2.2), layout="constrained")
         axis = figure.subplots()
         values = [y for points in chart.series.values() for _, y in points]
         for colour, (name, points) in zip(_SERIES, chart.series.items(), strict=False):
@@ -119,7 +119,7 @@ def draw_reliability(bins: Sequence[ConfidenceBin]) -> Markup:
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(4.6, 3.6), layout="constrained")
+        figure = Figure(figsize=(4.4, 3.3), layout="constrained")
         axis = figure.subplots()
         axis.plot([0, 1], [0, 1], color=_GRID, linewidth=1.5)
         across = [item.confidence for item in bins]

@@ -81,8 +81,8 @@ def _example(evaluation: Evaluation, position: int, columns: Sequence[str], *, w
         if isinstance(picture, str):
             text = picture
         else:
-            marks = [_visible(mark) for mark in evaluation.head.marks(prediction)]
-            figure = draw_picture(picture, marks, _wrong_items(pairs, marks))
+            marks = evaluation.head.marks(prediction)
+            figure = draw_picture(picture, [mark for mark in marks if mark.text.strip()], _wrong_items(pairs, marks))
             if figure.cut:
                 notes.append("the picture is cut at its right")
         heard = first.sound(row.input)
@@ -105,13 +105,9 @@ def _example(evaluation: Evaluation, position: int, columns: Sequence[str], *, w
     )
 
 
-def _wrong_items(pairs: list[Pair], marks: list[Mark]) -> set[int]:
+def _wrong_items(pairs: Sequence[Pair], marks: Sequence[Mark]) -> set[int]:
     """Positions of the answer's items that are wrong; none if rules of scoring have changed how many there are."""
     answered = [said == heard for said, heard in pairs if heard]
     if max((mark.item for mark in marks if mark.item is not None), default=-1) != len(answered) - 1:
         return set()
     return {place for place, right in enumerate(answered) if not right}
-
-
-def _visible(mark: Mark) -> Mark:
-    return Mark(mark.text.replace(" ", "␣"), mark.start, mark.end, mark.confidence, mark.item)

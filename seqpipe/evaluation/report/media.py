@@ -88,7 +88,7 @@ def draw_picture(picture: Picture, marks: list[Mark], wrong: set[int]) -> Figure
         if mark.start >= end:
             break
         left, right = ((min(place, end) - picture.start) * pixels for place in (mark.start, mark.end))
-        text = CHARACTER_PIXELS * max(1, len(mark.text)) / 2 + 2
+        text = CHARACTER_PIXELS * len(mark.text) / 2 + 2
         middle = min(max((left + right) / 2, text), width - text)
         free = [lane for lane, lane_end in enumerate(lane_ends) if lane_end <= middle - text]
         lane = free[0] if free else len(lane_ends)
