@@ -52,6 +52,8 @@ EXPORTS = {
     "evaluate": "seqpipe.evaluation.evaluate",
     "Evaluation": "seqpipe.evaluation.evaluate",
     "write_report": "seqpipe.evaluation.report.write",
+    "compare": "seqpipe.evaluation.compare",
+    "Comparison": "seqpipe.evaluation.compare",
     "check": "seqpipe.evaluation.check",
     "load": "seqpipe.inference.predictor",
     "Predictor": "seqpipe.inference.predictor",

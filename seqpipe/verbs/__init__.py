@@ -8,8 +8,15 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from seqpipe.verbs import check, evaluate, infer, report, train
+from seqpipe.verbs import check, compare, evaluate, infer, report, train
 
 DONE, FAILED, WRONG_USAGE = 0, 1, 2
 
-VERBS: dict[str, ModuleType] = {"train": train, "evaluate": evaluate, "infer": infer, "report": report, "check": check}
+VERBS: dict[str, ModuleType] = {
+    "train": train,
+    "evaluate": evaluate,
+    "infer": infer,
+    "report": report,
+    "compare": compare,
+    "check": check,
+}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from seqpipe.evaluation.evaluate import Evaluation, evaluate
 from seqpipe.evaluation.report.charts import draw_lines, draw_reliability, learning_charts
 from seqpipe.evaluation.report.examples import make_examples
 from seqpipe.evaluation.report.page import fill, write_page
+from seqpipe.evaluation.run_records import read_log, read_metrics
 from seqpipe.inference.predictor import load
 
 REPORT = "report.html"
@@ -118,24 +117,3 @@ def _facts(metrics: Mapping[str, Any], parameters: int) -> dict[str, Any]:
     """How the model came to be, for the page."""
     known = {key: value for key, value in metrics.items() if key not in ("dev", "scoring") and value is not None}
     return {"parameters": parameters, **known}
-
-
-def read_metrics(run: Path) -> dict[str, Any]:
-    """What ``metrics.json`` holds; empty where training has not finished."""
-    path = run / "metrics.json"
-    if not path.is_file():
-        return {}
-    try:
-        metrics: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ConfigError(f"{path}: is no JSON ({error})") from None
-    return metrics
-
-
-def read_log(run: Path) -> list[dict[str, str]]:
-    """Rows of ``log/metrics.csv``; none where there is no log."""
-    path = run / "log" / "metrics.csv"
-    if not path.is_file():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
