@@ -82,7 +82,7 @@ def _example(evaluation: Evaluation, position: int, columns: Sequence[str], *, w
             text = picture
         else:
             marks = evaluation.head.marks(prediction)
-            figure = draw_picture(picture, [mark for mark in marks if mark.text.strip()], _wrong_items(pairs, marks))
+            figure = draw_picture(picture, marks, _wrong_items(pairs, marks))
             if figure.cut:
                 notes.append("the picture is cut at its right")
         heard = first.sound(row.input)
