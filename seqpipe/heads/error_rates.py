@@ -45,6 +45,8 @@ def align(references: Sequence[str], hypotheses: Sequence[str], *, characters: b
         >>> align(["turn left now"], ["turn right"])
         [[('turn', 'turn'), ('left', 'right'), ('now', '')]]
     """
+    if not references and not hypotheses:
+        return []  # jiwer would find one empty row
     process = jiwer.process_characters if characters else jiwer.process_words
     output = process(list(references), list(hypotheses))
     rows = []
