@@ -218,6 +218,10 @@ class CTCHead(Stage):
         said, heard = self.comparable(targets, predictions)
         return {"words": align(said, heard), "characters": align(said, heard, characters=True)}
 
+    def posteriors(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> list[float]:
+        """The probability of each row's labels over all their alignments; 0 where they don't fit into its steps."""
+        return label_posteriors(self(encoded), [target.tolist() for target in targets])
+
     def marks(self, prediction: Transcript) -> list[Mark]:
         """The tokens, each with the word that it ends in."""
         text, marks = "", []

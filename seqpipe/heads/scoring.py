@@ -8,6 +8,9 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
+
+from seqpipe.sequence import PaddedSequence
 
 Pair = tuple[str, str]
 """An item of the reference and what stands in its place in the answer; "" where one side has nothing."""
@@ -81,6 +84,9 @@ class ScoringHead(Protocol):
 
     def aligned(self, targets: Sequence[Any], predictions: Sequence[Any]) -> dict[str, list[list[Pair]]]:
         """Each row's items beside what was answered, by kind of item (``words``); the first kind is the one shown."""
+
+    def posteriors(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> list[float]:
+        """The probability of each row's target given its input, 0 to 1; of what was answered, it is the confidence."""
 
     def marks(self, prediction: Any) -> Sequence[Mark]:
         """Parts of an answer that have a place in the input, in their order; none where there are no places."""

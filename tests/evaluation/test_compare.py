@@ -120,6 +120,7 @@ def test_too_few_runs_or_one_twice_are_refused(trained_run: Path) -> None:
         compare([trained_run])
     with pytest.raises(ConfigError, match=r"each run should be given once"):
         compare([trained_run, trained_run])
+    assert cli.main(["compare", str(trained_run)]) == 2
 
 
 def test_other_rules_of_comparing_are_told(trained_run: Path, tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import math
 from pathlib import Path
 from typing import Any
 
@@ -196,6 +197,17 @@ def test_a_wrong_space_is_an_error_of_the_transcript_though_all_words_are_right(
     answer = head.predict("a", (head_path(head, "go on"), 1.0), where)
     assert head.score(["go  on"], [answer]) == {"wer": 0.0, "cer": pytest.approx(100 / 6), "accuracy": 0.0}
     assert head.row_errors(head.row_counts(["go  on"], [answer])) > 0
+
+
+def test_posteriors_are_of_the_whole_text_over_all_alignments() -> None:
+    head, batch = fitted(), encoded([9, 3])
+    targets = [head.encode_target("on"), head.encode_target("go on")]
+    first, second = head.posteriors(batch, targets)
+    loss, _ = head.loss(PaddedSequence(batch.values[:1], batch.lengths[:1]), targets[:1])
+    assert first == pytest.approx(math.exp(-float(loss)), rel=1e-4)
+    assert second == 0.0  # five labels don't fit into three steps
+    hypothesis, confidence = head.decode(batch)[0]
+    assert head.posteriors(batch, [torch.tensor(hypothesis.labels), targets[1]])[0] == pytest.approx(confidence)
 
 
 def test_marks_say_which_word_a_token_is_part_of() -> None:

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
+
+from seqpipe.errors import InputError
 from seqpipe.evaluation.evaluate import Evaluation
 from seqpipe.evaluation.report.media import Figure, draw_picture, encode_sound
 from seqpipe.heads.scoring import Mark, Pair
+from seqpipe.sequence import PaddedSequence
 
 MOST_BYTES = 4_000_000
 """Of all pictures and recordings of a report together."""
@@ -22,6 +26,7 @@ class Example:
         columns: what the source says of it, by name, short.
         verdict: how wrong it is, in words.
         confidence: of the answer, 0 to 1.
+        reference: probability of the reference by the same model; None for one that it can't say.
         pairs: items of the reference beside those of the answer.
         figure: the input with what was recognised where, or None for one that is text.
         text: the input, if it is text.
@@ -33,6 +38,7 @@ class Example:
     columns: dict[str, str]
     verdict: str
     confidence: float
+    reference: float | None
     pairs: list[Pair]
     figure: Figure | None
     text: str | None
@@ -97,12 +103,29 @@ def _example(evaluation: Evaluation, position: int, columns: Sequence[str], *, w
         columns={name: str(row.columns[name]) for name in columns if row.columns.get(name) is not None},
         verdict=verdict(evaluation, position),
         confidence=prediction.confidence,
+        reference=reference_probability(evaluation, position),
         pairs=pairs,
         figure=figure,
         text=text,
         sound=sound,
         note="; ".join(notes),
     )
+
+
+def reference_probability(evaluation: Evaluation, position: int) -> float | None:
+    """The probability that the model gives to what is right; None where its vocabulary lacks something of it.
+
+    Above the confidence of the answer, the model knew better than decoding found (a search error); below, it is wrong.
+    """
+    row, pipeline = evaluation.rows[position], evaluation.pipeline
+    try:
+        target = pipeline.head.encode_target(row.target)
+    except InputError:
+        return None
+    device = next(pipeline.parameters()).device
+    with torch.inference_mode():
+        encoded = pipeline(PaddedSequence.pad([pipeline.features.prepare(row.input, None)]).to(device))
+        return evaluation.head.posteriors(encoded, [target])[0]
 
 
 def _wrong_items(pairs: Sequence[Pair], marks: Sequence[Mark]) -> set[int]:

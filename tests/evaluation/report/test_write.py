@@ -77,6 +77,19 @@ def test_it_shows_scores_curves_rows_and_how_it_came_to_be(report: Path, trained
     assert "by length of the input" in page.text
 
 
+def test_beside_the_confidence_stands_what_the_model_gives_to_the_reference(report: Path, trained_run: Path) -> None:
+    evaluation = seqpipe.evaluate(trained_run, str(report.with_name("dev.tsv")), device="cpu")
+    for position, answer in enumerate(evaluation.predictions):
+        probability = examples.reference_probability(evaluation, position)
+        if position == 5:
+            assert probability is None  # its letters are unknown
+        elif evaluation.errors[position]:
+            assert probability < answer.confidence
+        else:
+            assert probability == pytest.approx(answer.confidence, rel=1e-3)
+    assert "reference can't be said" in Page(report).text
+
+
 def test_a_run_without_errors_shows_what_it_was_least_sure_of(trained_run: Path, tmp_path: Path) -> None:
     page = Page(write_report(trained_run, output=tmp_path / "r.html", device="cpu"))
     assert "No row is wrong" in page.text
