@@ -17,7 +17,7 @@ from seqpipe.randomness import Draw
 Counts = NDArray[np.int64]
 Scores = Callable[[Counts], dict[str, float]]
 LEVEL = 0.95
-RESAMPLES = 2000
+RESAMPLES, EXCHANGES = 2000, 10_000
 _CHUNK = 4_000_000
 """Weights that are held in memory at once: 32 MB."""
 
@@ -60,18 +60,24 @@ def score_intervals(
         seed: of the drawing; the same seed gives the same interval.
         resamples: corpora drawn.
     """
-    drawn = [scores(total) for weights in _weights(len(counts), resamples, seed) for total in _sums(weights, counts)]
-    return {name: _interval([record[name] for record in drawn]) for name in drawn[0]} if len(counts) else {}
+    drawn = [scores(total) for total in _resampled(counts, resamples, seed)]
+    return {name: _interval([record[name] for record in drawn]) for name in drawn[0]} if drawn else {}
 
 
 def paired_differences(
-    first: Counts, second: Counts, scores: Scores, *, seed: int = 0, resamples: int = 5 * RESAMPLES
+    first: Counts,
+    second: Counts,
+    scores: Scores,
+    *,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+    exchanges: int = EXCHANGES,
 ) -> dict[str, Difference]:
     """Every score of two runs on the same rows, and whether chance alone would explain the difference.
 
     The p-value is that of the approximate randomisation test, two-sided (Noreen 1989): under the null hypothesis each
     unit's answers might as well have come from the other run, so they are exchanged with probability 1/2. It is
-    (1 + at least as different) / (1 + resamples), never 0. The interval is a paired bootstrap: both runs are scored on
+    (1 + at least as different) / (1 + exchanges), never 0. The interval is a paired bootstrap: both runs are scored on
     the same drawn units.
 
     Args:
@@ -79,32 +85,28 @@ def paired_differences(
         second: counts of the other on the same units, in the same order.
         scores: of a corpus, from the sum of counts ``[C]``.
         seed: of the drawing.
-        resamples: of each kind.
+        resamples: corpora drawn for the interval.
+        exchanges: corpora with units exchanged, for the p-value.
     """
     if first.shape != second.shape:
         raise ValueError(f"paired tests need the same units; received {first.shape} and {second.shape} counts")
     totals = first.sum(axis=0), second.sum(axis=0)
     found = scores(totals[0]), scores(totals[1])
     drawn: dict[str, list[float]] = {name: [] for name in found[0]}
-    for weights in _weights(len(first), resamples, seed):
-        for one, other in zip(_sums(weights, first), _sums(weights, second), strict=True):
-            left, right = scores(one), scores(other)
-            for name in drawn:
-                drawn[name].append(_minus(right[name], left[name]))
+    for both in _resampled(np.concatenate([first, second], axis=1), resamples, seed):
+        left, right = scores(both[: first.shape[1]]), scores(both[first.shape[1] :])
+        for name in drawn:
+            drawn[name].append(_minus(right[name], left[name]))
 
-    change = (second - first)[(second != first).any(axis=1)]  # exchanging equal rows changes nothing
     extreme = dict.fromkeys(found[0], 0)
-    generator = _generator(seed, "exchange")
-    for count in _chunks(len(change), resamples):
-        exchanged = generator.integers(0, 2, size=(count, len(change)))
-        for moved in _sums(exchanged, change):
-            left, right = scores(totals[0] + moved), scores(totals[1] - moved)
-            for name in extreme:
-                observed = abs(_minus(found[1][name], found[0][name]))
-                # Sums in another order differ in the last digit; that is no smaller difference.
-                extreme[name] += abs(_minus(right[name], left[name])) >= observed * (1 - 1e-9)
+    for moved in _exchanged(second - first, exchanges, seed):
+        left, right = scores(totals[0] + moved), scores(totals[1] - moved)
+        for name in extreme:
+            observed = abs(_minus(found[1][name], found[0][name]))
+            # Sums in another order differ in the last digit; that is no smaller difference.
+            extreme[name] += abs(_minus(right[name], left[name])) >= observed * (1 - 1e-9)
     return {
-        name: Difference(found[0][name], found[1][name], _interval(drawn[name]), (1 + extreme[name]) / (1 + resamples))
+        name: Difference(found[0][name], found[1][name], _interval(drawn[name]), (1 + extreme[name]) / (1 + exchanges))
         for name in found[0]
     }
 
@@ -113,19 +115,32 @@ def _generator(seed: int, purpose: str) -> np.random.Generator:
     return Draw(seed, 0, 0).child(purpose).generator()
 
 
-def _chunks(units: int, resamples: int) -> Iterator[int]:
-    size = max(1, _CHUNK // max(1, units))
-    for start in range(0, resamples, size):
-        yield min(size, resamples - start)
+def _resampled(counts: Counts, resamples: int, seed: int) -> Iterator[Counts]:
+    """Sums ``[C]`` of corpora of as many units, drawn with replacement.
 
-
-def _weights(units: int, resamples: int, seed: int) -> Iterator[NDArray[np.int64]]:
-    """How often each unit is in each resampled corpus, ``[R, N]`` in pieces."""
-    if units == 0:
+    Units with the same counts are one kind, drawn as often as a multinomial distribution says: in law the same as drawing
+    single units, and many times cheaper.
+    """
+    if len(counts) == 0:
         return
+    kinds, sizes = np.unique(counts, axis=0, return_counts=True)
     generator = _generator(seed, "bootstrap")
-    for count in _chunks(units, resamples):
-        yield generator.multinomial(units, np.full(units, 1 / units), size=count)
+    for number in _chunks(len(kinds), resamples):
+        yield from _sums(generator.multinomial(len(counts), sizes / len(counts), size=number), kinds)
+
+
+def _exchanged(change: Counts, exchanges: int, seed: int) -> Iterator[Counts]:
+    """Sums ``[C]`` of the change ``[N, C]`` of units that are exchanged, each with probability 1/2."""
+    kinds, sizes = np.unique(change, axis=0, return_counts=True)
+    generator = _generator(seed, "exchange")
+    for number in _chunks(len(kinds), exchanges):
+        yield from _sums(generator.binomial(sizes, 0.5, size=(number, len(kinds))), kinds)
+
+
+def _chunks(kinds: int, total: int) -> Iterator[int]:
+    size = max(1, _CHUNK // max(1, kinds))
+    for start in range(0, total, size):
+        yield min(size, total - start)
 
 
 def _sums(weights: NDArray[np.int64], counts: Counts) -> Counts:
