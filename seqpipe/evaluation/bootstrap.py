@@ -118,7 +118,7 @@ def _generator(seed: int, purpose: str) -> np.random.Generator:
 def _resampled(counts: Counts, resamples: int, seed: int) -> Iterator[Counts]:
     """Sums ``[C]`` of corpora of as many units, drawn with replacement.
 
-    Units with the same counts are one kind, drawn as often as a multinomial distribution says: in law the same as drawing
+    Units with the same counts are one kind, drawn as often as a multinomial distribution says: in law that is drawing
     single units, and many times cheaper.
     """
     if len(counts) == 0:
