@@ -63,7 +63,7 @@ def make_examples(evaluation: Evaluation, positions: Sequence[int], columns: Seq
 
 
 def verdict(evaluation: Evaluation, position: int) -> str:
-    """How wrong a row is, in the counts of the main score: ``2 of 5 words wrong``."""
+    """How wrong a row is, in the counts of the main score: ``2 errors in 5 words``."""
     head = evaluation.head
     if evaluation.errors[position] == 0:
         return "right"
@@ -73,7 +73,8 @@ def verdict(evaluation: Evaluation, position: int) -> str:
     part, whole = (
         evaluation.row_counts[position, head.count_names.index(name)].item() for name in (kind.part, kind.whole)
     )
-    return f"{part} errors in {whole} {kind.whole}" if part > 1 else f"{part} error in {whole} {kind.whole}"
+    items = kind.whole.removesuffix("s") if whole == 1 else kind.whole
+    return f"{part} {'error' if part == 1 else 'errors'} in {whole} {items}"
 
 
 def _example(evaluation: Evaluation, position: int, columns: Sequence[str], *, with_media: bool) -> Example:
