@@ -63,18 +63,17 @@ def make_examples(evaluation: Evaluation, positions: Sequence[int], columns: Seq
 
 
 def verdict(evaluation: Evaluation, position: int) -> str:
-    """How wrong a row is, in the counts of the main score: ``2 errors in 5 words``."""
+    """How wrong a row is, in the counts of the first score that sees it: ``2 errors in 5 words``."""
     head = evaluation.head
     if evaluation.errors[position] == 0:
         return "right"
-    kind = head.score_kinds[head.main_score]
-    if not (kind.part and kind.whole and kind.lower_is_better):
-        return "wrong"
-    part, whole = (
-        evaluation.row_counts[position, head.count_names.index(name)].item() for name in (kind.part, kind.whole)
-    )
-    items = kind.whole.removesuffix("s") if whole == 1 else kind.whole
-    return f"{part} {'error' if part == 1 else 'errors'} in {whole} {items}"
+    count = dict(zip(head.count_names, evaluation.row_counts[position].tolist(), strict=True))
+    for name in (head.main_score, *head.score_kinds):
+        kind = head.score_kinds[name]
+        if kind.lower_is_better and kind.part and kind.whole and count[kind.part]:
+            items = kind.whole.removesuffix("s") if count[kind.whole] == 1 else kind.whole
+            return f"{count[kind.part]} {'error' if count[kind.part] == 1 else 'errors'} in {count[kind.whole]} {items}"
+    return "wrong"
 
 
 def _example(evaluation: Evaluation, position: int, columns: Sequence[str], *, with_media: bool) -> Example:

@@ -90,6 +90,22 @@ def test_beside_the_confidence_stands_what_the_model_gives_to_the_reference(repo
     assert "reference can't be said" in Page(report).text
 
 
+def test_a_verdict_counts_what_is_wrong(trained_run: Path, tone_data: Path, tmp_path: Path) -> None:
+    path, name, text = (tone_data / "dev.tsv").read_text().splitlines()[1].split("\t")
+    assert text.count(" ") == 1
+    texts = [text, text.replace(" ", "  "), f"{text} bb", "bb", f"{text} a a"]
+    rows = [f"{tone_data / path}\t{name}\t{changed}" for changed in texts]
+    (tmp_path / "dev.tsv").write_text("\n".join(["path\tname\ttext", *rows]) + "\n")
+    evaluation = seqpipe.evaluate(trained_run, str(tmp_path / "dev.tsv"), device="cpu")
+    assert [examples.verdict(evaluation, position) for position in range(5)] == [
+        "right",
+        f"1 error in {len(text) + 1} characters",  # a space, which is no word
+        "1 error in 3 words",
+        "2 errors in 1 word",
+        "2 errors in 4 words",
+    ]
+
+
 def test_a_run_without_errors_shows_what_it_was_least_sure_of(trained_run: Path, tmp_path: Path) -> None:
     page = Page(write_report(trained_run, output=tmp_path / "r.html", device="cpu"))
     assert "No row is wrong" in page.text
