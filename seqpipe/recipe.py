@@ -135,6 +135,7 @@ class TrainingConfig(Section):
     loggers: list[Literal["csv", "tensorboard", "wandb", "mlflow"]] = Field(
         ["csv", "tensorboard"], description="where losses, rates and scores go; csv is always written"
     )
+    report: bool = Field(True, description="write report.html at the end")
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     devices: int = Field(

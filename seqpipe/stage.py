@@ -17,6 +17,7 @@ from pydantic_core import CoreSchema, core_schema
 from torch import Tensor, nn
 
 from seqpipe.errors import ConfigError, did_you_mean
+from seqpipe.picture import Picture, Sound
 from seqpipe.randomness import Draw
 
 _PYDANTIC = ConfigDict(arbitrary_types_allowed=True, extra="forbid", allow_inf_nan=False)
@@ -124,6 +125,16 @@ class Stage(nn.Module):
 
         None (the default) for a target that is one label, or as long as its input anyway.
         """
+        return None
+
+    # What an input is to eye and ear, for reports
+
+    def picture(self, raw: Any) -> Picture | str:
+        """What an input looks like; the first feature stage, which knows its kind, is asked. Text by default."""
+        return str(raw)
+
+    def sound(self, raw: Any) -> Sound | None:
+        """What an input sounds like, if it does."""
         return None
 
     # Where things are

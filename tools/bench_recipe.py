@@ -209,17 +209,19 @@ def make(name: str, options: argparse.Namespace) -> Contestant:
     from seqpipe.recipe import load_recipe
     from seqpipe.sequence import PaddedSequence
     from seqpipe.training.optimization import make_optimizer
-    from seqpipe.training.train import prepare_training
+    from seqpipe.training.preparing import prepare_training
+    from seqpipe.training.train import say
 
     recipe = load_recipe(options.recipe, options.overrides)
     config = recipe.training
     config.learning_rate /= 25  # where one_cycle starts
-    pipeline, data, _ = prepare_training(recipe, None)
+    prepared = prepare_training(recipe, None, say)
+    pipeline, data = prepared.pipeline, prepared.training
     trained = Path(options.recipe)
     if (trained / "model.safetensors").is_file():
         pipeline = Pipeline.load(trained)
     sizes = {"seed": config.seed, "budget": config.batch_steps, "most_rows": config.batch_rows}
-    plan = TrainingBatches(data.lengths, pipeline.features, epoch=lambda: 0, **sizes).plan(0)[: options.batches]
+    plan = TrainingBatches(data.lengths, pipeline.features, **sizes).plan(0)[: options.batches]
     examples = Examples(data.rows, data.targets, pipeline.features, config.seed)
     batches: list[Any] = [collate([examples[0, row] for row in rows]) for rows in plan]
     torch.manual_seed(config.seed)

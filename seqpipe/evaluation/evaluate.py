@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from seqpipe.data.rows import Row
 from seqpipe.data.source import data_root, is_there, read_rows, unread_spans
-from seqpipe.errors import ConfigError, DataError, InputError
-from seqpipe.heads.error_rates import character_errors, confusions, word_alignment, word_errors
+from seqpipe.errors import ConfigError, DataError, InputError, did_you_mean
+from seqpipe.evaluation.bootstrap import grouped, score_intervals
+from seqpipe.heads.scoring import Pair, ScoringHead
 from seqpipe.inference.predictor import Failure, Predictor, load
+from seqpipe.pipeline import Pipeline
+
+GROUP_COLUMNS, LEAST_GROUPS = ("group", "speaker"), 10
+"""Columns whose rows are drawn together without being asked for, and from how many groups on: intervals from fewer are
+too narrow."""
 
 
 @dataclass(frozen=True)
@@ -20,53 +31,113 @@ class Evaluation:
 
     Attributes:
         source: what was scored.
-        scores: of the corpus, in per cent (``wer``, ``cer``).
-        counts: ``words`` and ``characters`` of the references, ``rows``, and the edits.
-        scoring: how text was normalised before scoring.
+        pipeline: that answered.
         rows: that were scored.
         predictions: one a row.
-        references: as compared.
-        hypotheses: as compared.
+        row_counts: ``[N, C]``, what each row adds to the scores; columns are named by the head's `count_names`.
+        group: the column whose rows are drawn together for the intervals; None: each row by itself.
         notices: what should be known about the rows, e.g. references that the vocabulary can't spell.
     """
 
     source: str
-    scores: dict[str, float]
-    counts: dict[str, int]
-    scoring: str
+    pipeline: Pipeline
     rows: Sequence[Row]
     predictions: Sequence[Any]
-    references: Sequence[str]
-    hypotheses: Sequence[str]
+    row_counts: NDArray[np.int64]
+    group: str | None
     notices: Sequence[str]
 
-    def worst(self, most: int = 5) -> list[tuple[Row, str]]:
-        """The rows with the most word errors, each with its alignment; rows without errors are left out."""
-        counted = [
-            (word_errors([said], [heard]), index)
-            for index, (said, heard) in enumerate(zip(self.references, self.hypotheses, strict=True))
-        ]
-        edits = [(errors.substitutions + errors.deletions + errors.insertions, index) for errors, index in counted]
-        ordered = sorted((item for item in edits if item[0] > 0), key=lambda item: (-item[0], item[1]))
-        return [
-            (self.rows[index], word_alignment(self.references[index], self.hypotheses[index]))
-            for _, index in ordered[:most]
-        ]
+    @property
+    def head(self) -> ScoringHead:
+        """What scores."""
+        head: ScoringHead = self.pipeline.head
+        return head
 
-    def confusions(self, most: int = 10, *, characters: bool = False) -> list[tuple[str, str, int]]:
-        """The most frequent errors: (reference, hypothesis, count), "" for what is missing on one side."""
-        return confusions(self.references, self.hypotheses, most, characters=characters)
+    @property
+    def scoring(self) -> str:
+        """How answers were made comparable before scoring, in words."""
+        return self.head.scoring
+
+    @cached_property
+    def scores(self) -> dict[str, float]:
+        """Of the corpus: ``wer``, ``cer`` and ``accuracy`` of a transcriber, in per cent."""
+        return self.head.scores_from_counts(self.row_counts.sum(axis=0))
+
+    @cached_property
+    def counts(self) -> dict[str, int]:
+        """What the scores are made of: ``rows``, ``words``, ``word_errors``, ..."""
+        return dict(zip(self.head.count_names, self.row_counts.sum(axis=0).tolist(), strict=True))
+
+    @cached_property
+    def intervals(self) -> dict[str, tuple[float, float]]:
+        """95 % intervals of the scores, by bootstrap over rows, or over groups of rows."""
+        return score_intervals(grouped(self.row_counts, self.groups), self.head.scores_from_counts)
+
+    @cached_property
+    def groups(self) -> list[str] | None:
+        """The group of each row, if rows are drawn in groups."""
+        return None if self.group is None else [str(row.columns.get(self.group)) for row in self.rows]
+
+    @property
+    def units(self) -> str:
+        """What was drawn for the intervals, in words."""
+        return f"{len(self.rows)} rows" if self.groups is None else f"{len(set(self.groups))} values of {self.group}"
+
+    @cached_property
+    def errors(self) -> NDArray[np.float64]:
+        """How wrong each row is, ``[N]``; 0 where all is right."""
+        return self.head.row_errors(self.row_counts)
+
+    @cached_property
+    def compared(self) -> tuple[list[str], list[str]]:
+        """References and answers, as text that was compared."""
+        return self.head.comparable([row.target for row in self.rows], self.predictions)
+
+    @property
+    def references(self) -> list[str]:
+        """As compared."""
+        return self.compared[0]
+
+    @property
+    def hypotheses(self) -> list[str]:
+        """As compared."""
+        return self.compared[1]
+
+    @cached_property
+    def aligned(self) -> dict[str, list[list[Pair]]]:
+        """Each row's items beside what was answered, by kind of item (``words``); the first kind is the one to show."""
+        return self.head.aligned([row.target for row in self.rows], self.predictions)
+
+    def worst(self, most: int = 5) -> list[int]:
+        """Positions of the rows with the most errors, the surest answer first among equals; none that is right."""
+        order = sorted(
+            np.flatnonzero(self.errors > 0).tolist(),
+            key=lambda index: (-self.errors[index], -self.predictions[index].confidence, index),
+        )
+        return order[:most]
+
+    def confusions(self, items: str, most: int = 10) -> list[tuple[str, str, int]]:
+        """The most frequent errors among these items, as (reference, answer, count); "" for what one side lacks."""
+        found = Counter(pair for pairs in self.aligned[items] for pair in pairs if pair[0] != pair[1])
+        ordered = sorted(found.items(), key=lambda item: (-item[1], item[0]))
+        return [(said, heard, count) for (said, heard), count in ordered[:most]]
 
     def to_json(self) -> dict[str, Any]:
-        """The scores as one JSON object."""
-        scores = {name: round(value, 4) for name, value in self.scores.items()}
-        return {**scores, **self.counts, "source": self.source, "scoring": self.scoring}
+        """The scores as one JSON object; ``<score>_interval`` holds two numbers."""
+        record: dict[str, Any] = {}
+        for name, value in self.scores.items():
+            record[name] = round(value, 4)
+            record[f"{name}_interval"] = [round(end, 4) for end in self.intervals[name]]
+        intervals = f"95 %, bootstrap over {self.units}"
+        return {**record, **self.counts, "source": self.source, "scoring": self.scoring, "intervals": intervals}
 
 
 def evaluate(
     run: str | Path | Predictor,
     data: str | None = None,
     *,
+    part: str | None = None,
+    group: str | None = None,
     decoding: Mapping[str, Any] | None = None,
     device: str = "auto",
 ) -> Evaluation:
@@ -75,54 +146,46 @@ def evaluate(
     Args:
         run: a run directory, or a `Predictor`.
         data: a source read as the run's recipe says; None takes the recipe's test part if it is there, else dev.
+        part: ``dev`` or ``test``, which of the recipe's parts to prefer instead; not with ``data``.
+        group: column whose rows are drawn together for the intervals, since they resemble each other (a speaker's);
+            None takes a column ``group`` or ``speaker`` if it has ten values or more.
         decoding: options that replace the recipe's.
         device: ``auto``, ``cpu`` or ``cuda``.
 
     Raises:
+        ConfigError: the recipe names no part to score, or there is no such group column.
         DataError: the source is missing, has no rows, or an input in it can't be used (scores of a part would mislead).
     """
     predictor = run if isinstance(run, Predictor) else load(run, decoding=decoding, device=device)
     pipeline = predictor.pipeline
-    source, root = _source(pipeline.recipe, data)
+    source, root = (data, None) if data is not None else _part(pipeline.recipe, part)
     reads_files = pipeline.features.first.reads_files
     rows = list(read_rows(source, pipeline.recipe.data, reads_files=reads_files, needs_id=False, root=root))
     if not rows:
         raise DataError(f"{source}: holds no rows")
+    group = _group_column(rows, group, source)
     predictions = list(predictor.predict(rows))
     broken = [item for item in predictions if isinstance(item, Failure)]
     if broken:
         shown = "\n".join(f"  {failure.message}" for failure in broken[:5])
         raise DataError(f"{source}: {len(broken)} of {len(rows)} inputs can't be used:\n{shown}")
-    references, hypotheses = pipeline.head.comparable([row.target for row in rows], predictions)
-    words, characters = word_errors(references, hypotheses), character_errors(references, hypotheses)
     return Evaluation(
         source=source if root is None else str(root / source),
-        scores=pipeline.head.score([row.target for row in rows], predictions),
-        counts={
-            "rows": len(rows),
-            "words": words.total,
-            "word_errors": words.substitutions + words.deletions + words.insertions,
-            "characters": characters.total,
-            "character_errors": characters.substitutions + characters.deletions + characters.insertions,
-        },
-        scoring=pipeline.head.scoring,
+        pipeline=pipeline,
         rows=rows,
         predictions=predictions,
-        references=references,
-        hypotheses=hypotheses,
+        row_counts=pipeline.head.row_counts([row.target for row in rows], predictions),
+        group=group,
         notices=[*_spans(rows[0], pipeline.recipe), *_unspellable(rows, pipeline.head)],
     )
 
 
-def _source(recipe: Any, data: str | None) -> tuple[str, Path | None]:
-    if data is not None:
-        return data, None
+def _part(recipe: Any, preferred: str | None) -> tuple[str, Path | None]:
     root = data_root(recipe.data)
-    test, dev = recipe.data.test, recipe.data.dev
-    if test and is_there(test, root):
-        return test, root
-    if dev:
-        return dev, root
+    for name in ("dev", "test") if preferred == "dev" else ("test", "dev"):
+        part = getattr(recipe.data, name)
+        if part and (name == "dev" or is_there(part, root)):
+            return part, root
     raise ConfigError("the run's recipe names neither a test nor a dev part; give --data SOURCE")
 
 
@@ -130,6 +193,19 @@ def _spans(row: Row, recipe: Any) -> list[str]:
     """Columns of spans that the run doesn't read."""
     message = unread_spans(row, recipe.data)
     return [f"{row.source}: {message}"] if message else []
+
+
+def _group_column(rows: Sequence[Row], wanted: str | None, source: str) -> str | None:
+    if wanted is not None:
+        if any(wanted not in row.columns for row in rows):
+            raise ConfigError(f"{source}: has no column {wanted} to group by{did_you_mean(wanted, rows[0].columns)}")
+        if len({str(row.columns[wanted]) for row in rows}) < 2:
+            raise ConfigError(f"{source}: column {wanted} has one value only, and resampling needs two groups or more")
+        return wanted
+    for name in GROUP_COLUMNS:
+        if all(row.columns.get(name) for row in rows) and len({str(row.columns[name]) for row in rows}) >= LEAST_GROUPS:
+            return name
+    return None
 
 
 def _unspellable(rows: Sequence[Row], head: Any) -> list[str]:

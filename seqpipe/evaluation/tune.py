@@ -154,7 +154,7 @@ def _open_study(out: Path, recipe: Recipe, space: SearchSpace, notice: Notice) -
             storage=f"sqlite:///{out.absolute() / STUDY}",
             study_name="seqpipe",
             load_if_exists=True,
-            direction="maximize" if getattr(head, "higher_is_better", False) else "minimize",
+            direction="minimize" if head.score_kinds[head.main_score].lower_is_better else "maximize",
             pruner=_pruner(recipe),
         )
         begun = study.user_attrs.get("recipe")

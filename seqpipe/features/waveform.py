@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import reprlib
 import stat
 from pathlib import Path
@@ -17,6 +18,7 @@ from torch.nn import functional as F
 from seqpipe.data.rows import AudioSpan
 from seqpipe.errors import InputError
 from seqpipe.features.truncation import lacks_end, missing_bytes
+from seqpipe.picture import Picture, Sound
 from seqpipe.randomness import Draw
 from seqpipe.sequence import PaddedSequence
 from seqpipe.stage import Stage
@@ -108,6 +110,28 @@ class Waveform(Stage):
     def locate(self, prepared: Tensor, steps: Tensor) -> Tensor:
         """Samples -> seconds from the beginning of the input."""
         return steps / self.sample_rate
+
+    def picture(self, raw: Any) -> Picture:
+        """Log-mel spectrogram of the recording, the uppermost 80 dB of it."""
+        from seqpipe.features.log_mel import LogMel
+
+        # A band for every 160 Hz: more would be narrower than what 25 ms can resolve.
+        bands = max(8, min(48, self.sample_rate // 160))
+        power = LogMel(sample_rate=self.sample_rate, n_mels=bands, floor=1e-10)
+        frames = power(PaddedSequence.pad([self.prepare(raw, None)])).values[0]  # [T, F]
+        decibel = 10 / math.log(10) * (frames - frames.max())
+        start = self.origin(raw)
+        return Picture(
+            values=(1 + decibel / 80).clamp(min=0).T.flip(0).numpy(),
+            start=start,
+            end=start + len(frames) * power.hop_length / self.sample_rate,
+            unit="s",
+            height=f"0 to {self.sample_rate / 2000:g} kHz (mel)",
+        )
+
+    def sound(self, raw: Any) -> Sound:
+        """The recording as the features hear it: mono, at `sample_rate`."""
+        return Sound(self.prepare(raw, None).numpy(), self.sample_rate)
 
     def forward(self, sequence: PaddedSequence) -> PaddedSequence:
         """Nothing is left to do in a batch."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -14,7 +16,8 @@ from torch.nn import functional as F
 from seqpipe.decoding.ctc import CTCHypothesis, ctc_losses, frames_needed, greedy_decode, label_posteriors
 from seqpipe.dropout import DropoutKind, dropout
 from seqpipe.errors import ConfigError, InputError
-from seqpipe.heads.error_rates import character_errors, word_errors
+from seqpipe.heads.error_rates import align
+from seqpipe.heads.scoring import Mark, Pair, ScoreKind, per_cent
 from seqpipe.heads.text import TextRule, apply_rules, describe_rules
 from seqpipe.heads.transcript import Token, Transcript, group_words
 from seqpipe.heads.units import Characters, SentencePieceUnits, Units, load_units
@@ -54,7 +57,20 @@ class CTCHead(Stage):
 
     role = "head"
     learns = True
-    main_score = "wer"
+    main_score: ClassVar[str] = "wer"
+    score_kinds: ClassVar[dict[str, ScoreKind]] = {
+        "wer": ScoreKind("WER", "word error rate", True, "word_errors", "words"),
+        "cer": ScoreKind("CER", "character error rate", True, "character_errors", "characters"),
+        "accuracy": ScoreKind("accuracy", "transcripts without any error", False, "correct_rows", "rows"),
+    }
+    count_names: ClassVar[tuple[str, ...]] = (
+        "rows",
+        "correct_rows",
+        "words",
+        "word_errors",
+        "characters",
+        "character_errors",
+    )
     decoding = CTCDecoding
 
     def __init__(
@@ -171,9 +187,55 @@ class CTCHead(Stage):
         return Transcript(row_id, self.units.decode(numbers), confidence, group_words(tokens), tokens)
 
     def score(self, references: Sequence[str], predictions: Sequence[Transcript]) -> dict[str, float]:
-        """``wer`` and ``cer`` over the corpus, in per cent, after the text rules on both sides."""
-        said, heard = self.comparable(references, predictions)
-        return {"wer": word_errors(said, heard).rate, "cer": character_errors(said, heard).rate}
+        """``wer``, ``cer`` and ``accuracy`` over the corpus, in per cent, after the text rules on both sides."""
+        return self.scores_from_counts(self.row_counts(references, predictions).sum(axis=0))
+
+    def row_counts(self, targets: Sequence[str], predictions: Sequence[Transcript]) -> NDArray[np.int64]:
+        """Items and edits of every row, ``[N, 6]``, in the order of `count_names`."""
+        levels = self.aligned(targets, predictions)
+        counts = np.zeros((len(targets), len(self.count_names)), dtype=np.int64)
+        for index, (words, characters) in enumerate(zip(levels["words"], levels["characters"], strict=True)):
+            sizes = [
+                count
+                for pairs in (words, characters)
+                for count in (sum(bool(said) for said, _ in pairs), sum(said != heard for said, heard in pairs))
+            ]
+            counts[index] = [1, sizes[-1] == 0, *sizes]
+        return counts
+
+    def scores_from_counts(self, total: NDArray[np.int64]) -> dict[str, float]:
+        """Scores of a corpus, in per cent, from the sum ``[6]`` of its rows' counts."""
+        count = dict(zip(self.count_names, total.tolist(), strict=True))
+        return {
+            name: per_cent(count[kind.part], count[kind.whole])
+            for name, kind in self.score_kinds.items()
+            if kind.part and kind.whole
+        }
+
+    def row_errors(self, counts: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Wrong words of each row, and a fraction for wrong characters among equals; ``[N, 6]`` -> ``[N]``."""
+        words, characters = (
+            counts[:, self.count_names.index(name)].astype(np.float64) for name in ("word_errors", "character_errors")
+        )
+        return words + characters / (characters + 1)
+
+    def aligned(self, targets: Sequence[str], predictions: Sequence[Transcript]) -> dict[str, list[list[Pair]]]:
+        """Words and characters of every row beside those that were heard."""
+        said, heard = self.comparable(targets, predictions)
+        return {"words": align(said, heard), "characters": align(said, heard, characters=True)}
+
+    def posteriors(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> list[float]:
+        """The probability of each row's labels over all their alignments; 0 where they don't fit into its steps."""
+        return label_posteriors(self(encoded), [target.tolist() for target in targets])
+
+    def marks(self, prediction: Transcript) -> list[Mark]:
+        """The tokens, each with the word that it ends in."""
+        text, marks = "", []
+        for token in prediction.tokens:
+            text += token.text
+            word = len(text.split()) - 1 if token.text.strip() else None
+            marks.append(Mark(token.text, token.start, token.end, token.confidence, word))
+        return marks
 
     def comparable(self, references: Sequence[str], predictions: Sequence[Transcript]) -> tuple[list[str], list[str]]:
         """References and hypotheses as they are compared."""

@@ -1,12 +1,14 @@
-"""Word and character error rate over a corpus, and what was confused with what (jiwer)."""
+"""Alignments of references and hypotheses, and word and character error rates over a corpus (jiwer)."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import jiwer
+
+from seqpipe.heads.scoring import Pair, per_cent
 
 
 @dataclass(frozen=True)
@@ -28,53 +30,51 @@ class ErrorCounts:
     @property
     def rate(self) -> float:
         """Error rate in per cent of the reference items; above 100 is possible."""
-        edits = self.substitutions + self.deletions + self.insertions
-        return 100.0 * edits / self.total if self.total else (0.0 if edits == 0 else float("inf"))
+        return per_cent(self.substitutions + self.deletions + self.insertions, self.total)
+
+
+def align(references: Sequence[str], hypotheses: Sequence[str], *, characters: bool = False) -> list[list[Pair]]:
+    """Each row's items beside those of its hypothesis, with the fewest edits (Levenshtein 1966).
+
+    Args:
+        references: what was said.
+        hypotheses: what was heard.
+        characters: items are characters, spaces counted; else words, which stand between white space.
+
+    Example:
+        >>> align(["turn left now"], ["turn right"])
+        [[('turn', 'turn'), ('left', 'right'), ('now', '')]]
+    """
+    if not references and not hypotheses:
+        return []  # jiwer would find one empty row
+    process = jiwer.process_characters if characters else jiwer.process_words
+    output = process(list(references), list(hypotheses))
+    rows = []
+    for said, heard, chunks in zip(output.references, output.hypotheses, output.alignments, strict=True):
+        pairs: list[Pair] = []
+        for chunk in chunks:
+            left = said[chunk.ref_start_idx : chunk.ref_end_idx]
+            right = heard[chunk.hyp_start_idx : chunk.hyp_end_idx]
+            pairs += zip_longest(left, right, fillvalue="")
+        rows.append(pairs)
+    return rows
 
 
 def word_errors(references: Sequence[str], hypotheses: Sequence[str]) -> ErrorCounts:
-    """Word error counts of a corpus; words are what stands between white space."""
-    return _counts(jiwer.process_words(*_lists(references, hypotheses)))
+    """Word error counts of a corpus."""
+    return _counts(align(references, hypotheses))
 
 
 def character_errors(references: Sequence[str], hypotheses: Sequence[str]) -> ErrorCounts:
     """Character error counts of a corpus, spaces counted."""
-    return _counts(jiwer.process_characters(*_lists(references, hypotheses)))
+    return _counts(align(references, hypotheses, characters=True))
 
 
-def word_alignment(reference: str, hypothesis: str) -> str:
-    """Reference over hypothesis, word under word, with S, D and I under what is wrong."""
-    shown = jiwer.visualize_alignment(
-        jiwer.process_words([reference], [hypothesis]), show_measures=False, skip_correct=False
-    )
-    return "\n".join(line for line in str(shown).splitlines()[1:] if line.strip())
-
-
-def confusions(
-    references: Sequence[str], hypotheses: Sequence[str], most: int, *, characters: bool = False
-) -> list[tuple[str, str, int]]:
-    """The most frequent errors as (reference item, hypothesis item, count); "" for what is missing on one side."""
-    process = jiwer.process_characters if characters else jiwer.process_words
-    found: Counter[tuple[str, str]] = Counter()
-    output = process(*_lists(references, hypotheses))
-    for said, heard, chunks in zip(output.references, output.hypotheses, output.alignments, strict=True):
-        for chunk in chunks:
-            if chunk.type == "equal":
-                continue
-            left = said[chunk.ref_start_idx : chunk.ref_end_idx]
-            right = heard[chunk.hyp_start_idx : chunk.hyp_end_idx]
-            for index in range(max(len(left), len(right))):
-                pair = (left[index] if index < len(left) else "", right[index] if index < len(right) else "")
-                found[pair] += 1
-    ordered = sorted(found.items(), key=lambda item: (-item[1], item[0]))
-    return [(left, right, count) for (left, right), count in ordered[:most]]
-
-
-def _lists(references: Sequence[str], hypotheses: Sequence[str]) -> tuple[list[str], list[str]]:
-    return list(references), list(hypotheses)
-
-
-def _counts(output: jiwer.WordOutput | jiwer.CharacterOutput) -> ErrorCounts:
+def _counts(rows: list[list[Pair]]) -> ErrorCounts:
+    pairs = [pair for row in rows for pair in row]
     return ErrorCounts(
-        output.substitutions, output.deletions, output.insertions, output.hits + output.substitutions + output.deletions
+        substitutions=sum(bool(said and heard) and said != heard for said, heard in pairs),
+        deletions=sum(not heard for _, heard in pairs),
+        insertions=sum(not said for said, _ in pairs),
+        total=sum(bool(said) for said, _ in pairs),
     )

@@ -315,7 +315,9 @@ class PipelineModule(ScoredModule):
     def configure_optimizers(self) -> Any:
         """Optimizer and schedule of the recipe."""
         optimizer = make_optimizer(self.parameters(), self.config)
-        schedule = make_schedule(optimizer, self.config, lambda: self._progress_or_start())
+        head = self.pipeline.head
+        lower = head.score_kinds[head.main_score].lower_is_better
+        schedule = make_schedule(optimizer, self.config, lambda: self._progress_or_start(), lower_is_better=lower)
         if schedule is None:
             return optimizer
         settings: dict[str, Any] = {"scheduler": schedule, "interval": "step"}

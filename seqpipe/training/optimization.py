@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from typing import Literal
 
 import torch
 from torch import nn
@@ -33,7 +34,7 @@ def make_optimizer(parameters: Iterable[nn.Parameter], config: TrainingConfig) -
 
 
 def make_schedule(
-    optimizer: Optimizer, config: TrainingConfig, progress: Callable[[], float]
+    optimizer: Optimizer, config: TrainingConfig, progress: Callable[[], float], *, lower_is_better: bool = True
 ) -> LRScheduler | ReduceLROnPlateau | None:
     """The schedule of a recipe.
 
@@ -42,9 +43,11 @@ def make_schedule(
         config: names it.
         progress: the share of the training that is done, 0 to 1. Asked, not counted: epochs may differ in their number
             of batches when augmentation changes lengths.
+        lower_is_better: of the score that plateau looks at.
     """
     if config.schedule == "plateau":
-        return ReduceLROnPlateau(optimizer, factor=config.factor, patience=config.patience)
+        mode: Literal["min", "max"] = "min" if lower_is_better else "max"
+        return ReduceLROnPlateau(optimizer, mode, factor=config.factor, patience=config.patience)
     if config.schedule == "constant":
         return None
     return LambdaLR(optimizer, lambda _: rate_share(config, progress()))

@@ -12,7 +12,7 @@ from seqpipe.model_file import RECIPE
 from seqpipe.recipe import Recipe, parse_recipe, read_yaml
 
 HARMLESS = frozenset(
-    f"training.{key}" for key in ("workers", "checkpoint_minutes", "loggers", "dry_run", "most_bad_steps")
+    f"training.{key}" for key in ("workers", "checkpoint_minutes", "loggers", "dry_run", "most_bad_steps", "report")
 )
 """Keys that change how training goes about it, and no bit of what comes out."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import platform
@@ -86,37 +85,3 @@ def _commit() -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return result.stdout.strip()
-
-
-def plot_curves(folder: Path, main_score: str) -> None:
-    """Draw ``curves.png`` from the training log: losses, the dev score, the learning rate."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    log = folder / LOG / "metrics.csv"
-    if not log.is_file():
-        return
-    with log.open(newline="") as file:
-        records = list(csv.DictReader(file))
-    panels = [
-        ("loss per label (nats)", ["train_loss", "dev_loss"]),
-        (f"dev {main_score} (%)", [f"dev_{main_score}"]),
-        ("learning rate", ["lr"]),
-    ]
-    figure, axes = pyplot.subplots(1, len(panels), figsize=(13, 3.6), layout="constrained")
-    for axis, (title, names) in zip(axes, panels, strict=True):
-        for name in names:
-            points = [
-                (int(record["step"]), float(record[name])) for record in records if record.get(name) not in (None, "")
-            ]
-            if points:
-                axis.plot(*zip(*points, strict=True), label=name)
-        axis.set(title=title, xlabel="step")
-        axis.grid(alpha=0.3)
-        if title != "learning rate" and axis.lines:
-            axis.set_yscale("symlog" if "%" in title else "log")
-            axis.legend()
-    figure.savefig(folder / "curves.png", dpi=100)
-    pyplot.close(figure)

@@ -28,7 +28,7 @@ class SaveModel(lightning.Callback):
 
     Args:
         out: run directory.
-        main_score: what "best" is judged by.
+        head: whose main score "best" is judged by.
         keep_best: save where dev got better alone.
         average: saved in place of the weights themselves.
 
@@ -36,8 +36,10 @@ class SaveModel(lightning.Callback):
         scores: of the model that stands in the run directory.
     """
 
-    def __init__(self, out: Path, main_score: str, *, keep_best: bool, average: WeightAverage | None = None) -> None:
-        self.out, self.main_score, self.keep_best, self.average = out, main_score, keep_best, average
+    def __init__(self, out: Path, head: Any, *, keep_best: bool, average: WeightAverage | None = None) -> None:
+        self.out, self.keep_best, self.average = out, keep_best, average
+        self.main_score = head.main_score
+        self.sign = 1.0 if head.score_kinds[head.main_score].lower_is_better else -1.0
         self.scores: dict[str, float] = {}
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
@@ -48,13 +50,15 @@ class SaveModel(lightning.Callback):
         last = epoch == module.config.epochs
         if not last and epoch % module.config.evaluate_every:
             return
-        score, best = (scores.get(self.main_score, math.inf) for scores in (module.scores, self.scores))
-        if self.keep_best and score >= best:
+        if self.keep_best and self._badness(module.scores) >= self._badness(self.scores):
             return
         self.scores = dict(module.scores)
         if trainer.is_global_zero:
             with self.average.in_place(module) if self.average else nullcontext():
                 module.pipeline.save(self.out, {"epoch": str(epoch)})
+
+    def _badness(self, scores: dict[str, float]) -> float:
+        return self.sign * scores[self.main_score] if self.main_score in scores else math.inf
 
     def state_dict(self) -> dict[str, Any]:
         """For the checkpoint."""

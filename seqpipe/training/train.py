@@ -31,7 +31,7 @@ from seqpipe.training.loggers import make_loggers
 from seqpipe.training.module import LOG_EVERY, PipelineModule
 from seqpipe.training.preparing import Notice, Prepared, prepare_training
 from seqpipe.training.progress import progress_callbacks
-from seqpipe.training.run_directory import CHECKPOINTS, LAST, METRICS, environment, open_run_directory, plot_curves
+from seqpipe.training.run_directory import CHECKPOINTS, LAST, METRICS, environment, open_run_directory
 from seqpipe.training.run_directory import write_json as write_metrics
 from seqpipe.training.saving import ReportScores, SaveCheckpoint, SavedState, SaveModel, read_checkpoint
 
@@ -138,9 +138,7 @@ class _Training:
         pipeline, training, dev = prepared.pipeline, prepared.training, prepared.dev
         seconds_before = state.seconds if state else 0.0
         average = WeightAverage(config) if config.average != "none" else None
-        saving = SaveModel(
-            out, pipeline.head.main_score, keep_best=config.keep == "best" and bool(dev.rows), average=average
-        )
+        saving = SaveModel(out, pipeline.head, keep_best=config.keep == "best" and bool(dev.rows), average=average)
         checkpoints = SaveCheckpoint(
             out,
             config.checkpoint_minutes,
@@ -155,7 +153,7 @@ class _Training:
             *([average] if average else []),
             saving,
             *progress_callbacks(self.quiet),
-            *_early_stopping(config, saving.main_score),
+            *_early_stopping(config, pipeline.head),
             *followers,
             checkpoints,
         ]
@@ -197,7 +195,12 @@ class _Training:
             **environment(),
         }
         if world.rank == 0:
-            plot_curves(out, pipeline.head.main_score)
+            if config.report:
+                from seqpipe.evaluation.report.write import (
+                    write_report,  # evaluation builds on training, not this on it
+                )
+
+                write_report(out, device=self.device, metrics=metrics)
             write_metrics(out / METRICS, metrics)
         return metrics
 
@@ -260,10 +263,11 @@ class _Training:
         )
 
 
-def _early_stopping(config: TrainingConfig, main_score: str) -> list[lightning.Callback]:
+def _early_stopping(config: TrainingConfig, head: Any) -> list[lightning.Callback]:
     if config.stop_after is None:
         return []
-    return [EarlyStopping(f"dev_{main_score}", patience=config.stop_after, mode="min")]
+    lower = head.score_kinds[head.main_score].lower_is_better
+    return [EarlyStopping(f"dev_{head.main_score}", patience=config.stop_after, mode="min" if lower else "max")]
 
 
 def _device(recipe: Recipe) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from seqpipe.verbs import check, crossval, evaluate, find_rate, infer, train, tune
+from seqpipe.verbs import check, compare, crossval, evaluate, find_rate, infer, report, train, tune
 
 DONE, FAILED, WRONG_USAGE = 0, 1, 2
 
@@ -16,6 +16,8 @@ VERBS: dict[str, ModuleType] = {
     "train": train,
     "evaluate": evaluate,
     "infer": infer,
+    "report": report,
+    "compare": compare,
     "check": check,
     "find-rate": find_rate,
     "crossval": crossval,

@@ -22,6 +22,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", metavar="SOURCE", help="manifest, folder or hub:NAME (default: the recipe's test or dev)"
     )
+    parser.add_argument("--group", metavar="COLUMN", help="rows drawn together for the intervals, e.g. speaker")
     parser.add_argument("--json", action="store_true", help="one JSON object of the scores, nothing else")
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
 
@@ -30,7 +31,13 @@ def run(options: argparse.Namespace) -> int:
     """Score, and print a table or JSON."""
     from seqpipe.evaluation.evaluate import evaluate
 
-    evaluation = evaluate(options.run, options.data, decoding=decoding(options.overrides), device=options.device)
+    evaluation = evaluate(
+        options.run,
+        options.data,
+        group=options.group,
+        decoding=decoding(options.overrides),
+        device=options.device,
+    )
     for notice in evaluation.notices:
         print(notice, file=sys.stderr)
     if options.json:

@@ -6,7 +6,7 @@ import jiwer
 import pytest
 
 import seqpipe
-from seqpipe.errors import DataError
+from seqpipe.errors import ConfigError, DataError
 from seqpipe.evaluation.evaluate import Evaluation, evaluate
 from seqpipe.evaluation.table import render
 from seqpipe.inference.predictor import Predictor
@@ -14,36 +14,14 @@ from seqpipe.inference.predictor import Predictor
 Relabel = Callable[[Callable[[int, str], str]], Path]
 
 
-@pytest.fixture(scope="module")
-def predictor(trained_run: Path) -> Predictor:
-    return seqpipe.load(trained_run, device="cpu")
-
-
-@pytest.fixture
-def relabel(tone_data: Path, tmp_path: Path) -> Relabel:
-    """Writes the dev manifest with other texts: the model, which knows the tones, then errs where we say."""
-
-    def write(change: Callable[[int, str], str]) -> Path:
-        header, *rows = (tone_data / "dev.tsv").read_text().splitlines()
-        fields = [row.split("\t") for row in rows]
-        lines = [
-            "\t".join([str(tone_data / path), name, change(index, text)])
-            for index, (path, name, text) in enumerate(fields)
-        ]
-        (tmp_path / "dev.tsv").write_text("\n".join([header, *lines]) + "\n")
-        return tmp_path / "dev.tsv"
-
-    return write
-
-
 def test_without_data_the_recipes_dev_part_is_scored_where_there_is_no_test(
     predictor: Predictor, tone_data: Path
 ) -> None:
     found = evaluate(predictor)
     assert found.source == str(tone_data / "dev.tsv")
-    assert found.scores == {"wer": 0.0, "cer": 0.0}
+    assert found.scores == {"wer": 0.0, "cer": 0.0, "accuracy": 100.0}
     assert found.counts["rows"] == 16
-    assert found.worst() == found.confusions() == []
+    assert found.worst() == found.confusions("words") == []
 
 
 def test_the_test_part_is_scored_where_it_is_there(trained_run: Path, tone_data: Path) -> None:
@@ -63,6 +41,9 @@ def test_scores_are_those_of_jiwer_over_the_corpus(predictor: Predictor, relabel
     assert counts["words"] == sum(len(text.split()) for text in found.references)
     assert found.scores["wer"] == pytest.approx(100 * counts["word_errors"] / counts["words"])
     assert found.scores["cer"] == pytest.approx(100 * counts["character_errors"] / counts["characters"])
+    right = [said == heard for said, heard in zip(found.references, found.hypotheses, strict=True)]
+    assert found.scores["accuracy"] == pytest.approx(100 * sum(right) / 16)
+    assert [error == 0 for error in found.errors] == right
 
 
 def swapped(index: int, text: str) -> str:
@@ -74,38 +55,78 @@ def swapped(index: int, text: str) -> str:
 
 def test_errors_are_shown_where_they_were_made(predictor: Predictor, relabel: Relabel) -> None:
     found = evaluate(predictor, str(relabel(swapped)))
-    assert [row.id for row, _ in found.worst()] == ["dev-004", "dev-000", "dev-001"]
-    row, alignment = found.worst()[0]
-    assert str(row.target).endswith(" bb bb")
-    assert alignment.splitlines()[-1].split() == ["D", "D"]
-    words = found.confusions()
+    worst = found.worst()
+    assert worst[0] == 4
+    assert set(worst) == {0, 1, 4}
+    assert found.aligned["words"][4][-2:] == [("bb", ""), ("bb", "")]
+    assert found.worst(most=1) == [4]
+    words = found.confusions("words")
     assert words[0] == ("bb", "", 2)
     assert {said for said, _, _ in words[1:]} == {"cac"}
     assert sum(count for _, _, count in words) == found.counts["word_errors"] == 4
-    characters = found.confusions(100, characters=True)
+    characters = found.confusions("characters", 100)
     assert sum(count for _, _, count in characters) == found.counts["character_errors"]
-    assert len(found.worst(most=1)) == 1
+
+
+def test_among_rows_that_are_as_wrong_the_surest_answer_comes_first(predictor: Predictor, relabel: Relabel) -> None:
+    found = evaluate(predictor, str(relabel(lambda _, text: text + " b")))
+    chosen = [index for index in found.worst(16) if found.errors[index] == found.errors.max()]
+    confidences = [found.predictions[index].confidence for index in chosen]
+    assert len(chosen) > 5
+    assert confidences == sorted(confidences, reverse=True)
 
 
 def test_the_table_says_what_the_evaluation_holds(predictor: Predictor, relabel: Relabel) -> None:
     found = evaluate(predictor, str(relabel(swapped)))
-    table = render(found)
-    assert f"WER {found.scores['wer']:6.2f} %  (4 of {found.counts['words']} words)" in table
-    assert f"CER {found.scores['cer']:6.2f} %" in table
-    assert "2  bb -> (nothing)" in table
-    assert "compared as: text as it stands" in table
-    assert "dev-004" in table
+    lines = render(found).splitlines()
+    low, high = found.intervals["wer"]
+    wer = f"WER      {found.scores['wer']:6.2f} %  [{low:.2f}, {high:.2f}]  (4 of {found.counts['words']} words)"
+    assert wer in lines
+    assert any(line.startswith("CER ") for line in lines)
+    assert any(line.startswith("accuracy") and line.endswith("(13 of 16 rows)") for line in lines)
+    assert "     2  bb -> (nothing)" in lines
+    assert "compared as: text as it stands" in lines
+    assert "[95 % intervals: bootstrap over 16 rows]" in lines
+    assert "  dev-004" in lines
+    assert lines[lines.index("  dev-004") + 3].split() == ["D", "D"]
     perfect = render(evaluate(predictor))
     assert "most frequent errors" not in perfect
-    assert "most word errors" not in perfect
+    assert "most errors" not in perfect
 
 
 def test_the_json_is_one_flat_object(predictor: Predictor, relabel: Relabel) -> None:
     record = evaluate(predictor, str(relabel(swapped))).to_json()
     again = json.loads(json.dumps(record))
     assert again == record
-    assert {"wer", "cer", "rows", "words", "word_errors", "source", "scoring"} <= record.keys()
+    assert {"wer", "cer", "accuracy", "rows", "words", "word_errors", "source", "scoring"} <= record.keys()
+    for name in ("wer", "cer", "accuracy"):
+        low, high = record.pop(f"{name}_interval")
+        assert low <= record[name] <= high
+        assert low < high
     assert all(isinstance(value, (int, float, str)) for value in record.values())
+
+
+def test_rows_are_drawn_in_groups_where_there_is_a_column_for_it(predictor: Predictor, relabel: Relabel) -> None:
+    path = relabel(swapped)
+    header, *rows = path.read_text().splitlines()
+
+    def with_column(name: str, values: int) -> Evaluation:
+        lines = [f"{row}\t{index % values}" for index, row in enumerate(rows)]
+        path.write_text("\n".join([f"{header}\t{name}", *lines]) + "\n")
+        return evaluate(predictor, str(path))
+
+    assert with_column("speaker", 12).group == "speaker"
+    assert with_column("speaker", 12).to_json()["intervals"] == "95 %, bootstrap over 12 values of speaker"
+    assert with_column("speaker", 4).group is None  # too few to say anything
+    assert with_column("house", 12).group is None
+    assert evaluate(predictor, str(path), group="house").group == "house"
+    by_row = evaluate(predictor, str(path))
+    assert evaluate(predictor, str(path), group="name").intervals == by_row.intervals  # every row a group of its own
+    with pytest.raises(ConfigError, match=r"has no column hose to group by; did you mean house\?"):
+        evaluate(predictor, str(path), group="hose")
+    with_column("house", 1)
+    with pytest.raises(ConfigError, match=r"column house has one value only"):
+        evaluate(predictor, str(path), group="house")
 
 
 def test_text_rules_of_the_recipe_hold_on_both_sides(trained_run: Path, relabel: Relabel, tmp_path: Path) -> None:
@@ -116,7 +137,7 @@ def test_text_rules_of_the_recipe_hold_on_both_sides(trained_run: Path, relabel:
     head["text"] = ["lowercase", "no_punctuation", "collapse_spaces"]
     pipeline.save(tmp_path / "run")
     found = evaluate(tmp_path / "run", str(path), device="cpu")
-    assert found.scores == {"wer": 0.0, "cer": 0.0}
+    assert found.scores == {"wer": 0.0, "cer": 0.0, "accuracy": 100.0}
     assert found.scoring == "lower case, punctuation removed, runs of white space as one space"
     assert found.notices == []
 

@@ -1,3 +1,4 @@
+import math
 from pathlib import Path
 from typing import Any
 
@@ -172,7 +173,49 @@ def test_scores_are_per_cent_after_the_rules() -> None:
     scores = head.score(["TURN right", "go on"], answers)
     assert scores["wer"] == pytest.approx(100 * 1 / 4)  # left for right
     assert scores["cer"] == pytest.approx(100 * 4 / 15)  # r-left: r->l, i->e, g->f, h dropped
-    assert head.score(["turn left", "go on"], answers) == {"wer": 0.0, "cer": 0.0}
+    assert scores["accuracy"] == 50.0
+    assert head.score(["turn left", "go on"], answers) == {"wer": 0.0, "cer": 0.0, "accuracy": 100.0}
+
+
+def test_scores_of_a_corpus_come_from_the_sum_of_its_rows_counts() -> None:
+    head = fitted(text=["lowercase"])
+    targets = ["TURN right", "go on", "go", "turn left"]
+    answers = [head.predict("a", (head_path(head, text), 1.0), where) for text in ("turn left", "go on", "gong", "")]
+    counts = head.row_counts(targets, answers)
+    assert counts.tolist() == [[1, 0, 2, 1, 10, 4], [1, 1, 2, 0, 5, 0], [1, 0, 1, 1, 2, 2], [1, 0, 2, 2, 9, 9]]
+    assert head.score(targets, answers) == head.scores_from_counts(counts.sum(axis=0))
+    assert set(head.score_kinds) == set(head.score(targets, answers))
+    assert {part for kind in head.score_kinds.values() for part in (kind.part, kind.whole)} <= {*head.count_names}
+    errors = head.row_errors(counts)
+    assert errors[1] == 0
+    assert errors[3] > errors[0] > errors[2] > 0  # words first, then characters
+    assert head.row_counts([], []).shape == (0, 6)
+
+
+def test_a_wrong_space_is_an_error_of_the_transcript_though_all_words_are_right() -> None:
+    head = fitted()
+    answer = head.predict("a", (head_path(head, "go on"), 1.0), where)
+    assert head.score(["go  on"], [answer]) == {"wer": 0.0, "cer": pytest.approx(100 / 6), "accuracy": 0.0}
+    assert head.row_errors(head.row_counts(["go  on"], [answer])) > 0
+
+
+def test_posteriors_are_of_the_whole_text_over_all_alignments() -> None:
+    head, batch = fitted(), encoded([9, 3])
+    targets = [head.encode_target("on"), head.encode_target("go on")]
+    first, second = head.posteriors(batch, targets)
+    loss, _ = head.loss(PaddedSequence(batch.values[:1], batch.lengths[:1]), targets[:1])
+    assert first == pytest.approx(math.exp(-float(loss.detach())), rel=1e-4)
+    assert second == 0.0  # five labels don't fit into three steps
+    hypothesis, confidence = head.decode(batch)[0]
+    assert head.posteriors(batch, [torch.tensor(hypothesis.labels), targets[1]])[0] == pytest.approx(confidence)
+
+
+def test_marks_say_which_word_a_token_is_part_of() -> None:
+    head = fitted()
+    answer = head.predict("a", (head_path(head, "go on"), 1.0), where)
+    marks = head.marks(answer)
+    assert [(mark.text, mark.item) for mark in marks] == [("g", 0), ("o", 0), (" ", None), ("o", 1), ("n", 1)]
+    assert [(mark.start, mark.end) for mark in marks] == [(token.start, token.end) for token in answer.tokens]
 
 
 def head_path(head: CTCHead, text: str) -> CTCHypothesis:

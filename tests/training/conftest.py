@@ -11,7 +11,7 @@ from seqpipe.pipeline import Pipeline
 from seqpipe.recipe import load_recipe
 from seqpipe.training.train import train
 
-SHORT = ["data.train=few.tsv", "training.epochs=2", "training.evaluate_every=1"]
+SHORT = ["data.train=few.tsv", "training.epochs=2", "training.evaluate_every=1", "training.report=false"]
 
 TrainTones = Callable[..., dict[str, Any]]
 

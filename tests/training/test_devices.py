@@ -21,6 +21,7 @@ OVERRIDES = [
     "training.learning_rate=0.003",
     "training.accumulate=2",
     "training.checkpoint_minutes=0",
+    "training.report=false",
     "pipeline.features=[{stage: Waveform, sample_rate: 8000}, {stage: SpeedPerturbation, factors: [0.9, 1.0]}, "
     "{stage: LogMel, n_mels: 12, window_seconds: 0.04, hop_seconds: 0.02}, {stage: Normalization, over: utterance}]",
 ]

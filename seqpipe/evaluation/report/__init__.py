@@ -1,0 +1,1 @@
+"""Reports that open in any browser, each a single file."""

@@ -1,0 +1,136 @@
+"""Single rows for a report: what the input looks and sounds like, and what was made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from seqpipe.errors import InputError
+from seqpipe.evaluation.evaluate import Evaluation
+from seqpipe.evaluation.report.media import Figure, draw_picture, encode_sound
+from seqpipe.heads.scoring import Mark, Pair
+from seqpipe.sequence import PaddedSequence
+
+MOST_BYTES = 4_000_000
+"""Of all pictures and recordings of a report together."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """A row, ready for a page.
+
+    Attributes:
+        id: of the row.
+        columns: what the source says of it, by name, short.
+        verdict: how wrong it is, in words.
+        confidence: of the answer, 0 to 1.
+        reference: probability of the reference by the same model; None for one that it can't say.
+        pairs: items of the reference beside those of the answer.
+        figure: the input with what was recognised where, or None for one that is text.
+        text: the input, if it is text.
+        sound: data URI, or None.
+        note: what was left out.
+    """
+
+    id: str
+    columns: dict[str, str]
+    verdict: str
+    confidence: float
+    reference: float | None
+    pairs: list[Pair]
+    figure: Figure | None
+    text: str | None
+    sound: str | None
+    note: str
+
+
+def make_examples(evaluation: Evaluation, positions: Sequence[int], columns: Sequence[str]) -> list[Example]:
+    """Examples of these rows; once their pictures and recordings fill `MOST_BYTES`, further ones go without.
+
+    Args:
+        evaluation: of the run.
+        positions: of the rows.
+        columns: that are shown with each row.
+    """
+    examples, used = [], 0
+    for position in positions:
+        example = _example(evaluation, position, columns, with_media=used < MOST_BYTES)
+        used += len(example.sound or "") + len(example.figure.uri if example.figure else "")
+        examples.append(example)
+    return examples
+
+
+def verdict(evaluation: Evaluation, position: int) -> str:
+    """How wrong a row is, in the counts of the first score that sees it: ``2 errors in 5 words``."""
+    head = evaluation.head
+    if evaluation.errors[position] == 0:
+        return "right"
+    count = dict(zip(head.count_names, evaluation.row_counts[position].tolist(), strict=True))
+    for name in (head.main_score, *head.score_kinds):
+        kind = head.score_kinds[name]
+        if kind.lower_is_better and kind.part and kind.whole and count[kind.part]:
+            items = kind.whole.removesuffix("s") if count[kind.whole] == 1 else kind.whole
+            return f"{count[kind.part]} {'error' if count[kind.part] == 1 else 'errors'} in {count[kind.whole]} {items}"
+    return "wrong"
+
+
+def _example(evaluation: Evaluation, position: int, columns: Sequence[str], *, with_media: bool) -> Example:
+    row, prediction = evaluation.rows[position], evaluation.predictions[position]
+    pairs = next(iter(evaluation.aligned.values()))[position]
+    figure = text = sound = None
+    notes = []
+    first = evaluation.pipeline.features.first
+    if with_media:
+        picture = first.picture(row.input)
+        if isinstance(picture, str):
+            text = picture
+        else:
+            marks = evaluation.head.marks(prediction)
+            figure = draw_picture(picture, marks, _wrong_items(pairs, marks))
+            if figure.cut:
+                notes.append("the picture is cut at its right")
+        heard = first.sound(row.input)
+        if heard is not None:
+            sound, cut = encode_sound(heard)
+            if cut:
+                notes.append("the recording is cut at its end")
+    else:
+        notes.append("without picture and sound, to keep this file small")
+    return Example(
+        id=row.id,
+        columns={name: str(row.columns[name]) for name in columns if row.columns.get(name) is not None},
+        verdict=verdict(evaluation, position),
+        confidence=prediction.confidence,
+        reference=reference_probability(evaluation, position),
+        pairs=pairs,
+        figure=figure,
+        text=text,
+        sound=sound,
+        note="; ".join(notes),
+    )
+
+
+def reference_probability(evaluation: Evaluation, position: int) -> float | None:
+    """The probability that the model gives to what is right; None where its vocabulary lacks something of it.
+
+    Above the confidence of the answer, the model knew better than decoding found (a search error); below, it is wrong.
+    """
+    row, pipeline = evaluation.rows[position], evaluation.pipeline
+    try:
+        target = pipeline.head.encode_target(row.target)
+    except InputError:
+        return None
+    device = next(pipeline.parameters()).device
+    with torch.inference_mode():
+        encoded = pipeline(PaddedSequence.pad([pipeline.features.prepare(row.input, None)]).to(device))
+        return evaluation.head.posteriors(encoded, [target])[0]
+
+
+def _wrong_items(pairs: Sequence[Pair], marks: Sequence[Mark]) -> set[int]:
+    """Positions of the answer's items that are wrong; none if rules of scoring have changed how many there are."""
+    answered = [said == heard for said, heard in pairs if heard]
+    if max((mark.item for mark in marks if mark.item is not None), default=-1) != len(answered) - 1:
+        return set()
+    return {place for place, right in enumerate(answered) if not right}

@@ -1,0 +1,52 @@
+"""Filling templates, and writing pages whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+
+def fill(template: str, **content: Any) -> str:
+    """A page from a template of this package; everything that isn't marked safe is escaped."""
+    environment = Environment(
+        loader=PackageLoader("seqpipe.evaluation.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"duration": duration, "plain": plain, "visible": visible}
+    style = Path(__file__).with_name("templates") / "style.css"
+    return environment.get_template(template).render(style=Markup(style.read_text(encoding="utf-8")), **content)
+
+
+def write_page(path: Path, page: str) -> None:
+    """Write a file so that it is there whole or not at all."""
+    draft = path.with_name(f".{path.name}.draft")
+    draft.write_text(page, encoding="utf-8")
+    draft.replace(path)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them."""
+    whole = round(seconds)
+    if whole < 120:
+        return f"{whole} s"
+    minutes, hours = whole // 60, whole // 3600
+    return f"{minutes} min {whole % 60:02d} s" if minutes < 120 else f"{hours} h {minutes % 60:02d} min"
+
+
+def plain(value: Any) -> str:
+    """What a metrics file holds, as one line."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {plain(item)}" for key, item in value.items() if item is not None)
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def visible(item: str) -> str:
+    """An item of an alignment, spaces and nothing made visible."""
+    return {"": "–", " ": "␣"}.get(item, item)

@@ -1,0 +1,45 @@
+import math
+import re
+from xml.etree import ElementTree
+
+import pytest
+
+from seqpipe.evaluation.breakdown import reliability
+from seqpipe.evaluation.report.charts import LineChart, draw_lines, draw_reliability, learning_charts
+
+LOG = [
+    {"step": "9", "epoch": "0", "loss": "3.5", "lr": "0.1", "grad_norm": "7", "train_loss": "", "dev_wer": ""},
+    {"step": "12", "epoch": "0", "loss": "", "lr": "", "grad_norm": "", "train_loss": "3", "dev_wer": ""},
+    {"step": "12", "epoch": "0", "loss": "", "lr": "", "grad_norm": "", "train_loss": "", "dev_wer": "0"},
+]
+
+
+def test_charts_hold_what_the_log_holds_and_nothing_else() -> None:
+    charts = learning_charts(LOG, {"wer": True, "accuracy": False})
+    assert {chart.title: dict(chart.series) for chart in charts} == {
+        "Loss": {"batch": [(9.0, 3.5)], "train, mean of the epoch": [(12.0, 3.0)]},
+        "Scores of dev, lower is better (%)": {"wer": [(12.0, 0.0)]},
+        "Learning rate": {"learning rate": [(9.0, 0.1)]},
+        "Norm of the gradient": {"before clipping": [(9.0, 7.0)]},
+    }
+    assert learning_charts([], {"wer": True}) == []
+
+
+@pytest.mark.parametrize("scale", ["linear", "log", "symlog"])
+def test_a_chart_is_svg_in_the_colours_of_the_page(scale: str) -> None:
+    points = [(float(step), math.exp(-step / 9)) for step in range(30)]
+    drawn = draw_lines(LineChart('<b> & "curves"', {"a": points, "<i>": points[::-1]}, scale), "step")
+    root = ElementTree.fromstring(drawn.replace("xlink:", ""))
+    assert root.tag.endswith("svg")
+    assert root.attrib["aria-label"] == '<b> & "curves"'
+    assert "var(--series-1)" in drawn
+    assert "var(--series-2)" in drawn
+    assert not re.search(r"#0102\d\d", drawn)
+    texts = {element.text for element in root.iter() if element.tag.endswith("text")}
+    assert {"step", "a", "<i>"} <= texts
+    assert drawn == draw_lines(LineChart('<b> & "curves"', {"a": points, "<i>": points[::-1]}, scale), "step")
+
+
+def test_values_that_have_no_logarithm_are_drawn_all_the_same() -> None:
+    assert "<path" in draw_lines(LineChart("Loss", {"dev": [(1.0, 0.0), (2.0, -1.0)]}, "log"), "step")
+    assert "<path" in draw_reliability(reliability([0.5], [True]))

@@ -1,0 +1,88 @@
+import base64
+import io
+from itertools import pairwise
+
+import matplotlib.image
+import numpy as np
+import pytest
+import soundfile
+
+from seqpipe.evaluation.report.media import LEAST_PIXELS, MOST_LANES, draw_picture, encode_sound
+from seqpipe.features.waveform import Waveform
+from seqpipe.heads.scoring import Mark
+from seqpipe.picture import Picture, Sound
+from seqpipe.stage import Stage
+
+RATE = 8000
+
+
+def content(uri: str) -> io.BytesIO:
+    return io.BytesIO(base64.b64decode(uri.partition(",")[2]))
+
+
+def tone(hertz: float, seconds: float) -> np.ndarray:
+    return (0.3 * np.sin(2 * np.pi * hertz * np.arange(int(RATE * seconds)) / RATE)).astype(np.float32)
+
+
+def test_a_recording_looks_like_its_tones_and_sounds_like_itself() -> None:
+    samples = np.concatenate([tone(300, 1.0), tone(3000, 1.0)])
+    stage, raw = Waveform(sample_rate=RATE), {"array": samples, "sampling_rate": RATE}
+    picture = stage.picture(raw)
+    assert (picture.start, picture.end) == (0.0, pytest.approx(2.0, abs=0.02))
+    assert 0 <= picture.values.min() < picture.values.max() == 1
+    low, high = (picture.values[:, steps].mean(axis=1).argmax() for steps in (slice(10, 90), slice(110, 190)))
+    assert high < low  # the uppermost line comes first
+    sound = stage.sound(raw)
+    assert sound.rate == RATE
+    heard, rate = soundfile.read(content(encode_sound(sound)[0]), dtype="float32")
+    assert rate == RATE
+    assert heard == pytest.approx(samples, abs=1e-4)
+
+
+def test_what_has_no_picture_is_shown_as_text() -> None:
+    class _Plain(Stage):
+        role = "features"
+
+    assert _Plain().picture("turn left") == "turn left"
+    assert _Plain().sound("turn left") is None
+
+
+def test_long_inputs_are_cut() -> None:
+    uri, cut = encode_sound(Sound(np.zeros(40 * RATE, dtype=np.float32), RATE))
+    assert cut
+    assert soundfile.info(content(uri)).duration == pytest.approx(30.0)
+    assert not encode_sound(Sound(np.zeros(RATE, dtype=np.float32), RATE))[1]
+    figure = draw_picture(Picture(np.zeros((8, 5000)), 0.0, 50.0, "s"), [Mark("a", 45.0, 46.0, 1.0, 0)], set())
+    assert figure.cut
+    assert figure.bands == figure.labels == []
+    assert matplotlib.image.imread(content(figure.uri)).shape[:2] == (8, 3000)
+
+
+def test_marks_lie_where_they_were_found() -> None:
+    marks = [
+        Mark("o", 10.5, 10.6, 0.9, 0),
+        Mark("n", 10.6, 10.7, 0.4, 0),
+        Mark(" ", 10.8, 10.9, 0.9),
+        Mark("<up>", 11.0, 11.2, 0.9, 1),
+    ]
+    figure = draw_picture(Picture(np.zeros((8, 100)), 10.0, 12.0, "s"), marks, {1})
+    assert figure.width == LEAST_PIXELS
+    a_second = LEAST_PIXELS / 2
+    assert [band.left for band in figure.bands] == pytest.approx([0.5 * a_second, 0.6 * a_second, 1.0 * a_second])
+    assert [(label.text, label.wrong, label.unsure) for label in figure.labels] == [
+        ("on", False, True),
+        ("<up>", True, False),
+    ]
+    assert figure.labels[0].middle == pytest.approx(0.6 * a_second, abs=1)
+    assert figure.ticks[0] == (0.0, "10 s")
+    assert "10.60 to 10.70 s, confidence 0.40" in figure.bands[1].title
+
+
+def test_labels_do_not_overlap_until_there_is_no_room() -> None:
+    marks = [Mark("word", 0.02 * index, 0.02 * index + 0.01, 1.0, index) for index in range(50)]
+    figure = draw_picture(Picture(np.zeros((8, 100)), 0.0, 1.0, "s"), marks, set())
+    assert figure.lanes == MOST_LANES
+    few = draw_picture(Picture(np.zeros((8, 100)), 0.0, 1.0, "s"), marks[::6], set())
+    for lane in range(few.lanes):
+        middles = [label.middle for label in few.labels if label.lane == lane]
+        assert all(later - earlier >= 8 * 4 for earlier, later in pairwise(middles))
