@@ -239,7 +239,6 @@ class AccurateHead(CTCHead):
     """A head whose score is the better the higher it is."""
 
     main_score = "accuracy"
-    higher_is_better: ClassVar[bool] = True
 
     def score(self, references: Any, predictions: Any) -> dict[str, float]:
         return {"accuracy": float(self.output.weight.detach().abs().sum())}  # another one for every trial
