@@ -60,9 +60,8 @@ class Equalization(Stage):
         length = len(raw)
         # As many zeros as samples: a filter without phase reaches to both sides, and must not come round to the start.
         size = 1 << (2 * length - 1).bit_length()
-        spectrum = np.fft.rfft(raw.numpy(), size)
-        filtered = np.fft.irfft(spectrum * self._gains(np.fft.rfftfreq(size, 1 / self.sample_rate), generator), size)
-        filtered = torch.from_numpy(filtered[:length].astype(np.float32))
+        gains = self._gains(np.fft.rfftfreq(size, 1 / self.sample_rate), generator)
+        filtered = torch.from_numpy(np.fft.irfft(np.fft.rfft(raw.numpy(), size) * gains, size)[:length]).float()
         power = max(float(filtered.square().mean()), 1e-12)
         return filtered * (float(raw.square().mean()) / power) ** 0.5
 
