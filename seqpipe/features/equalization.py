@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -69,7 +69,7 @@ class Equalization(Stage):
         """Nothing is left to do in a batch."""
         return sequence
 
-    def _gains(self, hertz: NDArray[np.float64], generator: np.random.Generator) -> NDArray[np.float64]:
+    def _gains(self, hertz: NDArray[np.floating[Any]], generator: np.random.Generator) -> NDArray[np.float64]:
         """Amplitude gains at the frequencies."""
         octaves = np.log2(np.maximum(hertz, LOWEST) / 1000)
         places = np.linspace(octaves[0], octaves[-1], self.bands)
