@@ -21,6 +21,7 @@ STAGES = {
     "Equalization": "seqpipe.features.equalization",
     "AddNoise": "seqpipe.features.noise",
     "Gain": "seqpipe.features.gain",
+    "LevelNormalization": "seqpipe.features.level",
     "LogMel": "seqpipe.features.log_mel",
     "MFCC": "seqpipe.features.mfcc",
     "Pitch": "seqpipe.features.pitch",
