@@ -7,7 +7,7 @@ from pathlib import Path
 
 from seqpipe.data.check import Findings, examine_whole, usable
 from seqpipe.data.rows import Row
-from seqpipe.data.source import MANIFEST_SUFFIXES, data_root, is_there, read_rows
+from seqpipe.data.source import MANIFEST_SUFFIXES, data_root, is_there, read_rows, training_rows
 from seqpipe.errors import ConfigError, DataError
 from seqpipe.pipeline import Pipeline
 from seqpipe.recipe import Recipe, load_recipe
@@ -31,17 +31,18 @@ def check(recipe: Recipe, source: str | None = None) -> dict[str, Findings]:
         return list(read_rows(part, recipe.data, reads_files=reads_files, root=folder))
 
     parts = {} if source is None else {source: rows_of(source, None)}
-    if recipe.data.train is None:
-        raise ConfigError("data.train is required: its rows give the vocabulary")
     findings = Findings()
     train_rows, _ = usable(
-        rows_of(recipe.data.train, root), lambda row: pipeline.features.prepare(row.input, None).numel(), findings
+        training_rows(recipe.data, reads_files=reads_files),
+        lambda row: pipeline.features.prepare(row.input, None).numel(),
+        findings,
     )
     if not train_rows:
         raise DataError("\n".join([f"{recipe.data.train}: holds no rows that can be used", *findings.lines()]))
     pipeline.fit(train_rows)
     if source is None:
         named = {name: getattr(recipe.data, name) for name in ("train", "dev", "test")}
+        named |= {name: name for name in recipe.data.train_also}
         parts = {
             name: rows_of(part, root)
             for name, part in named.items()

@@ -6,7 +6,7 @@ import logging
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from torch import Tensor
 from seqpipe.data.check import Findings, encode_label, usable
 from seqpipe.data.loader import Examples, TrainingBatches, plain_loader, training_loader
 from seqpipe.data.rows import Row
-from seqpipe.data.source import data_root, read_rows
+from seqpipe.data.source import data_root, read_rows, training_rows
 from seqpipe.errors import ConfigError, DataError, InputError
 from seqpipe.pipeline import Pipeline
 from seqpipe.recipe import Recipe, TrainingConfig
@@ -145,11 +145,10 @@ def train(
 
 def prepare_training(recipe: Recipe, saved: Path | None, notice: Notice = say) -> tuple[Pipeline, _Data, _Data]:
     """Read and check the rows, and let the pipeline learn from them (or load what it learnt, from ``saved``)."""
-    if recipe.data.train is None:
-        raise ConfigError("data.train is required: the source of the training rows")
     pipeline = Pipeline(recipe)
     findings = Findings()
-    rows, lengths = usable(_rows(recipe, "train"), lambda row: pipeline.features.measure(row.input), findings)
+    found = training_rows(recipe.data, reads_files=_reads_files(recipe))
+    rows, lengths = usable(found, lambda row: pipeline.features.measure(row.input), findings)
     if not rows:
         findings.enforce(recipe.data.max_bad_share)
         raise DataError(f"{recipe.data.train}: holds no rows that can be used")
@@ -175,10 +174,9 @@ def prepare_training(recipe: Recipe, saved: Path | None, notice: Notice = say) -
     return pipeline, training, _dev_data(pipeline, recipe, notice)
 
 
-def _rows(recipe: Recipe, part: str) -> Any:
-    source = getattr(recipe.data, part)
+def _dev_rows(recipe: Recipe) -> Iterator[Row]:
     reads_files = _reads_files(recipe)
-    return read_rows(source, recipe.data, reads_files=reads_files, root=data_root(recipe.data))
+    return read_rows(str(recipe.data.dev), recipe.data, reads_files=reads_files, root=data_root(recipe.data))
 
 
 def _reads_files(recipe: Recipe) -> bool:
@@ -206,7 +204,7 @@ def _dev_data(pipeline: Pipeline, recipe: Recipe, notice: Notice) -> _Data:
     if recipe.data.dev is None:
         return _Data([], [], [])
     findings = Findings()
-    rows, lengths = usable(_rows(recipe, "dev"), lambda row: pipeline.features.measure(row.input), findings)
+    rows, lengths = usable(_dev_rows(recipe), lambda row: pipeline.features.measure(row.input), findings)
     findings.enforce(0.0)
     targets = _encode(
         pipeline, rows, lengths, lambda row, error: notice(f"scored without a loss: {row.where}: {error}")
