@@ -15,6 +15,7 @@ from seqpipe.randomness import Draw
 from seqpipe.sequence import PaddedSequence
 from seqpipe.stage import InputRate, Stage
 
+REACH = 0.25  # seconds, after which the response of the narrowest band has died away
 LOWEST = 60.0  # hertz, where the first band of the equaliser stands; nothing of speech is below
 
 
@@ -57,11 +58,13 @@ class Equalization(Stage):
         generator = draw.generator()
         if generator.random() >= self.probability:
             return raw
+        from scipy import fft
+
         length = len(raw)
-        # As many zeros as samples: a filter without phase reaches to both sides, and must not come round to the start.
-        size = 1 << (2 * length - 1).bit_length()
-        gains = self._gains(np.fft.rfftfreq(size, 1 / self.sample_rate), generator)
-        filtered = torch.from_numpy(np.fft.irfft(np.fft.rfft(raw.numpy(), size) * gains, size)[:length]).float()
+        # A filter without phase reaches to both sides; the zeros keep the end from coming round to the start.
+        size = fft.next_fast_len(length + round(REACH * self.sample_rate), real=True)
+        gains = self._gains(np.fft.rfftfreq(size, 1 / self.sample_rate), generator).astype(np.float32)
+        filtered = torch.from_numpy(fft.irfft(fft.rfft(raw.numpy(), size) * gains, size)[:length])
         power = max(float(filtered.square().mean()), 1e-12)
         return filtered * (float(raw.square().mean()) / power) ** 0.5
 
