@@ -67,6 +67,7 @@ class DataConfig(Section):
 
     root: str | None = Field(None, description="folder of the sources; the recipe's own when null")
     train: str | None = Field(None, description="source of the training rows")
+    train_also: list[str] = Field([], description="further sources that train; their rows are never held out")
     dev: str | None = Field(None, description="source that is scored while training, and never trained on")
     test: str | None = Field(None, description="source that `evaluate` scores if there is one, else dev")
     format: Literal["auto", "jsonl", "csv", "tsv", "parquet", "folder", "hub"] = "auto"

@@ -70,7 +70,7 @@ def compare(parts: Sequence[Part], pipeline: Any, config: DataConfig) -> None:
     find_unusual_rates(parts, pipeline.head, show)
     find_duplicates(parts)
     for part in parts:
-        part.findings.warnings.sort(key=lambda warning: warning[0].number)
+        part.findings.warnings.sort(key=lambda warning: warning[0].place)
 
 
 def warning_lines(parts: Sequence[Part], most: int = 3) -> list[str]:

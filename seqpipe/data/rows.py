@@ -55,6 +55,11 @@ class Row:
     problem: InputError | None = None
 
     @property
+    def place(self) -> tuple[str, int]:
+        """Source and number: of no other row."""
+        return self.source, self.number
+
+    @property
     def where(self) -> str:
         """For messages: ``train.tsv, row 17 (an17-fash-b)``."""
         return f"{self.source}, row {self.number} ({self.id})" if self.source else self.id

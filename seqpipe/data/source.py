@@ -11,7 +11,7 @@ from seqpipe.data.folder import read_folder
 from seqpipe.data.hub import read_hub
 from seqpipe.data.manifest import read_manifest
 from seqpipe.data.rows import AudioSpan, Row
-from seqpipe.errors import DataError, InputError, did_you_mean
+from seqpipe.errors import ConfigError, DataError, InputError, did_you_mean
 from seqpipe.recipe import DataConfig
 
 _BY_SUFFIX = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".tsv": "tsv", ".parquet": "parquet"}
@@ -33,6 +33,20 @@ def is_there(part: str, root: Path) -> bool:
     return part.startswith("hub:") or (root / part).exists()
 
 
+def training_rows(config: DataConfig, *, reads_files: bool) -> Iterator[Row]:
+    """Rows of ``data.train``, then those of ``data.train_also``.
+
+    Raises:
+        ConfigError: there is no ``data.train``.
+        DataError: as `read_rows` does.
+    """
+    if config.train is None:
+        raise ConfigError("data.train is required: the source of the training rows")
+    root = data_root(config)
+    for source in (config.train, *config.train_also):
+        yield from read_rows(source, config, reads_files=reads_files, root=root)
+
+
 def read_rows(
     source: str,
     config: DataConfig,
@@ -45,7 +59,8 @@ def read_rows(
     """Rows of a source, one at a time, in its order.
 
     Args:
-        source: a manifest (jsonl, csv, tsv, parquet), a folder, or a data set (``hub:NAME[:CONFIGURATION][@SPLIT]``).
+        source: a manifest (jsonl, csv, tsv, parquet), a folder, a data set (``hub:NAME[:CONFIGURATION][@SPLIT]``), or
+            rows that are made on this machine, once (``starter:digits``).
         config: says which column is what.
         reads_files: inputs are paths, relative to the manifest (or bytes, from a data set).
         needs_target: a row without target has a `Row.problem`.
@@ -63,6 +78,10 @@ def read_rows(
         records, base, shown = read_hub(name), Path(), source
     else:
         path = (root or Path()) / Path(source).expanduser()
+        if source.startswith("starter:"):
+            from seqpipe.data.starter import starter_source
+
+            path = starter_source(source.removeprefix("starter:"))
         kind = _kind(path, config.format)
         shown = str(path)
         if kind == "folder":

@@ -21,6 +21,19 @@ def starter_data(name: str) -> Path:
     return starter_speech(progress=_say)
 
 
+def starter_source(name: str) -> Path:
+    """The manifest of the named starter rows in the cache, made if it isn't there.
+
+    Raises:
+        ConfigError: there are no starter rows of that name.
+    """
+    if name != "digits":
+        raise ConfigError(f"data.train_also: there are no starter rows called {name}; known: digits")
+    from seqpipe.data.starter_digits import starter_digits
+
+    return starter_digits(progress=_say)
+
+
 def _say(done: int, total: int) -> None:
     if done == 0 or done == total or done % 400 == 0:
         print(f"making the starter recordings: {done} of {total}", file=sys.stderr, flush=True)

@@ -17,8 +17,6 @@ from __future__ import annotations
 import math
 import os
 import re
-import shutil
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -31,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqpipe.data.espeak import ACCENTS, Espeak
+from seqpipe.data.made_once import cache_folder, made_once
 
 T = TypeVar("T")
 Progress = Callable[[int, int], None]
@@ -170,10 +169,8 @@ def generate_starter_speech(folder: Path, *, progress: Progress | None = None) -
 def starter_speech(cache: Path | None = None, *, progress: Progress | None = None) -> Path:
     """Find the folder of the starter recordings; the first time, make it.
 
-    It gets its name only when it is whole, so a call that was killed, or two at once, do no harm.
-
     Args:
-        cache: where it is kept; by default ``$SEQPIPE_CACHE``, ``$XDG_CACHE_HOME/seqpipe`` or ``~/.cache/seqpipe``.
+        cache: where it is kept; see `cache_folder`.
         progress: as for ``generate_starter_speech``; not called where the folder is there already.
 
     Returns:
@@ -182,31 +179,14 @@ def starter_speech(cache: Path | None = None, *, progress: Progress | None = Non
     Raises:
         RuntimeError: something without the tables stands at that place; also as ``generate_starter_speech``.
     """
-    if cache is None:
-        own, shared = os.environ.get("SEQPIPE_CACHE"), os.environ.get("XDG_CACHE_HOME")
-        cache = Path(own) if own else (Path(shared) if shared else Path.home() / ".cache") / "seqpipe"
-    return make_once(Path(cache), SIZES, progress=progress)
+    return make_once(Path(cache) if cache else cache_folder(), SIZES, progress=progress)
 
 
 def make_once(cache: Path, sizes: Mapping[str, int], *, progress: Progress | None = None) -> Path:
     """``starter_speech`` with a number of utterances for each split."""
     folder = cache / f"starter-speech-v{STARTER_SPEECH_VERSION}"
-    if folder.exists():
-        if not all((folder / f"{split}.tsv").is_file() for split in sizes):
-            raise RuntimeError(f"{folder} doesn't hold the tables of the starter speech: delete it and try again")
-        return folder
-    # A sibling, since only within one file system a folder moves in one step.
-    part = folder.with_name(f"{folder.name}.{uuid.uuid4().hex}.part")
-    try:
-        write_recordings(part, sizes, progress=progress)
-        try:
-            part.rename(folder)
-        except OSError:
-            if not folder.exists():  # else another process was faster, with the same recordings
-                raise
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-    return folder
+    tables = [f"{split}.tsv" for split in sizes]
+    return made_once(folder, tables, lambda part: write_recordings(part, sizes, progress=progress))
 
 
 def write_recordings(folder: Path, sizes: Mapping[str, int], *, progress: Progress | None = None) -> None:

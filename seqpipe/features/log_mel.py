@@ -10,6 +10,7 @@ from pydantic import Field
 from torch import Tensor
 
 from seqpipe.features.spectrum import CentredFrames, mel_filters, power_spectrum
+from seqpipe.features.vocal_tract import WarpRange, checked_range, row_filters
 from seqpipe.sequence import PaddedSequence
 from seqpipe.stage import InputRate, Stage
 
@@ -25,6 +26,9 @@ class LogMel(CentredFrames, Stage):
         low_hertz: lower edge of the lowest band.
         high_hertz: upper edge of the highest band; half the sample rate when None.
         floor: power below which a band counts as silent (samples in -1 to 1; 16-bit rounding noise is near 2e-7).
+        vtlp: lowest and highest factor of vocal tract length perturbation while training (Jaitly & Hinton 2013; they
+            took 0.9 to 1.1): the row's frequencies are warped under the filters by a uniformly drawn one. None for no
+            warping. Draws come from torch's generator, which training seeds anew at every step.
 
     Shape: ``[B, S]`` -> ``[B, 1 + S // hop, n_mels]``; frame t is centred on second t · hop_seconds.
     """
@@ -41,8 +45,10 @@ class LogMel(CentredFrames, Stage):
         low_hertz: Annotated[float, Field(ge=0)] = 20.0,
         high_hertz: Annotated[float, Field(gt=0)] | None = None,
         floor: Annotated[float, Field(gt=0)] = 1e-6,
+        vtlp: WarpRange | None = None,
     ) -> None:
         super().__init__()
+        self.vtlp = checked_range(vtlp, type(self).__name__)
         self.hop_length = round(hop_seconds * sample_rate)
         window = round(window_seconds * sample_rate)
         self.n_fft = 2 ** math.ceil(math.log2(window))
@@ -57,6 +63,7 @@ class LogMel(CentredFrames, Stage):
     def forward(self, waveforms: PaddedSequence) -> PaddedSequence:
         """Samples to log-mel frames, in fp32 whatever the precision around it."""
         with torch.autocast(waveforms.values.device.type, enabled=False):
+            filters = row_filters(self.filters, len(waveforms.lengths), self.vtlp if self.training else None)
             power, lengths = power_spectrum(waveforms, self.window, self.n_fft, self.hop_length)
-            mel = (power @ self.filters).clamp(min=self.floor).log()  # [B, T, n_mels]
+            mel = (power @ filters).clamp(min=self.floor).log()  # [B, T, n_mels]
         return PaddedSequence(mel, lengths).masked()

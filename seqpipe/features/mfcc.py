@@ -12,6 +12,7 @@ from torch import Tensor
 from seqpipe.errors import ConfigError
 from seqpipe.features.deltas import with_deltas
 from seqpipe.features.spectrum import CentredFrames, mel_filters, power_spectrum
+from seqpipe.features.vocal_tract import WarpRange, checked_range, row_filters
 from seqpipe.sequence import PaddedSequence
 from seqpipe.stage import InputRate, Stage
 
@@ -29,6 +30,9 @@ class MFCC(CentredFrames, Stage):
         high_hertz: upper edge of the highest band; half the sample rate when None.
         top_db: bands quieter than this below the row's own loudest are raised to it; None for no limit, in decibel.
         deltas: 0; 1 adds the slopes over time, 2 the slopes of the slopes too.
+        vtlp: lowest and highest factor of vocal tract length perturbation while training (Jaitly & Hinton 2013; they
+            took 0.9 to 1.1): the row's frequencies are warped under the filters by a uniformly drawn one. None for no
+            warping. Draws come from torch's generator, which training seeds anew at every step.
 
     Shape: ``[B, S]`` -> ``[B, 1 + S // hop, n_mfcc · (1 + deltas)]``.
     """
@@ -47,8 +51,10 @@ class MFCC(CentredFrames, Stage):
         high_hertz: Annotated[float, Field(gt=0)] | None = None,
         top_db: Annotated[float, Field(gt=0)] | None = 80.0,
         deltas: Literal[0, 1, 2] = 2,
+        vtlp: WarpRange | None = None,
     ) -> None:
         super().__init__()
+        self.vtlp = checked_range(vtlp, type(self).__name__)
         if n_mfcc > n_mels:
             raise ConfigError(f"MFCC.n_mfcc: {n_mfcc} coefficients can't be had from n_mels = {n_mels} bands")
         self.hop_length = round(hop_seconds * sample_rate)
@@ -68,8 +74,9 @@ class MFCC(CentredFrames, Stage):
     def forward(self, waveforms: PaddedSequence) -> PaddedSequence:
         """Samples to cepstra, in fp32 whatever the precision around it."""
         with torch.autocast(waveforms.values.device.type, enabled=False):
+            filters = row_filters(self.filters, len(waveforms.lengths), self.vtlp if self.training else None)
             power, lengths = power_spectrum(waveforms, self.window, self.n_fft, self.hop_length)
-            decibel = 10.0 * (power @ self.filters).clamp(min=1e-10).log10()  # [B, T, n_mels]
+            decibel = 10.0 * (power @ filters).clamp(min=1e-10).log10()  # [B, T, n_mels]
             if self.top_db is not None:
                 # The loudest band of each row by itself: torchaudio clamps below the loudest of the whole batch.
                 loudest = PaddedSequence(decibel, lengths).masked(float("-inf")).values.amax(dim=(1, 2), keepdim=True)

@@ -1,6 +1,7 @@
 """What every augmentation of waveforms has in common, and what each does."""
 
 import math
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,20 @@ import pytest
 import soundfile
 import torch
 
-from seqpipe import AddNoise, ConfigError, Draw, FeatureChain, Gain, PaddedSequence, SpeedPerturbation, Waveform
+from seqpipe import (
+    AddNoise,
+    ConfigError,
+    Draw,
+    Equalization,
+    FeatureChain,
+    Gain,
+    PaddedSequence,
+    PitchShift,
+    Reverberation,
+    SpeedPerturbation,
+    TempoPerturbation,
+    Waveform,
+)
 from seqpipe.stage import Stage
 
 RATE = 8000
@@ -17,6 +31,19 @@ STAGES: dict[str, Any] = {
     "SpeedPerturbation": lambda: SpeedPerturbation(sample_rate=RATE, factors=[0.8 + 0.01 * step for step in range(41)]),
     "AddNoise": lambda: AddNoise(sample_rate=RATE, probability=1.0),
     "Gain": lambda: Gain(sample_rate=RATE),
+    "TempoPerturbation": lambda: TempoPerturbation(sample_rate=RATE, probability=1.0),
+    "PitchShift": lambda: PitchShift(sample_rate=RATE, probability=1.0),
+    "Equalization": lambda: Equalization(sample_rate=RATE, probability=1.0),
+    "Reverberation": lambda: Reverberation(sample_rate=RATE, probability=1.0),
+}
+# Options with which no draw leaves an utterance as it is.
+SOMETIMES: dict[str, Any] = {
+    "AddNoise": AddNoise,
+    "Gain": Gain,
+    "TempoPerturbation": partial(TempoPerturbation, factors=(0.6, 0.8)),
+    "PitchShift": partial(PitchShift, semitones=(3.0, 5.0)),
+    "Equalization": Equalization,
+    "Reverberation": Reverberation,
 }
 
 
@@ -71,6 +98,35 @@ class TestEveryAugmentation:
             assert STAGES[name]().prepare(row, Draw(3, 1, 7)).isfinite().all()
 
 
+@pytest.mark.parametrize("name", SOMETIMES)
+def test_probability(name: str, noisy: Any) -> None:
+    row = noisy(50)
+    for probability in (0.0, 0.3, 1.0):
+        stage = SOMETIMES[name](sample_rate=RATE, probability=probability)
+        changed = [not same(stage.prepare(row, draw), row) for draw in draws(400)]
+        assert float(np.mean(changed)) == pytest.approx(probability, abs=0.08 * (0 < probability < 1))
+
+
+@pytest.mark.parametrize(
+    ("stage", "options"),
+    [
+        (TempoPerturbation, {"factors": (1.2, 0.9)}),
+        (PitchShift, {"semitones": (1.0, -1.0)}),
+        (Equalization, {"tilt_db": (3.0, -3.0)}),
+        (Reverberation, {"rt60_seconds": (0.5, 0.1)}),
+        (Reverberation, {"direct_db": (10.0, 0.0)}),
+        (TempoPerturbation, {"factors": (0.4, 1.0)}),
+        (PitchShift, {"semitones": (0.0, 13.0)}),
+        (Equalization, {"band_db": -1.0}),
+        (Reverberation, {"rt60_seconds": (0.0, 0.1)}),
+        (Reverberation, {"probability": 1.5}),
+    ],
+)
+def test_a_range_that_can_t_be_meant_is_named(stage: Any, options: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(options))):
+        stage(sample_rate=RATE, **options)
+
+
 def test_stages_of_a_chain_draw_apart_and_lengths_add_up(noisy: Any) -> None:
     twice = {"stage": "SpeedPerturbation", "factors": [0.9, 1.0, 1.1]}
     chain: Any = FeatureChain(stages=[{"stage": "Waveform", "sample_rate": RATE}, twice, twice, "Gain"])
@@ -121,13 +177,6 @@ class TestGain:
         assert -10.01 <= min(gains) < -9.0
         assert 5.0 < max(gains) <= 6.01
         assert float(np.mean(gains)) == pytest.approx(-2.0, abs=1.0)
-
-    def test_probability(self, noisy: Any) -> None:
-        row = noisy(50)
-        for probability in (0.0, 0.3, 1.0):
-            stage = Gain(sample_rate=RATE, probability=probability)
-            changed = [not same(stage.prepare(row, draw), row) for draw in draws(400)]
-            assert float(np.mean(changed)) == pytest.approx(probability, abs=0.08 * (0 < probability < 1))
 
     def test_a_range_goes_from_low_to_high(self) -> None:
         with pytest.raises(ConfigError, match=r"Gain\.db: goes from low to high; received \(6\.0, -10\.0\)"):
@@ -183,13 +232,6 @@ class TestAddNoise:
         row = torch.ones(800)
         noises = [(stage.prepare(row, draw) - row).numpy() for draw in draws(40)]
         assert {10 * int(np.abs(np.fft.rfft(noise)).argmax()) for noise in noises} == set(files.values())
-
-    def test_probability(self, noisy: Any) -> None:
-        row = noisy(50)
-        for probability in (0.0, 0.3, 1.0):
-            stage = AddNoise(sample_rate=RATE, probability=probability)
-            changed = [not same(stage.prepare(row, draw), row) for draw in draws(400)]
-            assert float(np.mean(changed)) == pytest.approx(probability, abs=0.08 * (0 < probability < 1))
 
     @pytest.mark.parametrize("slope", [0.0, 1.0, 2.0])
     def test_the_slope_is_that_of_the_spectrum(self, slope: float) -> None:

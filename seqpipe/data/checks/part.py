@@ -16,7 +16,7 @@ from seqpipe.data.checks.findings import Findings, usable
 from seqpipe.data.checks.labels import encode_label
 from seqpipe.data.checks.watching import watched
 from seqpipe.data.rows import Row
-from seqpipe.data.source import read_rows, unread_spans
+from seqpipe.data.source import read_rows, training_rows, unread_spans
 from seqpipe.errors import InputError
 from seqpipe.features.chain import FeatureChain
 from seqpipe.recipe import DataConfig
@@ -83,9 +83,9 @@ class Part:
                     kept.append((row, look, None))
         self.rows, self.looks = [row for row, _, _ in kept], [look for _, look, _ in kept]
         self.targets = [target for _, _, target in kept]
-        self.findings.problems.sort(key=lambda problem: problem[0].number)
-        unused = {row.number for row, _, _ in self.findings.problems}
-        self.findings.warnings = [warning for warning in self.findings.warnings if warning[0].number not in unused]
+        self.findings.problems.sort(key=lambda problem: problem[0].place)
+        unused = {row.place for row, _, _ in self.findings.problems}
+        self.findings.warnings = [warning for warning in self.findings.warnings if warning[0].place not in unused]
 
 
 def read_part(
@@ -102,7 +102,7 @@ def read_part(
 
     Args:
         name: of the part.
-        source: as `read_rows` takes it.
+        source: as `read_rows` takes it; the recipe's train part brings ``data.train_also`` with it.
         config: the recipe's ``data``.
         features: whose first stage reads the inputs; needs no fitting.
         root: what a relative source is relative to.
@@ -112,7 +112,11 @@ def read_part(
     Raises:
         DataError: the source can't be opened, or lacks a column.
     """
-    rows = list(read_rows(source, config, reads_files=features.first.reads_files, root=root))
+    reads_files = features.first.reads_files
+    if name == "train" and source == config.train:
+        rows = list(training_rows(config, reads_files=reads_files))
+    else:
+        rows = list(read_rows(source, config, reads_files=reads_files, root=root))
     part = Part(name, source, [], [])
     whole = config.check == "full"
     part.rows, part.looks = usable(
