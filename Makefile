@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow lint setup clean
+.PHONY: demo test test-slow soak lint setup clean
 
 demo: setup
 	$(BIN)/python tools/demo.py
@@ -14,6 +14,13 @@ test: lint
 # Trainings of minutes, left out of `make test`.
 test-slow: setup
 	$(BIN)/python -m pytest -m slow
+
+# Kills 30 trainings on AN4 at random moments, and sees that each ends as if nothing had happened; half an hour.
+AN4 ?= $(if $(SEQPIPE_DATA),$(SEQPIPE_DATA),data)/an4
+SOAK := training.epochs=2 training.checkpoint_minutes=0.05 training.evaluate_every=1 training.report=false \
+	pipeline.encoder.layers=1 pipeline.encoder.hidden_size=64
+soak: setup
+	$(BIN)/python tools/soak.py speech/an4 --kills 30 --out runs/soak data.root=$(AN4) $(SOAK)
 
 lint: setup
 	$(BIN)/ruff check .
