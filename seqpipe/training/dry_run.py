@@ -78,7 +78,7 @@ def _too_large(module: PipelineModule, batch: Batch, error: BaseException) -> Ru
     features = module.pipeline.features
     lengths = batch.inputs.lengths if batch.inputs is not None else torch.zeros(0)
     shown = [
-        f"  {module.rows[row].where}: {features.amount(lengths[index : index + 1]):.3g} {features.unit}"
+        f"  {module.rows[row].where}: {features.amount(lengths[index : index + 1]):.3g} {features.unit}s"
         for index, row in enumerate(batch.rows[:5])
     ]
     if len(batch.rows) > 5:

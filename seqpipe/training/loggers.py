@@ -34,11 +34,7 @@ def make_loggers(config: TrainingConfig, out: Path, resumed_at: int | None) -> l
         "tensorboard": lambda: TensorBoardLogger(out / LOG, name="tensorboard", version="", purge_step=resumed_at),
         # The id makes a resumed run go on in the same curve.
         "wandb": lambda: WandbLogger(project=PROJECT, name=out.name, id=_id(out), resume="allow", save_dir=out / LOG),
-        "mlflow": lambda: MLFlowLogger(
-            experiment_name=PROJECT,
-            run_name=out.name,
-            tracking_uri=os.environ.get("MLFLOW_TRACKING_URI", f"sqlite:///{(out / LOG).resolve()}/mlflow.db"),
-        ),
+        "mlflow": lambda: _mlflow(out),
     }
     table = CSVLogger(out, name=LOG, version="")
     if resumed_at is not None:
@@ -60,14 +56,26 @@ def _explained(name: str) -> Iterator[None]:
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"training.loggers: {name} needs a package that is not installed ({error.name or error}); "
-            f"pip install {name}, or leave it out"
+            f"pip install 'seqpipe[loggers]', or leave it out"
         ) from None
+
+
+def _mlflow(out: Path) -> MLFlowLogger:
+    """A resumed run goes on in the same MLflow run, whose id is kept here."""
+    kept = out / LOG / "mlflow_id"
+    logger = MLFlowLogger(
+        experiment_name=PROJECT,
+        run_name=out.name,
+        tracking_uri=os.environ.get("MLFLOW_TRACKING_URI", f"sqlite:///{(out / LOG).resolve()}/mlflow.db"),
+        run_id=kept.read_text() if kept.is_file() else None,
+    )
+    kept.write_text(str(logger.run_id))
+    return logger
 
 
 def _id(out: Path) -> str:
     """The same for a run directory from session to session."""
     path = out / LOG / "wandb_id"
-    path.parent.mkdir(parents=True, exist_ok=True)
     if not path.is_file():
         path.write_text(os.urandom(8).hex())
     return path.read_text()

@@ -149,7 +149,7 @@ class PipelineModule(ScoredModule):
             self._group.bad = True
             self.notice(
                 f"epoch {self.current_epoch + 1}, batch {batch_index + 1}: the loss is {total.item()}; rows "
-                + self._names(batch, self._guilty(encoded, batch.targets))
+                + self._names(batch, self._guilty(batch.inputs, batch.targets))
             )
         return total / UNIT
 
@@ -250,15 +250,20 @@ class PipelineModule(ScoredModule):
         self.log("grad_norm", norm)
         self.log("input_s/s", self.epoch_input / elapsed, prog_bar=True)
 
-    def _guilty(self, encoded: PaddedSequence, targets: Sequence[Tensor | None]) -> list[int]:
-        """Positions in a batch whose own loss is not finite; all, if none is by itself."""
+    def _guilty(self, inputs: PaddedSequence, targets: Sequence[Tensor | None]) -> list[int]:
+        """Positions whose own loss is not finite in evaluation, where rows of a batch don't touch; else all."""
+        modes = [(module, module.training) for module in self.pipeline.modules()]
         found = []
+        self.pipeline.eval()
         with torch.no_grad():
+            encoded = self.pipeline(inputs)
             for index, target in enumerate(targets):
                 row = PaddedSequence(encoded.values[index : index + 1], encoded.lengths[index : index + 1])
                 alone, _ = self._loss(row, [target])
                 if alone is not None and not torch.isfinite(alone[0]):
                     found.append(index)
+        for module, training in modes:
+            module.training = training
         return found or list(range(len(targets)))
 
     def _names(self, batch: Batch, positions: Sequence[int], most: int = 5) -> str:

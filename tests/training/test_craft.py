@@ -213,7 +213,7 @@ def test_too_little_memory_is_told_before_the_first_step(train_tones: TrainTones
     hungry = [*PLAIN, "pipeline.features.2=Hungry"]
     message = (
         r"the largest batch doesn't fit into memory: \d+ rows of at most \d+ samples\n"
-        r"  .*few\.tsv, row \d+ \(train-\d+\): \d\.\d+ second\n(.*\n)+"
+        r"  .*few\.tsv, row \d+ \(train-\d+\): \d\.\d+ seconds\n(.*\n)+"
         r"lower training\.batch_steps \(now 200\).*\n\(tried to allocate 2\.00 GiB\)"
     )
     with pytest.raises(RunError, match=message):
@@ -238,7 +238,24 @@ def test_a_logger_that_is_not_installed_is_named(train_tones: TrainTones, tmp_pa
     try:
         import wandb  # noqa: F401
     except ModuleNotFoundError:
-        with pytest.raises(ConfigError, match=r"training\.loggers: wandb needs a package .* pip install wandb"):
+        with pytest.raises(ConfigError, match=r"training\.loggers: wandb needs a package .* pip install 'seqpipe\[loggers\]'"):
             train_tones(tmp_path / "run", "training.loggers=[wandb]")
     else:
         pytest.skip("wandb is installed")
+
+
+def test_a_resumed_run_goes_on_in_the_same_mlflow_run(train_tones: TrainTones, tmp_path: Path) -> None:
+    mlflow = pytest.importorskip("mlflow", reason="the extra loggers is not installed")
+
+    class Stop(lightning.Callback):
+        def on_train_epoch_start(self, trainer: lightning.Trainer, module: Any) -> None:
+            if trainer.current_epoch == 1:
+                raise SystemError
+
+    options = ["training.loggers=[mlflow]", "training.epochs=3"]
+    with pytest.raises(SystemError):
+        train_tones(tmp_path / "run", *options, callbacks=[Stop()])
+    train_tones(tmp_path / "run", *options, resume=True)
+    client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/run/log/mlflow.db")
+    (run,) = client.search_runs([client.get_experiment_by_name("seqpipe").experiment_id])
+    assert len(client.get_metric_history(run.info.run_id, "train_loss")) == 3
