@@ -52,7 +52,7 @@ def main(run: Path) -> int:
     print(f"WER {errors.rate:.1f} %")
     seconds = time.perf_counter() - started
     print(f"{len(references)} recordings of voices that training never heard; {seconds:.0f} s in all")
-    print(f"the run lies in {run}")
+    print(f"the run lies in {run}, and what it does well and badly in {run}/report.html")
     if errors.rate > LIMIT:
         print(f"that is worse than it should be (at most {LIMIT:g} %)", file=sys.stderr)
         return 1

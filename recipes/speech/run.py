@@ -37,7 +37,8 @@ def main(dataset: str, overrides: list[str]) -> None:
     for row, answer in islice(zip(evaluation.rows, predictor.predict(evaluation.rows), strict=True), 5):
         print(f"  said:  {row.target}\n  heard: {answer.text}  (confidence {answer.confidence:.2f})")
         print("  " + " ".join(f"{word.text}@{word.start:.2f}s" for word in answer.words))
-    print(f"\nthe run lies in {out}; try: seqpipe infer {out} your.wav --output answers.jsonl")
+    print(f"\nwhy it errs where it does: {out}/report.html")
+    print(f"the run lies in {out}; try: seqpipe infer {out} your.wav --output answers.jsonl")
 
 
 if __name__ == "__main__":

@@ -74,13 +74,17 @@ def _version(name: str) -> str | None:
 
 
 def _commit() -> str | None:
-    """The git commit of seqpipe's own checkout, if it runs from one."""
+    """The git commit of seqpipe's own checkout, if it runs from one; ``-dirty`` where files differ from it."""
     root = Path(__file__).parents[2]
     if not (root / ".git").exists():
         return None
     try:
         result = subprocess.run(
-            ["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=10
+            ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
         )
     except (OSError, subprocess.SubprocessError):
         return None

@@ -238,7 +238,7 @@ def test_a_logger_that_is_not_installed_is_named(train_tones: TrainTones, tmp_pa
     try:
         import wandb  # noqa: F401
     except ModuleNotFoundError:
-        with pytest.raises(ConfigError, match=r"training\.loggers: wandb needs a package .* pip install 'seqpipe\[loggers\]'"):
+        with pytest.raises(ConfigError, match=r"training\.loggers: wandb needs .* pip install 'seqpipe\[loggers\]'"):
             train_tones(tmp_path / "run", "training.loggers=[wandb]")
     else:
         pytest.skip("wandb is installed")

@@ -13,6 +13,8 @@ import pytest
 import torch
 
 from seqpipe.errors import ConfigError, RunError
+from seqpipe.recipe import load_recipe
+from seqpipe.training.train import train
 
 TrainTones = Callable[..., dict[str, Any]]
 SameWeights = Callable[[Path, Path], bool]
@@ -262,6 +264,19 @@ def test_other_rows_can_not_go_on(stopped: Path, tone_data: Path, train_tones: T
     with pytest.raises(ConfigError, match=r"data: the training rows are not those of before"):
         train_tones(unfinished(stopped), *RANDOM, *moved, resume=True)
     assert train_tones(stopped, *RANDOM, *moved, resume=True, accept=["data"])["rows"]["train"] == 23
+
+
+def test_the_recipe_in_a_run_directory_repeats_the_run(
+    left_alone: tuple[Path, dict[str, Any], Trace], same_weights: SameWeights, tmp_path: Path
+) -> None:
+    alone, expected, whole = left_alone
+    again = Trace()
+    recipe = load_recipe(alone / "recipe.yaml")
+    metrics = train(recipe, tmp_path / "run", quiet=True, notice=lambda _: None, callbacks=[again])
+    assert again.batches == whole.batches
+    assert same_weights(tmp_path / "run", alone)
+    for name in ("dev", "epochs", "steps", "rows", "data", "seed", "commit"):
+        assert metrics[name] == expected[name]
 
 
 class Hostile:
