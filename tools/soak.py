@@ -45,7 +45,9 @@ class Trace(lightning.Callback):
 def train(recipe: str, out: Path, overrides: Sequence[str]) -> None:
     """One training in this process, resumed if there is something to resume."""
     trace = Trace(out.with_suffix(".rows"))
-    seqpipe.train(seqpipe.load_recipe(recipe, overrides), out, resume=True, quiet=True, callbacks=[trace])
+    seqpipe.train(
+        seqpipe.load_recipe(recipe, overrides), out, resume=True, quiet=True, notice=lambda _: None, callbacks=[trace]
+    )
 
 
 def start(options: argparse.Namespace, out: Path) -> subprocess.Popen[bytes]:

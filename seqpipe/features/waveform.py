@@ -84,7 +84,7 @@ class Waveform(Stage):
             found.append(("silent", f"{_name(raw)}: {what}"))
         clipped = float((prepared.abs() >= FULL_SCALE).float().mean()) if max(high, -low) >= FULL_SCALE else 0.0
         if clipped > CLIPPED_SHARE:
-            found.append(("clipped", f"{_name(raw)}: {100 * clipped:.2g} % of its samples are at full scale or beyond"))
+            found.append(("clipped", f"{_name(raw)}: {100 * clipped:.3g} % of its samples are at full scale or beyond"))
         if isinstance(raw, dict):
             rate = int(raw["sampling_rate"])
         else:

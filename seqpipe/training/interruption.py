@@ -26,10 +26,11 @@ class Interruption:
     Attributes:
         received: whether there was a signal.
         stepping: whether training goes from step to step now.
+        listens: whether its handlers are in place.
     """
 
     def __init__(self, *, patient: bool = False) -> None:
-        self.received = self.stepping = False
+        self.received = self.stepping = self.listens = False
         self.patient = patient
 
     @contextmanager
@@ -39,13 +40,22 @@ class Interruption:
             yield
             return
         before = {number: signal.signal(number, self._receive) for number in SIGNALS}
+        self.listens = True
         try:
             yield
         except SystemExit:  # Lightning's answer to a KeyboardInterrupt
             raise KeyboardInterrupt from None
         finally:
+            self.listens = False
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+    def begin_steps(self) -> None:
+        """From now on a signal waits for the end of a step; other handlers that were put in front are replaced."""
+        self.stepping = True
+        if threading.current_thread() is threading.main_thread() and self.listens:
+            for number in SIGNALS:
+                signal.signal(number, self._receive)
 
     def _receive(self, number: int, frame: Any) -> None:
         again, self.received = self.received, True

@@ -147,6 +147,7 @@ class PipelineModule(ScoredModule):
             self._group.loss += float(total.detach())
         else:
             self._group.bad = True
+            self._restore_statistics()  # what is not finite is in them now
             self.notice(
                 f"epoch {self.current_epoch + 1}, batch {batch_index + 1}: the loss is {total.item()}; rows "
                 + self._names(batch, self._guilty(batch.inputs, batch.targets))
@@ -227,11 +228,9 @@ class PipelineModule(ScoredModule):
         return list(sums.tolist())
 
     def _skip_step(self) -> None:
-        """Put back the statistics that the batch has touched, and end training where this has happened too often."""
+        """Leave no trace of a step, and end training where this has happened too often."""
         self.bad_steps += 1
-        with torch.no_grad():
-            for name, value in self.pipeline.named_buffers():
-                value.copy_(self._group.buffers[name])
+        self._restore_statistics()
         most = self.config.most_bad_steps
         if self.bad_steps > most:
             raise SeqpipeError(
@@ -239,6 +238,11 @@ class PipelineModule(ScoredModule):
                 f"and training.most_bad_steps allows {most}. Lower training.learning_rate or training.clip_norm"
             )
         self.notice(f"this step is skipped ({self.bad_steps} of at most {most}: training.most_bad_steps)")
+
+    def _restore_statistics(self) -> None:
+        with torch.no_grad():
+            for name, value in self.pipeline.named_buffers():
+                value.copy_(self._group.buffers[name])
 
     def _log_step(self, norm: Tensor) -> None:
         # Lightning takes about as long to note four numbers as a small model takes for its optimizer's step.

@@ -113,8 +113,8 @@ class SaveCheckpoint(Checkpoint):
         self._saved = time.perf_counter()
 
     def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
-        """From here on a signal waits for the end of a step."""
-        self.interruption.stepping = True
+        """From here on a signal waits for the end of a step, where Lightning's own handler would raise within it."""
+        self.interruption.begin_steps()
 
     # What the module asks at every step
 

@@ -70,7 +70,7 @@ def test_a_stopped_one_goes_on_with_the_fold_that_is_not_finished(
     kept = (out / "fold-1" / "metrics.json").stat().st_mtime_ns
     assert cli.main(command(folder, out, "--group", "speaker", "--resume")) == 0
     shown = capsys.readouterr().out.splitlines()
-    assert shown[0].split() == ["fold", "held", "out", "rows", "wer", "cer", "loss", "seconds"]
+    assert shown[0].split() == ["fold", "held", "out", "rows", "wer", "cer", "accuracy", "loss", "seconds"]
     assert [line.split()[:3] for line in shown[1:3]] == [["1", "a", "12"], ["2", "b", "12"]]
     assert [line.split()[0] for line in shown[3:]] == ["mean", "sd", "folds"]
     assert (out / "fold-1" / "metrics.json").stat().st_mtime_ns == kept

@@ -1,6 +1,7 @@
 """Two processes on a CPU do what one does."""
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,8 +16,8 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 # Nothing that a process draws for its own share; batch normalisation, several rows a batch and, in places, only one.
 OVERRIDES = [
     "data.train=few.tsv",
-    "training.epochs=2",
-    "training.evaluate_every=1",
+    "training.epochs=5",
+    "training.evaluate_every=2",
     "training.batch_steps=100",
     "training.learning_rate=0.003",
     "training.accumulate=2",
@@ -86,17 +87,31 @@ def test_each_row_is_seen_once_by_one_of_them(runs: Path) -> None:
     assert min(len(whole) for whole, _ in shares) == 1  # where the second process has nothing to do
 
 
-def test_the_command_starts_them_and_goes_on_by_itself(
-    runs: Path, tone_data: Path, seqpipe_command: Command, tmp_path: Path
+def test_the_command_starts_them_and_goes_on_after_a_signal(
+    runs: Path, tone_data: Path, command_environment: dict[str, str], tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
-    words = ["train", tone_data / "tones.yaml", "--out", out, *OVERRIDES, "training.devices=2"]
-    done = seqpipe_command(*words)
+    words = [str(Path(sys.executable).with_name("seqpipe")), "train", str(tone_data / "tones.yaml"), "--out", str(out)]
+    options = [*OVERRIDES, "training.devices=2"]
+    process = subprocess.Popen([*words, *options], stderr=subprocess.PIPE, text=True, env=command_environment)
+    said = ""
+    for line in process.stderr:
+        said += line
+        if line.startswith("epoch 1/5"):
+            process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=100) == 1, said
+    process.stderr.close()
+    assert "interrupted; go on with: " in said
+    assert not (out / "metrics.json").exists()
+    done = subprocess.run(
+        [*words, *options, "--resume"],
+        env=command_environment,
+        capture_output=True,
+        text=True,
+        timeout=150,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
-    assert largest_difference(out, runs / "torchrun") == 0
-    (out / "metrics.json").unlink()
-    again = seqpipe_command(*words, "--resume")
-    assert again.returncode == 0, again.stderr
     assert largest_difference(out, runs / "torchrun") == 0
 
 
