@@ -21,6 +21,7 @@ STAGES = {
     "Equalization": "seqpipe.features.equalization",
     "AddNoise": "seqpipe.features.noise",
     "Gain": "seqpipe.features.gain",
+    "AddSilence": "seqpipe.features.silence",
     "LevelNormalization": "seqpipe.features.level",
     "LogMel": "seqpipe.features.log_mel",
     "MFCC": "seqpipe.features.mfcc",

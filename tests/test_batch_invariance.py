@@ -72,6 +72,7 @@ EXAMPLES: dict[str, list[Example]] = {
     "Equalization": [Example("samples", {"probability": 1.0})],
     "AddNoise": [Example("samples", {"probability": 1.0})],
     "Gain": [Example("samples", {})],
+    "AddSilence": [Example("samples", {})],
     "LevelNormalization": [Example("samples", {})],
     "LogMel": [
         Example("samples", {"n_mels": 20, "vtlp": [0.8, 1.2]}),

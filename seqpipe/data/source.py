@@ -43,8 +43,9 @@ def training_rows(config: DataConfig, *, reads_files: bool) -> Iterator[Row]:
     if config.train is None:
         raise ConfigError("data.train is required: the source of the training rows")
     root = data_root(config)
-    for source in (config.train, *config.train_also):
-        yield from read_rows(source, config, reads_files=reads_files, root=root)
+    yield from read_rows(config.train, config, reads_files=reads_files, root=root)
+    for source in config.train_also:  # whose rows need no ids like the others': nothing is ever reported of them
+        yield from read_rows(source, config, reads_files=reads_files, needs_id=False, root=root)
 
 
 def read_rows(
@@ -78,11 +79,12 @@ def read_rows(
         records, base, shown = read_hub(name), Path(), source
     else:
         path = (root or Path()) / Path(source).expanduser()
+        wanted = config.format
         if source.startswith("starter:"):
             from seqpipe.data.starter import starter_source
 
-            path = starter_source(source.removeprefix("starter:"))
-        kind = _kind(path, config.format)
+            path, wanted = starter_source(source.removeprefix("starter:")), "auto"
+        kind = _kind(path, wanted)
         shown = str(path)
         if kind == "folder":
             records, base = read_folder(path, config), path

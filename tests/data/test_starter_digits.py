@@ -75,13 +75,18 @@ class TestTrainAlso:
         assert rows[2].input.source == tmp_path / "c.wav"
         assert "more.tsv" in rows[2].where
 
-    def test_a_source_that_is_made_here(self, tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize("options", [{}, {"format": "tsv", "id": "path"}, {"format": "csv", "id": "number"}])
+    def test_a_source_that_is_made_here(
+        self, options: dict[str, Any], tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """However the recipe's own rows are kept and named."""
         monkeypatch.setenv("SEQPIPE_CACHE", str(table.parents[1]))
-        rows = list(
-            training_rows(self.config(tmp_path, train="mine.tsv", train_also=["starter:digits"]), reads_files=True)
-        )
-        assert [row.target for row in rows[2:]] == list(DIGITS) * 4
-        assert rows[2].input.source.is_file()
+        (tmp_path / "own.csv").write_text("number,path,text\n1,a.wav,one\n", encoding="utf-8")
+        own = "own.csv" if options.get("format") == "csv" else "mine.tsv"
+        config = self.config(tmp_path, train=own, train_also=["starter:digits"], **options)
+        rows = list(training_rows(config, reads_files=True))
+        assert [row.target for row in rows[-40:]] == list(DIGITS) * 4
+        assert rows[-1].input.source.is_file()
 
     def test_mistakes_are_named(self, tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="there are no starter rows called figures; known: digits"):

@@ -12,6 +12,7 @@ import torch
 
 from seqpipe import (
     AddNoise,
+    AddSilence,
     ConfigError,
     Draw,
     Equalization,
@@ -31,6 +32,7 @@ STAGES: dict[str, Any] = {
     "SpeedPerturbation": lambda: SpeedPerturbation(sample_rate=RATE, factors=[0.8 + 0.01 * step for step in range(41)]),
     "AddNoise": lambda: AddNoise(sample_rate=RATE, probability=1.0),
     "Gain": lambda: Gain(sample_rate=RATE),
+    "AddSilence": lambda: AddSilence(sample_rate=RATE, probability=1.0),
     "TempoPerturbation": lambda: TempoPerturbation(sample_rate=RATE, probability=1.0),
     "PitchShift": lambda: PitchShift(sample_rate=RATE, probability=1.0),
     "Equalization": lambda: Equalization(sample_rate=RATE, probability=1.0),
@@ -40,6 +42,7 @@ STAGES: dict[str, Any] = {
 SOMETIMES: dict[str, Any] = {
     "AddNoise": AddNoise,
     "Gain": Gain,
+    "AddSilence": AddSilence,
     "TempoPerturbation": partial(TempoPerturbation, factors=(0.6, 0.8)),
     "PitchShift": partial(PitchShift, semitones=(3.0, 5.0)),
     "Equalization": Equalization,
@@ -111,6 +114,8 @@ def test_probability(name: str, noisy: Any) -> None:
     ("stage", "options"),
     [
         (TempoPerturbation, {"factors": (1.2, 0.9)}),
+        (AddSilence, {"seconds": (0.3, 0.1)}),
+        (AddSilence, {"seconds": (-0.1, 0.1)}),
         (PitchShift, {"semitones": (1.0, -1.0)}),
         (Equalization, {"tilt_db": (3.0, -3.0)}),
         (Reverberation, {"rt60_seconds": (0.5, 0.1)}),
@@ -163,6 +168,18 @@ class TestSpeedPerturbation:
         for factors in ([0.4], [1.0, 2.5], []):
             with pytest.raises(ConfigError, match="factors"):
                 SpeedPerturbation(sample_rate=RATE, factors=factors)
+
+
+class TestAddSilence:
+    def test_silence_of_the_drawn_lengths_at_both_ends(self) -> None:
+        stage, row = AddSilence(sample_rate=RATE, seconds=(0.01, 0.1), probability=1.0), torch.ones(50)
+        for draw in draws(60):
+            places = stage.prepare(row, draw).nonzero().flatten()
+            before, after = int(places[0]), stage.drawn_length(50, draw) - int(places[-1]) - 1
+            assert len(places) == 50
+            assert min(before, after) >= 80
+            assert max(before, after) <= 800
+            assert before != after
 
 
 class TestGain:
