@@ -320,12 +320,14 @@ def set_value(tree: dict[str, Any], path: str, value: Any, override: str) -> Non
     *parents, last = path.split(".")
     at: Any = tree
     for key in parents:
-        if isinstance(at, dict):
-            if at.get(key) is None:
-                at[key] = {}
-            at = at[key]
-        else:
-            at = at[_list_index(at, key, override)]
+        step: Any = key
+        if not isinstance(at, dict):
+            step = _list_index(at, key, override)
+        elif at.get(key) is None:
+            at[key] = {}
+        if isinstance(at[step], str) and parents[0] == "pipeline":  # a bare stage name, which gets options now
+            at[step] = {"stage": at[step]}
+        at = at[step]
     if isinstance(at, dict):
         at[last] = value
     else:
