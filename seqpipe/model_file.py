@@ -16,7 +16,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from seqpipe.errors import ConfigError, RunError, did_you_mean
-from seqpipe.recipe import Recipe, parse_recipe, read_yaml
+from seqpipe.plain_yaml import read_yaml
+from seqpipe.recipe import Recipe, parse_recipe
 
 if TYPE_CHECKING:
     from seqpipe.pipeline import Pipeline

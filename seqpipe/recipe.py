@@ -11,6 +11,8 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, model_validator
 
 from seqpipe.errors import ConfigError, did_you_mean
+from seqpipe.overrides import apply_override
+from seqpipe.plain_yaml import read_yaml
 from seqpipe.search_space import SearchConfig
 from seqpipe.stage import StageConfig, config_error, find_stage
 
@@ -256,94 +258,3 @@ def find_recipe(source: str | Path) -> Path:
     nearest = difflib.get_close_matches(str(source), known, n=1)
     hint = f"did you mean {nearest[0]}?" if nearest else f"shipped recipes: {', '.join(sorted(set(known)))}"
     raise ConfigError(f"there is no recipe file {source}, and no shipped recipe of that name; {hint}")
-
-
-class _PlainLoader(yaml.SafeLoader):
-    """YAML of plain values: no tags, no key twice."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for index, key in enumerate(keys):
-            if key in keys[:index]:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} stands here twice", node.start_mark
-                )
-        return super().construct_mapping(node, deep)
-
-
-def read_yaml(path: Path) -> Any:
-    """Plain values of a YAML file.
-
-    Raises:
-        ConfigError: it can't be read, is no YAML, or holds a tag that would build an object.
-    """
-    try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_PlainLoader)  # a SafeLoader
-    except yaml.constructor.ConstructorError as error:
-        raise ConfigError(
-            f"only scalars, lists and mappings are allowed: {error.problem} ({_place(error)})", source=str(path)
-        ) from None
-    except yaml.MarkedYAMLError as error:
-        raise ConfigError(f"is not valid YAML: {error.problem} ({_place(error)})", source=str(path)) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"can't be read: {error}", source=str(path)) from None
-
-
-def _place(error: yaml.MarkedYAMLError) -> str:
-    mark = error.problem_mark
-    return f"line {mark.line + 1}, column {mark.column + 1}" if mark else "no place given"
-
-
-def apply_override(tree: dict[str, Any], override: str) -> None:
-    """Set one ``key.path=value`` in the tree of a recipe, in place.
-
-    Raises:
-        ConfigError: there is no ``=``, the value is no YAML, or the path leads through something that has no keys.
-    """
-    path, value = parse_override(override)
-    set_value(tree, path, value, override)
-
-
-def parse_override(override: str) -> tuple[str, Any]:
-    """Key path and value of a ``key.path=value``; raises `ConfigError` if it is none."""
-    path, separator, text = override.partition("=")
-    if not separator or not path:
-        raise ConfigError(f"{override!r} is no override; write key.path=value, e.g. training.epochs=10")
-    try:
-        return path, yaml.load(text, Loader=_PlainLoader)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{override!r}: the value is not valid YAML ({error})") from None
-
-
-def set_value(tree: dict[str, Any], path: str, value: Any, override: str) -> None:
-    """Set the value of a key path in place; ``override`` is what messages show, see `apply_override`."""
-    *parents, last = path.split(".")
-    at: Any = tree
-    for key in parents:
-        step: Any = key
-        if not isinstance(at, dict):
-            step = _list_index(at, key, override)
-        elif at.get(key) is None:
-            at[key] = {}
-        if isinstance(at[step], str) and parents[0] == "pipeline":  # a bare stage name, which gets options now
-            at[step] = {"stage": at[step]}
-        at = at[step]
-    if isinstance(at, dict):
-        at[last] = value
-    else:
-        at[_list_index(at, last, override)] = value
-
-
-def _list_index(at: Any, key: str, override: str) -> int:
-    """The position in a list that ``key`` names: a number, or the class name of a stage that occurs once."""
-    if not isinstance(at, list):
-        raise ConfigError(f"{override!r}: {key} can't be looked up in the value {at!r}")
-    if key.isdigit() and int(key) < len(at):
-        return int(key)
-    names = [item.get("stage", "") if isinstance(item, dict) else str(item) for item in at]
-    if names.count(key) != 1:
-        raise ConfigError(
-            f"{override!r}: {key} should be a position below {len(at)}, or the name of a stage that stands there once"
-            f"{did_you_mean(key, names)}"
-        )
-    return names.index(key)

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from seqpipe.errors import ConfigError
-from seqpipe.recipe import set_value
+from seqpipe.overrides import set_value
 
 
 def edited(text: str, values: Mapping[str, Any]) -> str | None:

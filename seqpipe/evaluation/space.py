@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from seqpipe.errors import ConfigError, did_you_mean
-from seqpipe.recipe import Recipe, parse_recipe, set_value
+from seqpipe.overrides import set_value
+from seqpipe.recipe import Recipe, parse_recipe
 from seqpipe.search_space import Range
 
 DIGITS = 4

@@ -9,7 +9,8 @@ from typing import Any
 
 from seqpipe.errors import ConfigError, RunError
 from seqpipe.model_file import RECIPE
-from seqpipe.recipe import Recipe, parse_recipe, read_yaml
+from seqpipe.plain_yaml import read_yaml
+from seqpipe.recipe import Recipe, parse_recipe
 
 HARMLESS = frozenset(
     f"training.{key}" for key in ("workers", "checkpoint_minutes", "loggers", "dry_run", "most_bad_steps", "report")

@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
 
 def decoding(overrides: Sequence[str]) -> dict[str, Any]:
     """Options of decoding out of overrides; raises `ConfigError` for any other key."""
-    from seqpipe.recipe import apply_override
+    from seqpipe.overrides import apply_override
 
     tree: dict[str, Any] = {}
     for override in overrides:

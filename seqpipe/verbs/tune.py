@@ -36,7 +36,8 @@ def run(options: argparse.Namespace) -> int:
 
     from seqpipe.evaluation.recipe_text import edited
     from seqpipe.evaluation.tune import tune
-    from seqpipe.recipe import find_recipe, load_recipe, parse_override
+    from seqpipe.overrides import parse_override
+    from seqpipe.recipe import find_recipe, load_recipe
 
     recipe = load_recipe(options.recipe, options.overrides)
     text = find_recipe(options.recipe).read_text(encoding="utf-8")

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqpipe.evaluation.recipe_text import edited
-from seqpipe.recipe import recipe_folders, set_value
+from seqpipe.overrides import set_value
+from seqpipe.recipe import recipe_folders
 
 SHIPPED = sorted({path for folder in recipe_folders() for path in folder.rglob("*.yaml")})
 

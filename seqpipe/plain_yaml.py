@@ -1,0 +1,47 @@
+"""YAML of plain values: what recipes are written in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from seqpipe.errors import ConfigError
+
+
+class PlainLoader(yaml.SafeLoader):
+    """YAML of plain values: no tags, no key twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """A mapping; raises `ConstructorError` for a key that stands there twice."""
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for index, key in enumerate(keys):
+            if key in keys[:index]:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} stands here twice", node.start_mark
+                )
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(path: Path) -> Any:
+    """Plain values of a YAML file.
+
+    Raises:
+        ConfigError: it can't be read, is no YAML, or holds a tag that would build an object.
+    """
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=PlainLoader)  # a SafeLoader
+    except yaml.constructor.ConstructorError as error:
+        raise ConfigError(
+            f"only scalars, lists and mappings are allowed: {error.problem} ({_place(error)})", source=str(path)
+        ) from None
+    except yaml.MarkedYAMLError as error:
+        raise ConfigError(f"is not valid YAML: {error.problem} ({_place(error)})", source=str(path)) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"can't be read: {error}", source=str(path)) from None
+
+
+def _place(error: yaml.MarkedYAMLError) -> str:
+    mark = error.problem_mark
+    return f"line {mark.line + 1}, column {mark.column + 1}" if mark else "no place given"
