@@ -186,11 +186,7 @@ def test_an_override_names_a_stage_or_its_position(tiny: Path) -> None:
 
 def test_an_override_reaches_a_stage_that_stands_there_by_its_name_alone(tmp_path: Path) -> None:
     (tmp_path / "bare.yaml").write_text("pipeline: {features: [Waveform, LogMel], head: CTCHead}")
-    changed = [
-        "pipeline.features.Waveform.sample_rate=8000",
-        "pipeline.features.1.n_mels=20",
-        "pipeline.head.units=bpe",
-    ]
+    changed = ["features.Waveform.sample_rate=8000", "features.1.n_mels=20", "head.units=bpe"]
     recipe = load_recipe(tmp_path / "bare.yaml", [f"pipeline.{override}" for override in changed])
     assert (options(recipe, 0)["sample_rate"], options(recipe, 1)["n_mels"]) == (8000, 20)
     assert recipe.pipeline.head.options["units"] == "bpe"
