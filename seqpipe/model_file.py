@@ -45,6 +45,7 @@ def save(pipeline: Pipeline, folder: Path, info: dict[str, str]) -> None:
             "weights": _hash_weights(weights),
         }
         save_file(weights, draft / MODEL, metadata)
+        _sort_header(draft / MODEL)
         # safetensors makes it readable by its owner alone.
         (draft / MODEL).chmod((draft / RECIPE).stat().st_mode & 0o777)
         with (draft / MODEL).open("rb") as file:
@@ -54,6 +55,18 @@ def save(pipeline: Pipeline, folder: Path, info: dict[str, str]) -> None:
         raise OSError(f"{folder / MODEL}: can't be written: {error}") from None
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def _sort_header(path: Path) -> None:
+    """Put the metadata into the order of their names: safetensors draws one, and equal models should be equal files."""
+    with path.open("r+b") as file:
+        size = int.from_bytes(file.read(8), "little")  # of the header, JSON, padded with spaces
+        header = json.loads(file.read(size))
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        ordered = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+        if len(ordered) <= size:
+            file.seek(8)
+            file.write(ordered.ljust(size))
 
 
 def _move(draft: Path, folder: Path) -> None:
@@ -73,6 +86,8 @@ def read(folder: Path) -> tuple[Recipe, dict[str, Tensor]]:
     """Recipe and weights of a run directory, after checking that every file is as it was saved."""
     folder = Path(folder)
     path = folder / MODEL
+    if folder.is_file():
+        raise RunError(f"{folder}: is a file; a run directory is wanted, as `seqpipe train` makes it")
     if not folder.is_dir():
         raise RunError(f"{folder}: there is no such run directory")
     if not path.is_file():

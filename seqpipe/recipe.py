@@ -88,6 +88,11 @@ StageName = Literal["features", "frontend", "encoder", "head"]
 STAGES: tuple[StageName, ...] = ("features", "frontend", "encoder", "head")
 
 
+def _listed(value: Any) -> Any:
+    """One name stands for a list of it."""
+    return [value] if isinstance(value, str) else value
+
+
 class TrainingConfig(Section):
     """``training:`` how the pipeline is fitted."""
 
@@ -123,8 +128,10 @@ class TrainingConfig(Section):
     ema_decay: float = Field(0.999, gt=0, lt=1, description="ema: share of the average that stays at a step")
     average_epochs: int = Field(5, ge=1, description="last: how many epochs' ends are averaged")
     init_from: str | None = Field(None, description="run directory whose weights (and vocabulary) training starts with")
-    init_stages: list[StageName] | None = Field(None, description="stages taken from init_from; all when null")
-    freeze: list[StageName] = Field([], description="stages that are held still")
+    init_stages: Annotated[list[StageName], BeforeValidator(_listed)] | None = Field(
+        None, description="taken from init_from; all when null"
+    )
+    freeze: Annotated[list[StageName], BeforeValidator(_listed)] = Field([], description="stages that are held still")
     unfreeze_at: int | None = Field(
         None, ge=1, description="finished epochs after which they learn too; never when null"
     )
@@ -185,6 +192,8 @@ def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
             the file and the key path.
     """
     path = find_recipe(source)
+    if path.suffix.lower() in (".tsv", ".csv", ".jsonl", ".ndjson", ".parquet"):
+        raise ConfigError(f"{path}: is a manifest, not a recipe; a recipe names it as data.train")
     tree = read_yaml(path)
     if not isinstance(tree, dict):
         raise ConfigError(f"should hold data, pipeline, training; found {tree!r}", source=str(path))
@@ -247,6 +256,8 @@ def find_recipe(source: str | Path) -> Path:
     path = Path(source)
     if path.is_file():
         return path
+    if path.is_dir() and not (path / "recipe.yaml").is_file():
+        raise ConfigError(f"{path}: is a folder without a recipe.yaml, so neither a recipe nor a run directory")
     if path.is_dir() and (path / "recipe.yaml").is_file():
         return path / "recipe.yaml"
     known = []

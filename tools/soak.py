@@ -99,7 +99,8 @@ def soak(options: argparse.Namespace) -> int:
         process = start(options, out)
         time.sleep(moment)
         os.killpg(process.pid, signal.SIGKILL)
-        ended = process.wait() == 0
+        process.wait()
+        ended = (out / "metrics.json").is_file()  # finished; the process was only on its way out
         begun = read_batches(out) if out.with_suffix(".rows").exists() else {}
         finish(start(options, out)) if not ended else None
         same = same_bits(folder / "alone", out) and read_batches(out) == expected

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from seqpipe.data.check import Findings, Part, compare, read_part
+from seqpipe.data.rows import Row
 from seqpipe.data.source import MANIFEST_SUFFIXES, data_root, is_there
-from seqpipe.errors import ConfigError, DataError
+from seqpipe.errors import ConfigError, DataError, InputError
 from seqpipe.pipeline import Pipeline
 from seqpipe.recipe import Recipe, load_recipe
 
@@ -65,9 +67,15 @@ def check(recipe: Recipe, source: str | None = None, *, progress: bool = False) 
         compared = looked_at  # the training rows themselves, which are not to be found in train a second time
         looked_at[0].name = "train"
     for each in {id(part): part for part in (train, *looked_at)}.values():
-        each.encode(pipeline)
+        scored = source is None and each is not train
+        each.encode(pipeline, refuse=partial(_scored_all_the_same, each) if scored else None)
     compare(compared, pipeline, config)
     return {source or found.name: found.findings for found in looked_at}
+
+
+def _scored_all_the_same(part: Part, row: Row, error: InputError) -> None:
+    """Rows of dev and test whose text can't be learnt are scored, as errors; training and evaluation take them."""
+    part.findings.warn(row, error.kind, f"{error}; scored all the same, and can't be got right")
 
 
 def check_command(target: str, reader: str | None, overrides: Sequence[str], *, as_json: bool = False) -> bool:
@@ -77,7 +85,7 @@ def check_command(target: str, reader: str | None, overrides: Sequence[str], *, 
     recipe = load_recipe(reader or target, overrides)
     found = check(recipe, target if reader else None, progress=True)
     missing = reader is None and recipe.data.test and "test" not in found
-    usable = not any(findings.problems for findings in found.values())
+    usable = all(findings.rows and not findings.problems for findings in found.values())
     if as_json:
         print(json.dumps(_record(found, recipe, usable), ensure_ascii=False))
         return usable

@@ -74,7 +74,7 @@ def tune(
     out = Path(out)
     _enter(out)
     with _alone(out):
-        study = _open_study(out, recipe, space, notice)
+        study, once = _open_study(out, recipe, space, notice), _said_once(notice)
         if not prune:
             study.pruner = optuna.pruners.NopPruner()
         _take_up_the_stopped(study)
@@ -83,7 +83,7 @@ def tune(
                 notice(f"{timeout:g} minutes are over: {ended} of {trials} trials; the same command goes on")
                 break
             study.sampler = optuna.samplers.TPESampler(seed=seed_from(recipe.training.seed, ended) % 2**32)
-            _run_trial(study, study.ask(), space, out, quiet=quiet, notice=notice)
+            _run_trial(study, study.ask(), space, out, quiet=quiet, notice=notice, once=once)
             _keep(SearchReport.of(study, space, text), out, only_best=keep == "best")
         report = SearchReport.of(study, space, text)
         if report.best is None:
@@ -199,7 +199,21 @@ def _take_up_the_stopped(study: Any) -> None:
         study.tell(trial.number, state=states.FAIL)
 
 
-def _run_trial(study: Any, trial: Any, space: SearchSpace, out: Path, *, quiet: bool, notice: Notice) -> None:
+def _said_once(notice: Notice) -> Notice:
+    """The same notices, each once: every trial finds the same in the data."""
+    said: set[str] = set()
+
+    def once(message: str) -> None:
+        if message not in said:
+            said.add(message)
+            notice(message)
+
+    return once
+
+
+def _run_trial(
+    study: Any, trial: Any, space: SearchSpace, out: Path, *, quiet: bool, notice: Notice, once: Notice
+) -> None:
     """Train one trial and tell the study what came of it."""
     optuna = import_optuna()
     folder = out / f"trial-{trial.number}"
@@ -228,7 +242,7 @@ def _run_trial(study: Any, trial: Any, space: SearchSpace, out: Path, *, quiet: 
     state = optuna.trial.TrialState.FAIL
     score: float | None = None
     try:
-        metrics = train_or_keep(space.recipe_with(values), folder, quiet=quiet, notice=notice, on_scores=on_scores)
+        metrics = train_or_keep(space.recipe_with(values), folder, quiet=quiet, notice=once, on_scores=on_scores)
         found = metrics["dev"].get(head.main_score)
         if found is None:
             raise DataError(f"{space.recipe.data.dev}: no {head.main_score} came of it, so there is nothing to compare")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import warnings
 from collections.abc import Sequence
@@ -13,13 +14,15 @@ import lightning
 import numpy as np
 
 from seqpipe.data.loader import Examples, TrainingBatches, TrainingLoader
-from seqpipe.errors import ConfigError
+from seqpipe.errors import ConfigError, DataError
 from seqpipe.recipe import Recipe
 from seqpipe.training.module import PipelineModule
 from seqpipe.training.preparing import Notice, prepare_training
 from seqpipe.training.train import say
 
 SMOOTHING = 0.9
+BEGIN = 10
+"""Steps that are not looked at: the smoothing has to settle, and any rate takes the first loss down."""
 DIVERGED = 4.0
 """Losses are smoothed by this; the test ends where that is this many times its least value."""
 
@@ -39,9 +42,13 @@ class RateTest:
     @property
     def steepest(self) -> float:
         """The rate at which the loss falls fastest over the logarithm of the rate: a good peak to begin with."""
-        begin = min(10, len(self.rates) // 5)  # the smoothing's first values say little
         falls = np.gradient(np.asarray(self.losses), np.log(self.rates))
-        return float(self.rates[begin + int(np.argmin(falls[begin:]))])
+        return float(self.rates[BEGIN + int(np.argmin(falls[BEGIN:]))])
+
+    @property
+    def at_edge(self) -> bool:
+        """Whether the steepest fall is at one of the ends of the test, where it means little."""
+        return self.steepest <= self.rates[BEGIN] or self.steepest == self.rates[-1]
 
     @property
     def least(self) -> float:
@@ -62,7 +69,6 @@ class RateTest:
             axis.annotate(f"{name} {rate:.1e}", (rate, axis.get_ylim()[1]), rotation=90, va="top", ha="right")
         axis.set(xscale="log", xlabel="learning rate", ylabel="loss per label (nats), smoothed")
         axis.grid(alpha=0.3)
-        path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=110)
         pyplot.close(figure)
 
@@ -103,11 +109,13 @@ def find_rate(
         notice: receives what the user should know.
 
     Raises:
-        ConfigError: fewer than 10 steps, or rates that don't rise.
-        DataError: rows can't be used.
+        ConfigError: fewer than 30 steps, or rates that don't rise.
+        DataError: rows can't be used, or the loss is not finite from the beginning.
     """
-    if steps < 10 or not 0 < lowest < highest:
-        raise ConfigError(f"a range test needs 10 steps and rising rates; received {steps}, {lowest:g} to {highest:g}")
+    if steps < 3 * BEGIN:
+        raise ConfigError(f"steps should be at least {3 * BEGIN}; received {steps}")
+    if not 0 < lowest < highest:
+        raise ConfigError(f"rates should rise from above 0; received lowest {lowest:g}, highest {highest:g}")
     recipe = recipe.model_copy(deep=True)
     config = recipe.training
     config.schedule, config.epochs = "constant", 1_000_000
@@ -123,6 +131,7 @@ def find_rate(
         most_rows=config.batch_rows,
     )
     sweep = _Sweep(np.geomspace(lowest, highest, steps).tolist())
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="lightning")
         trainer = lightning.Trainer(
@@ -140,4 +149,6 @@ def find_rate(
         )
         examples = Examples(prepared.training.rows, prepared.training.targets, features, config.seed)
         trainer.fit(module, TrainingLoader(examples, batches, lambda: trainer.current_epoch, config.workers))
+    if len(sweep.losses) <= BEGIN + 1:
+        raise DataError(f"the loss shot up within {len(sweep.losses)} steps; begin with a lower rate than {lowest:g}")
     return RateTest(sweep.rates[: len(sweep.losses)], sweep.losses)

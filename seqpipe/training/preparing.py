@@ -29,12 +29,14 @@ class Prepared:
         training: rows that are learnt from.
         dev: rows that are scored; none where the recipe has no dev part.
         data: fingerprint of the training rows.
+        changed: in what a resumed run differs from what it was started with, by wish.
     """
 
     pipeline: Pipeline
     training: Part
     dev: Part
     data: str
+    changed: list[str]
 
 
 def prepare_training(
@@ -70,9 +72,10 @@ def prepare_training(
         training.findings.enforce(config.max_bad_share)
         raise DataError(f"{config.train}: holds no rows that can be used")
     data = fingerprint(training.rows)
+    changed: list[str] = []
     if saved is not None:
         if state is not None:
-            enforce_same(saved, recipe, state.data == data, accept)
+            changed = [*state.changed, *enforce_same(saved, recipe, state.data == data, accept)]
         pipeline = Pipeline.load(saved, recipe)
         pipeline.requires_grad_()
     else:
@@ -86,10 +89,12 @@ def prepare_training(
     if config.dev is not None:
         dev = read_part("dev", config.dev, config, **reading)
         dev.findings.enforce(0.0)  # the score of a part of dev would mislead
+        if not dev.rows:
+            raise DataError(f"{config.dev}: holds no rows, so there is nothing to score; data.dev=null trains without")
         # A row whose text can't be spelt is scored all the same.
         dev.encode(pipeline, refuse=lambda row, error: notice(f"scored without a loss: {row.where}: {error}"))
     parts = [training, dev] if dev.rows else [training]
     compare(parts, pipeline, config)
     for line in warning_lines(parts):
         notice(f"suspicious: {line}")
-    return Prepared(pipeline, training, dev, data)
+    return Prepared(pipeline, training, dev, data, changed)

@@ -39,8 +39,8 @@ def flatten(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         yield path, value
 
 
-def enforce_same(folder: Path, now: Recipe, data_same: bool, accepted: Sequence[str]) -> None:
-    """Refuse to go on with other values than a run was started with.
+def enforce_same(folder: Path, now: Recipe, data_same: bool, accepted: Sequence[str]) -> list[str]:
+    """Refuse to go on with other values than a run was started with; returns what differs and was accepted.
 
     Args:
         folder: of the run.
@@ -75,6 +75,8 @@ def enforce_same(folder: Path, now: Recipe, data_same: bool, accepted: Sequence[
             + "\nTake the values of before, train into another --out, or go on all the same with "
             + " ".join(f"--accept {key}" for key in keys)
         )
+    changed = [f"{key}: {_shown(old)} before, {_shown(new)} now" for key, old, new in found]
+    return changed if data_same else [*changed, "data: other rows"]
 
 
 def _covers(wanted: str, key: str) -> bool:

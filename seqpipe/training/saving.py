@@ -177,11 +177,13 @@ class SavedState:
         steps: that the optimizer has taken.
         seconds: that the training has taken so far.
         data: fingerprint of the training rows.
+        changed: in what earlier resumed sessions differed from the start, by wish.
     """
 
     steps: int
     seconds: float
     data: str
+    changed: list[str]
 
 
 def read_checkpoint(path: Path) -> SavedState:
@@ -193,7 +195,7 @@ def read_checkpoint(path: Path) -> SavedState:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
         run = content["run"]
-        return SavedState(int(content["global_step"]), float(run["seconds"]), str(run["data"]))
+        return SavedState(int(content["global_step"]), float(run["seconds"]), str(run["data"]), list(run["changed"]))
     except pickle.UnpicklingError:
         reason = "it is damaged, or holds more than plain values and tensors"
     except (RuntimeError, EOFError, OSError, LookupError, TypeError) as error:

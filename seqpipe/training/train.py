@@ -76,6 +76,8 @@ def train(
         OSError: no space left; the model and the checkpoint saved last are still whole.
         KeyboardInterrupt: SIGINT or SIGTERM; a checkpoint was written, and ``resume`` goes on from it.
     """
+    if accept and not resume:
+        raise ConfigError("--accept says in what a resumed run may differ, so it needs --resume")
     if recipe.training.devices > 1 and not started_by_torchrun():
         if on_scores is not None or callbacks:
             raise ConfigError(
@@ -143,7 +145,7 @@ class _Training:
             out,
             config.checkpoint_minutes,
             self.interruption,
-            {"data": prepared.data},
+            {"data": prepared.data, "changed": prepared.changed},
             seconds_before + time.perf_counter() - started,
         )
         allowed = int(self.recipe.data.max_bad_share * len(training.rows))
@@ -190,6 +192,7 @@ class _Training:
             "seconds": round(seconds_before + time.perf_counter() - started, 1),
             "rows": {"train": len(training.rows), "dev": len(dev.rows), "failed": len(module.failed)},
             "data": prepared.data,
+            "changed": prepared.changed,
             "parameters": sum(parameter.numel() for parameter in pipeline.parameters()),
             "processes": world.size,
             **environment(),

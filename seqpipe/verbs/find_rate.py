@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from seqpipe.errors import ConfigError
+
 SUMMARY = "Try rising learning rates on a recipe for some steps, and say which one to take."
 EXAMPLE = "seqpipe find-rate recipes/speech/an4.yaml --picture rate.png data.root=data/an4"
 LIST = "overrides"
@@ -27,9 +29,13 @@ def run(options: argparse.Namespace) -> int:
     from seqpipe.training.find_rate import find_rate
 
     recipe = load_recipe(options.recipe, options.overrides)
+    picture = Path(options.picture) if options.picture else None
+    if picture is not None and not picture.absolute().parent.is_dir():
+        raise ConfigError(f"--picture {picture}: there is no folder {picture.parent}")
     found = find_rate(recipe, steps=options.steps, lowest=options.lowest, highest=options.highest)
-    if options.picture:
-        found.draw(Path(options.picture))
-    print(f"steepest fall of the loss at {found.steepest:.1e} (take it for training.learning_rate)")
+    if picture is not None:
+        found.draw(picture)
+    advice = "at the edge of the test, so not to be believed: widen it" if found.at_edge else "take it"
+    print(f"steepest fall of the loss at {found.steepest:.1e} ({advice}; training.learning_rate)")
     print(f"least loss at {found.least:.1e} (an upper bound), after {len(found.rates)} steps")
     return 0

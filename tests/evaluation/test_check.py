@@ -88,7 +88,7 @@ def test_every_planted_bad_row_is_named_with_its_kind(folder: Path, capsys: pyte
     said = capsys.readouterr().out
     for line in (
         "train: 15 of 16 rows can be used",
-        "dev: 15 of 19 rows can be used",
+        "dev: 17 of 19 rows can be used",
         f"{folder}/train.tsv, row 4 (dev-003): {folder}/dev/003.wav: is not audio",
         f"{folder}/dev.tsv, row 17 (lost): {folder}/gone.wav: no such file",
         f"{folder}/dev.tsv, row 18 (strange): 'ab?' holds '?'",

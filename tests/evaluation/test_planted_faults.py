@@ -138,11 +138,13 @@ def expect_all_faults(data: DataSet, capsys: pytest.CaptureFixture[str], false_a
     usable, found = data.check(capsys)
     assert not usable
     assert found["train errors"] == set(UNUSABLE.items())
-    assert found["dev errors"] == {("unheard-of", "unknown character")}
+    assert found["dev errors"] == set()
+    assert ("unheard-of", "unknown character") in found["dev warnings"]  # it is scored all the same
     of_planted = {(name, kind) for name, kind in found["train warnings"] if name in SUSPICIOUS}
     assert of_planted - {("hours", "too few characters for its length")} == set(SUSPICIOUS.items())
     assert len(found["train warnings"] - of_planted) <= false_alarms, found["train warnings"]
-    assert {kind for _, kind in found["dev warnings"]} == {"in train too", "speaker in train too"}
+    of_pairs = {kind for name, kind in found["dev warnings"] if name != "unheard-of"}
+    assert of_pairs == {"in train too", "speaker in train too"}
 
 
 @pytest.fixture

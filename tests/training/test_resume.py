@@ -248,7 +248,12 @@ def test_named_keys_may_differ(stopped: Path, train_tones: TrainTones) -> None:
         train_tones(stopped, *RANDOM, *changed, resume=True, accept=["training.epochs"])
     with pytest.raises(ConfigError, match=r"  pipeline\.encoder\.dropout: 0\.2 before, 0\.3 now\nTake"):
         train_tones(stopped, *RANDOM, *changed, resume=True, accept=["training"])
-    assert train_tones(stopped, *RANDOM, *changed, resume=True, accept=["training", "pipeline.encoder"])["epochs"] == 4
+    metrics = train_tones(stopped, *RANDOM, *changed, resume=True, accept=["training", "pipeline.encoder"])
+    assert metrics["epochs"] == 4
+    assert metrics["changed"] == [
+        "pipeline.encoder.dropout: 0.2 before, 0.3 now",
+        "training.learning_rate: 0.01 before, 0.5 now",
+    ]
     deeper = [*changed, "pipeline.encoder.layers=3"]
     with pytest.raises(RunError, match=r"lacks the weights encoder\.forward_layers\.2"):
         train_tones(unfinished(stopped), *RANDOM, *deeper, resume=True, accept=["pipeline", "training"])
