@@ -43,7 +43,7 @@ def main(dataset: str, overrides: list[str]) -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) < 2:
-        sys.exit(f"usage: python {sys.argv[0]} DATASET [key.path=value ...]; DATASET: starter, an4, fsdd")
+        sys.exit(f"usage: python {sys.argv[0]} DATASET [key.path=value ...]; DATASET: starter, an4, fsdd, ...")
     try:
         main(sys.argv[1], sys.argv[2:])
     except seqpipe.SeqpipeError as error:
