@@ -52,11 +52,10 @@ def joined(world: World, device: str) -> Iterator[None]:
     if device == "cuda":
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     torch.distributed.init_process_group("nccl" if device == "cuda" else "gloo")
-    try:
-        yield
-    finally:
-        if torch.distributed.is_initialized():  # Lightning's exit may have ended it
-            torch.distributed.destroy_process_group()
+    yield
+    # Not after an error: the others would fail too, for the lost connection, before this one has told its reason.
+    if torch.distributed.is_initialized():  # Lightning's exit may have ended it
+        torch.distributed.destroy_process_group()
 
 
 @contextmanager
