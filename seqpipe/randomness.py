@@ -42,6 +42,11 @@ class Draw:
         # counts the numbers drawn, so the higher ones are free to say where we are.
         return np.random.Generator(np.random.Philox(key=[self.seed, self.stream], counter=[0, 0, self.row, self.epoch]))
 
+    def chance(self, probability: float) -> np.random.Generator | None:
+        """The generator with a probability of ``probability``, for what happens to some rows only; else None."""
+        generator = self.generator()
+        return generator if generator.random() < probability else None
+
 
 def seed_from(*counters: int) -> int:
     """One 63-bit seed for torch out of several counters (seed, epoch, step, rank)."""

@@ -204,7 +204,7 @@ def make(name: str, options: argparse.Namespace) -> Contestant:
 
     import torch
 
-    from seqpipe.data.loader import Examples, TrainingBatches, collate
+    from seqpipe.data.loader import collate
     from seqpipe.pipeline import Pipeline
     from seqpipe.recipe import load_recipe
     from seqpipe.sequence import PaddedSequence
@@ -220,9 +220,7 @@ def make(name: str, options: argparse.Namespace) -> Contestant:
     trained = Path(options.recipe)
     if (trained / "model.safetensors").is_file():
         pipeline = Pipeline.load(trained)
-    sizes = {"seed": config.seed, "budget": config.batch_steps, "most_rows": config.batch_rows}
-    plan = TrainingBatches(data.lengths, pipeline.features, **sizes).plan(0)[: options.batches]
-    examples = Examples(data.rows, data.targets, pipeline.features, config.seed)
+    plan, examples = prepared.batches(config).plan(0)[: options.batches], prepared.examples(config)
     batches: list[Any] = [collate([examples[0, row] for row in rows]) for rows in plan]
     torch.manual_seed(config.seed)
     model: Any

@@ -16,9 +16,10 @@ from seqpipe.data.source import data_root, read_rows
 from seqpipe.errors import ConfigError, RunError
 from seqpipe.evaluation.columns import columns
 from seqpipe.evaluation.folds import Fold, FoldManifests, divide
-from seqpipe.evaluation.kept_run import Notice, train_or_keep
+from seqpipe.evaluation.kept_run import train_or_keep
 from seqpipe.pipeline import Pipeline
 from seqpipe.recipe import Recipe
+from seqpipe.training.preparing import Notice
 from seqpipe.training.run_directory import write_json
 from seqpipe.training.train import say
 

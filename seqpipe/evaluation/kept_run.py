@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from seqpipe.errors import RunError
 from seqpipe.recipe import Recipe
+from seqpipe.training.preparing import Notice
 from seqpipe.training.run_directory import METRICS
-from seqpipe.training.train import train
-
-Notice = Callable[[str], None]
-OnScores = Callable[[int, dict[str, float]], None]
+from seqpipe.training.train import OnScores, train
 
 
 def finished_metrics(folder: Path) -> dict[str, Any] | None:

@@ -15,13 +15,14 @@ from typing import Any, Literal
 import torch
 
 from seqpipe.errors import ConfigError, DataError, RunError, SeqpipeError
-from seqpipe.evaluation.kept_run import Notice, train_or_keep
+from seqpipe.evaluation.kept_run import train_or_keep
 from seqpipe.evaluation.search_pictures import draw_search
 from seqpipe.evaluation.search_report import CONTINUES, FAILURE, SCORES, SECONDS, VALUES, SearchReport, ended_trials
 from seqpipe.evaluation.space import SearchSpace
 from seqpipe.randomness import seed_from
 from seqpipe.recipe import Recipe
 from seqpipe.stage import find_stage
+from seqpipe.training.preparing import Notice
 from seqpipe.training.train import say
 
 STUDY, LOCK = "study.db", ".lock"

@@ -53,10 +53,8 @@ class Equalization(Stage):
 
     def prepare(self, raw: Tensor, draw: Draw | None) -> Tensor:
         """Samples ``[S]``, filtered with a drawn gain and no change of phase."""
-        if draw is None:
-            return raw
-        generator = draw.generator()
-        if generator.random() >= self.probability:
+        generator = draw.chance(self.probability) if draw is not None else None
+        if generator is None:
             return raw
         from scipy import fft
 

@@ -42,10 +42,8 @@ class Gain(Stage):
 
     def prepare(self, raw: Tensor, draw: Draw | None) -> Tensor:
         """Samples ``[S]``, scaled."""
-        if draw is None:
-            return raw
-        generator = draw.generator()
-        if generator.random() >= self.probability:
+        generator = draw.chance(self.probability) if draw is not None else None
+        if generator is None:
             return raw
         return raw * float(10 ** (generator.uniform(*self.db) / 20))
 

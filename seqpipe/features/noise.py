@@ -52,10 +52,8 @@ class AddNoise(Stage):
 
     def prepare(self, raw: Tensor, draw: Draw | None) -> Tensor:
         """Samples ``[S]`` with noise."""
-        if draw is None:
-            return raw
-        generator = draw.generator()
-        if generator.random() >= self.probability:
+        generator = draw.chance(self.probability) if draw is not None else None
+        if generator is None:
             return raw
         snr = generator.uniform(*self.snr_db)
         noise = self._recorded(len(raw), generator) if self.folder else self._gaussian(len(raw), generator)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import numpy as np
 from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
@@ -50,7 +49,7 @@ class PitchShift(Stage):
 
     def prepare(self, raw: Tensor, draw: Draw | None) -> Tensor:
         """Samples ``[S]`` at a drawn pitch."""
-        percent = 100 if draw is None else self._percent(draw.generator())
+        percent = 100 if draw is None else self._percent(draw)
         if percent == 100:
             return raw
         length = len(raw)
@@ -62,7 +61,8 @@ class PitchShift(Stage):
         """Nothing is left to do in a batch."""
         return sequence
 
-    def _percent(self, generator: np.random.Generator) -> int:
-        if generator.random() >= self.probability:
+    def _percent(self, draw: Draw) -> int:
+        generator = draw.chance(self.probability)
+        if generator is None:
             return 100
         return round(100 * 2 ** (generator.uniform(*self.semitones) / 12))

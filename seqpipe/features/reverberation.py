@@ -59,10 +59,8 @@ class Reverberation(Stage):
 
     def prepare(self, raw: Tensor, draw: Draw | None) -> Tensor:
         """Samples ``[S]`` in a drawn room."""
-        if draw is None:
-            return raw
-        generator = draw.generator()
-        if generator.random() >= self.probability:
+        generator = draw.chance(self.probability) if draw is not None else None
+        if generator is None:
             return raw
         wet = torch.from_numpy(convolve(raw.numpy(), self.response(generator)))
         power = max(float(wet.square().mean()), 1e-12)

@@ -59,8 +59,8 @@ class AddSilence(Stage):
         return sequence
 
     def _around(self, draw: Draw) -> tuple[int, int]:
-        generator = draw.generator()
-        if generator.random() >= self.probability:
+        generator = draw.chance(self.probability)
+        if generator is None:
             return 0, 0
         before, after = generator.uniform(*self.seconds, size=2)
         return round(before * self.sample_rate), round(after * self.sample_rate)

@@ -51,8 +51,8 @@ class TempoPerturbation(Stage):
 
     def drawn_length(self, length: int, draw: Draw) -> int:
         """Samples that this draw leaves."""
-        generator = draw.generator()
-        if generator.random() >= self.probability:
+        generator = draw.chance(self.probability)
+        if generator is None:
             return length
         return _length(length, round(1000 * generator.uniform(*self.factors)))
 

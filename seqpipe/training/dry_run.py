@@ -9,6 +9,7 @@ import torch
 
 from seqpipe.data.loader import Batch, Examples, TrainingBatches, collate
 from seqpipe.errors import RunError
+from seqpipe.training.gradients import drop, kept_statistics, put_back
 from seqpipe.training.module import PipelineModule
 
 LONGEST = 20
@@ -61,17 +62,14 @@ def dry_run(module: PipelineModule, examples: Examples, batches: TrainingBatches
 
 @contextmanager
 def _untouched(module: PipelineModule) -> Iterator[None]:
-    buffers = {name: value.clone() for name, value in module.named_buffers()}
+    statistics = kept_statistics(module)
     devices = [module.device] if module.device.type == "cuda" else []
     try:
         with torch.random.fork_rng(devices=devices):
             yield
     finally:
-        for parameter in module.parameters():
-            parameter.grad = None
-        with torch.no_grad():
-            for name, value in module.named_buffers():
-                value.copy_(buffers[name])
+        drop(module.parameters())
+        put_back(module, statistics)
 
 
 def _too_large(module: PipelineModule, batch: Batch, error: BaseException) -> RunError:

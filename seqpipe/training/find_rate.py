@@ -13,7 +13,7 @@ from typing import Any
 import lightning
 import numpy as np
 
-from seqpipe.data.loader import Examples, TrainingBatches, TrainingLoader
+from seqpipe.data.loader import TrainingLoader
 from seqpipe.errors import ConfigError, DataError
 from seqpipe.recipe import Recipe
 from seqpipe.training.module import PipelineModule
@@ -121,15 +121,8 @@ def find_rate(
     config.schedule, config.epochs = "constant", 1_000_000
     config.freeze, config.unfreeze_at = [], None
     prepared = prepare_training(recipe, None, notice)
-    features = prepared.pipeline.features
     module = PipelineModule(prepared.pipeline, config, prepared.training.rows, [], len(prepared.training.rows), notice)
-    batches = TrainingBatches(
-        prepared.training.lengths,
-        features,
-        seed=config.seed,
-        budget=config.batch_steps,
-        most_rows=config.batch_rows,
-    )
+    batches, examples = prepared.batches(config), prepared.examples(config)
     sweep = _Sweep(np.geomspace(lowest, highest, steps).tolist())
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     with warnings.catch_warnings():
@@ -147,7 +140,6 @@ def find_rate(
             enable_model_summary=False,
             callbacks=[sweep],
         )
-        examples = Examples(prepared.training.rows, prepared.training.targets, features, config.seed)
         trainer.fit(module, TrainingLoader(examples, batches, lambda: trainer.current_epoch, config.workers))
     if len(sweep.losses) <= BEGIN + 1:
         raise DataError(f"the loss shot up within {len(sweep.losses)} steps; begin with a lower rate than {lowest:g}")

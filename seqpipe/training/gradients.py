@@ -1,4 +1,4 @@
-"""What happens to the gradient between the backward pass and the optimizer."""
+"""What happens to the gradient between the backward pass and the optimizer, and how a step is undone."""
 
 from __future__ import annotations
 
@@ -40,3 +40,15 @@ def clip(parameters: Iterable[nn.Parameter], largest: float | None) -> Tensor:
     """Scale the gradients so that their common norm is at most ``largest``; returns the norm before."""
     norm: Tensor = nn.utils.clip_grad_norm_(list(parameters), float("inf") if largest is None else largest)
     return norm
+
+
+def kept_statistics(module: nn.Module) -> dict[str, Tensor]:
+    """A copy of a module's buffers, for `put_back`."""
+    return {name: value.clone() for name, value in module.named_buffers()}
+
+
+def put_back(module: nn.Module, statistics: dict[str, Tensor]) -> None:
+    """Let a module's buffers be as they were."""
+    with torch.no_grad():
+        for name, value in module.named_buffers():
+            value.copy_(statistics[name])

@@ -21,7 +21,7 @@ from seqpipe.pipeline import Pipeline
 from seqpipe.randomness import seed_from
 from seqpipe.recipe import TrainingConfig
 from seqpipe.sequence import PaddedSequence
-from seqpipe.training.gradients import UNIT, add_penalties, clip, drop, scale
+from seqpipe.training.gradients import UNIT, add_penalties, clip, drop, kept_statistics, put_back, scale
 from seqpipe.training.optimization import make_optimizer, make_schedule
 from seqpipe.training.scoring import ScoredModule
 from seqpipe.training.transfer import drop_frozen, freeze, freeze_for_good
@@ -125,7 +125,7 @@ class PipelineModule(ScoredModule):
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """Loss of a batch, summed."""
         if batch_index % self.config.accumulate == 0:
-            self._group = _Group({name: value.clone() for name, value in self.pipeline.named_buffers()})
+            self._group = _Group(kept_statistics(self.pipeline))
         self.stepped = False
         self._leave_out(batch.failures)
         if batch.inputs is None:
@@ -147,7 +147,7 @@ class PipelineModule(ScoredModule):
             self._group.loss += float(total.detach())
         else:
             self._group.bad = True
-            self._restore_statistics()  # what is not finite is in them now
+            put_back(self.pipeline, self._group.buffers)  # what is not finite is in them now
             self.notice(
                 f"epoch {self.current_epoch + 1}, batch {batch_index + 1}: the loss is {total.item()}; rows "
                 + self._names(batch, self._guilty(batch.inputs, batch.targets))
@@ -230,7 +230,7 @@ class PipelineModule(ScoredModule):
     def _skip_step(self) -> None:
         """Leave no trace of a step, and end training where this has happened too often."""
         self.bad_steps += 1
-        self._restore_statistics()
+        put_back(self.pipeline, self._group.buffers)
         most = self.config.most_bad_steps
         if self.bad_steps > most:
             raise SeqpipeError(
@@ -238,11 +238,6 @@ class PipelineModule(ScoredModule):
                 f"and training.most_bad_steps allows {most}. Lower training.learning_rate or training.clip_norm"
             )
         self.notice(f"this step is skipped ({self.bad_steps} of at most {most}: training.most_bad_steps)")
-
-    def _restore_statistics(self) -> None:
-        with torch.no_grad():
-            for name, value in self.pipeline.named_buffers():
-                value.copy_(self._group.buffers[name])
 
     def _log_step(self, norm: Tensor) -> None:
         # Lightning takes about as long to note four numbers as a small model takes for its optimizer's step.

@@ -9,10 +9,11 @@ from typing import Any
 
 from seqpipe.data.check import Part, compare, read_part, warning_lines
 from seqpipe.data.fingerprint import fingerprint
+from seqpipe.data.loader import Examples, TrainingBatches
 from seqpipe.data.source import data_root
 from seqpipe.errors import ConfigError, DataError
 from seqpipe.pipeline import Pipeline
-from seqpipe.recipe import Recipe
+from seqpipe.recipe import Recipe, TrainingConfig
 from seqpipe.training.resuming import enforce_same
 from seqpipe.training.saving import SavedState
 from seqpipe.training.transfer import fit_with
@@ -37,6 +38,20 @@ class Prepared:
     dev: Part
     data: str
     changed: list[str]
+
+    def examples(self, config: TrainingConfig) -> Examples:
+        """The training rows, for a loader."""
+        return Examples(self.training.rows, self.training.targets, self.pipeline.features, config.seed)
+
+    def batches(self, config: TrainingConfig) -> TrainingBatches:
+        """The plan of their batches."""
+        return TrainingBatches(
+            self.training.lengths,
+            self.pipeline.features,
+            seed=config.seed,
+            budget=config.batch_steps,
+            most_rows=config.batch_rows,
+        )
 
 
 def prepare_training(

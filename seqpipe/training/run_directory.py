@@ -32,8 +32,13 @@ def open_run_directory(folder: Path, *, resume: bool) -> Path | None:
     folder.mkdir(parents=True, exist_ok=True)
     for draft in folder.glob(".saving-*"):  # left by a training that was killed while it saved
         shutil.rmtree(draft)
+    return last_checkpoint(folder) if resume else None
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """What a run directory can be gone on from, if there is something."""
     checkpoint = folder / CHECKPOINTS / LAST
-    return checkpoint if resume and checkpoint.is_file() else None
+    return checkpoint if checkpoint.is_file() else None
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

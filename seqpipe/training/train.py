@@ -19,7 +19,7 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.strategies import DDPStrategy
 
 from seqpipe.data.check import Part
-from seqpipe.data.loader import Examples, Share, TrainingBatches, TrainingLoader, plain_loader
+from seqpipe.data.loader import Examples, Share, TrainingLoader, plain_loader
 from seqpipe.errors import ConfigError
 from seqpipe.pipeline import Pipeline
 from seqpipe.recipe import Recipe, TrainingConfig
@@ -31,7 +31,7 @@ from seqpipe.training.loggers import make_loggers
 from seqpipe.training.module import LOG_EVERY, PipelineModule
 from seqpipe.training.preparing import Notice, Prepared, prepare_training
 from seqpipe.training.progress import progress_callbacks
-from seqpipe.training.run_directory import CHECKPOINTS, LAST, METRICS, environment, open_run_directory
+from seqpipe.training.run_directory import METRICS, environment, last_checkpoint, open_run_directory
 from seqpipe.training.run_directory import write_json as write_metrics
 from seqpipe.training.saving import ReportScores, SaveCheckpoint, SavedState, SaveModel, read_checkpoint
 
@@ -130,12 +130,8 @@ class _Training:
         started = time.perf_counter()
         out, config, world = self.out, self.config, self.world
         with first_goes_ahead(world):
-            if world.rank == 0:
-                checkpoint = open_run_directory(out, resume=resume)
-                state = read_checkpoint(checkpoint) if checkpoint else None
-            else:
-                checkpoint = out / CHECKPOINTS / LAST if (out / CHECKPOINTS / LAST).is_file() else None
-                state = read_checkpoint(checkpoint) if checkpoint else None
+            checkpoint = open_run_directory(out, resume=resume) if world.rank == 0 else last_checkpoint(out)
+            state = read_checkpoint(checkpoint) if checkpoint else None
             prepared = self._prepare(state, accept)
         pipeline, training, dev = prepared.pipeline, prepared.training, prepared.dev
         seconds_before = state.seconds if state else 0.0
@@ -161,16 +157,9 @@ class _Training:
         ]
         loggers = make_loggers(config, out, state.steps if state else None) if world.rank == 0 else []
         trainer = self._trainer(callbacks, loggers)
-        batches = TrainingBatches(
-            training.lengths,
-            pipeline.features,
-            seed=config.seed,
-            budget=config.batch_steps,
-            most_rows=config.batch_rows,
-        )
+        batches, examples = prepared.batches(config), prepared.examples(config)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="lightning")  # advice for its own users, not ours
-            examples = Examples(training.rows, training.targets, pipeline.features, config.seed)
             loader = TrainingLoader(examples, batches, lambda: trainer.current_epoch, config.workers, module.share)
             dev_loader = self._dev_loader(pipeline, dev, module.share)
             if config.dry_run:
@@ -199,9 +188,8 @@ class _Training:
         }
         if world.rank == 0:
             if config.report:
-                from seqpipe.evaluation.report.write import (
-                    write_report,  # evaluation builds on training, not this on it
-                )
+                # Here alone: evaluation builds on training, not this on it.
+                from seqpipe.evaluation.report.write import write_report
 
                 write_report(out, device=self.device, metrics=metrics)
             write_metrics(out / METRICS, metrics)

@@ -13,6 +13,7 @@ from seqpipe.data.rows import Row
 from seqpipe.errors import ConfigError, RunError
 from seqpipe.pipeline import Pipeline
 from seqpipe.recipe import STAGES, TrainingConfig
+from seqpipe.training.gradients import drop
 
 
 def start_from(pipeline: Pipeline, folder: Path, names: list[str]) -> None:
@@ -81,8 +82,7 @@ def drop_frozen(pipeline: Pipeline, config: TrainingConfig, epoch: int) -> None:
     """Forget gradients of stages that are held still."""
     if _is_frozen(config, epoch):
         for stage in _stages(pipeline, config):
-            for parameter in stage.parameters():
-                parameter.grad = None
+            drop(stage.parameters())
 
 
 def freeze_for_good(pipeline: Pipeline, config: TrainingConfig) -> None:

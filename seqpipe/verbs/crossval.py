@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from seqpipe.errors import ConfigError
+from seqpipe.verbs.shared import default_out, recipe_arguments
 
 SUMMARY = "Train a recipe once a fold of its rows, and score each on the rows left out."
 EXAMPLE = "seqpipe crossval recipes/speech/an4.yaml data.root=data/an4 --folds 5 --group speaker --out runs/an4-folds"
@@ -15,8 +16,7 @@ PARTS = ("train", "dev", "test")
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("recipe", help="a YAML file, or the name of a shipped recipe such as speech/starter")
-    parser.add_argument("overrides", nargs="*", metavar="key.path=value", help="values that replace the recipe's")
+    recipe_arguments(parser)
     parser.add_argument("--folds", type=int, default=5, metavar="K", help="default: 5")
     parser.add_argument(
         "--group",
@@ -38,7 +38,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Cross-validate, and print a table of the scores."""
-    from pathlib import Path
 
     from seqpipe.evaluation.crossval import crossval
     from seqpipe.recipe import load_recipe
@@ -52,8 +51,7 @@ def run(options: argparse.Namespace) -> int:
             raise ConfigError(f"--parts {options.parts}: should be train, dev or test, each once; received {part!r}")
     recipe = load_recipe(options.recipe, options.overrides)
     if options.out is None:
-        name = Path(options.recipe)
-        options.out = str(Path("runs") / f"{(name.with_suffix('') if name.suffix else name).name}-crossval")
+        options.out = default_out(options.recipe, "-crossval")
     try:
         result = crossval(
             recipe,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from seqpipe.errors import ConfigError
+from seqpipe.verbs.shared import recipe_arguments
 
 SUMMARY = "Try rising learning rates on a recipe for some steps, and say which one to take."
 EXAMPLE = "seqpipe find-rate recipes/speech/an4.yaml --picture rate.png data.root=data/an4"
@@ -13,8 +14,7 @@ LIST = "overrides"
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("recipe", help="a YAML file, or the name of a shipped recipe such as speech/starter")
-    parser.add_argument("overrides", nargs="*", metavar="key.path=value", help="values that replace the recipe's")
+    recipe_arguments(parser)
     parser.add_argument("--steps", type=int, default=100, metavar="N", help="steps of the test (default: 100)")
     parser.add_argument("--lowest", type=float, default=1e-5, metavar="RATE", help="first rate (default: 1e-5)")
     parser.add_argument("--highest", type=float, default=1.0, metavar="RATE", help="last rate (default: 1)")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from seqpipe.verbs.shared import default_out, recipe_arguments
+
 SUMMARY = "Train a recipe into a run directory."
 EXAMPLE = "seqpipe train recipes/speech/an4.yaml --out runs/an4 data.root=data/an4 training.epochs=30"
 LIST = "overrides"
@@ -11,8 +13,7 @@ LIST = "overrides"
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("recipe", help="a YAML file, or the name of a shipped recipe such as speech/starter")
-    parser.add_argument("overrides", nargs="*", metavar="key.path=value", help="values that replace the recipe's")
+    recipe_arguments(parser)
     parser.add_argument("--out", metavar="DIR", help="run directory, absent or empty (default: runs/<recipe name>)")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in DIR, if there is one")
     parser.add_argument(
@@ -27,15 +28,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Train, and print the scores of dev."""
-    from pathlib import Path
 
     from seqpipe.recipe import load_recipe
     from seqpipe.training.train import train
 
     recipe = load_recipe(options.recipe, options.overrides)
     if options.out is None:
-        name = Path(options.recipe)
-        options.out = str(Path("runs") / (name.with_suffix("") if name.suffix else name).name)
+        options.out = default_out(options.recipe)
     metrics = train(recipe, options.out, resume=options.resume, accept=options.accept, quiet=options.quiet)
     for name, value in metrics["dev"].items():
         print(f"dev {name} {value:.2f}")

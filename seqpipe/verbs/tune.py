@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
+from seqpipe.verbs.shared import default_out
+
 SUMMARY = "Search better values for a recipe: trials are runs, compared on dev."
 EXAMPLE = "seqpipe tune speech/starter --trials 20 --out runs/search training.epochs=9"
 LIST = "overrides"
@@ -42,8 +44,7 @@ def run(options: argparse.Namespace) -> int:
     recipe = load_recipe(options.recipe, options.overrides)
     text = find_recipe(options.recipe).read_text(encoding="utf-8")
     if options.out is None:
-        name = Path(options.recipe)
-        options.out = str(Path("runs") / f"{(name.with_suffix('') if name.suffix else name).name}-tune")
+        options.out = default_out(options.recipe, "-tune")
     try:
         report = tune(
             recipe,
