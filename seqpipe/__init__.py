@@ -69,7 +69,7 @@ EXPORTS = {
     "load": "seqpipe.inference.predictor",
     "Predictor": "seqpipe.inference.predictor",
     "Transcript": "seqpipe.heads.transcript",
-    "Failure": "seqpipe.inference.predictor",
+    "Failure": "seqpipe.inference.failure",
     "SeqpipeError": "seqpipe.errors",
     "ConfigError": "seqpipe.errors",
     "DataError": "seqpipe.errors",

@@ -17,7 +17,8 @@ from seqpipe.data.source import data_root, is_there, read_rows, unread_spans
 from seqpipe.errors import ConfigError, DataError, InputError, did_you_mean
 from seqpipe.evaluation.bootstrap import grouped, score_intervals
 from seqpipe.heads.scoring import Pair, ScoringHead
-from seqpipe.inference.predictor import Failure, Predictor, load
+from seqpipe.inference.failure import Failure
+from seqpipe.inference.predictor import Predictor, load
 from seqpipe.pipeline import Pipeline
 
 GROUP_COLUMNS, LEAST_GROUPS = ("group", "speaker"), 10

@@ -14,7 +14,7 @@ from seqpipe.data.folder import audio_files
 from seqpipe.data.rows import AudioSpan, Row
 from seqpipe.data.source import MANIFEST_SUFFIXES, make_row, read_rows, unread_spans
 from seqpipe.errors import DataError
-from seqpipe.inference.predictor import Failure
+from seqpipe.inference.failure import Failure
 from seqpipe.recipe import DataConfig
 
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from seqpipe.data.batching import plan_batches
 from seqpipe.data.rows import AudioSpan, Row
 from seqpipe.errors import ConfigError, InputError
+from seqpipe.inference.failure import Failure
 from seqpipe.pipeline import Pipeline
 from seqpipe.recipe import decoding_options
 
@@ -22,25 +23,6 @@ WINDOW_INPUTS = 512
 """Inputs that are looked at together, to batch those of similar length."""
 WINDOW_AMOUNT = 30 * 60 * 16_000
 """Prepared elements (audio samples) after which a window closes early: half an hour at 16 kHz, 115 MB."""
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """Stands in the place of a prediction that could not be made.
-
-    Attributes:
-        id: of the input.
-        kind: ``missing``, ``undecodable``, ``empty``, ``non-finite``, ...; see `InputError`.
-        message: what is wrong, with the file's name.
-    """
-
-    id: str
-    kind: str
-    message: str
-
-    def to_json(self) -> dict[str, str]:
-        """One JSON object; ``error`` is there in no prediction."""
-        return {"id": self.id, "error": self.kind, "message": self.message}
 
 
 class Predictor:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from seqpipe.errors import ConfigError
-from seqpipe.inference.predictor import Failure
+from seqpipe.inference.failure import Failure
 
 
 def write_answers(answers: Iterable[Any], output: str) -> tuple[int, Counter[str]]:

@@ -8,8 +8,8 @@ import pytest
 
 from seqpipe.data.rows import AudioSpan, Row
 from seqpipe.errors import DataError
+from seqpipe.inference.failure import Failure
 from seqpipe.inference.inputs import expand_inputs
-from seqpipe.inference.predictor import Failure
 from seqpipe.recipe import DataConfig
 
 

@@ -15,7 +15,8 @@ from seqpipe.data.source import read_rows
 from seqpipe.errors import ConfigError
 from seqpipe.heads.transcript import Transcript
 from seqpipe.inference import predictor as module
-from seqpipe.inference.predictor import Failure, Predictor
+from seqpipe.inference.failure import Failure
+from seqpipe.inference.predictor import Predictor
 from seqpipe.pipeline import Pipeline
 
 Speak = Callable[[str, int], np.ndarray]

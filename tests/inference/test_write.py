@@ -6,7 +6,7 @@ import pytest
 
 from seqpipe.errors import ConfigError
 from seqpipe.heads.transcript import Token, Transcript, Word
-from seqpipe.inference.predictor import Failure
+from seqpipe.inference.failure import Failure
 from seqpipe.inference.write import write_answers
 
 GOOD = Transcript("ä.wav", "grüß dich", 0.5, (Word("grüß", 0.1, 0.2),), (Token("g", 0.1, 0.12345678, 0.25),))
