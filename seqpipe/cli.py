@@ -40,14 +40,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"seqpipe {options.verb}: {error}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
-        hint = f"; go on with: {_again(arguments, options)}" if hasattr(options, "resume") else ""
+        goes_on = hasattr(options, "resume") and getattr(options, "output", "") != "-"
+        hint = f"; go on with: {_again(arguments, options)}" if goes_on else ""
         print(f"seqpipe {options.verb}: interrupted{hint}", file=sys.stderr)
         return FAILED
 
 
 def _again(arguments: Sequence[str] | None, options: argparse.Namespace) -> str:
     """The command that goes on with what was interrupted."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    words = [word for word in (sys.argv[1:] if arguments is None else arguments) if word != "--overwrite"]
     return shlex.join(["seqpipe", *words, *([] if options.resume else ["--resume"])])
 
 

@@ -73,12 +73,7 @@ class Pipeline(nn.Module):
 
     def forward(self, batch: PaddedSequence) -> PaddedSequence:
         """Prepared inputs ``[B, S]`` to encoded steps ``[B, T, D]``."""
-        sequence: PaddedSequence = self.features(batch)
-        if self.frontend is not None:
-            sequence = self.frontend(sequence)
-        if self.encoder is not None:
-            sequence = self.encoder(sequence)
-        return sequence
+        return self.encode(self.features(batch))
 
     def loss(self, batch: PaddedSequence, targets: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Sum of the losses, and what it is to be divided by over all devices and accumulated batches."""
@@ -94,6 +89,12 @@ class Pipeline(nn.Module):
         """The least number of steps that reach the head, over all augmentation, for an input of this length."""
         return int(self.encoded_lengths(torch.tensor([self.features.shortest_length(measured)])))
 
+    def encode(self, features: PaddedSequence) -> PaddedSequence:
+        """What the features' forward gave, ``[B, T, D]``, to encoded steps ``[B, T', D']``."""
+        if self.frontend is not None:
+            features = self.frontend(features)
+        return self.encoder(features) if self.encoder is not None else features
+
     def predict_batch(
         self, ids: Sequence[str], raws: Sequence[Any], prepared: Sequence[Tensor], options: Any = None
     ) -> list[Any]:
@@ -107,14 +108,24 @@ class Pipeline(nn.Module):
         """
         if options is None:
             options = self.head.decoding.model_validate(self.recipe.decoding)
-        device = next(self.parameters()).device
         with torch.inference_mode():
-            encoded = self(PaddedSequence.pad(list(prepared)).to(device))
-            hypotheses = self.head.decode(encoded, options)
+            encoded = self(PaddedSequence.pad(list(prepared)).to(self.device))
+            return self.decode_batch(ids, raws, prepared, encoded, options)
+
+    def decode_batch(
+        self, ids: Sequence[str], raws: Sequence[Any], prepared: Sequence[Tensor], encoded: PaddedSequence, options: Any
+    ) -> list[Any]:
+        """Predictions out of encoded steps ``[B, T, D]``; see `predict_batch`."""
+        hypotheses = self.head.decode(encoded, options)
         return [
             self.head.predict(row_id, hypothesis, lambda steps, raw=raw, item=item: self._locate(raw, item, steps))
             for row_id, hypothesis, raw, item in zip(ids, hypotheses, raws, prepared, strict=True)
         ]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        return next(self.parameters()).device
 
     def _locate(self, raw: Any, prepared: Tensor, steps: Tensor) -> Tensor:
         """Encoded steps of one example as places in its input, never outside it."""

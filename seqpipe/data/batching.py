@@ -14,6 +14,7 @@ def plan_batches(
     most_rows: int,
     generator: np.random.Generator | None = None,
     jitter: float = 0.05,
+    row_multiple: int = 1,
 ) -> list[list[int]]:
     """Cut rows into batches whose rows times longest length stays within the budget.
 
@@ -24,6 +25,7 @@ def plan_batches(
         generator: shuffles: lengths are jittered before sorting, so that neighbours change from epoch to epoch, and the
             batches come in drawn order. None sorts strictly, longest first, and draws nothing.
         jitter: largest relative change of a length before sorting.
+        row_multiple: a batch that another row would overfill has a multiple of this many rows, if it has more.
 
     Returns:
         Batches of row positions; every row is in exactly one.
@@ -44,8 +46,10 @@ def plan_batches(
             batches[-1].append(row)
             longest = grown
         else:
-            batches.append([row])
-            longest = length
+            odd = len(batches[-1]) % row_multiple if batches and len(batches[-1]) > row_multiple else 0
+            carried = [batches[-1].pop() for _ in range(odd)][::-1]
+            batches.append([*carried, row])
+            longest = max(max(1, lengths[index]) for index in batches[-1])
     if generator is not None:
         batches = [batches[index] for index in generator.permutation(len(batches))]
     return batches

@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from seqpipe.features.spectrum import CentredFrames, mel_filters, power_spectrum
+from seqpipe.features.spectrum import CentredFrames, mel_filters, mel_spectrum, power_spectrum
 from seqpipe.features.vocal_tract import WarpRange, checked_range, row_filters
 from seqpipe.sequence import PaddedSequence
 from seqpipe.stage import InputRate, Stage
@@ -63,7 +63,11 @@ class LogMel(CentredFrames, Stage):
     def forward(self, waveforms: PaddedSequence) -> PaddedSequence:
         """Samples to log-mel frames, in fp32 whatever the precision around it."""
         with torch.autocast(waveforms.values.device.type, enabled=False):
-            filters = row_filters(self.filters, len(waveforms.lengths), self.vtlp if self.training else None)
-            power, lengths = power_spectrum(waveforms, self.window, self.n_fft, self.hop_length)
-            mel = (power @ filters).clamp(min=self.floor).log()  # [B, T, n_mels]
+            if self.training or torch.is_grad_enabled() or waveforms.values.device.type != "cpu":
+                filters = row_filters(self.filters, len(waveforms.lengths), self.vtlp if self.training else None)
+                power, lengths = power_spectrum(waveforms, self.window, self.n_fft, self.hop_length)
+                mel = power @ filters  # [B, T, n_mels]
+            else:
+                mel, lengths = mel_spectrum(waveforms, self.window, self.n_fft, self.hop_length, self.filters)
+            mel = mel.clamp(min=self.floor).log()
         return PaddedSequence(mel, lengths).masked()

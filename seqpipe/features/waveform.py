@@ -69,7 +69,8 @@ class Waveform(Stage):
     def measure(self, raw: Any) -> int:
         """How many samples `prepare` will give, from the file's header alone."""
         if isinstance(raw, dict):
-            return _resampled_length(len(raw["array"]), int(raw["sampling_rate"]), self.sample_rate)
+            samples, rate = _read(raw)
+            return _resampled_length(len(samples), rate, self.sample_rate)
         span = _span(raw)
         with _open(span) as file:
             start, stop = _frames(span, file.samplerate, file.frames)

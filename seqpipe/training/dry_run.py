@@ -9,6 +9,7 @@ import torch
 
 from seqpipe.data.loader import Batch, Examples, TrainingBatches, collate
 from seqpipe.errors import RunError
+from seqpipe.memory import is_out_of_memory
 from seqpipe.training.gradients import drop, kept_statistics, put_back
 from seqpipe.training.module import PipelineModule
 
@@ -52,10 +53,8 @@ def dry_run(module: PipelineModule, examples: Examples, batches: TrainingBatches
         try:
             with _untouched(module):
                 module.try_batch(batch)
-        except (torch.OutOfMemoryError, MemoryError) as error:
-            raise _too_large(module, batch, error) from None
-        except RuntimeError as error:  # what torch says of a CPU's memory
-            if "allocate memory" not in str(error):
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
                 raise
             raise _too_large(module, batch, error) from None
 

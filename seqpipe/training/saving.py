@@ -17,8 +17,8 @@ import torch
 from lightning.pytorch.callbacks import Checkpoint
 
 from seqpipe.errors import RunError
+from seqpipe.interruption import Interruption
 from seqpipe.training.averaging import WeightAverage
-from seqpipe.training.interruption import Interruption
 from seqpipe.training.module import PipelineModule
 from seqpipe.training.run_directory import CHECKPOINTS, LAST
 

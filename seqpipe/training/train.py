@@ -21,12 +21,12 @@ from lightning.pytorch.strategies import DDPStrategy
 from seqpipe.data.check import Part
 from seqpipe.data.loader import Examples, Share, TrainingLoader, plain_loader
 from seqpipe.errors import ConfigError
+from seqpipe.interruption import Interruption
 from seqpipe.pipeline import Pipeline
 from seqpipe.recipe import Recipe, TrainingConfig
 from seqpipe.training.averaging import WeightAverage
 from seqpipe.training.devices import World, first_goes_ahead, joined, launch, started_by_torchrun
 from seqpipe.training.dry_run import dry_run
-from seqpipe.training.interruption import Interruption
 from seqpipe.training.loggers import make_loggers
 from seqpipe.training.module import LOG_EVERY, PipelineModule
 from seqpipe.training.preparing import Notice, Prepared, prepare_training

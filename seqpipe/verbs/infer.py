@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 SUMMARY = "Run a trained model over files, folders, globs, manifests, or - for standard input."
 EXAMPLE = "seqpipe infer runs/an4 recordings/ more/*.flac --output out.jsonl"
@@ -15,34 +14,93 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", help="run directory")
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help="file, folder, glob, manifest, hub:NAME or -")
     parser.add_argument(
-        "--output", required=True, metavar="FILE", help="JSON lines, in input order; - for standard output"
+        "--output", required=True, metavar="NAME", help="a file, a folder for srt and ctm, or - for standard output"
     )
-    parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
-    parser.add_argument("--precision", default="fp32", choices=["fp32", "bf16"])
+    parser.add_argument(
+        "--format", choices=["jsonl", "csv", "parquet", "srt", "ctm"], help="default: by the output's name"
+    )
+    kept = parser.add_argument_group("what is there already")
+    kept.add_argument("--resume", action="store_true", help="go on with a run that was stopped, or begin it")
+    kept.add_argument("--overwrite", action="store_true", help="begin anew; an output stays till the new one is whole")
+    machine = parser.add_argument_group("the machine")
+    machine.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
+    machine.add_argument("--precision", default="fp32", choices=["fp32", "bf16"])
+    machine.add_argument("--threads", type=int, metavar="N", help="of the CPU (default: all cores)")
+    machine.add_argument(
+        "--workers", type=int, metavar="N", help="processes that read (default: a quarter of the cores; 0: a thread)"
+    )
+    machine.add_argument("--batch-steps", type=int, metavar="N", help="budget of a batch: rows times longest")
+    machine.add_argument("--window", type=int, metavar="N", help="inputs that are batched together and safe together")
+    machine.add_argument("--shard", metavar="I/N", help="the I-th of N parts of about equal length, from 1 on")
+    machine.add_argument("--engine", default="local", choices=["local", "ray"], help="ray: see docs/cluster.md")
+    wrong = parser.add_argument_group("inputs")
+    wrong.add_argument("--strict", action="store_true", help="end at the first input that can't be answered")
+    wrong.add_argument("--max-seconds", type=float, metavar="S", help="longer inputs fail (default: 6 hours)")
+    wrong.add_argument(
+        "--piece-seconds", type=float, metavar="S", help="longer inputs are cut at silences and stitched; 0: never"
+    )
+    wrong.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="data.input, data.id, data.start, data.end, data.format (columns of a manifest), or decoding.*",
+    )
+    parser.add_argument("--quiet", action="store_true", help="show nothing while it goes on")
 
 
 def run(options: argparse.Namespace) -> int:
     """Write an answer for every input; status 3 if some failed."""
-    import time
+    from seqpipe.errors import ConfigError
+    from seqpipe.overrides import apply_override
 
-    from seqpipe.inference.inputs import expand_inputs
-    from seqpipe.inference.predictor import load
-    from seqpipe.inference.write import write_answers
+    if options.resume and options.overwrite:
+        raise ConfigError("--resume goes on with what is there, and --overwrite begins anew: give one of them")
+    tree: dict[str, dict[str, object]] = {}
+    for override in options.set:
+        if override.partition(".")[0] not in ("data", "decoding"):
+            raise ConfigError(f"--set {override}: only data.* and decoding.* can be set for a trained run")
+        apply_override(tree, override)
+    settings: dict[str, object] = {"device": options.device, "precision": options.precision}
+    settings["decoding"] = tree.get("decoding", {})
+    given = {
+        "threads": options.threads,
+        "batch_steps": options.batch_steps,
+        "window": options.window,
+        "longest_seconds": options.max_seconds,
+    }
+    settings |= {name: value for name, value in given.items() if value is not None}
+    if options.piece_seconds is not None:
+        settings["piece_seconds"] = options.piece_seconds or None
+    if options.engine == "local" and options.workers != 0:
+        from seqpipe.inference.warm_up import warm_up
 
-    predictor = load(options.run, device=options.device, precision=options.precision)
-    pipeline = predictor.pipeline
-    rows = expand_inputs(
+        warm_up()
+    if options.threads is not None:
+        import torch
+
+        if options.threads < 1:
+            raise ConfigError(f"--threads should be at least 1; received {options.threads}")
+        torch.set_num_threads(options.threads)
+
+    from seqpipe.inference.infer import infer
+
+    summary = infer(
+        options.run,
         options.inputs,
-        pipeline.recipe.data,
-        reads_files=pipeline.features.first.reads_files,
-        notice=lambda message: print(message, file=sys.stderr),
+        options.output,
+        kind=options.format,
+        resume=options.resume,
+        overwrite=options.overwrite,
+        strict=options.strict,
+        quiet=options.quiet,
+        part=options.shard,
+        workers=options.workers,
+        modules=options.imports,
+        data=tree.get("data"),
+        engine=options.engine,
+        **settings,
     )
-    started = time.perf_counter()
-    count, failures = write_answers(predictor.predict(rows), options.output)
-    failed = sum(failures.values())
-    kinds = ", ".join(f"{number} {kind}" for kind, number in failures.most_common())
-    print(
-        f"{count} inputs in {time.perf_counter() - started:.1f} s" + (f", {failed} failed ({kinds})" if failed else ""),
-        file=sys.stderr,
-    )
-    return 3 if failed else 0
+    if not summary.finished:
+        raise KeyboardInterrupt
+    return 3 if summary.failed else 0

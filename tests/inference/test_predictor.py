@@ -14,9 +14,11 @@ from seqpipe.data.rows import AudioSpan, Row
 from seqpipe.data.source import read_rows
 from seqpipe.errors import ConfigError
 from seqpipe.heads.transcript import Transcript
-from seqpipe.inference import predictor as module
+from seqpipe.inference import engine as module
 from seqpipe.inference.failure import Failure
 from seqpipe.inference.predictor import Predictor
+from seqpipe.inference.reading import GROUP
+from seqpipe.inference.settings import FIRST_WINDOW
 from seqpipe.pipeline import Pipeline
 
 Speak = Callable[[str, int], np.ndarray]
@@ -70,6 +72,9 @@ def test_confidences_are_probabilities_and_high_where_the_model_is_right(predict
 
 # Laziness
 
+READ_AHEAD = 3 * FIRST_WINDOW + GROUP * 6
+"""The first two windows, and what two workers have in hand."""
+
 
 def test_an_endless_source_is_answered_and_read_no_further_than_a_window(predictor: Predictor, rows: list[Row]) -> None:
     read = 0
@@ -84,15 +89,15 @@ def test_an_endless_source_is_answered_and_read_no_further_than_a_window(predict
     assert read == 0
     first = next(answers)
     assert first.id == rows[0].id
-    assert len(rows) <= read <= module.WINDOW_INPUTS
+    assert len(rows) <= read <= READ_AHEAD
     for _ in range(2):
         next(answers)
-    assert read <= module.WINDOW_INPUTS
+    assert read <= READ_AHEAD
     answers.close()
 
 
 def test_long_inputs_close_a_window_early(predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "WINDOW_AMOUNT", 400_000)  # ten of these inputs
+    monkeypatch.setattr(module, "WINDOW_SECONDS", 50)  # ten of these inputs
     read = 0
 
     def endless() -> Iterator[dict[str, Any]]:
@@ -102,15 +107,12 @@ def test_long_inputs_close_a_window_early(predictor: Predictor, monkeypatch: pyt
             yield {"array": np.zeros(40_000), "sampling_rate": 8000}
 
     next(predictor.predict(endless()))
-    assert 10 <= read <= 10 + 4 * predictor.workers
+    assert 10 <= read <= 20 + GROUP * (2 * predictor.workers + 2)
 
 
-def test_order_is_kept_over_many_windows(
-    predictor: Predictor, rows: list[Row], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "WINDOW_INPUTS", 5)
+def test_order_is_kept_over_many_windows(predictor: Predictor, rows: list[Row]) -> None:
     inputs = [*rows, "gone.wav", *rows]
-    answers = list(predictor.predict(iter(inputs)))
+    answers = list(Predictor(predictor.pipeline, device="cpu", window=5).predict(iter(inputs)))
     assert [answer.id for answer in answers] == [row.id for row in rows] + ["gone.wav"] + [row.id for row in rows]
 
 

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM end a training between two steps, with a checkpoint."""
+"""Ctrl-C and SIGTERM end long work between two steps, with what is done kept."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interruption:
-    """Note the first SIGINT or SIGTERM, for training to end at its next step; a second one raises at once.
+    """Note the first SIGINT or SIGTERM, for the work to end at its next step; a second one raises at once.
 
     Before the first step and after the last there is nothing to wait for, so the first raises too.
 
     Python's own handler raises wherever the program stands. Where that is a destructor, as when a loader's workers are
-    shut down after an epoch, the exception is printed and dropped, and training would go on.
+    shut down after an epoch, the exception is printed and dropped, and the work would go on.
 
     Args:
         patient: don't raise at a second signal either. Of several processes none may leave the others waiting, and who

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from seqpipe.training.interruption import SIGNALS, Interruption
+from seqpipe.interruption import SIGNALS, Interruption
 
 
 def send(number: int = signal.SIGINT) -> None:

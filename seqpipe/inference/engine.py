@@ -1,0 +1,238 @@
+"""Inputs in windows, windows in batches, batches through the model: a pure function of inputs and settings."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+import torch
+
+from seqpipe.data.batching import plan_batches
+from seqpipe.inference.compute import Compute
+from seqpipe.inference.failure import Failure
+from seqpipe.inference.reading import Pause, Reader, Slot, Unit
+from seqpipe.inference.settings import Settings
+from seqpipe.memory import is_out_of_memory
+
+CHUNK_ELEMENTS = 30 * 60 * 16_000
+"""Prepared elements (audio samples) that are held at once: half an hour at 16 kHz, 115 MB."""
+WINDOW_SECONDS = 2 * 3600.0
+"""Input after which a window closes early, so that what is done is soon safe."""
+MOST_ROWS = 256
+
+
+class Budget(NamedTuple):
+    """From a chunk on, batches have this budget of padded steps, since memory ran out with the one before."""
+
+    window: int
+    chunk: int
+    steps: int
+
+
+@dataclass(slots=True)
+class Window:
+    """Answers to inputs that were looked at together.
+
+    Attributes:
+        number: from 0.
+        answers: predictions and failures, in input order.
+        digest: of the inputs: of their ids, paths and spans.
+        seconds: of input, in the features' unit.
+    """
+
+    number: int
+    answers: list[Any]
+    digest: str
+    seconds: float
+
+    @property
+    def failures(self) -> Counter[str]:
+        """By kind."""
+        return Counter(answer.kind for answer in self.answers if isinstance(answer, Failure))
+
+
+@dataclass(slots=True)
+class _Chunk:
+    """Units that are batched together: a window, or as much of it as may be held at once."""
+
+    window: int
+    number: int
+    units: list[Unit]
+    closing: list[Slot] | None = None  # all slots of the window, in its last chunk
+    batches: list[list[int]] = field(default_factory=list)
+    futures: list[Any] = field(default_factory=list)
+
+
+class Engine:
+    """Runs a pipeline over inputs that a reader prepares.
+
+    Reading is ahead of the model by a chunk at least. On out-of-memory the budget is halved, and the chunk done again.
+
+    Args:
+        pipeline: whose features say how long inputs are, and whose head joins pieces.
+        settings: see there.
+        compute: answers batches.
+        on_budget: told before a smaller budget is used for the first time.
+    """
+
+    def __init__(
+        self,
+        pipeline: Any,
+        settings: Settings,
+        compute: Compute,
+        *,
+        on_budget: Callable[[Budget], None] | None = None,
+    ) -> None:
+        self.pipeline, self.settings, self.compute, self.on_budget = pipeline, settings, compute, on_budget
+        self.budgets: list[Budget] = []
+
+    def windows(self, reader: Reader, inputs: Iterable[Any], *, first: int = 0) -> Iterator[Window | Pause]:
+        """Windows in order; a `Pause` in the stream closes the window before it, and comes through.
+
+        Args:
+            reader: prepares the inputs.
+            inputs: what is left of them.
+            first: number of the first window, when earlier ones are done.
+        """
+        running: deque[_Chunk] = deque()
+        try:
+            for chunk in self._chunks(reader.read(inputs), first):
+                if isinstance(chunk, Pause):
+                    while running:
+                        yield from self._finish(running)
+                    yield chunk
+                    continue
+                self._start(chunk)
+                running.append(chunk)
+                if len(running) > 1:
+                    yield from self._finish(running)
+            while running:
+                yield from self._finish(running)
+        finally:  # given up in the middle: nothing goes on in the background
+            for chunk in running:
+                for future in chunk.futures:
+                    future.cancel()
+
+    def _chunks(
+        self, prepared: Iterator[tuple[Slot, Unit | None, bool] | Pause], number: int
+    ) -> Iterator[_Chunk | Pause]:
+        slots: list[Slot] = []
+        units: list[Unit] = []
+        elements, chunk, seconds = 0, 0, 0.0
+        for item in prepared:
+            if isinstance(item, Pause):
+                if slots:
+                    yield _Chunk(number, chunk, units, slots)
+                    number, chunk, slots, units, elements, seconds = number + 1, 0, [], [], 0, 0.0
+                yield item
+                continue
+            slot, unit, last = item
+            if not slots or slots[-1] is not slot:
+                slots.append(slot)
+            if unit is not None:
+                units.append(unit)
+                elements += len(unit.prepared)
+            seconds += slot.seconds if last else 0.0
+            if last and (len(slots) >= self.settings.window_inputs(number) or seconds >= WINDOW_SECONDS):
+                yield _Chunk(number, chunk, units, slots)
+                number, chunk, slots, units, elements, seconds = number + 1, 0, [], [], 0, 0.0
+            elif elements >= CHUNK_ELEMENTS:
+                yield _Chunk(number, chunk, units)
+                chunk, units, elements = chunk + 1, [], 0
+        if slots:
+            yield _Chunk(number, chunk, units, slots)
+
+    # Batches
+
+    def _budget(self, chunk: _Chunk) -> int:
+        at = (chunk.window, chunk.number)
+        return next((b.steps for b in reversed(self.budgets) if (b.window, b.chunk) <= at), self.settings.batch_steps)
+
+    def _start(self, chunk: _Chunk) -> None:
+        chunk.units = [unit for unit in chunk.units if unit.slot.failure is None]
+        lengths = torch.tensor([len(unit.prepared) for unit in chunk.units], dtype=torch.int64)
+        steps = [rounded(length) for length in self.pipeline.features.output_lengths(lengths).tolist()]
+        chunk.batches = plan_batches(steps, budget=self._budget(chunk), most_rows=MOST_ROWS, row_multiple=8)
+        alone = len(chunk.batches) == 1
+        chunk.futures = [self.compute.submit([chunk.units[index] for index in batch], alone) for batch in chunk.batches]
+
+    def _finish(self, running: deque[_Chunk]) -> Iterator[Window]:
+        """The oldest chunk's answers into their slots, and the window if it ends with it."""
+        chunk = running[0]
+        while True:
+            failed = self._collect(chunk)
+            if failed is None:
+                break
+            for other in running:
+                _settle(other.futures)
+            self._lower(chunk, failed)
+            for other in running:
+                self._start(other)
+        running.popleft()
+        if chunk.closing is not None:
+            yield self._window(chunk.window, chunk.closing)
+
+    def _collect(self, chunk: _Chunk) -> list[int] | None:
+        """Take the answers; or the batch with which memory ran out."""
+        answers: list[Any] = [None] * len(chunk.units)
+        for batch, future in zip(chunk.batches, chunk.futures, strict=True):
+            try:
+                found = future.result()
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                error.__traceback__ = None  # its frames hold the batch
+                return batch
+            for index, answer in zip(batch, found, strict=True):
+                answers[index] = answer
+        for unit, answer in zip(chunk.units, answers, strict=True):
+            unit.slot.parts.append((unit.piece, answer))
+        chunk.units = []
+        return None
+
+    def _lower(self, chunk: _Chunk, batch: Sequence[int]) -> None:
+        self.compute.free_memory()
+        if len(batch) == 1:
+            slot = chunk.units[batch[0]].slot
+            message = (
+                f"{slot.where or slot.id}: {slot.seconds:.1f} {self.pipeline.features.unit}s don't fit into memory"
+            )
+            slot.failure = Failure(slot.id, "out of memory", message)
+            return
+        budget = Budget(chunk.window, chunk.number, max(1, self._budget(chunk) // 2))
+        if self.on_budget is not None:
+            self.on_budget(budget)
+        self.budgets.append(budget)
+
+    def _window(self, number: int, slots: list[Slot]) -> Window:
+        state = blake2b(digest_size=16)
+        for slot in slots:
+            state.update(slot.key)
+        started = time.perf_counter()
+        answers = [self._answer(slot) for slot in slots]
+        self.compute.clock.add("decoding", time.perf_counter() - started)
+        return Window(number, answers, state.hexdigest(), sum(slot.seconds for slot in slots))
+
+    def _answer(self, slot: Slot) -> Any:
+        if slot.failure is not None:
+            return slot.failure
+        if len(slot.parts) == 1 and slot.parts[0][0] is None:
+            return slot.parts[0][1]
+        return self.pipeline.head.join(slot.id, slot.parts)
+
+
+def _settle(futures: Sequence[Any]) -> None:
+    """Wait till none of them runs, whatever became of it."""
+    for future in futures:
+        if not future.cancel():
+            future.exception()
+
+
+def rounded(steps: int) -> int:
+    """Steps rounded up to one of at most 16 sizes in an octave: each shape that a CPU's kernels meet costs memory."""
+    grid = max(8, 1 << max(0, steps.bit_length() - 4))
+    return -(-steps // grid) * grid

@@ -1,0 +1,189 @@
+"""What ``seqpipe infer`` does: inputs, engine, output and progress put together."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal, get_type_hints
+
+import torch
+
+from seqpipe.data.rows import Row
+from seqpipe.errors import ConfigError
+from seqpipe.inference.engine import Budget, Engine, Window
+from seqpipe.inference.formats import check_format, choose_format
+from seqpipe.inference.inputs import count_inputs, expand_inputs, fingerprint_inputs
+from seqpipe.inference.job import Job, Summary
+from seqpipe.inference.pausing import with_pauses
+from seqpipe.inference.predictor import Predictor, load
+from seqpipe.inference.progress import Progress, describe
+from seqpipe.inference.reading import Pause, Reader
+from seqpipe.inference.shard import parse_shard, shard
+from seqpipe.inference.workers import Workers
+from seqpipe.interruption import Interruption
+from seqpipe.model_file import MODEL
+from seqpipe.recipe import DataConfig
+
+SPENT = ("reading", "features", "model", "decoding", "writing")
+
+
+def infer(
+    run: str | Path,
+    inputs: Sequence[str],
+    output: str,
+    *,
+    kind: str | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    strict: bool = False,
+    quiet: bool = False,
+    part: str | None = None,
+    workers: int | None = None,
+    modules: Sequence[str] = (),
+    data: Mapping[str, Any] | None = None,
+    engine: Literal["local", "ray"] = "local",
+    **settings: Any,
+) -> Summary:
+    """Run a trained model over inputs, and write its answers.
+
+    Args:
+        run: run directory.
+        inputs: files, folders, globs, manifests, ``hub:`` data sets, ``-`` for standard input.
+        output: a file, or a folder for ``srt`` and ``ctm``, or ``-`` for standard output.
+        kind: ``jsonl``, ``csv``, ``parquet``, ``srt`` or ``ctm``; by the output's name when None.
+        resume: go on with a run that was stopped; one that is finished is left alone.
+        overwrite: begin anew whatever is there; an output stays till the new one is whole.
+        strict: end at the first input that can't be answered.
+        quiet: show nothing while it goes on.
+        part: ``2/8`` for the second of eight parts of about equal length.
+        workers: processes that read (local), or actors (ray); by the machine when None.
+        modules: of the user's own, which hold stages.
+        data: keys of ``data:`` that replace the recipe's.
+        engine: ``local``, or ``ray`` for a cluster.
+        settings: of the `Predictor`.
+
+    Returns:
+        What it came to; not ``finished`` if a signal ended it.
+
+    Raises:
+        ConfigError: a setting is wrong; the output is there; a run was begun otherwise.
+        DataError: a source can't be read; a failure, if strict.
+        RunError: there is no model.
+    """
+    kind = choose_format(output, kind)
+    place = parse_shard(part) if part else None
+    if data and (unknown := sorted(data.keys() - {"input", "id", "start", "end", "format"})):
+        raise ConfigError(f"data.{unknown[0]}: only input, id, start, end and format of data can be set here")
+    predictor = load(run, **settings)
+    pipeline = predictor.pipeline
+    prediction = get_type_hints(pipeline.head.predict)["return"]
+    check_format(kind, prediction)
+    config = DataConfig.model_validate({**pipeline.recipe.data.model_dump(), **(data or {})})
+    reads_files = pipeline.features.first.reads_files
+    progress = Progress(
+        pipeline.features.unit,
+        lambda: _total(inputs, config, reads_files, place),
+        quiet=quiet,
+    )
+    job = Job(
+        output,
+        kind,
+        prediction,
+        {
+            "model": hashlib.sha256((Path(run) / MODEL).read_bytes()).hexdigest(),
+            **predictor.settings.as_json(),
+            "engine": engine,
+            "shard": part,
+            "columns": config.model_dump(include={"input", "id", "start", "end", "format"}),
+            "decoding": predictor.options.model_dump(),
+            **{f"version of {name}": metadata.version(name) for name in ("seqpipe", "torch")},
+            "processor": platform.machine() + " " + torch.backends.cpu.get_cpu_capability(),
+            **fingerprint_inputs(inputs),
+        },
+        strict=strict,
+        on_window=progress.update,
+    )
+    interruption = Interruption()
+    with interruption.listening(), progress:
+        if not job.begin(resume=resume, overwrite=overwrite):
+            progress.say(f"{output} is finished already")
+            job.summary.finished = True
+            return job.summary
+        rows: Iterable[Any] = expand_inputs(inputs, config, reads_files=reads_files, notice=progress.say)
+        if place is not None:
+            rows = shard(rows, *place, lambda row: measure(pipeline.features, row))
+        if output == "-" and "-" in inputs:
+            rows = with_pauses(rows, lambda: interruption.received)
+        if engine == "ray":
+            from seqpipe.inference.on_ray import RayEngine
+
+            source: Any = RayEngine(run, predictor.settings, settings, actors=workers, modules=modules)
+        else:
+            source = LocalEngine(predictor, job, progress, workers, modules)
+        with closing(source):
+            summary = job.run(rows, source.windows, interruption)
+            spent = {**source.spent(), **{"writing": summary.spent.get("writing", 0.0)}}
+    summary.spent = {name: spent[name] for name in SPENT if name in spent}
+    if not quiet:
+        progress.say(describe(summary, pipeline.features.unit, summary.spent))
+    return summary
+
+
+class LocalEngine:
+    """The engine of this machine, with processes that read.
+
+    Args:
+        predictor: answers.
+        job: whose journal notes smaller budgets.
+        progress: told of them.
+        workers: processes that read.
+        modules: of the user's own, which hold stages.
+    """
+
+    def __init__(
+        self, predictor: Predictor, job: Job, progress: Progress, workers: int | None, modules: Sequence[str]
+    ) -> None:
+        self.predictor, self.job, self.progress = predictor, job, progress
+        cores = torch.get_num_threads()
+        count = workers if workers is not None else max(1, cores // 4)
+        self.workers = Workers(
+            predictor.preparation, count=max(1, count), processes=count > 0, modules=modules, notice=progress.say
+        )
+        self.reader = Reader(predictor.preparation, self.workers)
+
+    def windows(self, rows: Iterable[Any], first: int) -> Iterator[Window | Pause]:
+        """Answers to inputs."""
+        engine = Engine(self.predictor.pipeline, self.predictor.settings, self.predictor.compute, on_budget=self._lower)
+        if self.job.journal is not None:
+            engine.budgets = list(self.job.journal.budgets)
+        return engine.windows(self.reader, rows, first=first)
+
+    def spent(self) -> dict[str, float]:
+        """Seconds by stage."""
+        return {"reading": self.reader.seconds, **self.predictor.compute.clock.read()}
+
+    def close(self) -> None:
+        """End processes and threads."""
+        self.workers.close()
+        self.predictor.close()
+
+    def _lower(self, budget: Budget) -> None:
+        if self.job.journal is not None:
+            self.job.journal.lower_budget(budget)
+        self.progress.say(f"out of memory: batches have at most {budget.steps} padded steps from here on")
+
+
+def measure(features: Any, row: Row) -> float:
+    """How long an input is, in seconds or steps, by its header."""
+    if row.problem is not None:
+        raise row.problem
+    return float(features.amount(torch.tensor([features.measure(row.input)])))
+
+
+def _total(inputs: Sequence[str], config: DataConfig, reads_files: bool, place: tuple[int, int] | None) -> int | None:
+    count = count_inputs(inputs, config, reads_files)
+    return count if count is None or place is None else round(count / place[1])

@@ -1,0 +1,225 @@
+"""A run over many inputs that can be left alone: windows in, a durable output out."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from seqpipe.errors import ConfigError, DataError
+from seqpipe.inference.engine import Window
+from seqpipe.inference.failure import Failure
+from seqpipe.inference.formats import write_output
+from seqpipe.inference.journal import Journal
+from seqpipe.inference.reading import Pause, make_slot
+from seqpipe.interruption import Interruption
+
+Windows = Callable[[Iterable[Any], int], Iterator[Window | Pause]]
+"""Answers to inputs, the first window having this number."""
+
+
+@dataclass(slots=True)
+class Summary:
+    """What a run over inputs came to.
+
+    Attributes:
+        inputs: answered, failures among them, kept ones too.
+        kept: of these, answered by a run before that was resumed.
+        failures: by kind.
+        seconds: of input, in the features' unit, without what was kept.
+        elapsed: seconds that it took.
+        spent: seconds by stage, summed over threads and processes.
+        finished: whether all inputs are answered; otherwise a signal came.
+    """
+
+    inputs: int = 0
+    kept: int = 0
+    failures: Counter[str] = field(default_factory=Counter)
+    seconds: float = 0.0
+    elapsed: float = 0.0
+    spent: dict[str, float] = field(default_factory=dict)
+    finished: bool = False
+
+    @property
+    def failed(self) -> int:
+        """How many inputs could not be answered."""
+        return sum(self.failures.values())
+
+
+class Job:
+    """Writes the answers to inputs into an output, window by window.
+
+    Args:
+        output: a file or a folder, or ``-`` for standard output, which has no journal.
+        kind: format of the output; see `seqpipe.inference.formats`.
+        prediction: type of the head's answers.
+        settings: all that the answers depend on; a resumed run must have the same.
+        strict: end at the first input that can't be answered.
+        on_window: told after every window that is safe.
+    """
+
+    def __init__(
+        self,
+        output: str,
+        kind: str,
+        prediction: type,
+        settings: Mapping[str, Any],
+        *,
+        strict: bool = False,
+        on_window: Callable[[Window, Summary], None] | None = None,
+    ) -> None:
+        self.output, self.kind, self.prediction, self.settings = output, kind, prediction, settings
+        self.strict, self.on_window = strict, on_window
+        self.journal = Journal(output) if output != "-" else None
+        self.summary = Summary()
+
+    def begin(self, *, resume: bool, overwrite: bool) -> bool:
+        """Open the journal; whether there is anything left to do.
+
+        Raises:
+            ConfigError: the output is there already, or was begun and ``resume`` not given, or with other settings.
+            DataError: the journal is damaged.
+            OSError: its folder can't be written to.
+        """
+        journal, output = self.journal, Path(self.output)
+        if journal is None:
+            return True
+        if overwrite:
+            _check_replaceable(output, self.kind)
+            journal.create(self.settings)
+            return True
+        if journal.exists:
+            if not resume:
+                raise ConfigError(
+                    f"--output {self.output}: a run was begun here and not finished; --resume goes on with it, "
+                    "--overwrite starts again"
+                )
+            journal.resume(self.settings)
+            self.summary.inputs = self.summary.kept = journal.inputs
+            self.summary.failures = Counter(journal.failures)
+            if journal.done and not journal.store.exists():  # killed after all was written
+                journal.remove()
+                return False
+            return True
+        if output.exists() and not (output.is_dir() and not any(output.iterdir())):
+            if resume:
+                return False
+            raise ConfigError(f"--output {self.output}: is there already; choose another name, or --overwrite")
+        journal.create(self.settings)
+        return True
+
+    def run(self, inputs: Iterable[Any], windows: Windows, interruption: Interruption) -> Summary:
+        """Answer the inputs that are left.
+
+        Args:
+            inputs: all of them, from the first.
+            windows: answers them.
+            interruption: a signal ends the run after the window in hand.
+
+        Raises:
+            ConfigError: inputs that were answered before are others now.
+            DataError: of the first failure, if strict.
+        """
+        started = time.perf_counter()
+        given = iter(inputs)
+        first = self._skip(given)
+        interruption.begin_steps()
+        stream = windows(given, first)
+        try:
+            for window in stream:
+                if isinstance(window, Window):
+                    self._take(window)
+                self.summary.elapsed = time.perf_counter() - started
+                if isinstance(window, Window) and self.on_window is not None:
+                    self.on_window(window, self.summary)
+                if interruption.received:
+                    break
+            else:
+                interruption.stepping = False
+                self._finish()
+                self.summary.finished = True
+        finally:
+            interruption.stepping = False
+            close = getattr(stream, "close", None)
+            if close is not None:
+                close()
+            if self.journal is not None:
+                self.journal.close()
+        self.summary.elapsed = time.perf_counter() - started
+        return self.summary
+
+    def _skip(self, given: Iterator[Any]) -> int:
+        """Pass over what the journal has, and see that it is the same; the number of the next window."""
+        done = 0
+        for count, digest in self.journal.digests if self.journal is not None else ():
+            state = blake2b(digest_size=16)
+            names = []
+            for item in islice((item for item in given if not isinstance(item, Pause)), count):
+                slot = make_slot(item, done + len(names) + 1)
+                names.append(slot.id)
+                state.update(slot.key)
+            if state.hexdigest() != digest:
+                raise ConfigError(
+                    f"{self.output}: the inputs are not those that the run was begun with: the first difference is "
+                    f"among {done + 1} to {done + count} ({names[0] if names else 'which are missing'} ...); "
+                    "give the same inputs, or start again with --overwrite"
+                )
+            done += count
+        return len(self.journal.digests) if self.journal is not None else 0
+
+    def _take(self, window: Window) -> None:
+        if self.strict:
+            for answer in window.answers:
+                if isinstance(answer, Failure):
+                    raise DataError(f"{answer.message} ({answer.kind}); --strict ends here")
+        started = time.perf_counter()
+        lines = b"".join(encode(answer) for answer in window.answers)
+        if self.journal is None:
+            sys.stdout.buffer.write(lines)
+            sys.stdout.buffer.flush()
+        else:
+            self.journal.add(lines, window.digest, len(window.answers), window.failures, window.seconds)
+        self._spend(started)
+        self.summary.inputs += len(window.answers)
+        self.summary.failures.update(window.failures)
+        self.summary.seconds += window.seconds
+
+    def _finish(self) -> None:
+        if self.journal is None:
+            return
+        started = time.perf_counter()
+        self.journal.finish()
+        self.journal.close()
+        write_output(self.journal.store, self.kind, Path(self.output), self.prediction)
+        self.journal.remove()
+        self._spend(started)
+
+    def _spend(self, started: float) -> None:
+        spent = self.summary.spent
+        spent["writing"] = spent.get("writing", 0.0) + time.perf_counter() - started
+
+
+def encode(answer: Any) -> bytes:
+    """A line of JSON."""
+    line = json.dumps(answer.to_json(), ensure_ascii=False)
+    # A file's name may be no UTF-8: its odd bytes, surrogates in Python, are written as JSON's own escapes.
+    return line.encode("utf-8", "backslashreplace") + b"\n"
+
+
+def _check_replaceable(output: Path, kind: str) -> None:
+    """A folder is replaced as a whole: it must hold nothing but what an earlier run wrote."""
+    if not output.is_dir():
+        return
+    for path in output.rglob("*"):
+        if path.is_file() and path.suffix != f".{kind}" and path.name != "failures.jsonl":
+            raise ConfigError(
+                f"--output {output}: holds {path.relative_to(output)}, so --overwrite would delete more "
+                f"than .{kind} files; name another folder"
+            )

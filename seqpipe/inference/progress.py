@@ -1,0 +1,141 @@
+"""How far a run over inputs has come: a bar in a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+from seqpipe.inference.engine import Window
+from seqpipe.inference.failure import Failure
+from seqpipe.inference.job import Summary
+
+SHOWN_FAILURES = 20
+"""Of a kind: the output has all of them."""
+FIRST_LINE, LATER_LINES = 10.0, 60.0
+"""Seconds from one plain line to the next: at first, and after a minute."""
+
+
+class Progress:
+    """Shows windows as they are done, on standard error.
+
+    Args:
+        unit: of the input: ``second`` for audio.
+        count: says how many inputs there are, or None; called in a thread of its own.
+        quiet: show nothing but failures' number at the end.
+    """
+
+    def __init__(self, unit: str, count: Callable[[], int | None], *, quiet: bool = False) -> None:
+        self.unit, self.quiet = unit, quiet
+        self.total: int | None = None
+        self._shown: Counter[str] = Counter()
+        self._started = self._line = time.perf_counter()
+        self._bar: Any = None
+        self._task: Any = None
+        self._count = count
+
+    def __enter__(self) -> Progress:
+        if not self.quiet:
+            threading.Thread(target=self._find_total, daemon=True).start()
+            if sys.stderr.isatty():
+                self._make_bar()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def say(self, message: str) -> None:
+        """A line of its own."""
+        if self._bar is not None:
+            self._bar.console.print(message, markup=False, highlight=False)
+        else:
+            print(message, file=sys.stderr, flush=True)
+
+    def update(self, window: Window, summary: Summary) -> None:
+        """A window is safe."""
+        if self.quiet:
+            return
+        for answer in window.answers:
+            if isinstance(answer, Failure):
+                self._tell(answer)
+        if self._bar is not None:
+            self._bar.update(self._task, completed=summary.inputs, total=self.total, text=self._text(summary))
+            return
+        now = time.perf_counter()
+        if now - self._line >= (FIRST_LINE if now - self._started < LATER_LINES else LATER_LINES):
+            self._line = now
+            self.say(self._text(summary))
+
+    def _tell(self, failure: Failure) -> None:
+        self._shown[failure.kind] += 1
+        if self._shown[failure.kind] <= SHOWN_FAILURES:
+            self.say(f"failed: {failure.message}")
+        elif self._shown[failure.kind] == SHOWN_FAILURES + 1:
+            self.say(f"failed ({failure.kind}): more of this kind stand in the output alone")
+
+    def _text(self, summary: Summary) -> str:
+        new = summary.inputs - summary.kept
+        total = "" if self.total is None else f" of {self.total:,}"
+        parts = [f"{summary.inputs:,}{total} inputs"]
+        if summary.elapsed > 0:
+            parts.append(amount(summary.seconds, self.unit) + ", " + speed(summary, self.unit))
+        if summary.failed:
+            parts.append(f"{summary.failed:,} failed")
+        if self.total is not None and new:
+            parts.append(f"{clock(summary.elapsed / new * max(0, self.total - summary.inputs))} left")
+        return ", ".join(parts)
+
+    def _make_bar(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, TextColumn
+        from rich.progress import Progress as Bar
+
+        self._bar = Bar(BarColumn(), TextColumn("{task.fields[text]}"), console=Console(stderr=True), transient=True)
+        self._task = self._bar.add_task("", total=None, text="loading")
+        self._bar.start()
+
+    def _find_total(self) -> None:
+        self.total = self._count()
+
+
+def describe(summary: Summary, unit: str, spent: dict[str, float]) -> str:
+    """The closing summary, some lines: inputs, failures by kind, speed, where the time went."""
+    new = summary.inputs - summary.kept
+    lines = [f"{new:,} inputs, {amount(summary.seconds, unit)}, in {summary.elapsed:.1f} s: {speed(summary, unit)}"]
+    if summary.kept:
+        lines.append(f"{summary.kept:,} more were kept from before: {summary.inputs:,} in all")
+    if summary.failed:
+        kinds = ", ".join(f"{count:,} {kind}" for kind, count in summary.failures.most_common())
+        lines.append(f"{summary.failed:,} failed: {kinds}")
+    whole = sum(spent.values())
+    if whole > 0:
+        shares = ", ".join(f"{name} {100 * seconds / whole:.0f} %" for name, seconds in spent.items())
+        lines.append(f"time of all threads and processes: {shares}")
+    return "\n".join(lines)
+
+
+def amount(seconds: float, unit: str) -> str:
+    """How much input: ``1:02:03 of audio``, or a number of steps."""
+    return f"{clock(seconds)} of audio" if unit == "second" else f"{seconds:,.0f} {unit}s"
+
+
+def speed(summary: Summary, unit: str) -> str:
+    """``312 times real time (real-time factor 0.0032)``."""
+    rate = summary.seconds / summary.elapsed if summary.elapsed > 0 else 0.0
+    if unit != "second":
+        return f"{rate:,.0f} {unit}s a second"
+    return f"{rate:.0f} times real time" + (f" (real-time factor {1 / rate:.4f})" if rate > 0 else "")
+
+
+def clock(seconds: float) -> str:
+    """``1:02:03``, or ``2:03``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -1,0 +1,246 @@
+"""Reading and preparing inputs ahead of the model, in their order, by threads or by processes."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from seqpipe.data.rows import AudioSpan, Piece, Row
+from seqpipe.errors import InputError
+from seqpipe.inference.failure import Failure
+from seqpipe.inference.workers import Workers
+
+GROUP = 8
+"""Inputs that a worker is handed at once: one by one, handing over would cost as much as reading a short file."""
+
+
+class Pause:
+    """Stands in a stream where its source has nothing to give for the moment."""
+
+
+PAUSE = Pause()
+
+
+@dataclass(slots=True, eq=False)
+class Slot:
+    """An input's place among the answers.
+
+    Attributes:
+        id: the input's.
+        raw: what the features read.
+        key: 16 bytes that tell this input from another one: of its id, path and span (or its bytes).
+        where: names it in messages.
+        failure: if it can't be answered.
+        seconds: how much input it is, in the features' unit.
+        parts: the predictions of its pieces, in order; an input that isn't cut has one, whose piece is None.
+    """
+
+    id: str
+    raw: Any
+    key: bytes
+    where: str = ""
+    failure: Failure | None = None
+    seconds: float = 0.0
+    parts: list[tuple[Piece | None, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Unit:
+    """What the model answers as one: an input, or a piece of a long one."""
+
+    slot: Slot
+    raw: Any
+    prepared: Tensor
+    piece: Piece | None = None
+
+
+Outcome = Tensor | list[Piece] | InputError
+
+
+class Preparation:
+    """Prepares inputs; it travels to processes.
+
+    Args:
+        features: of the pipeline.
+        longest_piece: longer inputs are cut, where the first stage can cut them; None cuts none.
+        longest: longer inputs are refused; both in the features' unit.
+    """
+
+    def __init__(self, features: Any, *, longest_piece: float | None, longest: float) -> None:
+        self.features, self.longest_piece, self.longest = features, longest_piece, longest
+        self.cuts = longest_piece is not None and hasattr(features.first, "pieces")
+
+    def __call__(self, raws: list[Any]) -> tuple[list[Outcome], float]:
+        """What becomes of each input, and the seconds that it took."""
+        started = time.perf_counter()
+        with torch.inference_mode():
+            outcomes = [self._prepare(raw) for raw in raws]
+        return outcomes, time.perf_counter() - started
+
+    def _prepare(self, raw: Any) -> Outcome:
+        try:
+            if not isinstance(raw, Piece):
+                length = self.features.amount(torch.tensor([self.features.measure(raw)]))
+                if length > self.longest:
+                    raise InputError(
+                        "too long", f"is {length:.0f} {self.features.unit}s long; {self.longest:g} are allowed"
+                    )
+                if self.cuts and length > (self.longest_piece or 0.0):
+                    pieces = self.features.first.pieces(raw, longest=self.longest_piece)
+                    if pieces is not None:
+                        return list(pieces)
+            prepared: Tensor = self.features.prepare(raw.raw if isinstance(raw, Piece) else raw, None)
+        except InputError as error:
+            return error
+        return prepared
+
+
+class Reader:
+    """Inputs in, units out, in order; a few groups are read ahead.
+
+    Args:
+        preparation: what is done to each.
+        workers: who does it.
+
+    Attributes:
+        seconds: spent on reading and preparing so far, summed over the workers.
+    """
+
+    def __init__(self, preparation: Preparation, workers: Workers) -> None:
+        self.preparation, self.workers = preparation, workers
+        self.seconds = 0.0
+
+    def read(self, inputs: Iterable[Any]) -> Iterator[tuple[Slot, Unit | None, bool] | Pause]:
+        """For each input its slot with each of its units, and whether that is the last; `Pause` comes through."""
+        pending: deque[tuple[list[Slot], Future[Any] | None]] = deque()
+        group: list[Slot] = []
+        for number, given in enumerate(inputs, 1):
+            if isinstance(given, Pause):
+                self._submit(group, pending)
+                group = []
+                while pending:
+                    yield from self._received(*pending.popleft())
+                yield given
+                continue
+            group.append(make_slot(given, number))
+            if len(group) == GROUP:
+                self._submit(group, pending)
+                group = []
+            while len(pending) > 2 * self.workers.count:
+                yield from self._received(*pending.popleft())
+        self._submit(group, pending)
+        while pending:
+            yield from self._received(*pending.popleft())
+
+    def _submit(self, slots: list[Slot], pending: deque[tuple[list[Slot], Future[Any] | None]]) -> None:
+        if slots:
+            raws = [slot.raw for slot in slots if slot.failure is None]
+            pending.append((slots, self.workers.submit(raws) if raws else None))
+
+    def _received(self, slots: list[Slot], future: Future[Any] | None) -> Iterator[tuple[Slot, Unit | None, bool]]:
+        outcomes = iter(self._outcomes([slot for slot in slots if slot.failure is None], future))
+        for slot in slots:
+            outcome = next(outcomes) if slot.failure is None else None
+            if isinstance(outcome, list):
+                yield from self._pieces(slot, outcome)
+            elif isinstance(outcome, InputError):
+                yield self._failed(slot, outcome)
+            elif outcome is None:
+                yield slot, None, True
+            else:
+                slot.seconds = self.preparation.features.amount(torch.tensor([len(outcome)]))
+                yield slot, Unit(slot, slot.raw, outcome), True
+
+    def _pieces(self, slot: Slot, pieces: list[Piece]) -> Iterator[tuple[Slot, Unit | None, bool]]:
+        slot.seconds = pieces[-1].end - pieces[0].start
+        ahead: deque[tuple[Piece, Future[Any]]] = deque()
+        left = deque(pieces)
+        while left or ahead:
+            while left and len(ahead) <= self.workers.count:
+                piece = left.popleft()
+                ahead.append((piece, self.workers.submit([piece])))
+            piece, future = ahead.popleft()
+            (outcome,) = self._outcomes([slot], future, [piece])
+            if isinstance(outcome, InputError):
+                for _, further in ahead:
+                    further.cancel()
+                yield self._failed(slot, outcome)
+                return
+            if isinstance(outcome, list):
+                raise TypeError("a piece of an input was cut again")
+            yield slot, Unit(slot, piece.raw, outcome, piece), not (left or ahead)
+
+    def _failed(self, slot: Slot, error: InputError) -> tuple[Slot, None, bool]:
+        # What is refused by its measure doesn't know its own name.
+        message = str(error) if slot.where == "" and error.kind != "too long" else f"{slot.where or slot.id}: {error}"
+        slot.failure = Failure(slot.id, error.kind, message)
+        return slot, None, True
+
+    def _outcomes(self, slots: list[Slot], future: Future[Any] | None, raws: list[Any] | None = None) -> list[Outcome]:
+        if future is None:
+            return []
+        try:
+            outcomes, seconds = future.result()
+        except BrokenProcessPool:
+            return [
+                self._alone(raw, slot) for raw, slot in zip(raws or [slot.raw for slot in slots], slots, strict=True)
+            ]
+        self.seconds += seconds
+        return list(outcomes)
+
+    def _alone(self, raw: Any, slot: Slot) -> Outcome:
+        """Once more, with no other input in the same process: what kills it now is to blame."""
+        self.workers.renew()
+        try:
+            (outcome,), seconds = self.workers.submit([raw]).result()
+        except BrokenProcessPool:
+            self.workers.renew()
+            return InputError("crashed", f"{slot.where or slot.id}: the process that read it died, twice")
+        self.seconds += seconds
+        return outcome  # type: ignore[no-any-return]
+
+
+def make_slot(given: Any, number: int) -> Slot:
+    """An input's place; ``number`` names what has no name."""
+    if isinstance(given, Failure):
+        return Slot(given.id, None, _digest(given.id, given.kind), failure=given)
+    row_id, raw = _identify(given, number)
+    where = given.where if isinstance(given, Row) and given.source else ""
+    slot = Slot(row_id, raw, _digest(row_id, raw), where)
+    if isinstance(given, Row) and given.problem is not None:
+        slot.failure = Failure(row_id, given.problem.kind, f"{where}: {given.problem}" if where else str(given.problem))
+    return slot
+
+
+def _identify(given: Any, number: int) -> tuple[str, Any]:
+    """An id for what the user gave, and the input in it."""
+    if isinstance(given, Row):
+        return given.id, given.input
+    if isinstance(given, (str, Path)):
+        return str(given), given
+    if isinstance(given, AudioSpan) and isinstance(given.source, Path):
+        return str(given.source) if not given.start else f"{given.source}@{given.start:g}", given
+    return str(number), given
+
+
+def _digest(row_id: str, raw: Any) -> bytes:
+    state = hashlib.blake2b(digest_size=16)
+    parts = [row_id]
+    if isinstance(raw, AudioSpan):
+        parts += [raw.source if isinstance(raw.source, bytes) else str(raw.source), f"{raw.start}-{raw.end}"]  # type: ignore[list-item]
+    elif isinstance(raw, (str, bytes, Path)):
+        parts.append(raw if isinstance(raw, bytes) else str(raw))  # type: ignore[arg-type]
+    for part in parts:
+        value = part if isinstance(part, bytes) else part.encode("utf-8", "surrogateescape")
+        state.update(len(value).to_bytes(8, "little") + value)
+    return state.digest()

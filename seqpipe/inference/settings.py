@@ -1,0 +1,53 @@
+"""What decides how inputs are batched and computed."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from seqpipe.errors import ConfigError
+
+FIRST_WINDOW = 32
+"""Inputs of the first window; each further one has twice as many, up to the setting, so that answers come soon."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that the answers depend on, down to their last bits, beside model, inputs, machine and versions.
+
+    Attributes:
+        device: ``cpu`` or ``cuda``.
+        precision: ``fp32`` or ``bf16``.
+        threads: batches that are computed side by side on a CPU, a thread each; a batch alone has all of them.
+        batch_steps: budget of a batch: rows times feature steps of the longest.
+        window: inputs that are looked at together, to batch those of similar length.
+        piece_seconds: longer inputs are cut at silences into pieces of at most this; None leaves them whole.
+        longest_seconds: longer inputs are refused.
+    """
+
+    device: str = "cpu"
+    precision: str = "fp32"
+    threads: int = 1
+    batch_steps: int = 20_000
+    window: int = 512
+    piece_seconds: float | None = 30.0
+    longest_seconds: float = 6 * 3600.0
+
+    def __post_init__(self) -> None:
+        if self.precision not in ("fp32", "bf16"):
+            raise ConfigError(f"precision should be fp32 or bf16; received {self.precision!r}")
+        for name in ("threads", "batch_steps", "window"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} should be at least 1; received {getattr(self, name)}")
+        if self.piece_seconds is not None and self.piece_seconds < 5:
+            raise ConfigError(f"piece_seconds should be at least 5; received {self.piece_seconds:g}")
+        if self.longest_seconds <= 0:
+            raise ConfigError(f"longest_seconds should be above 0; received {self.longest_seconds:g}")
+
+    def window_inputs(self, number: int) -> int:
+        """How many inputs the window with this number, from 0 on, has."""
+        return min(self.window, FIRST_WINDOW << min(number, 20))
+
+    def as_json(self) -> dict[str, Any]:
+        """For a journal."""
+        return asdict(self)

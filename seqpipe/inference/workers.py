@@ -1,0 +1,133 @@
+"""Who reads: threads of this process, or processes of their own."""
+
+from __future__ import annotations
+
+import importlib
+import multiprocessing
+import os
+import pickle
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import connection
+from typing import Any
+
+from seqpipe.inference.warm_up import worker_context
+
+Prepare = Callable[[list[Any]], Any]
+
+
+class Workers:
+    """A pool that prepares inputs.
+
+    Args:
+        prepare: what it does with a list of inputs; for processes it must be picklable.
+        count: of threads or processes.
+        processes: a pool of processes; otherwise of threads.
+        modules: of the user's own, which hold stages; processes import them first.
+        notice: told when a process has died.
+    """
+
+    def __init__(
+        self,
+        prepare: Prepare,
+        *,
+        count: int,
+        processes: bool = False,
+        modules: Sequence[str] = (),
+        notice: Callable[[str], None] | None = None,
+    ) -> None:
+        self.prepare, self.count, self.processes, self.modules = prepare, max(1, count), processes, tuple(modules)
+        self.notice = notice
+        self._pool = self._make()
+
+    def submit(self, raws: list[Any]) -> Future[Any]:
+        """Prepare these."""
+        if not self.processes:
+            return self._pool.submit(self.prepare, raws)
+        try:
+            return self._pool.submit(_prepare, raws)
+        except BrokenProcessPool as error:  # it died before this was asked: the answer says so
+            broken: Future[Any] = Future()
+            broken.set_exception(error)
+            return broken
+
+    def renew(self) -> None:
+        """Other processes in place of a pool in which one has died; a pool that works is kept."""
+        if not self.processes:
+            return
+        try:
+            self._pool.submit(os.getpid).result()
+        except BrokenProcessPool as error:
+            if self.notice is not None:
+                self.notice(f"a process that reads inputs died ({error}); its inputs are read again")
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool = self._make()
+
+    def close(self) -> None:
+        """End the pool; what is not begun is dropped."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _make(self) -> Executor:
+        if not self.processes:
+            return ThreadPoolExecutor(self.count, thread_name_prefix="seqpipe-read")
+        return ProcessPoolExecutor(
+            self.count,
+            mp_context=worker_context(),
+            initializer=_begin,
+            initargs=(pickle.dumps(self.prepare), self.modules, list(sys.path)),
+        )
+
+
+# In a process of its own
+
+_worker: Prepare | None = None
+
+
+def _begin(prepare: bytes, modules: Sequence[str], path: list[str]) -> None:
+    global _worker
+    for number in (signal.SIGINT, signal.SIGTERM):  # the terminal sends them to all: who reads goes on till told to end
+        signal.signal(number, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    import torch
+
+    torch.set_num_threads(1)
+    sys.path[:] = path
+    for name in modules:
+        importlib.import_module(name)
+    _worker = pickle.loads(prepare)
+
+
+def _end_with_parent() -> None:
+    """A pool's process waits for work for ever, also of a parent that was killed."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
+
+
+def _prepare(raws: list[Any]) -> Any:
+    if _worker is None:
+        raise RuntimeError("a worker was asked before it was made")
+    outcomes, seconds = _worker(raws)
+    # As arrays: tensors would travel by shared memory, a file descriptor each.
+    return [_Array(item.numpy()) if hasattr(item, "numpy") else item for item in outcomes], seconds
+
+
+class _Array:
+    """A tensor on its way between processes."""
+
+    def __init__(self, values: Any) -> None:
+        self.values = values
+
+    def __reduce__(self) -> Any:
+        return _tensor, (self.values,)
+
+
+def _tensor(values: Any) -> Any:
+    import torch
+
+    return torch.from_numpy(values)
