@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -63,15 +64,26 @@ class Transcript:
 
 def group_words(tokens: tuple[Token, ...]) -> tuple[Word, ...]:
     """Tokens joined to words at white space (inside tokens too)."""
-    words: list[Word] = []
-    text, start, end = "", 0.0, 0.0
-    for token in tokens:
-        pieces = token.text.split(" ")
-        for index, piece in enumerate(pieces):
-            if index > 0 and text:
-                words.append(Word(text, start, end))
-                text = ""
+    return tuple(
+        Word("".join(piece for piece, _ in word), tokens[word[0][1]].start, tokens[word[-1][1]].end)
+        for word in word_pieces(token.text for token in tokens)
+    )
+
+
+def word_pieces(texts: Iterable[str]) -> Iterator[list[tuple[str, int]]]:
+    """The words in tokens' texts, each as its pieces with the places of the tokens that they are in.
+
+    Example:
+        >>> list(word_pieces(["go", "od d", "ay"]))
+        [[('go', 0), ('od', 1)], [('d', 1), ('ay', 2)]]
+    """
+    word: list[tuple[str, int]] = []
+    for place, text in enumerate(texts):
+        for index, piece in enumerate(text.split(" ")):
+            if index > 0 and word:
+                yield word
+                word = []
             if piece:
-                start = token.start if not text else start
-                text, end = text + piece, token.end
-    return (*words, Word(text, start, end)) if text else tuple(words)
+                word.append((piece, place))
+    if word:
+        yield word

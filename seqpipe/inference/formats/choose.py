@@ -1,0 +1,125 @@
+"""Which format the answers shall have, and whether there is a place for it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from seqpipe.errors import ConfigError, did_you_mean
+
+ENDINGS = {
+    "jsonl": (".jsonl", ".ndjson", ".json"),
+    "csv": (".csv",),
+    "parquet": (".parquet", ".pq"),
+    "srt": (".srt",),
+    "ctm": (".ctm",),
+}
+"""Formats, and the endings of names that say them."""
+FOLDERS = frozenset({"srt", "ctm"})
+"""Formats of one file per recording, in a folder."""
+
+
+def choose_format(output: str, wanted: str | None) -> str:
+    """The format of the answers: the wanted one, else the one that the output's name says.
+
+    Args:
+        output: a file; a folder for ``srt`` and ``ctm``; ``-`` for standard output, which gets JSON lines.
+        wanted: ``jsonl``, ``csv``, ``parquet``, ``srt``, ``ctm``; None to go by the name's ending.
+
+    Raises:
+        ConfigError: the format isn't known or can't be told from the name, contradicts it, or there is no place for it;
+            see `check_place`.
+    """
+    if wanted is not None and wanted not in ENDINGS:
+        raise ConfigError(f"--format {wanted}: is not known{did_you_mean(wanted, ENDINGS)}")
+    if output == "-":
+        if wanted not in (None, "jsonl"):
+            raise ConfigError(
+                f"--format {wanted} --output -: standard output gets JSON lines, an answer as soon as it is there; "
+                f"{wanted} is made when all is done: name a {'folder' if wanted in FOLDERS else 'file'}"
+            )
+        return "jsonl"
+    kind = _kind(output, wanted)
+    check_place(Path(output), kind)
+    return kind
+
+
+def _kind(output: str, wanted: str | None) -> str:
+    """By what is wanted and the name alone; an existing folder is a folder whatever its name."""
+    folder = output.endswith(("/", os.sep)) or Path(output).is_dir()
+    ending = Path(output).suffix.lower()
+    said = None if folder else next((kind for kind, endings in ENDINGS.items() if ending in endings), None)
+    if said in FOLDERS and wanted in (None, said):
+        raise ConfigError(
+            f"--output {output}: {said} is one file per recording, in a folder; name a folder: "
+            f"--format {said} --output {Path(output).with_suffix('')}{os.sep}"
+        )
+    if wanted is not None:
+        if said not in (None, wanted):
+            raise ConfigError(f"--format {wanted} --output {output}: the name says {said}; give another name or format")
+        if folder and wanted not in FOLDERS:
+            raise ConfigError(f"--format {wanted} --output {output}: is a folder; name a file in it")
+        return wanted
+    if folder:
+        raise ConfigError(f"--output {output}: is a folder; name a file in it, or give --format srt or --format ctm")
+    if said is None:
+        known = ", ".join(ending for kind, endings in ENDINGS.items() if kind not in FOLDERS for ending in endings)
+        raise ConfigError(
+            f"--output {output}: its ending says no format; known: {known}; or give --format {'|'.join(ENDINGS)} "
+            "(srt and ctm with a folder as --output)"
+        )
+    return said
+
+
+def check_place(output: Path, kind: str) -> None:
+    """Whether an output of this format can come to stand there.
+
+    A file may be replaced. A folder is not: it holds what nobody can be sure of; only an empty one is.
+
+    Raises:
+        ConfigError: there is something else, or a folder that isn't empty, or one that can't be renamed onto.
+    """
+    for parent in output.parents:
+        if parent.exists():
+            if not parent.is_dir():
+                raise ConfigError(f"--output {output}: {parent} is a file, not a folder")
+            break
+    if not output.exists():
+        return
+    if kind not in FOLDERS:
+        if output.is_dir():
+            raise ConfigError(f"--output {output}: is a folder; name a file in it")
+        if not output.is_file():  # renaming onto /dev/null would do away with it
+            raise ConfigError(f"--output {output}: is no regular file; name a file, or - for standard output")
+        return
+    if not output.is_dir():
+        raise ConfigError(f"--output {output}: is a file; {kind} is one file per recording: name a folder")
+    if any(output.iterdir()):
+        raise ConfigError(f"--output {output}: the folder is not empty; name a new one, or remove it")
+    if output.is_mount() or output.samefile(Path.cwd()):
+        raise ConfigError(f"--output {output}: this folder can't be replaced; name a new one in it")
+
+
+def check_format(kind: str, prediction: type) -> None:
+    """Whether predictions of this type can be written in this format; to be asked before any work.
+
+    Args:
+        kind: a format that `choose_format` gave.
+        prediction: the dataclass that the head answers with.
+
+    Raises:
+        ConfigError: they can't: no words with times for ``srt`` and ``ctm``, a field of a type that has no column for
+            ``parquet``, a field that is called as a failure's for ``csv`` and ``parquet``.
+    """
+    if kind in FOLDERS:
+        from seqpipe.inference.formats.words import check_words
+
+        check_words(kind, prediction)
+    elif kind == "csv":
+        from seqpipe.inference.formats.table import column_types
+
+        column_types(prediction)
+    elif kind == "parquet":
+        from seqpipe.inference.formats.parquet import arrow_schema
+
+        arrow_schema(prediction)

@@ -1,0 +1,51 @@
+"""The finished store turned into the output."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from seqpipe.errors import ConfigError
+from seqpipe.inference.formats.choose import ENDINGS, FOLDERS, check_place
+from seqpipe.inference.formats.draft import move
+
+
+def write_output(store: Path, kind: str, output: Path, prediction: type) -> None:
+    """Write all answers of the store in the wanted format.
+
+    The output is written beside its place under a draft's name and renamed, so that it is there whole or not at all;
+    when this returns, it is on the disk. Memory doesn't grow with the number of answers. The same store gives the same
+    bytes.
+
+    Args:
+        store: a JSON object a line, in the order of the inputs: predictions, and failures with ``error``. With
+            ``jsonl`` it is renamed and becomes the output; otherwise it stays.
+        kind: as `choose_format` gave it, and `check_format` let it pass.
+        output: a file, or with ``srt`` and ``ctm`` a folder, on the store's file system.
+        prediction: the dataclass that the head answers with.
+
+    Raises:
+        ConfigError: there is no place for the output; see `check_place`. The store is as before.
+        DataError: the store is no JSON, or doesn't fit the prediction. It is as before.
+        OSError: the disk is full, ... The store is as before.
+    """
+    check_place(output, kind)
+    if kind == "jsonl":
+        with store.open("rb") as file:
+            os.fsync(file.fileno())
+        output.parent.mkdir(parents=True, exist_ok=True)
+        move(store, output)
+    elif kind in FOLDERS:
+        from seqpipe.inference.formats.folder import write_folder
+
+        write_folder(store, kind, output)
+    elif kind == "csv":
+        from seqpipe.inference.formats.csv_table import write_csv
+
+        write_csv(store, output, prediction)
+    elif kind == "parquet":
+        from seqpipe.inference.formats.parquet import write_parquet
+
+        write_parquet(store, output, prediction)
+    else:
+        raise ConfigError(f"format {kind!r} is not known; known: {', '.join(ENDINGS)}")

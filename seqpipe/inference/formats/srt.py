@@ -1,0 +1,92 @@
+"""Subtitles in SubRip's format."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from seqpipe.heads.transcript import Word
+
+LINE_CHARACTERS = 42
+"""Of a line; a cue has at most two."""
+CUE_SECONDS = 7.0
+"""From the beginning of a cue's first word to the end of its last."""
+PAUSE_SECONDS = 0.8
+"""Between two words; a longer one ends the cue."""
+READABLE_SECONDS = 1.0
+"""A cue is shown at least so long, where the next one leaves time for it."""
+CHARACTERS_PER_SECOND = 20
+"""What can be read: a cue is shown at least as long as its text takes, where the next one leaves time for it."""
+SENTENCE_END = re.compile(r"[.!?…。！？؟।][\"'»”’)\]]*$")
+
+
+def srt_text(record: dict[str, Any], name: str) -> str:
+    """Cues of the words of a prediction: numbered, in order, none at the same time as another.
+
+    CTC finds where a word is, and its end hardly: a cue is shown for longer than its words were found to last, so that
+    it can be read.
+
+    Args:
+        record: of a prediction with words; start and end in seconds.
+        name: of the recording; subtitles don't tell it.
+
+    Example:
+        >>> print(srt_text({"words": [{"text": "go", "start": 0.52, "end": 0.8}]}, "a"), end="")
+        1
+        00:00:00,520 --> 00:00:01,520
+        go
+    """
+    words = [Word(" ".join(word["text"].split()), word["start"], word["end"]) for word in record["words"] or []]
+    cues = list(_group([word for word in words if word.text]))
+    blocks = []
+    for number, ((start, end), cue) in enumerate(zip(_times(cues), cues, strict=True), 1):
+        lines = "\n".join(_wrap([word.text for word in cue]))
+        blocks.append(f"{number}\n{_clock(start)} --> {_clock(end)}\n{lines}\n")
+    return "\n".join(blocks)
+
+
+def _group(words: Sequence[Word]) -> Iterator[list[Word]]:
+    """Words that are shown together: up to a pause, the end of a sentence, what two lines hold, or seven seconds."""
+    cue: list[Word] = []
+    for word in words:
+        if cue and (
+            word.start - cue[-1].end > PAUSE_SECONDS
+            or SENTENCE_END.search(cue[-1].text)
+            or word.end - cue[0].start > CUE_SECONDS
+            or max(map(len, _wrap([*(word.text for word in cue), word.text]))) > LINE_CHARACTERS
+        ):
+            yield cue
+            cue = []
+        cue.append(word)
+    if cue:
+        yield cue
+
+
+def _wrap(texts: Sequence[str]) -> list[str]:
+    """One line if it holds all, else two, as even as can be; a word is never broken."""
+    whole = " ".join(texts)
+    if len(whole) <= LINE_CHARACTERS or len(texts) == 1:
+        return [whole]
+    ways = [[" ".join(texts[:first]), " ".join(texts[first:])] for first in range(1, len(texts))]
+    return min(ways, key=lambda lines: max(map(len, lines)))
+
+
+def _times(cues: Sequence[Sequence[Word]]) -> list[tuple[int, int]]:
+    """From when to when each cue is shown, in milliseconds: each begins after the one before, and lasts."""
+    starts: list[int] = []
+    for cue in cues:
+        earliest = starts[-1] + 1 if starts else 0
+        starts.append(max(earliest, round(1000 * cue[0].start)))
+    times = []
+    for place, (cue, start) in enumerate(zip(cues, starts, strict=True)):
+        characters = len(" ".join(word.text for word in cue))
+        needed = max(READABLE_SECONDS, characters / CHARACTERS_PER_SECOND)
+        end = max(round(1000 * cue[-1].end), start + round(1000 * needed))
+        times.append((start, min(end, starts[place + 1]) if place + 1 < len(starts) else end))
+    return times
+
+
+def _clock(milliseconds: int) -> str:
+    seconds, milliseconds = divmod(milliseconds, 1000)
+    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d},{milliseconds:03d}"

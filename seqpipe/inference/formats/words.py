@@ -1,0 +1,29 @@
+"""What subtitles and time-marked files need of a prediction: words with times."""
+
+from __future__ import annotations
+
+from dataclasses import is_dataclass
+from typing import get_args, get_origin
+
+from seqpipe.errors import ConfigError
+from seqpipe.inference.formats.table import field_types
+
+
+def check_words(kind: str, prediction: type) -> None:
+    """Whether predictions of this type have ``words``, each with ``text``, ``start`` and ``end``.
+
+    The types can't tell seconds from pixels: that the inputs are recordings is the caller's to know.
+
+    Raises:
+        ConfigError: they don't.
+    """
+    words = field_types(prediction).get("words") if is_dataclass(prediction) else None
+    inner = get_args(words)
+    if get_origin(words) in (tuple, list) and inner and is_dataclass(inner[0]):
+        types = field_types(inner[0])  # type: ignore[arg-type]
+        if types.get("text") is str and types.get("start") is float and types.get("end") is float:
+            return
+    raise ConfigError(
+        f"--format {kind}: needs words with times, and this model answers with {prediction.__name__}; "
+        "--format jsonl, csv or parquet"
+    )
