@@ -15,7 +15,7 @@ import torch
 from seqpipe.data.rows import Row
 from seqpipe.errors import ConfigError
 from seqpipe.inference.engine import Budget, Engine, Window
-from seqpipe.inference.formats import check_format, choose_format
+from seqpipe.inference.formats.choose import check_format, choose_format
 from seqpipe.inference.inputs import count_inputs, expand_inputs, fingerprint_inputs
 from seqpipe.inference.job import Job, Summary
 from seqpipe.inference.pausing import with_pauses

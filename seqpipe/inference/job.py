@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import time
 from collections import Counter
@@ -16,7 +17,8 @@ from typing import Any
 from seqpipe.errors import ConfigError, DataError
 from seqpipe.inference.engine import Window
 from seqpipe.inference.failure import Failure
-from seqpipe.inference.formats import write_output
+from seqpipe.inference.formats.choose import FOLDERS, check_place
+from seqpipe.inference.formats.output import write_output
 from seqpipe.inference.journal import Journal
 from seqpipe.inference.reading import Pause, make_slot
 from seqpipe.interruption import Interruption
@@ -92,7 +94,10 @@ class Job:
         if journal is None:
             return True
         if overwrite:
-            _check_replaceable(output, self.kind)
+            if self.kind in FOLDERS and output.is_dir():
+                check_replaceable(output, self.kind)
+            else:
+                check_place(output, self.kind)
             journal.create(self.settings)
             return True
         if journal.exists:
@@ -108,10 +113,11 @@ class Job:
                 journal.remove()
                 return False
             return True
-        if output.exists() and not (output.is_dir() and not any(output.iterdir())):
+        if output.is_file() or (self.kind in FOLDERS and output.is_dir() and any(output.iterdir())):
             if resume:
                 return False
             raise ConfigError(f"--output {self.output}: is there already; choose another name, or --overwrite")
+        check_place(output, self.kind)
         journal.create(self.settings)
         return True
 
@@ -197,7 +203,13 @@ class Job:
         started = time.perf_counter()
         self.journal.finish()
         self.journal.close()
-        write_output(self.journal.store, self.kind, Path(self.output), self.prediction)
+        output = Path(self.output)
+        if (
+            self.kind in FOLDERS and output.is_dir() and any(output.iterdir())
+        ):  # --overwrite, or killed right after this
+            check_replaceable(output, self.kind)
+            shutil.rmtree(output)
+        write_output(self.journal.store, self.kind, output, self.prediction)
         self.journal.remove()
         self._spend(started)
 
@@ -213,10 +225,12 @@ def encode(answer: Any) -> bytes:
     return line.encode("utf-8", "backslashreplace") + b"\n"
 
 
-def _check_replaceable(output: Path, kind: str) -> None:
-    """A folder is replaced as a whole: it must hold nothing but what an earlier run wrote."""
-    if not output.is_dir():
-        return
+def check_replaceable(output: Path, kind: str) -> None:
+    """A folder is replaced as a whole: it must hold nothing but what an earlier run wrote.
+
+    Raises:
+        ConfigError: it holds something else.
+    """
     for path in output.rglob("*"):
         if path.is_file() and path.suffix != f".{kind}" and path.name != "failures.jsonl":
             raise ConfigError(

@@ -27,8 +27,7 @@ def choose_format(output: str, wanted: str | None) -> str:
         wanted: ``jsonl``, ``csv``, ``parquet``, ``srt``, ``ctm``; None to go by the name's ending.
 
     Raises:
-        ConfigError: the format isn't known or can't be told from the name, contradicts it, or there is no place for it;
-            see `check_place`.
+        ConfigError: the format isn't known, can't be told from the name, or contradicts it.
     """
     if wanted is not None and wanted not in ENDINGS:
         raise ConfigError(f"--format {wanted}: is not known{did_you_mean(wanted, ENDINGS)}")
@@ -39,9 +38,7 @@ def choose_format(output: str, wanted: str | None) -> str:
                 f"{wanted} is made when all is done: name a {'folder' if wanted in FOLDERS else 'file'}"
             )
         return "jsonl"
-    kind = _kind(output, wanted)
-    check_place(Path(output), kind)
-    return kind
+    return _kind(output, wanted)
 
 
 def _kind(output: str, wanted: str | None) -> str:

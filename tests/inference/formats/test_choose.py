@@ -6,7 +6,7 @@ import pytest
 
 from seqpipe.errors import ConfigError
 from seqpipe.heads.transcript import Transcript
-from seqpipe.inference.formats.choose import ENDINGS, check_format, choose_format
+from seqpipe.inference.formats.choose import ENDINGS, check_format, check_place, choose_format
 
 
 @pytest.fixture(autouse=True)
@@ -60,6 +60,13 @@ def test_a_name_and_a_format_that_do_not_go_together(output: str, wanted: str | 
         choose_format(output, wanted)
 
 
+def fits(output: str, kind: str) -> str:
+    """The format, if there is a place for it too."""
+    chosen = choose_format(output, kind)
+    check_place(Path(output), chosen)
+    return chosen
+
+
 @pytest.mark.parametrize("kind", ENDINGS)
 def test_what_is_there_already(kind: str) -> None:
     Path("empty").mkdir()
@@ -67,19 +74,19 @@ def test_what_is_there_already(kind: str) -> None:
     Path("full/file").write_text("kept")
     in_folder = kind in ("srt", "ctm")
     with pytest.raises(ConfigError, match="the folder is not empty" if in_folder else "is a folder; name a file"):
-        choose_format("full", kind)
+        fits("full", kind)
     with pytest.raises(ConfigError, match="is a file, not a folder"):
-        choose_format("full/file/new/out", kind)
+        fits("full/file/new/out", kind)
     with pytest.raises(ConfigError, match="is a file; " if in_folder else "is no regular file"):
-        choose_format("full/file" if in_folder else os.devnull, kind)
-    assert choose_format("empty" if in_folder else "full/file", kind) == kind
+        fits("full/file" if in_folder else os.devnull, kind)
+    assert fits("empty" if in_folder else "full/file", kind) == kind
     with pytest.raises(ConfigError, match="is a folder" if not in_folder else "is not empty"):
-        choose_format(".", kind)
+        fits(".", kind)
 
 
 def test_the_folder_that_one_stands_in_is_not_replaced() -> None:
     with pytest.raises(ConfigError, match="can't be replaced; name a new one in it"):
-        choose_format(".", "srt")
+        fits(".", "srt")
 
 
 @pytest.mark.parametrize("kind", ENDINGS)
