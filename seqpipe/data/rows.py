@@ -1,4 +1,4 @@
-"""A row of data, and the span of a recording."""
+"""A row of data, the span of a recording, and the piece of a long one."""
 
 from __future__ import annotations
 
@@ -29,6 +29,27 @@ class AudioSpan:
         if self.start == 0 and self.end is None:
             return name
         return f"{name} [{self.start:g} s to {'the end' if self.end is None else f'{self.end:g} s'}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of an input that is too long to be answered at once.
+
+    The pieces of an input divide it among them without a gap. Each hears somewhat more than its own share, so that what
+    stands at a border is whole in one of two pieces at least.
+
+    Attributes:
+        raw: what the features read: the share and the overlap on both sides.
+        start: where the share begins, counted from the beginning of the file, in the unit in which predictions have
+            their places (seconds for audio).
+        end: where it ends; the next piece's start.
+        overlap: how much is heard beyond each border with another piece.
+    """
+
+    raw: Any
+    start: float
+    end: float
+    overlap: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
