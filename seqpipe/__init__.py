@@ -55,6 +55,7 @@ EXPORTS = {
     "Row": "seqpipe.data.rows",
     "read_rows": "seqpipe.data.source",
     "AudioSpan": "seqpipe.data.rows",
+    "Piece": "seqpipe.data.rows",
     "train": "seqpipe.training.train",
     "evaluate": "seqpipe.evaluation.evaluate",
     "Evaluation": "seqpipe.evaluation.evaluate",

@@ -6,6 +6,7 @@ import io
 import math
 import reprlib
 import stat
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO
 
@@ -15,8 +16,9 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from seqpipe.data.rows import AudioSpan
+from seqpipe.data.rows import AudioSpan, Piece
 from seqpipe.errors import InputError
+from seqpipe.features.cutting import measure_levels, overlap_of, samples_per_block, share_out
 from seqpipe.features.truncation import lacks_end, missing_bytes
 from seqpipe.picture import Picture, Sound
 from seqpipe.randomness import Draw
@@ -38,7 +40,8 @@ class Waveform(Stage):
         sample_rate: of the outgoing samples, in hertz.
 
     Shape: in batches ``[B, S]`` -> ``[B, S]``. An input is a path, an `AudioSpan`, the bytes of a file, or a mapping
-    with ``array`` (``[S]`` or ``[S, channels]``, in -1 to 1) and ``sampling_rate``.
+    with ``array`` (``[S]`` or ``[S, channels]``, in -1 to 1) and ``sampling_rate``; with ``start`` too if the array was
+    cut out of something longer, in seconds from its beginning.
     """
 
     role = "features"
@@ -60,11 +63,52 @@ class Waveform(Stage):
         name = _name(raw)
         if len(samples) == 0:
             raise InputError("empty", f"{name}: holds no samples")
-        if not np.isfinite(samples).all():
-            bad = int(np.flatnonzero(~np.isfinite(samples).reshape(len(samples), -1).all(axis=1))[0])
-            raise InputError("non-finite", f"{name}: sample {bad} ({bad / rate:.3f} s) is not a finite number")
-        mono = torch.from_numpy(np.ascontiguousarray(samples if samples.ndim == 1 else samples.mean(axis=1)))
+        mono = torch.from_numpy(np.ascontiguousarray(_mono(samples, rate, name)))
         return resample(mono, rate, self.sample_rate)
+
+    def pieces(self, raw: Any, *, longest: float) -> list[Piece] | None:
+        """A long recording in pieces, cut where it is quietest; None if it isn't longer than ``longest``.
+
+        Whether it is long is read from the header. If so, it is read once from end to end, block by block: 1.5 MB are
+        kept of an hour.
+
+        Args:
+            raw: as `prepare` reads it.
+            longest: seconds that a piece may have with its overlap, at least 1.
+
+        Returns:
+            Pieces in their order, each to be read as a span of the same file or a view of the same array.
+
+        Raises:
+            ConfigError: ``longest`` is below 1.
+            InputError: as `prepare` does for the whole: a recording that breaks off has no pieces at all.
+        """
+        overlap = overlap_of(longest)
+        if isinstance(raw, dict):
+            samples, rate = _array(raw)
+            start, stop = round(self.origin(raw) * rate), len(samples) + round(self.origin(raw) * rate)
+            if stop - start <= longest * rate:
+                return None
+            step = samples_per_block(rate)
+            levels = _levels((samples[at : at + step] for at in range(0, len(samples), step)), rate, _name(raw))
+        else:
+            span = _span(raw)
+            with _open(span) as file:
+                rate = file.samplerate
+                start, stop = _frames(span, rate, file.frames) if file.frames else (0, 0)
+                if stop - start <= longest * rate:
+                    return None
+                levels = _levels(_blocks(span, file, start, stop, samples_per_block(rate)), rate, _name(raw))
+        pieces = []
+        for share in share_out(levels, stop - start, rate, longest=longest, overlap=overlap):
+            first, last = (start + share.heard_from) / rate, (start + share.heard_until) / rate
+            part = (
+                {**raw, "array": samples[share.heard_from : share.heard_until], "start": first}
+                if isinstance(raw, dict)
+                else AudioSpan(span.source, first, last)
+            )
+            pieces.append(Piece(part, (start + share.start) / rate, (start + share.stop) / rate, share.overlap / rate))
+        return pieces
 
     def measure(self, raw: Any) -> int:
         """How many samples `prepare` will give, from the file's header alone."""
@@ -106,6 +150,8 @@ class Waveform(Stage):
 
     def origin(self, raw: Any) -> float:
         """Seconds from the beginning of the file to the beginning of the input."""
+        if isinstance(raw, dict):
+            return float(raw.get("start", 0.0))
         return raw.start if isinstance(raw, AudioSpan) else 0.0
 
     def locate(self, prepared: Tensor, steps: Tensor) -> Tensor:
@@ -219,34 +265,59 @@ def _frames(span: AudioSpan, rate: int, frames: int) -> tuple[int, int]:
 
 def _read(raw: Any) -> tuple[np.ndarray[Any, Any], int]:
     """Samples ``[S]`` or ``[S, channels]`` in -1 to 1, and their rate."""
-    import soundfile
-
     if isinstance(raw, dict):
-        try:
-            samples, rate = np.asarray(raw["array"], dtype=np.float32), int(raw["sampling_rate"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(
-                "bad value", f"audio array: needs numbers as array, and a sampling_rate ({error!r})"
-            ) from None
-        if samples.ndim not in (1, 2) or rate <= 0:
-            raise InputError(
-                "bad value",
-                "audio array: array should be [S] or [S, channels], and sampling_rate above 0; "
-                f"received {list(samples.shape)} and {rate}",
-            )
-        return samples, rate
+        return _array(raw)
     span = _span(raw)
     with _open(span) as file:
         if file.frames == 0:
             return np.zeros(0, dtype=np.float32), file.samplerate
         start, stop = _frames(span, file.samplerate, file.frames)
+        return next(_blocks(span, file, start, stop, stop - start)), file.samplerate
+
+
+def _array(raw: dict[str, Any]) -> tuple[np.ndarray[Any, Any], int]:
+    try:
+        samples, rate = np.asarray(raw["array"], dtype=np.float32), int(raw["sampling_rate"])
+        start = float(raw.get("start", 0.0))
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError("bad value", f"audio array: needs numbers as array, and a sampling_rate ({error!r})") from None
+    if samples.ndim not in (1, 2) or rate <= 0 or not 0 <= start < math.inf:
+        raise InputError(
+            "bad value",
+            "audio array: array should be [S] or [S, channels], sampling_rate above 0, and start, if given, seconds "
+            f"from 0 on; received {list(samples.shape)}, {rate} and {start:g}",
+        )
+    return samples, rate
+
+
+def _blocks(span: AudioSpan, file: Any, start: int, stop: int, size: int) -> Iterator[np.ndarray[Any, Any]]:
+    """Frames from ``start`` to ``stop`` of an open file, ``size`` at a time."""
+    import soundfile
+
+    for at in range(start, stop, size):
         try:
-            file.seek(start)
-            samples = file.read(stop - start, dtype="float32")
+            if at == start:  # only then: an MP3 is gone through from its beginning to find a place in it
+                file.seek(start)
+            samples = file.read(min(size, stop - at), dtype="float32")
         except soundfile.LibsndfileError as error:
             raise InputError("undecodable", f"{span}: can't be decoded ({error.error_string})") from None
-        if len(samples) < stop - start:
+        held = at - start + len(samples)
+        if held < min(at + size, stop) - start:
             raise InputError(
-                "truncated", f"{span}: ends after {len(samples)} of the {stop - start} samples that its header promises"
+                "truncated", f"{span}: ends after {held} of the {stop - start} samples that its header promises"
             )
-        return samples, file.samplerate
+        yield samples
+
+
+def _mono(samples: np.ndarray[Any, Any], rate: int, name: str, first: int = 0) -> np.ndarray[Any, Any]:
+    """The mean of the channels, ``[S]``; ``first`` is the number of the first sample, for the message."""
+    if not np.isfinite(samples).all():
+        bad = first + int(np.flatnonzero(~np.isfinite(samples).reshape(len(samples), -1).all(axis=1))[0])
+        raise InputError("non-finite", f"{name}: sample {bad} ({bad / rate:.3f} s) is not a finite number")
+    return samples if samples.ndim == 1 else samples.mean(axis=1)
+
+
+def _levels(blocks: Iterable[np.ndarray[Any, Any]], rate: int, name: str) -> np.ndarray[Any, Any]:
+    """The level of a recording that comes in blocks of `samples_per_block`."""
+    size = samples_per_block(rate)
+    return measure_levels((_mono(block, rate, name, number * size) for number, block in enumerate(blocks)), rate)

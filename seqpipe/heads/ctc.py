@@ -13,11 +13,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from seqpipe.data.rows import Piece
 from seqpipe.decoding.ctc import CTCHypothesis, ctc_losses, frames_needed, greedy_decode, label_posteriors
 from seqpipe.dropout import DropoutKind, dropout
 from seqpipe.errors import ConfigError, InputError
 from seqpipe.heads.error_rates import align
 from seqpipe.heads.scoring import Mark, Pair, ScoreKind, per_cent
+from seqpipe.heads.stitching import stitch
 from seqpipe.heads.text import TextRule, apply_rules, describe_rules
 from seqpipe.heads.transcript import Token, Transcript, group_words
 from seqpipe.heads.units import Characters, SentencePieceUnits, Units, load_units
@@ -185,6 +187,10 @@ class CTCHead(Stage):
             for number, start, end, posterior in zip(numbers, starts, ends, path.posteriors, strict=True)
         )
         return Transcript(row_id, self.units.decode(numbers), confidence, group_words(tokens), tokens)
+
+    def join(self, row_id: str, parts: Sequence[tuple[Piece, Transcript]]) -> Transcript:
+        """The transcripts of a long input's pieces, in their order, as the whole's; see `stitch`."""
+        return stitch(row_id, parts, self.units)
 
     def score(self, references: Sequence[str], predictions: Sequence[Transcript]) -> dict[str, float]:
         """``wer``, ``cer`` and ``accuracy`` over the corpus, in per cent, after the text rules on both sides."""

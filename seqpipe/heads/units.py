@@ -27,6 +27,10 @@ class Units(Protocol):
         """How one unit is written in results; a leading space belongs to it."""
         ...
 
+    def number(self, piece: str) -> int | None:
+        """The unit that is written so; None if there is none."""
+        ...
+
     def save(self, folder: Path) -> None:
         """Write as a file of an existing folder."""
         ...
@@ -80,6 +84,10 @@ class Characters:
     def piece(self, number: int) -> str:
         """The character."""
         return self.characters[number]
+
+    def number(self, piece: str) -> int | None:
+        """The number of a character; None if it isn't known."""
+        return self._numbers.get(piece)
 
     def save(self, folder: Path) -> None:
         """Write ``characters.json``."""
@@ -151,6 +159,12 @@ class SentencePieceUnits:
     def piece(self, number: int) -> str:
         """The unit, with a space where SentencePiece writes its mark for one."""
         return str(self._processor.id_to_piece(number)).replace("\u2581", " ")
+
+    def number(self, piece: str) -> int | None:
+        """What `piece` was given; None if no unit is written so."""
+        marked = piece.replace(" ", "\u2581")
+        number = int(self._processor.piece_to_id(marked))  # an unknown one gives that of <unk>
+        return number if self._processor.id_to_piece(number) == marked else None
 
     def save(self, folder: Path) -> None:
         """Write ``sentencepiece.model``."""

@@ -16,6 +16,8 @@ TEXTS = ["turn left now", "turn right now", "left or right", "stop turning", "ri
 def test_characters_spell_every_text_that_they_were_learnt_from(texts: list[str]) -> None:
     units = Characters.learn(texts)
     assert units.characters == sorted(set("".join(texts)))
+    assert [units.number(units.piece(number)) for number in range(len(units))] == list(range(len(units)))
+    assert units.number("no character") is None
     for text in texts:
         numbers = units.encode(text)
         assert all(0 <= number < len(units) for number in numbers)
@@ -48,6 +50,8 @@ class TestSentencePiece:
     def test_round_trip(self, kind: Any, tmp_path: Path) -> None:
         units = SentencePieceUnits.learn(TEXTS, 19, kind)
         assert len(units) == 19
+        assert [units.number(units.piece(number)) for number in range(19)] == list(range(19))
+        assert units.number("no unit") is None
         units.save(tmp_path)
         again = load_units(tmp_path)
         for text in [*TEXTS, "torn pin", ""]:
