@@ -30,7 +30,7 @@ class Settings:
     threads: int = 1
     batch_steps: int = 20_000
     window: int = 512
-    piece_seconds: float | None = 30.0
+    piece_seconds: float | None = 20.0
     longest_seconds: float = 6 * 3600.0
 
     def __post_init__(self) -> None:
