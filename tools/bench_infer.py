@@ -4,14 +4,14 @@
     python tools/bench_infer.py runs/an4 data/an4/dev.tsv
 
 The sides take turns in one run; times are medians over the repeats. `files to JSON lines` is a `seqpipe infer` over
-the inputs, listed --times over, in a process that has loaded the libraries: model, reading, features, decoding, journal,
-output. `model alone` runs front-end, encoder and head over the same batches of ready features, once with a batch on each
-thread and once with all threads on a batch: the faster counts. SpeechBrain's side is the loop that its users write:
-batches of 16 files in the order in which they come, read, padded, through a CRDNN of the same sizes, greedy decoding,
-JSON lines.
+the inputs, listed --times over, in a process that has loaded the libraries: model, reading, features, decoding,
+journal, output. `model alone` runs front-end, encoder and head over the same batches of ready features, once with a
+batch on each thread and once with all threads on a batch: the faster counts. SpeechBrain's side is the loop that its
+users write: batches of 16 files in the order in which they come, read, padded, through a CRDNN of the same sizes,
+greedy decoding, JSON lines.
 
-Then, each in a process of its own: from the start of the command to the first answer; one recording at a time; and short
-inputs by the thousand, for time and memory (of the process with the model; those that read have about 300 MB each).
+Then, each in a process of its own: from the start of the command to the first answer; one recording at a time; and
+short inputs by the thousand, for time and memory (of the process with the model; one that reads has some 300 MB).
 """
 
 from __future__ import annotations
@@ -351,7 +351,7 @@ def counts(options: argparse.Namespace, folder: Path) -> None:
                 str(options.threads),
                 "--set",
                 "data.input=path",
-            ]  # fmt: skip
+            ]
         )
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - began

@@ -55,12 +55,16 @@ class Workers:
             broken.set_exception(error)
             return broken
 
+    def submit_call(self, call: Callable[[], Any]) -> Future[Any]:
+        """Have a worker call something else."""
+        return self._pool.submit(call)
+
     def renew(self) -> None:
         """Other processes in place of a pool in which one has died; a pool that works is kept."""
         if not self.processes:
             return
         try:
-            self._pool.submit(os.getpid).result()
+            self.submit_call(os.getpid).result()
         except BrokenProcessPool as error:
             if self.notice is not None:
                 self.notice(f"a process that reads inputs died ({error}); its inputs are read again")
