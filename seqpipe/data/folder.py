@@ -6,15 +6,23 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from seqpipe.data.walk import find_files
 from seqpipe.errors import DataError
 from seqpipe.recipe import DataConfig
 
 AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".sph", ".w64"})
 
 
-def audio_files(folder: Path) -> list[Path]:
-    """Recordings below a folder, sorted by path."""
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES and path.is_file())
+def audio_files(folder: Path) -> Iterator[Path]:
+    """Recordings below a folder, one at a time, in the order of their paths; see `find_files`.
+
+    Raises:
+        DataError: a folder can't be read.
+    """
+    for found in find_files(folder, AUDIO_SUFFIXES):
+        if isinstance(found, OSError):
+            raise DataError(f"{found.filename}: the folder can't be read ({found.strerror})")
+        yield found
 
 
 def read_folder(folder: Path, names: DataConfig) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -26,12 +34,10 @@ def read_folder(folder: Path, names: DataConfig) -> Iterator[tuple[int, dict[str
             None as target.
 
     Raises:
-        DataError: the folder holds no recordings, or a text is not UTF-8.
+        DataError: the folder holds no recordings, it or one in it can't be read, or a text is not UTF-8.
     """
-    files = audio_files(folder)
-    if not files:
-        raise DataError(f"{folder}: holds no recordings ({', '.join(sorted(AUDIO_SUFFIXES))})")
-    for number, path in enumerate(files, 1):
+    number = 0
+    for number, path in enumerate(audio_files(folder), 1):
         place = path.relative_to(folder)
         record: dict[str, Any] = {names.id: str(place.with_suffix(""))} if names.id else {}
         record[names.input] = str(place)
@@ -43,3 +49,5 @@ def read_folder(folder: Path, names: DataConfig) -> Iterator[tuple[int, dict[str
             except UnicodeDecodeError as error:
                 raise DataError(f"{transcript}: is not UTF-8 text (byte {error.start}: {error.reason})") from None
         yield number, record
+    if not number:
+        raise DataError(f"{folder}: holds no recordings ({', '.join(sorted(AUDIO_SUFFIXES))})")

@@ -9,6 +9,12 @@ from typing import Any
 from seqpipe.errors import DataError
 
 
+def is_saved_data_set(folder: Path) -> bool:
+    """Whether a folder was written by ``save_to_disk``: a data set, or several as its splits."""
+    files = {name: (folder / name).is_file() for name in ("dataset_dict.json", "dataset_info.json", "state.json")}
+    return files["dataset_dict.json"] or (files["dataset_info.json"] and files["state.json"])
+
+
 def read_hub(source: str) -> Iterator[tuple[int, dict[str, Any]]]:
     """Rows of ``NAME[:CONFIGURATION][@SPLIT]``.
 
@@ -22,11 +28,35 @@ def read_hub(source: str) -> Iterator[tuple[int, dict[str, Any]]]:
     """
     import datasets
 
-    name, _, split = source.partition("@")
-    folder = Path(name)
+    opened = _open(source)
+    for column, feature in opened.features.items():
+        if isinstance(feature, datasets.Audio):
+            # Decoding inside datasets needs torchcodec; soundfile reads the bytes as well.
+            opened = opened.cast_column(column, datasets.Audio(decode=False))
+    yield from enumerate(opened, 1)
+
+
+def count_hub(source: str) -> int | None:
+    """How many rows a saved data set has; None for one that would first have to be fetched or converted.
+
+    Raises:
+        DataError: as `read_hub` does.
+    """
+    return len(_open(source)) if is_saved_data_set(Path(_name_and_split(source)[0])) else None
+
+
+def _name_and_split(source: str) -> tuple[str, str]:
+    name, _, split = source.rpartition("@")
+    return (source, "") if not name or is_saved_data_set(Path(source)) else (name, split)
+
+
+def _open(source: str) -> Any:
+    import datasets
+
+    name, split = _name_and_split(source)
     try:
-        if (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file():
-            opened = datasets.load_from_disk(str(folder))
+        if is_saved_data_set(Path(name)):
+            opened = datasets.load_from_disk(name)
         else:
             name, _, configuration = name.partition(":")
             opened = datasets.load_dataset(name, configuration or None)
@@ -38,8 +68,4 @@ def read_hub(source: str) -> Iterator[tuple[int, dict[str, Any]]]:
         if (split or "train") not in opened:
             raise DataError(f"data set {source}: has no split {split or 'train'}; it has {', '.join(opened)}")
         opened = opened[split or "train"]
-    for column, feature in opened.features.items():
-        if isinstance(feature, datasets.Audio):
-            # Decoding inside datasets needs torchcodec; soundfile reads the bytes as well.
-            opened = opened.cast_column(column, datasets.Audio(decode=False))
-    yield from enumerate(opened, 1)
+    return opened

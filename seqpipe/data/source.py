@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,8 @@ from seqpipe.data.rows import AudioSpan, Row
 from seqpipe.errors import ConfigError, DataError, InputError, did_you_mean
 from seqpipe.recipe import DataConfig
 
-_BY_SUFFIX = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".tsv": "tsv", ".parquet": "parquet"}
-MANIFEST_SUFFIXES = frozenset(_BY_SUFFIX)
+MANIFEST_KINDS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".tsv": "tsv", ".parquet": "parquet"}
+MANIFEST_SUFFIXES = frozenset(MANIFEST_KINDS)
 
 
 def data_root(config: DataConfig) -> Path:
@@ -55,6 +55,7 @@ def read_rows(
     reads_files: bool,
     needs_target: bool = True,
     needs_id: bool = True,
+    strict: bool = True,
     root: Path | None = None,
 ) -> Iterator[Row]:
     """Rows of a source, one at a time, in its order.
@@ -66,12 +67,15 @@ def read_rows(
         reads_files: inputs are paths, relative to the manifest (or bytes, from a data set).
         needs_target: a row without target has a `Row.problem`.
         needs_id: a source without the id column is an error; else its rows go by their inputs or numbers.
+        strict: a row that can't be told from the others ends the reading. Else it has a `Row.problem` and no columns,
+            as has a row without a column that rows before it had.
         root: what a relative ``source`` is relative to.
 
     Raises:
         DataError: the source is missing, a column is missing (the nearest is named), or a row can't be told from the
-            others. What is wrong with one row alone becomes its `Row.problem`.
+            others (see ``strict``). What is wrong with one row alone becomes its `Row.problem`.
     """
+    records: Iterable[tuple[int, dict[str, Any] | InputError]]
     if source.startswith("hub:") or config.format == "hub":
         name = source.removeprefix("hub:")
         if root is not None and (root / name.partition("@")[0]).is_dir():
@@ -89,11 +93,34 @@ def read_rows(
         if kind == "folder":
             records, base = read_folder(path, config), path
         else:
-            records, base = read_manifest(path, kind), path.parent
+            records, base = read_manifest(path, kind, strict=strict), path.parent
+    has_columns = False  # one row at least had those that the recipe names
     for number, columns in records:
-        yield make_row(
-            number, columns, config, base, shown, reads_files=reads_files, needs_target=needs_target, needs_id=needs_id
-        )
+        if isinstance(columns, InputError):
+            yield _untold(number, columns)
+            continue
+        try:
+            row = make_row(
+                number,
+                columns,
+                config,
+                base,
+                shown,
+                reads_files=reads_files,
+                needs_target=needs_target,
+                needs_id=needs_id,
+            )
+            has_columns = True
+        except DataError as error:
+            if strict or not has_columns:
+                raise
+            row = _untold(number, InputError("bad value", str(error)))
+        yield row
+
+
+def _untold(number: int, problem: InputError) -> Row:
+    """A row of which no more is known than where it stands, which the problem says itself."""
+    return Row(str(number), None, number=number, problem=problem)
 
 
 def _kind(path: Path, wanted: str) -> str:
@@ -105,11 +132,11 @@ def _kind(path: Path, wanted: str) -> str:
         return wanted
     if path.is_dir():
         return "folder"
-    kind = _BY_SUFFIX.get(path.suffix.lower())
+    kind = MANIFEST_KINDS.get(path.suffix.lower())
     if kind is None:
         raise DataError(
             f"{path}: can't tell what kind of source this is from its name; known endings: "
-            f"{', '.join(sorted(_BY_SUFFIX))}, or set data.format"
+            f"{', '.join(sorted(MANIFEST_KINDS))}, or set data.format"
         )
     return kind
 

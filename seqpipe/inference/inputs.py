@@ -3,90 +3,224 @@
 from __future__ import annotations
 
 import glob
-import json
+import itertools
 import stat
-import sys
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Literal, NamedTuple
 
-from seqpipe.data.folder import audio_files
+from seqpipe.data.folder import AUDIO_SUFFIXES
+from seqpipe.data.hub import count_hub, is_saved_data_set
+from seqpipe.data.manifest import count_manifest
 from seqpipe.data.rows import AudioSpan, Row
-from seqpipe.data.source import MANIFEST_SUFFIXES, make_row, read_rows, unread_spans
+from seqpipe.data.source import MANIFEST_KINDS, read_rows, unread_spans
+from seqpipe.data.walk import find_files
 from seqpipe.errors import DataError
 from seqpipe.inference.failure import Failure
+from seqpipe.inference.standard_input import read_standard_input
+from seqpipe.inference.text_file import count_text_file, read_text_file
 from seqpipe.recipe import DataConfig
+
+TEXT_SUFFIXES = frozenset({".txt"})
+"""Of the files that a folder gives where inputs are text."""
 
 
 def expand_inputs(
     arguments: Iterable[str], config: DataConfig, *, reads_files: bool, notice: Callable[[str], None] | None = None
 ) -> Iterator[Row | Failure]:
-    """Rows of files, folders (recursively), globs, manifests, ``hub:`` data sets, and ``-`` for standard input.
+    """Rows of files, folders, patterns, manifests, data sets, and ``-`` for standard input, one at a time.
 
-    What isn't there becomes a `Failure` in its place.
+    A folder is walked with all folders in it (`find_files`), unless ``save_to_disk`` wrote it: then it is a data set,
+    as is ``hub:NAME[:CONFIGURATION][@SPLIT]``. A pattern (``*.flac``, ``**/*.flac``) gives its matches sorted; one with
+    ``**`` passes over folders that it matches, since what is in them matches by itself, unless it ends with a slash.
+    What is no manifest by its name is a recording where the features read files; where they don't it is text, a row a
+    line. What isn't there, or can't be read, becomes a `Failure` in its place, and so does a row of a manifest that
+    can't be told from its neighbours.
+
+    Ids are a row's id column, else its path (``path@start`` of a span), else ``name:number`` of the row or line.
 
     Args:
         arguments: as given on the command line.
-        config: which columns a manifest has; those of the recipe.
+        config: which columns a manifest has. Its ``format`` is that of the recipe's own sources: here names decide.
         reads_files: inputs are paths.
         notice: told what the user should know about a manifest.
+
+    Raises:
+        DataError: a manifest or data set can't be read at all, or has no such columns.
     """
+    config = config.model_copy(update={"format": "auto"})
     for argument in arguments:
-        if argument == "-":
-            yield from _standard_input(sys.stdin, config, reads_files)
-            continue
-        path = Path(argument)
-        try:
-            mode = path.stat().st_mode
-        except (OSError, ValueError):
-            mode = 0  # reading it will say what is wrong
-        if argument.startswith("hub:") or (stat.S_ISREG(mode) and path.suffix.lower() in MANIFEST_SUFFIXES):
-            rows = read_rows(argument, config, reads_files=reads_files, needs_target=False, needs_id=False)
-            for place, row in enumerate(rows):
-                if notice is not None and place == 0 and (message := unread_spans(row, config)):
-                    notice(f"{argument}: {message}")
-                yield row
-        elif stat.S_ISDIR(mode):
-            found = audio_files(path)
-            if not found:
-                yield Failure(argument, "empty", f"{argument}: the folder holds no recordings")
-            yield from (Row(str(file), AudioSpan(file)) for file in found)
-        elif not mode and glob.has_magic(argument):
-            matches = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207 - absolute patterns too
-            if not matches:
-                yield Failure(argument, "missing", f"{argument}: no file matches this pattern")
-            yield from expand_inputs(matches, config, reads_files=reads_files, notice=notice)
-        else:  # a file; if it is missing, reading it says so
-            yield Row(argument, AudioSpan(path))
+        for source in _sources(argument, reads_files):
+            yield from _rows(source, config, reads_files, notice)
 
 
-def _standard_input(lines: Iterable[str], config: DataConfig, reads_files: bool) -> Iterator[Row | Failure]:
-    """A path a line, or a JSON object with the columns of a manifest."""
-    for number, line in enumerate(lines, 1):
-        text = line.rstrip("\r\n")
-        if not text:
+def check_inputs(arguments: Iterable[str], config: DataConfig, *, reads_files: bool) -> None:
+    """Look at the header and the first rows of each manifest, before hours are spent on what stands before it.
+
+    Raises:
+        DataError: as `expand_inputs` would, when it comes to the manifest.
+    """
+    config = config.model_copy(update={"format": "auto"})
+    for argument in arguments:
+        source = _source_at(argument, reads_files)
+        if source.kind == "manifest":
+            rows = itertools.islice(_rows(source, config, reads_files, None), 100)
+            any(isinstance(row, Row) for row in rows)  # the first that is whole tells of columns
+
+
+def count_inputs(arguments: Iterable[str], config: DataConfig, reads_files: bool) -> int | None:
+    """How many rows and failures `expand_inputs` will give, for showing the time left; no recording is read.
+
+    It takes a walk of the folders and a pass over the lines of the manifests. Files may come and go meanwhile: it is no
+    promise.
+
+    Args:
+        arguments, config, reads_files: as `expand_inputs` takes them; no column is looked at.
+
+    Returns:
+        The number; None where it can't be known (standard input, a data set that is not saved on this machine, a pipe)
+        or where something is broken, of which `expand_inputs` will tell.
+    """
+    total = 0
+    for argument in arguments:
+        for source in _sources(argument, reads_files):
+            try:
+                count = _count(source, reads_files)
+            except DataError:
+                return None
+            if count is None:
+                return None
+            total += count
+    return total
+
+
+class _Source(NamedTuple):
+    kind: Literal["standard input", "data set", "manifest", "folder", "text", "pipe of text", "file", "no match"]
+    name: str
+
+
+def _sources(argument: str, reads_files: bool) -> Iterator[_Source]:
+    """What an argument stands for: more than one thing if it is a pattern."""
+    if argument == "-":
+        yield _Source("standard input", argument)
+    elif argument.startswith("hub:"):
+        yield _Source("data set", argument)
+    elif _mode(argument) or not glob.has_magic(argument):
+        yield _source_at(argument, reads_files)
+    else:
+        matches = glob.glob(argument, recursive=True)  # noqa: PTH207 - absolute patterns too
+        matches.sort(reverse=True)
+        no_folders = "**" in argument and not argument.endswith("/")
+        found = False
+        while matches:  # let go of as they are used
+            source = _source_at(matches.pop(), reads_files)
+            if not (no_folders and source.kind in ("folder", "data set")):
+                found = True
+                yield source
+        if not found:
+            yield _Source("no match", argument)
+
+
+def _source_at(name: str, reads_files: bool) -> _Source:
+    mode = _mode(name)
+    if stat.S_ISDIR(mode):
+        return _Source("data set" if is_saved_data_set(Path(name)) else "folder", name)
+    if stat.S_ISREG(mode) and Path(name).suffix.lower() in MANIFEST_KINDS:
+        return _Source("manifest", name)
+    if reads_files:
+        return _Source("file", name)
+    return _Source("text" if stat.S_ISREG(mode) or not mode else "pipe of text", name)
+
+
+def _mode(name: str) -> int:
+    """Of the file or folder; 0 if there is none, and reading it will say what is wrong."""
+    try:
+        return Path(name).stat().st_mode
+    except (OSError, ValueError):
+        return 0
+
+
+def _rows(
+    source: _Source, config: DataConfig, reads_files: bool, notice: Callable[[str], None] | None
+) -> Iterator[Row | Failure]:
+    name = source.name
+    try:
+        match source.kind:
+            case "standard input":
+                yield from read_standard_input(config, reads_files=reads_files)
+            case "manifest" | "data set":
+                yield from _listed_rows(source, config, reads_files, notice)
+            case "folder":
+                for inner in _folder_sources(name, reads_files):
+                    yield from [inner] if isinstance(inner, Failure) else _rows(inner, config, reads_files, notice)
+            case "text" | "pipe of text":
+                yield from read_text_file(name)
+            case "file":  # if it is missing, reading it says so
+                yield Row(name, AudioSpan(Path(name)))
+            case "no match":
+                yield Failure(name, "missing", f"{name}: no file matches this pattern")
+    except OSError as error:
+        if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+            yield Failure(name, "missing", f"{name}: no such file")
+        else:
+            yield Failure(name, "unreadable", f"{name}: can't be read ({error.strerror or error})")
+
+
+def _listed_rows(
+    source: _Source, config: DataConfig, reads_files: bool, notice: Callable[[str], None] | None
+) -> Iterator[Row | Failure]:
+    name = source.name
+    opened = f"hub:{name}" if source.kind == "data set" and not name.startswith("hub:") else name
+    for row in read_rows(opened, config, reads_files=reads_files, needs_target=False, needs_id=False, strict=False):
+        if row.id == str(row.number) and not (config.id and config.id in row.columns) and not _is_path(row.input):
+            row = replace(row, id=f"{name}:{row.number}")  # several manifests may have a row 1
+        if row.problem is not None:
+            message = f"{row.where}: {row.problem}" if row.source else str(row.problem)
+            yield Failure(row.id, row.problem.kind, message)
             continue
-        if not text.lstrip().startswith("{"):
-            yield Row(text, AudioSpan(Path(text)))
-            continue
-        try:
-            columns: Any = json.loads(text)
-            row = make_row(
-                number,
-                columns,
-                config,
-                Path(),
-                "standard input",
-                reads_files=reads_files,
-                needs_target=False,
-                needs_id=False,
-            )
-            if row.problem is not None:
-                raise DataError(f"{row.where}: {row.problem}")
-            if reads_files and not isinstance(row.input, AudioSpan):
-                raise DataError(f"{row.where}: the input should be a path; received {row.input!r}")
-            yield row
-        except DataError as error:
-            yield Failure(f"line {number}", "bad value", str(error))
-        except ValueError as error:
-            yield Failure(f"line {number}", "bad value", f"standard input, row {number}: is not JSON ({error})")
+        if notice is not None:
+            if message_about_spans := unread_spans(row, config):
+                notice(f"{name}: {message_about_spans}")
+            notice = None  # the first row speaks for all
+        yield row
+
+
+def _is_path(value: object) -> bool:
+    return isinstance(value, AudioSpan) and isinstance(value.source, Path)
+
+
+def _folder_sources(name: str, reads_files: bool) -> Iterator[_Source | Failure]:
+    is_empty = True
+    for found in find_files(Path(name), AUDIO_SUFFIXES if reads_files else TEXT_SUFFIXES):
+        is_empty = False
+        if isinstance(found, OSError):
+            folder = str(found.filename)
+            yield Failure(folder, "unreadable", f"{folder}: the folder can't be read ({found.strerror})")
+        else:
+            yield _Source("file" if reads_files else "text", str(found))
+    if is_empty:
+        what = "recordings" if reads_files else f"text ({', '.join(sorted(TEXT_SUFFIXES))})"
+        yield Failure(name, "empty", f"{name}: the folder holds no {what}")
+
+
+def _count(source: _Source, reads_files: bool) -> int | None:
+    """How many `_rows` there will be; raises `DataError` where `_rows` does."""
+    try:
+        match source.kind:
+            case "standard input" | "pipe of text":
+                return None
+            case "data set":
+                return count_hub(source.name.removeprefix("hub:"))
+            case "manifest":
+                path = Path(source.name)
+                return count_manifest(path, MANIFEST_KINDS[path.suffix.lower()])
+            case "folder":
+                inner = _folder_sources(source.name, reads_files)
+                return sum(1 if isinstance(one, Failure) else _count(one, reads_files) or 0 for one in inner)
+            case "text":
+                return count_text_file(source.name)
+            case "file" | "no match":
+                return 1
+    except OSError:
+        return 1  # its failure

@@ -56,6 +56,6 @@ def test_a_text_that_is_no_utf8_is_an_error_that_names_it(folder: Path) -> None:
 
 def test_a_folder_without_recordings_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "readme.md").write_text("nothing here")
-    assert audio_files(tmp_path) == []
+    assert list(audio_files(tmp_path)) == []
     with pytest.raises(DataError, match=r"holds no recordings"):
         list(read_rows(str(tmp_path), DataConfig(), reads_files=True))

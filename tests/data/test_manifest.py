@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqpipe.data.manifest import read_manifest
-from seqpipe.errors import DataError
+from seqpipe.data.manifest import count_manifest, read_manifest
+from seqpipe.errors import DataError, InputError
 
 ROWS = [
     {"path": "a.wav", "text": 'she said "go', "speaker": "f1"},
@@ -128,7 +128,7 @@ def test_a_header_without_sense_is_an_error(kind: str, tmp_path: Path) -> None:
 def test_bytes_that_are_no_utf8_are_an_error_that_names_the_file(kind: str, tmp_path: Path) -> None:
     path = write(tmp_path / f"rows.{kind}", ROWS)
     path.write_bytes(path.read_bytes().replace("ü".encode(), "ü".encode("latin-1")))
-    with pytest.raises(DataError, match=rf"rows\.{kind}: is not UTF-8 text"):
+    with pytest.raises(DataError, match=rf"rows\.{kind}, (row|line) 2: is not UTF-8 text \(byte 0xfc\)"):
         read(path)
 
 
@@ -165,3 +165,93 @@ def test_a_broken_parquet_file_is_an_error_that_names_it(tmp_path: Path) -> None
         path.write_bytes(broken)
         with pytest.raises(DataError, match=r"rows\.parquet"):
             read(path)
+
+
+# Rows that can't be told, where the others are wanted all the same
+
+BROKEN = {
+    "tsv": (b"path\ttext\n", [b"a.wav\tone\n", b"b.wav\n", b"c.wav\tgr\xfcn\n", b"\n", b"d.wav\tfour"]),
+    "csv": (b"path,text\n", [b'a.wav,"o\nne"\n', b'b.wav,"two\n', b'c.wav,"gr\xfcn"\n', b"\n", b"d.wav,four\n"]),
+    "jsonl": (
+        b"",
+        [b'{"path": "a.wav"}\n', b'{"path"\n', b'{"path": "\xfc.wav"}\n', b" \n", b'{"path": "d.wav"}\n'],
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_broken_row_costs_itself_alone_where_rows_need_not_all_be_told(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / f"rows.{kind}"
+    header, lines = BROKEN[kind]
+    path.write_bytes(header + b"".join(lines))
+    rows = [columns for _, columns in read_manifest(path, kind, strict=False)]
+    assert [isinstance(row, InputError) for row in rows] == [False, True, True, False]
+    assert [row["path"] for row in rows if isinstance(row, dict)] == ["a.wav", "d.wav"]
+    assert all(
+        row.kind == "bad value" and str(row).startswith(f"{path}, ") for row in rows if not isinstance(row, dict)
+    )
+    assert count_manifest(path, kind) == 4
+
+
+def test_an_open_quotation_in_csv_swallows_nothing_where_rows_need_not_all_be_told(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    lines = [f"{number}.wav,text" for number in range(30_000)]  # more than csv takes for a field
+    lines[7] = '7.wav,"text'
+    path.write_text("path,text\n" + "\n".join(lines))
+    rows = list(read_manifest(path, "csv", strict=False))
+    assert [number for number, _ in rows] == list(range(1, 30_001))
+    assert [place for place, (_, columns) in enumerate(rows) if isinstance(columns, InputError)] == [7]
+    assert "near line 9: is not CSV" in str(rows[7][1])
+
+
+@given(content=st.text('a",\t\r\n{}[]:0é\udcff', max_size=60))
+@pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl"])
+def test_any_content_is_read_to_its_end_and_counted(
+    kind: str, content: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp(kind) / f"rows.{kind}"
+    header = {"csv": "a,b\n", "tsv": "a\tb\n", "jsonl": ""}[kind]
+    path.write_bytes((header + content).encode(errors="surrogateescape"))
+    rows = list(read_manifest(path, kind, strict=False))
+    assert count_manifest(path, kind) == len(rows)
+    if all(isinstance(columns, dict) for _, columns in rows):
+        assert list(read_manifest(path, kind)) == rows
+    else:
+        with pytest.raises(DataError, match=f"rows.{kind}"):
+            read(path)
+
+
+def test_a_broken_group_of_a_parquet_file_costs_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    table = pyarrow.table({"path": [f"{number}.wav" for number in range(300)]})
+    pyarrow.parquet.write_table(table, path, row_group_size=100, use_dictionary=False, compression="gzip")
+    with pyarrow.parquet.ParquetFile(path) as file:
+        start = file.metadata.row_group(1).column(0).data_page_offset
+    content = bytearray(path.read_bytes())
+    content[start : start + 200] = b"\xff" * 200
+    path.write_bytes(content)
+    rows = list(read_manifest(path, "parquet", strict=False))
+    assert [number for number, _ in rows] == [*range(1, 102), *range(201, 301)]
+    assert [columns["path"] for _, columns in rows if isinstance(columns, dict)][100] == "200.wav"
+    assert "rows 101 to 200: can't be decoded" in str(rows[100][1])
+    with pytest.raises(DataError, match="rows 101 to 200"):
+        read(path)
+
+
+def test_a_text_in_parquet_that_is_no_utf8_costs_its_row_alone(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    texts = pyarrow.array([b"one", b"gr\xfcn", b"three"], pyarrow.binary())
+    wrong = pyarrow.StringArray.from_buffers(3, texts.buffers()[1], texts.buffers()[2])
+    pyarrow.parquet.write_table(pyarrow.table({"text": wrong}), path)
+    rows = list(read_manifest(path, "parquet", strict=False))
+    assert [columns for _, columns in rows if isinstance(columns, dict)] == [{"text": "one"}, {"text": "three"}]
+    assert str(rows[1][1]) == f"{path}, row 2: is not UTF-8 text (byte 0xfc)"
+    assert count_manifest(path, "parquet") == 3
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv", "parquet"])
+def test_a_file_without_a_readable_header_is_an_error_all_the_same(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / f"rows.{kind}"
+    path.write_bytes(b"path,gr\xfcn\tmore\n1\n")
+    with pytest.raises(DataError, match=r"rows\..*(is not UTF-8 text|is not a Parquet file)"):
+        next(read_manifest(path, kind, strict=False))

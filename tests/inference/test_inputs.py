@@ -1,15 +1,20 @@
 import io
 import json
+import os
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import datasets
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 from seqpipe.data.rows import AudioSpan, Row
 from seqpipe.errors import DataError
 from seqpipe.inference.failure import Failure
-from seqpipe.inference.inputs import expand_inputs
+from seqpipe.inference.inputs import check_inputs, count_inputs, expand_inputs
 from seqpipe.recipe import DataConfig
 
 
@@ -96,7 +101,7 @@ def test_columns_of_spans_that_are_not_read_are_told_once(folder: Path) -> None:
 
 @pytest.fixture
 def given(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    return lambda text: monkeypatch.setattr("sys.stdin", io.StringIO(text))
+    return lambda text: monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
 
 
 def test_standard_input_gives_a_path_or_a_json_object_a_line(folder: Path, given: Callable[[str], None]) -> None:
@@ -124,3 +129,178 @@ def test_a_bad_start_fails_alone(folder: Path, given: Callable[[str], None]) -> 
         "standard input, row 1 (a.wav): from should be seconds, at least 0; received '0:30'",
     )
     assert good.input == AudioSpan(Path("a.wav"), 1.0)
+
+
+# Whatever is broken has its place
+
+
+def test_a_pattern_with_two_stars_gives_each_file_once(folder: Path) -> None:
+    (folder / "notes.txt").unlink()
+    (folder / "deep" / "list.tsv").unlink()
+    everything = ["a.wav", "b.wav", "deep/d[1].wav", "deep/er/c.wav"]
+    assert names("**/*") == names("**") == everything
+    assert names("*") == [*everything, "none"]  # folders that match are walked, an empty one says so
+    assert names("deep/**/") == ["deep/d[1].wav", "deep/er/c.wav", "deep/er/c.wav"]  # as asked: deep/ and deep/er/
+
+
+def test_matches_of_a_pattern_are_names_not_arguments(folder: Path) -> None:
+    for name in ("hub:x", "-", "two\nlines"):
+        (folder / "none" / name).touch()
+    (folder / "none" / "gone[a].wav").symlink_to("nowhere")
+    assert names("none/*") == ["none/-", "none/gone[a].wav", "none/hub:x", "none/two\nlines"]
+    os.chdir(folder / "none")
+    assert names("[-h]*") == ["-", "hub:x"]
+
+
+@pytest.mark.parametrize("reads_files", [True, False])
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("x.tsv", "path\tstart\na.wav\t1\nb.wav\nc.wav\tsoon\nd.wav\t2"),
+        ("x.csv", 'path,start\na.wav,1\nb.wav,"1\nc.wav,soon\nd.wav,2'),
+        (
+            "x.jsonl",
+            '{"path": "a.wav", "start": 1}\n{"pth": "b.wav"}\n{"path": "c.wav", "start": "soon"}\n'
+            '{"path": "d.wav", "start": 2}',
+        ),
+    ],
+)
+def test_a_bad_row_of_a_manifest_fails_in_its_place(name: str, content: str, reads_files: bool, folder: Path) -> None:
+    (folder / name).write_text(content)
+    rows = list(expand_inputs([name], DataConfig(start="start"), reads_files=reads_files))
+    bad = [1, 2] if reads_files else [1]  # without files no column of spans is read
+    assert [place for place, row in enumerate(rows) if isinstance(row, Failure)] == bad
+    assert all(row.kind == "bad value" and row.message.startswith(name) for row in rows if isinstance(row, Failure))
+    assert rows[1].id == f"{name}:2"
+    assert rows[0].id == ("a.wav@1" if reads_files else f"{name}:1")
+    assert rows[3].input == (AudioSpan(Path("d.wav"), 2.0) if reads_files else "d.wav")
+    assert count_inputs([name], DataConfig(), reads_files) == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("x.tsv", "pth\na.wav\n"), ("x.jsonl", '{"pth": 1}\n'), ("x.parquet", "PAR1"), ("x.csv", "")],
+)
+def test_a_manifest_that_is_none_ends_all_and_can_be_found_beforehand(name: str, content: str, folder: Path) -> None:
+    (folder / name).write_text(content)
+    for look in (lambda arguments: expand(*arguments), lambda arguments: check(*arguments)):
+        with pytest.raises(DataError, match=name):
+            look(["a.wav", "deep/list.tsv", name])
+
+
+def check(*arguments: str) -> None:
+    check_inputs(arguments, DataConfig(), reads_files=True)
+
+
+def test_what_is_whole_or_fails_alone_is_not_checked(folder: Path) -> None:
+    (folder / "x.jsonl").write_text('no\n{"path": "a.wav"}\n{"pth": "a.wav"}\n')
+    check("x.jsonl", "deep/list.tsv", "gone.tsv", "*.wav", "none", "hub:nobody/nothing", "-", "notes.txt")
+
+
+def test_files_that_are_not_there_fail_alone_where_inputs_are_text(folder: Path) -> None:
+    rows = list(expand_inputs(["gone.txt", "a.wav/b", "x\0", "notes.txt"], DataConfig(), reads_files=False))
+    assert [row.id for row in rows] == ["gone.txt", "a.wav/b", "x\0", "notes.txt:1"]
+    assert [row.kind for row in rows[:3]] == ["missing"] * 3
+    (row,) = expand_inputs(["gone.tsv"], DataConfig(), reads_files=True)
+    assert isinstance(row, Row)  # a recording as any other, for reading to say what is wrong
+
+
+def test_a_folder_that_cannot_be_read_fails_alone(folder: Path) -> None:
+    long = "d" * 255
+    here = os.open(folder / "deep", os.O_RDONLY)
+    for _ in range(20):  # a path longer than the system takes
+        os.mkdir(long, dir_fd=here)
+        here = os.open(long, os.O_RDONLY, dir_fd=here)
+    rows = expand(str(folder))
+    failures = [row for row in rows if isinstance(row, Failure)]
+    assert [row.kind for row in failures] == ["unreadable"]
+    assert failures[0].id in failures[0].message
+    assert [row.id.removeprefix(f"{folder}/") for row in rows if isinstance(row, Row)] == names("**/*.wav")
+
+
+# Text
+
+
+def test_a_file_is_text_where_the_features_read_no_files(folder: Path) -> None:
+    (folder / "b.txt").write_bytes(b"\xef\xbb\xbfone \r\n\ngr\xfcn\n {three}")
+    (folder / "deep" / "a.txt").write_text("four")
+    rows = list(expand_inputs(["b.txt", "deep"], DataConfig(), reads_files=False))
+    assert [row.id for row in rows] == ["b.txt:1", "b.txt:3", "b.txt:4", "deep/a.txt:1"]
+    assert [row.input for row in rows if isinstance(row, Row)] == ["one ", " {three}", "four"]
+    bad = rows[1]
+    assert (bad.kind, bad.message) == ("bad value", "b.txt, line 3: is not UTF-8 text (byte 0xfc)")
+    (empty,) = expand_inputs(["none"], DataConfig(), reads_files=False)
+    assert (empty.id, empty.kind) == ("none", "empty")
+
+
+def test_text_may_come_through_a_pipe_with_a_name(folder: Path) -> None:
+    os.mkfifo(folder / "pipe")
+    assert count_inputs(["pipe"], DataConfig(), False) is None  # not by reading it
+    writer = threading.Thread(target=lambda: (folder / "pipe").write_text("one\ntwo\n"))
+    writer.start()
+    rows = list(expand_inputs(["pipe"], DataConfig(), reads_files=False))
+    writer.join()
+    assert [row.input for row in rows] == ["one", "two"]
+
+
+# Data sets
+
+
+@pytest.fixture
+def saved(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", folder / "cache")
+    rows = datasets.Dataset.from_dict({"path": [str(folder / "a.wav"), str(folder / "b.wav")]})
+    rows.save_to_disk(str(folder / "saved"))
+    datasets.DatasetDict({"train": rows, "dev": rows.select([1])}).save_to_disk(str(folder / "splits"))
+    return folder
+
+
+def test_a_saved_data_set_is_known_by_its_folder(saved: Path) -> None:
+    both = [f"{saved}/a.wav", f"{saved}/b.wav"]
+    assert names("saved") == names("hub:saved") == names("splits") == names("hub:splits@train") == both
+    assert names("hub:splits@dev") == both[1:]
+    shutil.move("saved", "at@home")
+    assert names("at@home") == both
+    for argument, count in (("at@home", 2), ("splits", 2), ("hub:splits@dev", 1)):
+        assert count_inputs([argument], DataConfig(), True) == count
+    for unknown in ("hub:splits@test", "hub:nobody/nothing", "hub:deep"):
+        assert count_inputs([unknown], DataConfig(), True) is None
+
+
+def test_the_format_of_the_recipe_is_that_of_its_own_sources(saved: Path) -> None:
+    for wanted in ("hub", "parquet", "folder"):
+        rows = expand_inputs(["a.wav", "deep/list.tsv", "saved"], DataConfig(format=wanted), reads_files=True)
+        assert len(list(rows)) == 5
+
+
+def test_rows_without_any_name_go_by_their_manifest_and_number(folder: Path) -> None:
+    content = (folder / "a.wav").read_bytes()
+    pyarrow.parquet.write_table(pyarrow.table({"path": [content, content]}), "one.parquet")
+    assert names("one.parquet", "one.parquet") == ["one.parquet:1", "one.parquet:2"] * 2
+    (folder / "x.tsv").write_text("path\tname\na\t2\nb\t1\n")
+    rows = list(expand_inputs(["x.tsv"], DataConfig(id="name"), reads_files=False))
+    assert [row.id for row in rows] == ["2", "1"]
+
+
+# Counting
+
+
+@pytest.mark.parametrize("reads_files", [True, False])
+def test_as_many_are_counted_as_come(reads_files: bool, folder: Path) -> None:
+    (folder / "deep" / "text.txt").write_text("one\n\n \ntwo")
+    (folder / "x.csv").write_text('path,more\na.wav,"1\n2"\n\nb.wav,"\nc.wav\n')
+    for arguments in (
+        ["a.wav", "gone.wav", "*.mp3", "none", "deep", "deep/**", "**/*.wav", "x.csv", "gone.csv", "notes.txt"],
+        ["deep"],
+        ["x.csv", "deep/list.tsv"],
+        ["none"],
+    ):
+        rows = list(expand_inputs(arguments, DataConfig(), reads_files=reads_files))
+        assert count_inputs(arguments, DataConfig(), reads_files) == len(rows) > 0
+
+
+def test_what_cannot_be_counted_is_unknown(folder: Path) -> None:
+    (folder / "x.parquet").write_text("none")
+    assert count_inputs(["a.wav", "-"], DataConfig(), True) is None
+    assert count_inputs(["a.wav", "x.parquet"], DataConfig(), True) is None
+    assert count_inputs([], DataConfig(), True) == 0

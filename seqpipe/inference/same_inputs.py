@@ -1,0 +1,58 @@
+"""Whether a run that goes on has the inputs that it began with."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+from seqpipe.data.hub import is_saved_data_set
+from seqpipe.data.source import MANIFEST_KINDS
+from seqpipe.inference.inputs import TEXT_SUFFIXES
+
+
+def fingerprint_inputs(arguments: Iterable[str]) -> dict[str, Any]:
+    """What tells inputs from other ones, for a JSON file: ``arguments``, and under ``lists`` the lists among them.
+
+    A list is a manifest or a file of text (``bytes`` and ``sha256``, read once and not kept), or a saved data set (the
+    same of the small files that `datasets` describes its content in). Folders are not walked, patterns not matched and
+    recordings not read: what changes there goes unnoticed. A list that can't be read has None.
+    """
+    arguments = list(arguments)
+    lists: dict[str, dict[str, Any] | None] = {}
+    for argument in dict.fromkeys(arguments):
+        path = Path(argument)
+        try:
+            if is_saved_data_set(path):
+                files = sorted([*path.glob("state.json"), *path.glob("*/state.json")])
+                lists[argument] = _content(files)
+            elif path.suffix.lower() in {*MANIFEST_KINDS, *TEXT_SUFFIXES} and path.is_file():
+                lists[argument] = _content([path])
+        except OSError:
+            lists[argument] = None
+    return {"arguments": arguments, "lists": lists}
+
+
+def differing_inputs(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What differs between two fingerprints, a line each, for the user; none if the inputs are the same."""
+    for place, (was, given) in enumerate(zip_longest(before["arguments"], now["arguments"]), 1):
+        if was != given:
+            return [f"input {place}: was {was or 'nothing'} when the run began, and is {given or 'nothing'} now"]
+    return [
+        f"{name}: other content than when the run began"
+        for name in {**before["lists"], **now["lists"]}
+        if before["lists"].get(name) != now["lists"].get(name)
+    ]
+
+
+def _content(files: Iterable[Path]) -> dict[str, Any]:
+    total = hashlib.sha256()
+    size = 0
+    for file in files:
+        with file.open("rb") as opened:
+            while piece := opened.read(2**20):
+                total.update(piece)
+                size += len(piece)
+    return {"bytes": size, "sha256": total.hexdigest()}

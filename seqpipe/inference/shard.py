@@ -1,0 +1,98 @@
+"""Dividing a stream of inputs over machines, by length."""
+
+from __future__ import annotations
+
+import heapq
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+
+from seqpipe.data.rows import Row
+from seqpipe.errors import ConfigError, InputError
+from seqpipe.inference.failure import Failure
+
+GROUP_INPUTS = 1024
+"""Inputs that are divided together. Part of the division: another number gives every machine other inputs."""
+THREADS = 16
+"""That read headers. They mostly wait: on a network's file system all of them at once."""
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """``I/N``, I from 1 to N -> (index from 0, count).
+
+    Raises:
+        ConfigError: it is something else.
+
+    Example:
+        >>> parse_shard("2/8")
+        (1, 8)
+    """
+    found = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text)
+    number, count = (int(found[1]), int(found[2])) if found else (0, 0)
+    if not 1 <= number <= count:
+        raise ConfigError(f"--shard should be I/N, I from 1 to N, as 2/8 for the second of eight; received {text!r}")
+    return number - 1, count
+
+
+def shard(
+    rows: Iterable[Row | Failure], index: int, count: int, measure: Callable[[Row], float]
+) -> Iterator[Row | Failure]:
+    """The inputs of one machine out of ``count``: each input belongs to exactly one, which all agree on unasked.
+
+    Inputs are looked at in fixed groups. Those of a group are dealt from the longest to the shortest, each to the shard
+    that has the least so far (longest processing time first: Graham 1969), so at any time two shards differ by the
+    longest input at most. What has no length (a `Failure`, an input that can't be measured, an empty one) goes to the
+    shard with the fewest of these. No more than a group is held in memory, so the stream may be endless.
+
+    Every machine measures every input, so all of them have to see the same files: one that is missing on one machine
+    alone shifts what comes after it.
+
+    Args:
+        rows: the same on all machines, in the same order.
+        index: of this machine, from 0.
+        count: of machines. With one, nothing is measured.
+        measure: length of an input, in any unit, called from several threads; `InputError` if it has none.
+
+    Returns:
+        The shard's inputs, in the order in which they came.
+
+    Raises:
+        ConfigError: ``index`` is not between 0 and ``count``.
+    """
+    if not 0 <= index < count:
+        raise ConfigError(f"index of a shard should be 0 to {count - 1}, one less than their count; received {index}")
+    return iter(rows) if count == 1 else _dealt(iter(rows), index, count, measure)
+
+
+def _dealt(
+    rows: Iterator[Row | Failure], index: int, count: int, measure: Callable[[Row], float]
+) -> Iterator[Row | Failure]:
+    def length(row: Row | Failure) -> float:
+        if isinstance(row, Failure) or row.problem is not None:
+            return 0
+        try:
+            measured = measure(row)
+        except InputError:
+            return 0
+        return measured if 0 < measured < math.inf else 0
+
+    totals: list[tuple[float, int]] = [(0, number) for number in range(count)]  # a heap: the least, first shard first
+    without_length = 0
+    with ThreadPoolExecutor(THREADS) as threads:
+        while group := list(islice(rows, GROUP_INPUTS)):
+            lengths = list(threads.map(length, group))
+            own = []
+            for place in sorted(
+                range(len(group)), key=lambda place: -lengths[place]
+            ):  # stable: equal ones as they came
+                if lengths[place]:
+                    total, chosen = totals[0]
+                    heapq.heapreplace(totals, (total + lengths[place], chosen))
+                else:
+                    chosen = without_length % count
+                    without_length += 1
+                if chosen == index:
+                    own.append(place)
+            yield from (group[place] for place in sorted(own))

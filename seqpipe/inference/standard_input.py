@@ -1,0 +1,103 @@
+"""Standard input as inputs: one a line, each as soon as it is there."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from codecs import BOM_UTF8
+from collections.abc import Iterator
+from dataclasses import replace
+from io import BufferedReader
+from pathlib import Path
+from typing import cast
+
+from seqpipe.data.rows import AudioSpan, Row
+from seqpipe.data.source import make_row
+from seqpipe.errors import DataError
+from seqpipe.inference.failure import Failure
+from seqpipe.recipe import DataConfig
+
+_WHERE = "standard input"
+
+
+def read_standard_input(config: DataConfig, *, reads_files: bool) -> Iterator[Row | Failure]:
+    """A path a line (or the input itself, where inputs are no files), or a JSON object with the columns of a manifest.
+
+    Blank lines are passed over. A path is taken as its bytes are, UTF-8 or not; paths may also end with a null
+    character each, as ``find -print0`` writes them. Text is UTF-8, and one that begins with ``{`` has to stand in a
+    JSON object. A line that can't be read becomes a `Failure` in its place.
+    """
+    if sys.stdin is None:  # as under `<&-`
+        yield Failure("-", "missing", f"{_WHERE}: is closed")
+        return
+    lines = _lines(cast(BufferedReader, sys.stdin.buffer), None if reads_files else b"\n")
+    number = 0
+    while True:
+        number += 1
+        try:
+            line = next(lines, None)
+        except OSError as error:  # opened for writing alone, say
+            yield Failure("-", "unreadable", f"{_WHERE}: can't be read ({error.strerror})")
+            return
+        if line is None:
+            return
+        if number == 1:
+            line = line.removeprefix(BOM_UTF8)
+        if line.strip():
+            yield _input(number, line, config, reads_files)
+
+
+def _input(number: int, line: bytes, config: DataConfig, reads_files: bool) -> Row | Failure:
+    has_columns = line.lstrip().startswith(b"{")
+    if reads_files and not has_columns:
+        path = os.fsdecode(line)
+        return Row(path, AudioSpan(Path(path)))
+
+    def failure(message: str, kind: str = "bad value") -> Failure:
+        return Failure(f"line {number}", kind, message)
+
+    try:
+        text = line.decode()
+    except UnicodeDecodeError as error:
+        return failure(f"{_WHERE}, row {number}: is not UTF-8 text (byte 0x{line[error.start]:02x})")
+    if not has_columns:
+        return Row(f"line {number}", text, number=number, source=_WHERE)
+    try:
+        columns = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        hint = "" if reads_files else "; a text that begins with { has to stand in a JSON object"
+        return failure(f"{_WHERE}, row {number}: is not JSON ({error}){hint}")
+    try:
+        row = make_row(
+            number, columns, config, Path(), _WHERE, reads_files=reads_files, needs_target=False, needs_id=False
+        )
+    except DataError as error:
+        return failure(str(error))
+    if row.problem is not None:
+        return failure(f"{row.where}: {row.problem}", row.problem.kind)
+    if reads_files and not isinstance(row.input, AudioSpan):
+        return failure(f"{row.where}: the input should be a path; received {row.input!r}")
+    named = row.id != str(number) or (config.id or "") in row.columns
+    return row if named else replace(row, id=f"line {number}")
+
+
+def _lines(stream: BufferedReader, end: bytes | None) -> Iterator[bytes]:
+    """Lines without their ends, each as soon as it is complete, however the pipe pauses.
+
+    Args:
+        stream: read as far as it is ready.
+        end: of a line; None takes null characters where there are any in what is read first, else line breaks.
+    """
+    rest = b""
+    while piece := stream.read1(2**16):
+        rest += piece
+        if end is None:
+            # A program that ends names with null characters writes blocks of many, so a name with a line break in it
+            # doesn't come alone.
+            end = b"\0" if b"\0" in rest else b"\n" if b"\n" in rest else None
+        if end is not None:
+            *lines, rest = rest.split(end)
+            yield from (line.removesuffix(b"\r") if end == b"\n" else line for line in lines)
+    if rest:
+        yield rest.removesuffix(b"\r")

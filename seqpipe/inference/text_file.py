@@ -1,0 +1,48 @@
+"""A file of text as inputs: a row a line."""
+
+from __future__ import annotations
+
+from codecs import BOM_UTF8
+from collections.abc import Iterator
+from errno import ENOENT
+from os import strerror
+from pathlib import Path
+from typing import BinaryIO
+
+from seqpipe.data.rows import Row
+from seqpipe.inference.failure import Failure
+
+
+def read_text_file(name: str) -> Iterator[Row | Failure]:
+    """Lines of a file as rows ``NAME:LINE``; blank ones are passed over, and counted.
+
+    A line that is no UTF-8 becomes a `Failure` in its place.
+
+    Raises:
+        OSError: the file can't be opened or read.
+    """
+    with _open(name) as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            content = line.removeprefix(BOM_UTF8) if number == 1 else line
+            try:
+                text = content.decode().rstrip("\r\n")
+            except UnicodeDecodeError as error:
+                what = f"is not UTF-8 text (byte 0x{content[error.start]:02x})"
+                yield Failure(f"{name}:{number}", "bad value", f"{name}, line {number}: {what}")
+            else:
+                yield Row(f"{name}:{number}", text, number=number, source=name)
+
+
+def count_text_file(name: str) -> int:
+    """How many rows and failures `read_text_file` will give; raises as it does."""
+    with _open(name) as file:
+        return sum(1 for line in file if line.strip())
+
+
+def _open(name: str) -> BinaryIO:
+    try:
+        return Path(name).open("rb")
+    except ValueError:  # a null character, say: no file can have such a name
+        raise FileNotFoundError(ENOENT, strerror(ENOENT), name) from None
