@@ -16,12 +16,13 @@ from seqpipe.data.rows import Row
 from seqpipe.errors import ConfigError
 from seqpipe.inference.engine import Budget, Engine, Window
 from seqpipe.inference.formats.choose import check_format, choose_format
-from seqpipe.inference.inputs import count_inputs, expand_inputs, fingerprint_inputs
+from seqpipe.inference.inputs import check_inputs, count_inputs, expand_inputs
 from seqpipe.inference.job import Job, Summary
 from seqpipe.inference.pausing import with_pauses
 from seqpipe.inference.predictor import Predictor, load
 from seqpipe.inference.progress import Progress, describe
 from seqpipe.inference.reading import Pause, Reader
+from seqpipe.inference.same_inputs import fingerprint_inputs
 from seqpipe.inference.shard import parse_shard, shard
 from seqpipe.inference.workers import Workers
 from seqpipe.interruption import Interruption
@@ -84,6 +85,7 @@ def infer(
     check_format(kind, prediction)
     config = DataConfig.model_validate({**pipeline.recipe.data.model_dump(), **(data or {})})
     reads_files = pipeline.features.first.reads_files
+    check_inputs(inputs, config, reads_files=reads_files)
     progress = Progress(
         pipeline.features.unit,
         lambda: _total(inputs, config, reads_files, place),
@@ -102,7 +104,8 @@ def infer(
             "decoding": predictor.options.model_dump(),
             **{f"version of {name}": metadata.version(name) for name in ("seqpipe", "torch")},
             "processor": platform.machine() + " " + torch.backends.cpu.get_cpu_capability(),
-            **fingerprint_inputs(inputs),
+            "inputs": fingerprint_inputs(inputs),
+            "folder": str(Path.cwd()) if any(_is_relative(name) for name in inputs) else None,
         },
         strict=strict,
         on_window=progress.update,
@@ -175,6 +178,10 @@ class LocalEngine:
         if self.job.journal is not None:
             self.job.journal.lower_budget(budget)
         self.progress.say(f"out of memory: batches have at most {budget.steps} padded steps from here on")
+
+
+def _is_relative(argument: str) -> bool:
+    return argument != "-" and not argument.startswith("hub:") and not Path(argument).is_absolute()
 
 
 def measure(features: Any, row: Row) -> float:

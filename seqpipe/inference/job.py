@@ -166,7 +166,7 @@ class Job:
         done = 0
         for count, digest in self.journal.digests if self.journal is not None else ():
             state = blake2b(digest_size=16)
-            names = []
+            names: list[str] = []
             for item in islice((item for item in given if not isinstance(item, Pause)), count):
                 slot = make_slot(item, done + len(names) + 1)
                 names.append(slot.id)

@@ -13,6 +13,7 @@ from typing import IO, Any
 
 from seqpipe.errors import ConfigError, DataError
 from seqpipe.inference.engine import Budget
+from seqpipe.inference.same_inputs import differing_inputs
 
 FORMAT = 1
 BLOCK = 1 << 20
@@ -190,7 +191,15 @@ class Journal:
         now = json.loads(json.dumps(settings))
         changed = [name for name in sorted({*before, *now}) if before.get(name) != now.get(name)]
         if changed:
-            lines = [f"  {name}: {_shown(before.get(name))}, now {_shown(now.get(name))}" for name in changed]
+            lines = [
+                f"  {line}"
+                for name in changed
+                for line in (
+                    differing_inputs(before[name], now[name])
+                    if name == "inputs"
+                    else [f"{name}: {_shown(before.get(name))}, now {_shown(now.get(name))}"]
+                )
+            ]
             raise ConfigError(
                 f"{self.output}: was begun otherwise, so --resume would mix what doesn't belong together\n"
                 + "\n".join(lines)

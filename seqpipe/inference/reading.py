@@ -207,7 +207,7 @@ class Reader:
             self.workers.renew()
             return InputError("crashed", f"{slot.where or slot.id}: the process that read it died, twice")
         self.seconds += seconds
-        return outcome  # type: ignore[no-any-return]
+        return outcome
 
 
 def make_slot(given: Any, number: int) -> Slot:
