@@ -66,7 +66,8 @@ def test_infer_goes_past_broken_files_and_says_so_with_its_status(
     assert [records[0]["text"], records[-1]["text"]] == texts(tone_data)[:2]
     for name in given[1:-1]:
         assert f"failed: {name}: " in done.stderr
-    assert re.search(r"5 inputs in \d+\.\d s, 3 failed \(.*1 missing", done.stderr)
+    assert re.search(r"^5 inputs, 0:02 of audio, in \d+\.\d s: \d+ times real time", done.stderr, re.M), done.stderr
+    assert re.search(r"^3 failed: .*1 missing", done.stderr, re.M)
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(
@@ -167,7 +168,7 @@ def test_overrides_and_inputs_may_stand_behind_options() -> None:
         (["evaluate", "RUN", "--data", "none.tsv"], 1, r"none\.tsv: there is no such file"),
         (["infer", "RUN", "first.wav"], 2, r"required: --output"),
         (["infer", "RUN", "first.wav", "--output", "-", "--device", "tpu"], 2, r"invalid choice: 'tpu'"),
-        (["infer", "RUN", "first.wav", "--output", "first.wav/out"], 1, r"first\.wav"),
+        (["infer", "RUN", "first.wav", "--output", "first.wav/out.csv"], 2, r"first\.wav is a file, not a folder"),
         (["check", "nothing.tsv"], 2, r"there is no recipe file nothing\.tsv"),
     ],
 )
@@ -202,7 +203,9 @@ def test_infer_writes_a_file_and_is_done(
     status, out, err = run(capsys, "infer", trained_run, tone_data / "dev", "--output", output)
     assert (status, out) == (0, "")
     assert [json.loads(line)["text"] for line in output.read_text().splitlines()] == texts(tone_data)
-    assert re.search(r"16 inputs in \d+\.\d s$", err.strip())
+    assert re.search(r"^16 inputs, 0:12 of audio, in \d+\.\d s", err)
+    assert re.search(r"reading \d+ %, features \d+ %, model \d+ %, decoding \d+ %, writing \d+ %$", err.strip())
+    assert not output.with_name("out.jsonl.partial").exists()
 
 
 def test_infer_reads_standard_input(trained_run: Path, tone_data: Path, seqpipe_command: Command, inputs: Path) -> None:

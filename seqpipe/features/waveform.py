@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import os
 import reprlib
 import stat
 from collections.abc import Iterable, Iterator
@@ -243,7 +244,10 @@ def _open(span: AudioSpan) -> Any:
             "truncated", f"{span}: ends after {cut[0]} of the {cut[1]} bytes of sound that its header promises"
         )
     try:
-        return soundfile.SoundFile(io.BytesIO(source) if isinstance(source, bytes) else source)
+        if isinstance(source, bytes):
+            return soundfile.SoundFile(io.BytesIO(source))
+        # As bytes: soundfile would encode the name strictly, and a name may be no UTF-8.
+        return soundfile.SoundFile(os.fsencode(source) if os.name == "posix" else source)
     except soundfile.LibsndfileError as error:
         raise InputError("undecodable", f"{span}: is not audio that can be decoded ({error.error_string})") from None
 
