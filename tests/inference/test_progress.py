@@ -1,0 +1,54 @@
+from collections import Counter
+
+import pytest
+
+from seqpipe.inference.engine import Window
+from seqpipe.inference.failure import Failure
+from seqpipe.inference.job import Summary
+from seqpipe.inference.progress import SHOWN_FAILURES, Progress, clock, describe
+
+
+@pytest.mark.parametrize(("seconds", "shown"), [(0, "0:00"), (59.6, "1:00"), (3725, "1:02:05"), (360_000, "100:00:00")])
+def test_a_clock_shows_hours_minutes_seconds(seconds: float, shown: str) -> None:
+    assert clock(seconds) == shown
+
+
+def test_the_summary_says_what_was_done_kept_and_failed_and_where_time_went() -> None:
+    summary = Summary(inputs=1500, kept=1000, failures=Counter(missing=2, empty=1), seconds=7200.0, elapsed=20.0)
+    assert describe(summary, "second", {"reading": 1.0, "model": 3.0}).splitlines() == [
+        "500 inputs, 2:00:00 of audio, in 20.0 s: 360 times real time (real-time factor 0.0028)",
+        "1,000 more were kept from before: 1,500 in all",
+        "3 failed: 2 missing, 1 empty",
+        "time of all threads and processes: reading 25 %, model 75 %",
+    ]
+    assert describe(summary, "step", {}).splitlines()[0] == "500 inputs, 7,200 steps, in 20.0 s: 360 steps a second"
+
+
+def test_nothing_answered_is_no_division_by_zero() -> None:
+    assert describe(Summary(), "second", {}) == "0 inputs, 0:00 of audio, in 0.0 s: 0 times real time"
+
+
+def test_plain_lines_say_how_far_it_is_and_many_failures_of_a_kind_are_cut_short(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from seqpipe.inference import progress as module
+
+    monkeypatch.setattr(module, "FIRST_LINE", 0.0)
+    failures = [Failure(f"{number}.wav", "missing", f"{number}.wav: no such file") for number in range(30)]
+    summary = Summary(inputs=30, failures=Counter(missing=30), seconds=60.0, elapsed=10.0)
+    with Progress("second", lambda: 120) as progress:
+        while progress.total is None:
+            pass
+        progress.update(Window(0, failures, "", 60.0), summary)
+    said = capsys.readouterr().err.splitlines()
+    assert said[:SHOWN_FAILURES] == [f"failed: {number}.wav: no such file" for number in range(SHOWN_FAILURES)]
+    assert said[SHOWN_FAILURES:] == [
+        "failed (missing): more of this kind stand in the output alone",
+        "30 of 120 inputs, 1:00 of audio, 6 times real time (real-time factor 0.1667), 30 failed, 0:30 left",
+    ]
+
+
+def test_quiet_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    with Progress("second", lambda: 1, quiet=True) as progress:
+        progress.update(Window(0, [Failure("a", "missing", "a: no such file")], "", 0.0), Summary(inputs=1))
+    assert capsys.readouterr().err == ""
