@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow soak lint setup clean
+.PHONY: demo test test-slow soak soak-train soak-infer lint setup clean
 
 demo: setup
 	$(BIN)/python tools/demo.py
@@ -15,12 +15,20 @@ test: lint
 test-slow: setup
 	$(BIN)/python -m pytest -m slow
 
+soak: soak-train soak-infer
+
 # Kills 30 trainings on AN4 at random moments, and sees that each ends as if nothing had happened; half an hour.
 AN4 ?= $(if $(SEQPIPE_DATA),$(SEQPIPE_DATA),data)/an4
 SOAK := training.epochs=2 training.checkpoint_minutes=0.05 training.evaluate_every=1 training.report=false \
 	pipeline.encoder.layers=1 pipeline.encoder.hidden_size=64
-soak: setup
+soak-train: setup
 	$(BIN)/python tools/soak.py speech/an4 --kills 30 --out runs/soak data.root=$(AN4) $(SOAK)
+
+# Kills batch inference 50 times a format at random moments, and compares the outputs; half an hour.
+RUN ?= runs/an4
+soak-infer: setup
+	$(BIN)/python tools/soak_infer.py $(RUN) $(AN4)/train.tsv $(AN4)/dev.tsv --times 2 --kills 50 --out runs/soak-infer \
+		--formats jsonl,parquet,csv,srt,ctm
 
 lint: setup
 	$(BIN)/ruff check .

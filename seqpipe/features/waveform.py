@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import math
-import os
-import reprlib
-import stat
-from collections.abc import Iterable, Iterator
-from pathlib import Path
-from typing import Annotated, Any, BinaryIO
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -19,8 +15,19 @@ from torch.nn import functional as F
 
 from seqpipe.data.rows import AudioSpan, Piece
 from seqpipe.errors import InputError
+from seqpipe.features.audio_file import (
+    array_of,
+    as_span,
+    blocks,
+    bytes_of,
+    frames_of,
+    keeping_open,
+    name_of,
+    opened,
+    read_samples,
+)
 from seqpipe.features.cutting import measure_levels, overlap_of, samples_per_block, share_out
-from seqpipe.features.truncation import lacks_end, missing_bytes
+from seqpipe.features.truncation import lacks_end
 from seqpipe.picture import Picture, Sound
 from seqpipe.randomness import Draw
 from seqpipe.sequence import PaddedSequence
@@ -60,12 +67,16 @@ class Waveform(Stage):
         Raises:
             InputError: the file is missing, no audio, empty, or holds values that are no finite numbers.
         """
-        samples, rate = _read(raw)
-        name = _name(raw)
+        samples, rate = read_samples(raw)
+        name = name_of(raw)
         if len(samples) == 0:
             raise InputError("empty", f"{name}: holds no samples")
         mono = torch.from_numpy(np.ascontiguousarray(_mono(samples, rate, name)))
         return resample(mono, rate, self.sample_rate)
+
+    def reading_on(self) -> AbstractContextManager[None]:
+        """While this lasts, what is read several times in a row by a thread is opened once."""
+        return keeping_open()
 
     def pieces(self, raw: Any, *, longest: float) -> list[Piece] | None:
         """A long recording in pieces, cut where it is quietest; None if it isn't longer than ``longest``.
@@ -86,20 +97,20 @@ class Waveform(Stage):
         """
         overlap = overlap_of(longest)
         if isinstance(raw, dict):
-            samples, rate = _array(raw)
+            samples, rate = array_of(raw)
             start, stop = round(self.origin(raw) * rate), len(samples) + round(self.origin(raw) * rate)
             if stop - start <= longest * rate:
                 return None
             step = samples_per_block(rate)
-            levels = _levels((samples[at : at + step] for at in range(0, len(samples), step)), rate, _name(raw))
+            levels = _levels((samples[at : at + step] for at in range(0, len(samples), step)), rate, name_of(raw))
         else:
-            span = _span(raw)
-            with _open(span) as file:
+            span = as_span(raw)
+            with opened(span) as file:
                 rate = file.samplerate
-                start, stop = _frames(span, rate, file.frames) if file.frames else (0, 0)
+                start, stop = frames_of(span, rate, file.frames) if file.frames else (0, 0)
                 if stop - start <= longest * rate:
                     return None
-                levels = _levels(_blocks(span, file, start, stop, samples_per_block(rate)), rate, _name(raw))
+                levels = _levels(blocks(span, file, start, stop, samples_per_block(rate)), rate, name_of(raw))
         pieces = []
         for share in share_out(levels, stop - start, rate, longest=longest, overlap=overlap):
             first, last = (start + share.heard_from) / rate, (start + share.heard_until) / rate
@@ -114,11 +125,11 @@ class Waveform(Stage):
     def measure(self, raw: Any) -> int:
         """How many samples `prepare` will give, from the file's header alone."""
         if isinstance(raw, dict):
-            samples, rate = _read(raw)
+            samples, rate = read_samples(raw)
             return _resampled_length(len(samples), rate, self.sample_rate)
-        span = _span(raw)
-        with _open(span) as file:
-            start, stop = _frames(span, file.samplerate, file.frames)
+        span = as_span(raw)
+        with opened(span) as file:
+            start, stop = frames_of(span, file.samplerate, file.frames)
             return _resampled_length(stop - start, file.samplerate, self.sample_rate)
 
     def suspicions(self, raw: Any, prepared: Tensor) -> list[tuple[str, str]]:
@@ -127,25 +138,27 @@ class Waveform(Stage):
         low, high = float(prepared.min()), float(prepared.max())
         if high - low <= SILENCE:
             what = f"every sample is {low:g}" if high == low else f"its samples lie between {low:.2g} and {high:.2g}"
-            found.append(("silent", f"{_name(raw)}: {what}"))
+            found.append(("silent", f"{name_of(raw)}: {what}"))
         clipped = float((prepared.abs() >= FULL_SCALE).float().mean()) if max(high, -low) >= FULL_SCALE else 0.0
         if clipped > CLIPPED_SHARE:
-            found.append(("clipped", f"{_name(raw)}: {100 * clipped:.3g} % of its samples are at full scale or beyond"))
+            found.append(
+                ("clipped", f"{name_of(raw)}: {100 * clipped:.3g} % of its samples are at full scale or beyond")
+            )
         if isinstance(raw, dict):
             rate = int(raw["sampling_rate"])
         else:
-            span = _span(raw)
-            with _open(span) as file:
+            span = as_span(raw)
+            with opened(span) as file:
                 rate = file.samplerate
                 seconds = file.frames / rate
             if span.end is not None and span.end > seconds + 0.05:  # ends are often rounded
                 found.append(("shorter than its span", f"{span}: the file ends at {seconds:.2f} s"))
-            with _bytes(span.source) as content:
+            with bytes_of(span.source) as content:
                 if lacks_end(content):
                     found.append(("no end of stream", f"{span}: the Ogg stream breaks off; was the file cut?"))
         if rate < self.sample_rate:
             found.append(
-                ("lower sample rate", f"{_name(raw)}: {rate} Hz; the recipe's {self.sample_rate} Hz add empty bands")
+                ("lower sample rate", f"{name_of(raw)}: {rate} Hz; the recipe's {self.sample_rate} Hz add empty bands")
             )
         return found
 
@@ -199,118 +212,6 @@ def resample(samples: Tensor, rate: int, new_rate: int) -> Tensor:
 
 def _resampled_length(length: int, rate: int, new_rate: int) -> int:
     return length if rate == new_rate else -(-length * new_rate // rate)
-
-
-def _span(raw: Any) -> AudioSpan:
-    if isinstance(raw, AudioSpan):
-        return raw
-    if isinstance(raw, (str, Path)) and raw != "":
-        return AudioSpan(Path(raw))
-    if isinstance(raw, bytes):
-        return AudioSpan(raw)
-    raise InputError(
-        "bad value",
-        "audio is a path, the bytes of a file, an AudioSpan or a mapping with array; "
-        f"received {reprlib.repr(raw)} ({type(raw).__name__})",
-    )
-
-
-def _name(raw: Any) -> str:
-    return "audio array" if isinstance(raw, dict) else str(_span(raw))
-
-
-def _open(span: AudioSpan) -> Any:
-    import soundfile
-
-    source = span.source
-    if isinstance(source, Path):
-        try:
-            status = source.stat()
-        except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a null character in the name
-            raise InputError("missing", f"{source}: no such file") from None
-        except OSError as error:
-            raise InputError("unreadable", f"{source}: {error.strerror}") from None
-        if stat.S_ISDIR(status.st_mode):
-            raise InputError("not a file", f"{source}: is a directory, not an audio file")
-        if status.st_size == 0:
-            raise InputError("empty", f"{source}: the file is empty (0 bytes)")
-    try:
-        with _bytes(source) as file:
-            cut = missing_bytes(file)
-    except OSError as error:
-        raise InputError("unreadable", f"{source!s}: {error.strerror or error}") from None
-    if cut:
-        raise InputError(
-            "truncated", f"{span}: ends after {cut[0]} of the {cut[1]} bytes of sound that its header promises"
-        )
-    try:
-        if isinstance(source, bytes):
-            return soundfile.SoundFile(io.BytesIO(source))
-        # As bytes: soundfile would encode the name strictly, and a name may be no UTF-8.
-        return soundfile.SoundFile(os.fsencode(source) if os.name == "posix" else source)
-    except soundfile.LibsndfileError as error:
-        raise InputError("undecodable", f"{span}: is not audio that can be decoded ({error.error_string})") from None
-
-
-def _bytes(source: Path | bytes) -> BinaryIO:
-    return io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")
-
-
-def _frames(span: AudioSpan, rate: int, frames: int) -> tuple[int, int]:
-    """The span in frames of the file."""
-    start = round(span.start * rate)
-    stop = frames if span.end is None else min(round(span.end * rate), frames)
-    if span.start < 0 or start >= max(stop, 1):
-        raise InputError(
-            "bad value", f"{span}: start and end leave nothing of a file of {frames / rate:.2f} s; give start < end"
-        )
-    return start, stop
-
-
-def _read(raw: Any) -> tuple[np.ndarray[Any, Any], int]:
-    """Samples ``[S]`` or ``[S, channels]`` in -1 to 1, and their rate."""
-    if isinstance(raw, dict):
-        return _array(raw)
-    span = _span(raw)
-    with _open(span) as file:
-        if file.frames == 0:
-            return np.zeros(0, dtype=np.float32), file.samplerate
-        start, stop = _frames(span, file.samplerate, file.frames)
-        return next(_blocks(span, file, start, stop, stop - start)), file.samplerate
-
-
-def _array(raw: dict[str, Any]) -> tuple[np.ndarray[Any, Any], int]:
-    try:
-        samples, rate = np.asarray(raw["array"], dtype=np.float32), int(raw["sampling_rate"])
-        start = float(raw.get("start", 0.0))
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError("bad value", f"audio array: needs numbers as array, and a sampling_rate ({error!r})") from None
-    if samples.ndim not in (1, 2) or rate <= 0 or not 0 <= start < math.inf:
-        raise InputError(
-            "bad value",
-            "audio array: array should be [S] or [S, channels], sampling_rate above 0, and start, if given, seconds "
-            f"from 0 on; received {list(samples.shape)}, {rate} and {start:g}",
-        )
-    return samples, rate
-
-
-def _blocks(span: AudioSpan, file: Any, start: int, stop: int, size: int) -> Iterator[np.ndarray[Any, Any]]:
-    """Frames from ``start`` to ``stop`` of an open file, ``size`` at a time."""
-    import soundfile
-
-    for at in range(start, stop, size):
-        try:
-            if at == start:  # only then: an MP3 is gone through from its beginning to find a place in it
-                file.seek(start)
-            samples = file.read(min(size, stop - at), dtype="float32")
-        except soundfile.LibsndfileError as error:
-            raise InputError("undecodable", f"{span}: can't be decoded ({error.error_string})") from None
-        held = at - start + len(samples)
-        if held < min(at + size, stop) - start:
-            raise InputError(
-                "truncated", f"{span}: ends after {held} of the {stop - start} samples that its header promises"
-            )
-        yield samples
 
 
 def _mono(samples: np.ndarray[Any, Any], rate: int, name: str, first: int = 0) -> np.ndarray[Any, Any]:

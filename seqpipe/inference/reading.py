@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -84,8 +85,19 @@ class Preparation:
         """What becomes of each input, and the seconds that it took."""
         started = time.perf_counter()
         with torch.inference_mode():
-            outcomes = [self._prepare(raw) for raw in raws]
+            if isinstance(raws[0], Piece):  # of one input: opened once for all
+                with self._reading_on():
+                    outcomes = [self._prepare(raw) for raw in raws]
+            else:
+                outcomes = []
+                for raw in raws:
+                    with self._reading_on():
+                        outcomes.append(self._prepare(raw))
         return outcomes, time.perf_counter() - started
+
+    def _reading_on(self) -> AbstractContextManager[None]:
+        first = self.features.first
+        return first.reading_on() if hasattr(first, "reading_on") else nullcontext()
 
     def _prepare(self, raw: Any) -> Outcome:
         try:
@@ -163,51 +175,68 @@ class Reader:
 
     def _pieces(self, slot: Slot, pieces: list[Piece]) -> Iterator[tuple[Slot, Unit | None, bool]]:
         slot.seconds = pieces[-1].end - pieces[0].start
-        ahead: deque[tuple[Piece, Future[Any]]] = deque()
-        left = deque(pieces)
+        # In groups that depend on the input alone, since what is read may depend on what was read before it.
+        left = deque(pieces[at : at + GROUP] for at in range(0, len(pieces), GROUP))
+        ahead: deque[tuple[list[Piece], Future[Any]]] = deque()
         while left or ahead:
             while left and len(ahead) <= self.workers.count:
-                piece = left.popleft()
-                ahead.append((piece, self.workers.submit([piece])))
-            piece, future = ahead.popleft()
-            (outcome,) = self._outcomes([slot], future, [piece])
-            if isinstance(outcome, InputError):
-                for _, further in ahead:
-                    further.cancel()
-                yield self._failed(slot, outcome)
-                return
-            if isinstance(outcome, list):
-                raise TypeError("a piece of an input was cut again")
-            yield slot, Unit(slot, piece.raw, outcome, piece), not (left or ahead)
+                group = left.popleft()
+                ahead.append((group, self.workers.submit(list(group))))
+            group, future = ahead.popleft()
+            for piece, outcome in zip(group, self._group(group, future), strict=True):
+                if isinstance(outcome, InputError):
+                    for _, further in ahead:
+                        further.cancel()
+                    yield self._failed(slot, outcome)
+                    return
+                if isinstance(outcome, list):
+                    raise TypeError("a piece of an input was cut again")
+                yield slot, Unit(slot, piece.raw, outcome, piece), not (left or ahead) and piece is pieces[-1]
+
+    def _group(self, group: list[Piece], future: Future[Any]) -> list[Outcome]:
+        for again in (True, False):
+            try:
+                outcomes, seconds = future.result()
+            except BrokenProcessPool:
+                self.workers.renew()
+                if again:
+                    future = self.workers.submit(list(group))
+            else:
+                self.seconds += seconds
+                return list(outcomes)
+        return [_crashed()] * len(group)
 
     def _failed(self, slot: Slot, error: InputError) -> tuple[Slot, None, bool]:
-        # What is refused by its measure doesn't know its own name.
-        message = str(error) if slot.where == "" and error.kind != "too long" else f"{slot.where or slot.id}: {error}"
+        # What is refused by its measure, or killed a process, doesn't know its own name.
+        nameless = error.kind in ("too long", "crashed")
+        message = f"{slot.where or slot.id}: {error}" if slot.where or nameless else str(error)
         slot.failure = Failure(slot.id, error.kind, message)
         return slot, None, True
 
-    def _outcomes(self, slots: list[Slot], future: Future[Any] | None, raws: list[Any] | None = None) -> list[Outcome]:
+    def _outcomes(self, slots: list[Slot], future: Future[Any] | None) -> list[Outcome]:
         if future is None:
             return []
         try:
             outcomes, seconds = future.result()
         except BrokenProcessPool:
-            return [
-                self._alone(raw, slot) for raw, slot in zip(raws or [slot.raw for slot in slots], slots, strict=True)
-            ]
+            return [self._alone(slot.raw) for slot in slots]
         self.seconds += seconds
         return list(outcomes)
 
-    def _alone(self, raw: Any, slot: Slot) -> Outcome:
+    def _alone(self, raw: Any) -> Outcome:
         """Once more, with no other input in the same process: what kills it now is to blame."""
         self.workers.renew()
         try:
             (outcome,), seconds = self.workers.submit([raw]).result()
         except BrokenProcessPool:
             self.workers.renew()
-            return InputError("crashed", f"{slot.where or slot.id}: the process that read it died, twice")
+            return _crashed()
         self.seconds += seconds
         return outcome
+
+
+def _crashed() -> InputError:
+    return InputError("crashed", "the process that read it died, twice")
 
 
 def make_slot(given: Any, number: int) -> Slot:
