@@ -55,21 +55,20 @@ def mel_spectrum(
 ) -> PaddedSequence:
     """Power in bands: what `power_spectrum` gives, times filters ``[1 + n_fft / 2, M]`` -> ``[B, T, M]``.
 
-    For inference on a CPU: in blocks of rows that stay in the cache, and without the power spectrum itself. The filters
-    sum over the squares of real and imaginary parts, which lie side by side. That takes less than half of the time.
+    For inference on a CPU: in blocks of rows that stay in the cache, which takes less than half of the time.
     """
     values, lengths = waveforms.masked()
     frames = frame_counts(lengths, hop_length)
     steps = int(frame_counts(torch.tensor(values.shape[1]), hop_length))
     before = (n_fft - window.numel()) // 2
     centred = F.pad(window, (before, n_fft - window.numel() - before))
-    pairs = filters.repeat_interleave(2, dim=0)  # [2 + n_fft, M]
     mel = values.new_empty(len(values), steps, filters.shape[1])
     rows = max(1, BLOCK_FRAMES // steps)
     for start in range(0, len(values), rows):
         padded = F.pad(values[start : start + rows], (n_fft // 2, n_fft // 2))
         spectrum = torch.fft.rfft(padded.unfold(1, n_fft, hop_length)[:, :steps] * centred)
-        torch.matmul(torch.view_as_real(spectrum).flatten(-2).square_(), pairs, out=mel[start : start + rows])
+        squares = torch.view_as_real(spectrum).square_()
+        torch.matmul(squares[..., 0] + squares[..., 1], filters, out=mel[start : start + rows])
     return PaddedSequence(mel, frames)
 
 

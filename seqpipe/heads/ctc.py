@@ -179,8 +179,8 @@ class CTCHead(Stage):
         """A hypothesis as an answer; ``locate`` turns encoded steps (fractions too) into places in the input."""
         path, confidence = hypothesis
         # A step stands for the time around its centre: half a step to both sides.
-        starts = locate(torch.tensor(path.starts, dtype=torch.float64) - 0.5).tolist()
-        ends = locate(torch.tensor(path.stops, dtype=torch.float64) - 0.5).tolist()
+        places = locate(torch.tensor([*path.starts, *path.stops], dtype=torch.float64) - 0.5).tolist()
+        starts, ends = places[: len(path.starts)], places[len(path.starts) :]
         numbers = [label - 1 for label in path.labels]
         tokens = tuple(
             Token(self.units.piece(number), start, end, posterior)
