@@ -53,7 +53,7 @@ class Transcript:
 
     def to_json(self) -> dict[str, Any]:
         """One JSON object; places rounded to 0.1 ms, probabilities to 6 digits."""
-        # By hand: `dataclasses.asdict` copies every value, and took longer than finding the transcript in the emissions.
+        # By hand: `dataclasses.asdict` copies every value, and took longer than decoding.
         return {
             "id": self.id,
             "text": self.text,

@@ -117,8 +117,11 @@ class Journal:
         Raises:
             OSError: no space left, say; the windows before are still whole.
         """
-        if self._answers is None:
+        if self._answers is None or self._lines is None:
             raise RuntimeError("call create or resume first")
+        for file, path in ((self._answers, self.store), (self._lines, self.path)):
+            if not path.exists() or not os.path.samestat(path.stat(), os.fstat(file.fileno())):
+                raise OSError(f"{path}: was moved or deleted while the answers were written to it")
         self._answers.write(answers)
         self._answers.flush()
         os.fsync(self._answers.fileno())

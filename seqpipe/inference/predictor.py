@@ -29,7 +29,8 @@ class Predictor:
         threads: of the CPU; torch's own number when None.
         batch_steps: budget of a batch: rows times feature steps of the longest.
         window: inputs that are looked at together, to batch those of similar length (fewer at first).
-        piece_seconds: longer inputs are cut at silences and stitched; None leaves them whole.
+        piece_seconds: inputs of more than twice as much are cut at silences into pieces of at most this, and stitched;
+            None leaves them whole.
         longest_seconds: longer inputs are answered by a `Failure`.
         workers: threads that read and prepare.
         decoding: options that replace the recipe's.

@@ -24,6 +24,9 @@ from seqpipe.inference.workers import Workers
 GROUP = 8
 """Inputs that a worker is handed at once: one by one, handing over would cost as much as reading a short file."""
 
+WHOLE = 2
+"""Pieces' lengths up to which an input stays whole: a seam costs more than what somewhat longer inputs cost a model."""
+
 
 class Pause:
     """Stands in a stream where its source has nothing to give for the moment."""
@@ -73,7 +76,8 @@ class Preparation:
 
     Args:
         features: of the pipeline.
-        longest_piece: longer inputs are cut, where the first stage can cut them; None cuts none.
+        longest_piece: inputs that are more than twice as long are cut, where the first stage can cut them; None cuts
+            none.
         longest: longer inputs are refused; both in the features' unit.
     """
 
@@ -107,7 +111,7 @@ class Preparation:
                     raise InputError(
                         "too long", f"is {length:.0f} {self.features.unit}s long; {self.longest:g} are allowed"
                     )
-                if self.cuts and length > (self.longest_piece or 0.0):
+                if self.cuts and length > WHOLE * (self.longest_piece or 0.0):
                     pieces = self.features.first.pieces(raw, longest=self.longest_piece)
                     if pieces is not None:
                         return list(pieces)

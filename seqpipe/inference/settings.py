@@ -21,7 +21,8 @@ class Settings:
         threads: batches that are computed side by side on a CPU, a thread each; a batch alone has all of them.
         batch_steps: budget of a batch: rows times feature steps of the longest.
         window: inputs that are looked at together, to batch those of similar length.
-        piece_seconds: longer inputs are cut at silences into pieces of at most this; None leaves them whole.
+        piece_seconds: inputs of more than twice as much are cut at silences into pieces of at most this; None leaves
+            them whole.
         longest_seconds: longer inputs are refused.
     """
 

@@ -37,7 +37,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     wrong.add_argument("--strict", action="store_true", help="end at the first input that can't be answered")
     wrong.add_argument("--max-seconds", type=float, metavar="S", help="longer inputs fail (default: 6 hours)")
     wrong.add_argument(
-        "--piece-seconds", type=float, metavar="S", help="longer inputs are cut at silences and stitched; 0: never"
+        "--piece-seconds", type=float, metavar="S", help="pieces of inputs over twice as long (default: 20); 0: no cuts"
     )
     wrong.add_argument(
         "--set",

@@ -252,10 +252,15 @@ def test_an_output_folder_that_vanishes_is_told(
 ) -> None:
     from seqpipe.inference import job
 
-    write = job.write_output
-    monkeypatch.setattr(job, "write_output", lambda *given: (shutil.rmtree("new"), write(*given)))
-    with pytest.raises(OSError, match="new"):
-        answer("new/out.csv")
+    with monkeypatch.context() as patch:
+        write = job.write_output
+        patch.setattr(job, "write_output", lambda *given: (shutil.rmtree("new"), write(*given)))
+        with pytest.raises(OSError, match="new"):
+            answer("new/out.csv")
+    take = job.Job._take
+    monkeypatch.setattr(job.Job, "_take", lambda *given: (shutil.rmtree("other", ignore_errors=True), take(*given)))
+    with pytest.raises(OSError, match=r"out\.csv\.partial: was moved or deleted while"):
+        answer("other/out.csv")
 
 
 # In processes of their own
