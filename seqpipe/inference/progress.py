@@ -97,7 +97,7 @@ class Progress:
         from rich.progress import BarColumn, TextColumn
         from rich.progress import Progress as Bar
 
-        self._bar = Bar(BarColumn(), TextColumn("{task.fields[text]}"), console=Console(stderr=True), transient=True)
+        self._bar = Bar(BarColumn(16), TextColumn("{task.fields[text]}"), console=Console(stderr=True), transient=True)
         self._task = self._bar.add_task("", total=None, text="loading")
         self._bar.start()
 
@@ -108,7 +108,11 @@ class Progress:
 def describe(summary: Summary, unit: str, spent: dict[str, float]) -> str:
     """The closing summary, some lines: inputs, failures by kind, speed, where the time went."""
     new = summary.inputs - summary.kept
-    lines = [f"{new:,} inputs, {amount(summary.seconds, unit)}, in {summary.elapsed:.1f} s: {speed(summary, unit)}"]
+    factor = (
+        f" (real-time factor {summary.elapsed / summary.seconds:.4f})" if unit == "second" and summary.seconds else ""
+    )
+    done = f"{new:,} inputs, {amount(summary.seconds, unit)}, in {summary.elapsed:.1f} s"
+    lines = [f"{done}: {speed(summary, unit)}{factor}"]
     if summary.kept:
         lines.append(f"{summary.kept:,} more were kept from before: {summary.inputs:,} in all")
     if summary.failed:
@@ -127,11 +131,9 @@ def amount(seconds: float, unit: str) -> str:
 
 
 def speed(summary: Summary, unit: str) -> str:
-    """``312 times real time (real-time factor 0.0032)``."""
+    """``312 times real time``."""
     rate = summary.seconds / summary.elapsed if summary.elapsed > 0 else 0.0
-    if unit != "second":
-        return f"{rate:,.0f} {unit}s a second"
-    return f"{rate:.0f} times real time" + (f" (real-time factor {1 / rate:.4f})" if rate > 0 else "")
+    return f"{rate:.0f} times real time" if unit == "second" else f"{rate:,.0f} {unit}s a second"
 
 
 def clock(seconds: float) -> str:

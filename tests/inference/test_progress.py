@@ -44,7 +44,7 @@ def test_plain_lines_say_how_far_it_is_and_many_failures_of_a_kind_are_cut_short
     assert said[:SHOWN_FAILURES] == [f"failed: {number}.wav: no such file" for number in range(SHOWN_FAILURES)]
     assert said[SHOWN_FAILURES:] == [
         "failed (missing): more of this kind stand in the output alone",
-        "30 of 120 inputs, 1:00 of audio, 6 times real time (real-time factor 0.1667), 30 failed, 0:30 left",
+        "30 of 120 inputs, 1:00 of audio, 6 times real time, 30 failed, 0:30 left",
     ]
 
 
