@@ -91,7 +91,7 @@ class Engine:
         self.budgets: list[Budget] = []
 
     def windows(self, reader: Reader, inputs: Iterable[Any], *, first: int = 0) -> Iterator[Window | Pause]:
-        """Windows in order; a `Pause` in the stream closes the window before it, and comes through.
+        """Windows in order; a `Pause` in the stream comes through behind all that can be answered before it.
 
         Args:
             reader: prepares the inputs.
@@ -125,7 +125,7 @@ class Engine:
         elements, chunk, seconds = 0, 0, 0.0
         for item in prepared:
             if isinstance(item, Pause):
-                if slots:
+                if slots and item.closes:
                     yield _Chunk(number, chunk, units, slots)
                     number, chunk, slots, units, elements, seconds = number + 1, 0, [], [], 0, 0.0
                 yield item

@@ -21,7 +21,7 @@ from seqpipe.inference.job import Job, Summary
 from seqpipe.inference.pausing import with_pauses
 from seqpipe.inference.predictor import Predictor, load
 from seqpipe.inference.progress import Progress, describe
-from seqpipe.inference.reading import Pause, Reader
+from seqpipe.inference.reading import IDLE, Pause, Reader
 from seqpipe.inference.same_inputs import fingerprint_inputs
 from seqpipe.inference.shard import parse_shard, shard
 from seqpipe.inference.workers import Workers
@@ -119,8 +119,10 @@ def infer(
         rows: Iterable[Any] = expand_inputs(inputs, config, reads_files=reads_files, notice=progress.say)
         if place is not None:
             rows = shard(rows, *place, lambda row: measure(pipeline.features, row))
-        if output == "-" and "-" in inputs:
+        if "-" in inputs:
             rows = with_pauses(rows, lambda: interruption.received)
+            if output != "-":
+                rows = _whole_windows(rows, interruption)
         if engine == "ray":
             from seqpipe.inference.on_ray import RayEngine
 
@@ -178,6 +180,13 @@ class LocalEngine:
         if self.job.journal is not None:
             self.job.journal.lower_budget(budget)
         self.progress.say(f"out of memory: batches have at most {budget.steps} padded steps from here on")
+
+
+def _whole_windows(rows: Iterable[Any], interruption: Interruption) -> Iterator[Any]:
+    """Rows whose pauses close no window, since windows are to depend on rows alone."""
+    yield from (IDLE if isinstance(row, Pause) else row for row in rows)
+    if interruption.received:
+        raise KeyboardInterrupt
 
 
 def _is_relative(argument: str) -> bool:

@@ -149,8 +149,9 @@ class Job:
                     break
             else:
                 interruption.stepping = False
+                # A stream into a pipe ends where its input pauses, when told to; nothing says that it was all.
+                self.summary.finished = not (self.journal is None and interruption.received)
                 self._finish()
-                self.summary.finished = True
         finally:
             interruption.stepping = False
             close = getattr(stream, "close", None)

@@ -62,12 +62,13 @@ class Journal:
         """Begin a new one; what stood there is gone.
 
         Raises:
+            ConfigError: somebody else writes it now.
             OSError: the folder can't be written to.
         """
         self.store.parent.mkdir(parents=True, exist_ok=True)
-        self.path.unlink(missing_ok=True)
+        self._lines = self._locked("ab")
+        self._lines.truncate(0)
         self._answers = self.store.open("wb")
-        self._lines = self.path.open("wb")
         self._write("settings", {"format": FORMAT, **settings})
         _sync_folder(self.path.parent)
 
@@ -75,7 +76,8 @@ class Journal:
         """Go on behind the last finished window.
 
         Raises:
-            ConfigError: the run was begun with other settings: each is named with both values.
+            ConfigError: the run was begun with other settings: each is named with both values; or somebody else goes on
+            with it now.
             DataError: the files are damaged, or of another version.
         """
         records = list(self._read())
@@ -91,6 +93,7 @@ class Journal:
             return
         if not self.store.exists():
             raise DataError(f"{self.store}: is gone, with the answers so far; start again with --overwrite")
+        self._lines = self._locked("r+b")
         good = 0
         with self.store.open("rb") as answers:
             for kind, record, line in records:
@@ -107,7 +110,6 @@ class Journal:
         self._answers = self.store.open("r+b")
         self._answers.truncate(self.size)
         self._answers.seek(self.size)
-        self._lines = self.path.open("r+b")
         self._lines.truncate(good)
         self._lines.seek(good)
 
@@ -159,6 +161,20 @@ class Journal:
         self.close()
         self.store.unlink(missing_ok=True)
         self.path.unlink(missing_ok=True)
+
+    def _locked(self, mode: str) -> IO[bytes]:
+        """The list of windows, open, and nobody else's while it is; a process that was killed holds it no more."""
+        import fcntl
+
+        file: IO[bytes] = self.path.open(mode)
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            raise ConfigError(
+                f"--output {self.output}: another process is writing it; wait for its end, or give another name"
+            ) from None
+        return file
 
     def _count(self, record: Mapping[str, Any]) -> None:
         self.inputs += record["inputs"]

@@ -108,11 +108,10 @@ class Progress:
 def describe(summary: Summary, unit: str, spent: dict[str, float]) -> str:
     """The closing summary, some lines: inputs, failures by kind, speed, where the time went."""
     new = summary.inputs - summary.kept
-    factor = (
-        f" (real-time factor {summary.elapsed / summary.seconds:.4f})" if unit == "second" and summary.seconds else ""
-    )
-    done = f"{new:,} inputs, {amount(summary.seconds, unit)}, in {summary.elapsed:.1f} s"
-    lines = [f"{done}: {speed(summary, unit)}{factor}"]
+    done = f"{new:,} inputs, {amount(summary.seconds, unit)}, in {summary.elapsed:.1f} s: {speed(summary, unit)}"
+    if unit == "second" and summary.seconds:
+        done += f" (real-time factor {summary.elapsed / summary.seconds:.4f})"
+    lines = [done]
     if summary.kept:
         lines.append(f"{summary.kept:,} more were kept from before: {summary.inputs:,} in all")
     if summary.failed:

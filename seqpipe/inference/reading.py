@@ -28,11 +28,19 @@ WHOLE = 2
 """Pieces' lengths up to which an input stays whole: a seam costs more than what somewhat longer inputs cost a model."""
 
 
+@dataclass(frozen=True, slots=True)
 class Pause:
-    """Stands in a stream where its source has nothing to give for the moment."""
+    """Stands in a stream where its source has nothing to give for the moment.
+
+    Attributes:
+        closes: a window that is not full is closed, for its answers to come now; otherwise only full ones come.
+    """
+
+    closes: bool = True
 
 
 PAUSE = Pause()
+IDLE = Pause(closes=False)
 
 
 @dataclass(slots=True, eq=False)

@@ -31,7 +31,7 @@ def read_standard_input(config: DataConfig, *, reads_files: bool) -> Iterator[Ro
     if sys.stdin is None:  # as under `<&-`
         yield Failure("-", "missing", f"{_WHERE}: is closed")
         return
-    lines = _lines(cast(BufferedReader, sys.stdin.buffer), None if reads_files else b"\n")
+    lines = _lines(_stream(), None if reads_files else b"\n")
     number = 0
     while True:
         number += 1
@@ -46,6 +46,14 @@ def read_standard_input(config: DataConfig, *, reads_files: bool) -> Iterator[Ro
             line = line.removeprefix(BOM_UTF8)
         if line.strip():
             yield _input(number, line, config, reads_files)
+
+
+def _stream() -> BufferedReader:
+    """A reader of its own: Python closes its at the end, and dies if a thread still waits in it for a line."""
+    try:
+        return os.fdopen(os.dup(sys.stdin.fileno()), "rb")
+    except (OSError, ValueError):  # something else stands in its place, or it can't be read: reading says so
+        return cast(BufferedReader, sys.stdin.buffer)
 
 
 def _input(number: int, line: bytes, config: DataConfig, reads_files: bool) -> Row | Failure:

@@ -15,7 +15,7 @@ from seqpipe.inference.compute import Compute
 from seqpipe.inference.engine import Budget, Engine, Window, rounded
 from seqpipe.inference.failure import Failure
 from seqpipe.inference.predictor import Predictor
-from seqpipe.inference.reading import PAUSE, Pause, Reader
+from seqpipe.inference.reading import IDLE, PAUSE, Pause, Reader
 from seqpipe.inference.workers import Workers
 
 
@@ -91,6 +91,12 @@ def test_what_comes_before_a_pause_is_answered_before_more_is_asked_for(predicto
     for number in range(4):
         window = next(item for item in stream if isinstance(item, Window))
         assert [answer.id for answer in window.answers] == [rows[number].id] == asked[-1:]
+
+
+def test_an_idle_source_gets_answers_to_whole_windows_alone(predictor: Predictor, rows: list[Row]) -> None:
+    said = run(predictor, [*rows[:11], IDLE, *rows[11:], IDLE])
+    shape = [len(item.answers) if isinstance(item, Window) else "idle" for item in said]
+    assert shape == [8, "idle", 8, "idle"]
 
 
 # Memory

@@ -314,6 +314,34 @@ def test_answers_come_through_a_pipe_as_soon_as_it_pauses(
     process.stdout.close()
 
 
+@pytest.mark.parametrize("output", ["-", "out.jsonl"])
+def test_a_signal_ends_waiting_for_standard_input(
+    output: str, trained_run: Path, folder: Path, command_environment: dict[str, str]
+) -> None:
+    program = [str(Path(sys.executable).with_name("seqpipe")), "infer", str(trained_run), "-", "--output", output]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = subprocess.Popen(program, text=True, env=command_environment, **pipes)  # type: ignore[call-overload]
+    assert process.stdin is not None
+    process.stdin.write("".join(f"dev/{number % 16:03}.wav\n" for number in range(33)))
+    process.stdin.flush()
+    if output == "-":
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["id"] == "dev/000.wav"
+    else:
+        while process.poll() is None and (
+            not Path("out.jsonl.partial").exists() or len(lines("out.jsonl.partial")) < 32
+        ):
+            time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 1
+    assert process.stderr is not None
+    said = process.stderr.read()
+    assert ("go on with" in said) == (output != "-"), said
+    assert "interrupted" in said
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        pipe.close()
+
+
 def test_standard_output_has_no_journal_and_quiet_says_nothing(
     trained_run: Path, folder: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -131,3 +131,25 @@ def test_a_newer_format_is_refused(output: str) -> None:
     path.write_bytes(b"%08x %s\n" % (zlib.crc32(text), text))
     with pytest.raises(DataError, match="another version"):
         Journal(output).resume(SETTINGS)
+
+
+@pytest.mark.parametrize("call", ["create", "resume"])
+def test_two_processes_do_not_write_the_same_output(output: str, call: str) -> None:
+    import subprocess
+    import sys
+
+    written(output)
+    holder = (
+        "import sys, time\nfrom seqpipe.inference.journal import Journal\njournal = Journal(sys.argv[1])\n"
+        f"journal.resume({SETTINGS})\nprint('held', flush=True)\ntime.sleep(600)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", holder, output], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    before = Path(f"{output}.journal").read_bytes()
+    with pytest.raises(ConfigError, match="another process is writing it"):
+        getattr(Journal(output), call)(SETTINGS)
+    assert Path(f"{output}.journal").read_bytes() == before
+    process.kill()
+    process.wait()
+    Journal(output).resume(SETTINGS)
