@@ -263,3 +263,20 @@ def test_wrong_settings_are_told(trained_run: Path) -> None:
         seqpipe.load(trained_run, precision="fp8")
     with pytest.raises(ConfigError, match=r"decoding\.methd is not known; did you mean method\?"):
         seqpipe.load(trained_run, decoding={"methd": "greedy"})
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_gpu_gives_the_answers_of_the_cpu(
+    precision: str, predictor: Predictor, rows: list[Row], trained_run: Path
+) -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("there is no CUDA device")
+    there = seqpipe.load(trained_run, device="cuda", precision=precision)
+    for one, other in zip(predictor.predict(rows * 5), there.predict(rows * 5), strict=True):
+        assert other.text == one.text
+        assert other.confidence == pytest.approx(one.confidence, abs=1e-4 if precision == "fp32" else 0.05)
+    alone = next(there.predict(rows[:1]))
+    assert alone.confidence == pytest.approx(
+        next(there.predict(rows)).confidence, abs=1e-4 if precision == "fp32" else 0.05
+    )
