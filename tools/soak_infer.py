@@ -133,7 +133,7 @@ def contents(output: Path) -> dict[str, bytes]:
 
 def leftovers(out: Path, kind: str) -> list[Path]:
     """What should be gone when all is done."""
-    return [path for path in out.iterdir() if path.name != FORMATS[kind]]
+    return [path for path in out.iterdir() if path.name not in (FORMATS[kind], f"{FORMATS[kind]}.journal")]
 
 
 if __name__ == "__main__":

@@ -59,10 +59,13 @@ def check_inputs(arguments: Iterable[str], config: DataConfig, *, reads_files: b
     """Look at the header and the first rows of each manifest, before hours are spent on what stands before it.
 
     Raises:
-        DataError: as `expand_inputs` would, when it comes to the manifest.
+        DataError: as `expand_inputs` would, when it comes to the manifest; or it is missing.
     """
     config = config.model_copy(update={"format": "auto"})
     for argument in arguments:
+        path = Path(argument)
+        if path.suffix.lower() in MANIFEST_KINDS and not _mode(argument) and not glob.has_magic(argument):
+            raise DataError(f"{argument}: there is no such file")
         source = _source_at(argument, reads_files)
         if source.kind == "manifest":
             rows = itertools.islice(_rows(source, config, reads_files, None), 100)

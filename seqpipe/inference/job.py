@@ -100,7 +100,10 @@ class Job:
                 check_place(output, self.kind)
             journal.create(self.settings)
             return True
-        if journal.exists:
+        is_there = output.is_file() or (self.kind in FOLDERS and output.is_dir() and any(output.iterdir()))
+        if is_there and not journal.store.exists() and not resume:
+            raise ConfigError(f"--output {self.output}: is there already; choose another name, or --overwrite")
+        if journal.store.exists() or (journal.path.exists() and is_there):
             if not resume:
                 raise ConfigError(
                     f"--output {self.output}: a run was begun here and not finished; --resume goes on with it, "
@@ -109,14 +112,12 @@ class Job:
             journal.resume(self.settings)
             self.summary.inputs = self.summary.kept = journal.inputs
             self.summary.failures = Counter(journal.failures)
-            if journal.done and not journal.store.exists():  # killed after all was written
-                journal.remove()
-                return False
-            return True
-        if output.is_file() or (self.kind in FOLDERS and output.is_dir() and any(output.iterdir())):
-            if resume:
-                return False
-            raise ConfigError(f"--output {self.output}: is there already; choose another name, or --overwrite")
+            return not (journal.done and is_there and not journal.store.exists())
+        if is_there:
+            raise ConfigError(
+                f"--output {self.output}: is there already, and no {journal.path.name} says what it answers; choose "
+                "another name, or --overwrite"
+            )
         check_place(output, self.kind)
         journal.create(self.settings)
         return True
@@ -211,7 +212,7 @@ class Job:
             check_replaceable(output, self.kind)
             shutil.rmtree(output)
         write_output(self.journal.store, self.kind, output, self.prediction)
-        self.journal.remove()
+        self.journal.store.unlink(missing_ok=True)
         self._spend(started)
 
     def _spend(self, started: float) -> None:

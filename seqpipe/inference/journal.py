@@ -23,7 +23,8 @@ class Journal:
     """Finished windows beside an output: ``<output>.partial`` has their answers, ``<output>.journal`` vouches for them.
 
     A window is safe as soon as `add` returns: its answers are on disk before the line that says so. What stands behind
-    the last such line is of a window that was interrupted, and cut off by `resume`.
+    the last such line is of a window that was interrupted, and cut off by `resume`. The list stays when the output is
+    written, to say what it answers.
 
     Attributes:
         store: JSON lines, an answer each.
@@ -53,11 +54,6 @@ class Journal:
         """How many are finished."""
         return len(self.digests)
 
-    @property
-    def exists(self) -> bool:
-        """Whether a run was begun here, and not finished."""
-        return self.path.exists() or self.store.exists()
-
     def create(self, settings: Mapping[str, Any]) -> None:
         """Begin a new one; what stood there is gone.
 
@@ -65,8 +61,11 @@ class Journal:
             ConfigError: somebody else writes it now.
             OSError: the folder can't be written to.
         """
-        self.store.parent.mkdir(parents=True, exist_ok=True)
-        self._lines = self._locked("ab")
+        try:
+            self.store.parent.mkdir(parents=True, exist_ok=True)
+            self._lines = self._locked("ab")
+        except OSError as error:
+            raise OSError(f"--output {self.output}: can't be written there: {error.strerror} ({self.path})") from None
         self._lines.truncate(0)
         self._answers = self.store.open("wb")
         self._write("settings", {"format": FORMAT, **settings})
@@ -155,12 +154,6 @@ class Journal:
             if file is not None:
                 file.close()
         self._answers = self._lines = None
-
-    def remove(self) -> None:
-        """The output is written: nothing is left to vouch for."""
-        self.close()
-        self.store.unlink(missing_ok=True)
-        self.path.unlink(missing_ok=True)
 
     def _locked(self, mode: str) -> IO[bytes]:
         """The list of windows, open, and nobody else's while it is; a process that was killed holds it no more."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import torch
 
+from seqpipe.data.rows import AudioSpan, Row
 from seqpipe.errors import ConfigError
 from seqpipe.inference.compute import Compute
 from seqpipe.inference.engine import Engine, Window
@@ -96,7 +98,17 @@ class Predictor:
         Args:
             inputs: paths, `AudioSpan`, bytes, arrays (mappings with ``array`` and ``sampling_rate``), `Row`, or a
                 `Failure`, which is handed through; any iterable, also one without end.
+
+        Raises:
+            TypeError: one input was given in the place of several.
         """
+        if isinstance(inputs, (str, bytes, Path, AudioSpan, Row, Mapping)) or hasattr(inputs, "__array__"):
+            raise TypeError(
+                f"predict takes a list of inputs, or another iterable; received one: {reprlib.repr(inputs)}"
+            )
+        return self._answers(inputs)
+
+    def _answers(self, inputs: Iterable[Any]) -> Iterator[Any]:
         engine = Engine(self.pipeline, self.settings, self.compute)
         with closing(Workers(self.preparation, count=self.workers)) as workers:
             for window in engine.windows(Reader(self.preparation, workers), inputs):

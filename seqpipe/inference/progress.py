@@ -112,6 +112,8 @@ def describe(summary: Summary, unit: str, spent: dict[str, float]) -> str:
     if unit == "second" and summary.seconds:
         done += f" (real-time factor {summary.elapsed / summary.seconds:.4f})"
     lines = [done]
+    if not summary.inputs:
+        lines = ["there were no inputs"]
     if summary.kept:
         lines.append(f"{summary.kept:,} more were kept from before: {summary.inputs:,} in all")
     if summary.failed:

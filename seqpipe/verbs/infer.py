@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 SUMMARY = "Run a trained model over files, folders, globs, manifests, or - for standard input."
 EXAMPLE = "seqpipe infer runs/an4 recordings/ more/*.flac --output out.jsonl"
@@ -56,6 +57,9 @@ def run(options: argparse.Namespace) -> int:
 
     if options.resume and options.overwrite:
         raise ConfigError("--resume goes on with what is there, and --overwrite begins anew: give one of them")
+    for name in options.inputs:
+        if name.startswith(("data.", "decoding.")) and "=" in name and not Path(name).exists():
+            raise ConfigError(f"{name}: is no input; write --set {name}")
     tree: dict[str, dict[str, object]] = {}
     for override in options.set:
         if override.partition(".")[0] not in ("data", "decoding"):

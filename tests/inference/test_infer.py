@@ -90,7 +90,7 @@ def test_every_format_holds_the_same_answers(answer: Callable[..., Summary], fol
         assert {re.sub(r"[~_-]\d+$", "", found_name.removesuffix(ending)) for found_name in found} >= names
         assert len(lines(f"{name}/failures.jsonl")) == 2
     assert "-->" in Path("subtitles/dev/000.srt").read_text()
-    assert sorted(path.name for path in folder.iterdir() if ".partial" in path.name or ".journal" in path.name) == []
+    assert not list(folder.glob("*.partial"))
 
 
 @pytest.mark.parametrize("output", ["out.jsonl", "out.parquet"])
@@ -110,7 +110,7 @@ def test_a_run_that_broke_off_goes_on_to_the_same_bytes(
     summary = answer(output, resume=True)
     assert (summary.kept, summary.inputs, summary.failed) == (8 * windows, 40, 2)
     assert Path(output).read_bytes() == Path("whole/" + output).read_bytes()
-    assert not Path(f"{output}.journal").exists()
+    assert not Path(f"{output}.partial").exists()
 
 
 def test_an_output_that_is_there_is_safe(answer: Callable[..., Summary]) -> None:
@@ -118,7 +118,16 @@ def test_an_output_that_is_there_is_safe(answer: Callable[..., Summary]) -> None
     before = Path("out.jsonl").read_bytes()
     with pytest.raises(ConfigError, match=r"out\.jsonl: is there already; choose another name, or --overwrite"):
         answer(inputs=["dev"])
-    assert answer(inputs=["dev"], resume=True).finished  # finished already: nothing is done
+    done = answer(resume=True)  # finished already: nothing is done
+    assert (done.finished, done.inputs, done.kept, done.failed) == (True, 40, 40, 2)
+    with pytest.raises(ConfigError, match=r"input 1: was list\.jsonl when the run began, and is dev now"):
+        answer(inputs=["dev"], resume=True)
+    shutil.copy("out.jsonl", "copy.jsonl")
+    with pytest.raises(ConfigError, match=r"copy\.jsonl: is there already, and no copy\.jsonl\.journal says"):
+        answer("copy.jsonl", resume=True)
+    assert Path("out.jsonl").read_bytes() == before
+    Path("out.jsonl").unlink()
+    assert answer(resume=True).kept == 0  # nobody has the answers any more
     assert Path("out.jsonl").read_bytes() == before
     answer(inputs=["dev"], overwrite=True)
     assert len(lines()) == 16
@@ -364,6 +373,12 @@ def test_standard_output_has_no_journal_and_quiet_says_nothing(
         (["--output", "o.jsonl", "--set", "training.epochs=3"], 2, r"--set training\.epochs=3: only data\.\* and dec"),
         (["--output", "o.jsonl", "--set", "decoding.method=beam"], 2, r"decoding\.method .*received 'beam'"),
         (["--output", "o.jsonl", "--set", "data.input=file"], 1, r"list\.jsonl, row 1: has no column file"),
+        (
+            ["--output", "o.jsonl", "data.start=begin"],
+            2,
+            r"is no input; write --set data\.start=begin",
+        ),
+        (["--output", "o.jsonl", "none.tsv"], 1, r"none\.tsv: there is no such file"),
         (["--output", "o.xyz"], 2, r"its ending says no format"),
         (["--output", "o.srt"], 2, r"name a folder"),
     ],

@@ -194,7 +194,9 @@ def check(*arguments: str) -> None:
 
 def test_what_is_whole_or_fails_alone_is_not_checked(folder: Path) -> None:
     (folder / "x.jsonl").write_text('no\n{"path": "a.wav"}\n{"pth": "a.wav"}\n')
-    check("x.jsonl", "deep/list.tsv", "gone.tsv", "*.wav", "none", "hub:nobody/nothing", "-", "notes.txt")
+    check("x.jsonl", "deep/list.tsv", "gone.wav", "*.wav", "*.tsv", "none", "hub:nobody/nothing", "-", "notes.txt")
+    with pytest.raises(DataError, match=r"gone\.tsv: there is no such file"):
+        check("a.wav", "gone.tsv")
 
 
 def test_files_that_are_not_there_fail_alone_where_inputs_are_text(folder: Path) -> None:

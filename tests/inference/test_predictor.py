@@ -258,6 +258,14 @@ def test_bf16_says_the_same_of_what_is_easy(predictor: Predictor, rows: list[Row
         assert other.confidence == pytest.approx(one.confidence, abs=0.05)
 
 
+@pytest.mark.parametrize(
+    "given", ["a.wav", b"RIFF", Path("a.wav"), {"array": [0.0]}, np.zeros(3), AudioSpan(Path("a"))]
+)
+def test_one_input_in_the_place_of_several_is_told(given: Any, predictor: Predictor) -> None:
+    with pytest.raises(TypeError, match="predict takes a list of inputs"):
+        predictor.predict(given)
+
+
 def test_wrong_settings_are_told(trained_run: Path) -> None:
     with pytest.raises(ConfigError, match=r"precision should be fp32 or bf16; received 'fp8'"):
         seqpipe.load(trained_run, precision="fp8")

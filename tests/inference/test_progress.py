@@ -25,7 +25,9 @@ def test_the_summary_says_what_was_done_kept_and_failed_and_where_time_went() ->
 
 
 def test_nothing_answered_is_no_division_by_zero() -> None:
-    assert describe(Summary(), "second", {}) == "0 inputs, 0:00 of audio, in 0.0 s: 0 times real time"
+    summary = Summary(inputs=1, failures=Counter(missing=1))
+    assert describe(summary, "second", {}).splitlines()[0] == "1 inputs, 0:00 of audio, in 0.0 s: 0 times real time"
+    assert describe(Summary(), "second", {}) == "there were no inputs"
 
 
 def test_plain_lines_say_how_far_it_is_and_many_failures_of_a_kind_are_cut_short(
