@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
@@ -23,6 +24,7 @@ from seqpipe.inference.predictor import Predictor, load
 from seqpipe.inference.progress import Progress, describe
 from seqpipe.inference.reading import IDLE, Pause, Reader
 from seqpipe.inference.same_inputs import fingerprint_inputs
+from seqpipe.inference.settings import Settings
 from seqpipe.inference.shard import parse_shard, shard
 from seqpipe.inference.workers import Workers
 from seqpipe.interruption import Interruption
@@ -79,8 +81,10 @@ def infer(
     place = parse_shard(part) if part else None
     if data and (unknown := sorted(data.keys() - {"input", "id", "start", "end", "format"})):
         raise ConfigError(f"data.{unknown[0]}: only input, id, start, end and format of data can be set here")
-    predictor = load(run, **settings)
+    # Of a cluster, the machine that starts it only measures and names.
+    predictor = load(run, **(settings if engine == "local" else {**settings, "device": "cpu"}))
     pipeline = predictor.pipeline
+    chosen = predictor.settings if engine == "local" else of_cluster(predictor.settings, settings)
     prediction = get_type_hints(pipeline.head.predict)["return"]
     check_format(kind, prediction)
     config = DataConfig.model_validate({**pipeline.recipe.data.model_dump(), **(data or {})})
@@ -97,7 +101,7 @@ def infer(
         prediction,
         {
             "model": hashlib.sha256((Path(run) / MODEL).read_bytes()).hexdigest(),
-            **predictor.settings.as_json(),
+            **chosen.as_json(),
             "engine": engine,
             "shard": part,
             "columns": config.model_dump(include={"input", "id", "start", "end", "format"}),
@@ -111,7 +115,14 @@ def infer(
         on_window=progress.update,
     )
     interruption = Interruption()
-    with interruption.listening(), progress:
+    with interruption.listening(), progress, ExitStack() as stack:
+        source: Any
+        if engine == "ray":  # first of all: a cluster that can't be reached leaves no trace
+            from seqpipe.inference.on_ray import RayEngine
+
+            decoding = settings.get("decoding")
+            cluster = RayEngine(run, chosen, decoding=decoding, actors=workers, modules=modules, notice=progress.say)
+            source = stack.enter_context(closing(cluster))
         if not job.begin(resume=resume, overwrite=overwrite):
             progress.say(f"{output} is finished already")
             job.summary.finished = True
@@ -123,15 +134,10 @@ def infer(
             rows = with_pauses(rows, lambda: interruption.received)
             if output != "-":
                 rows = _whole_windows(rows, interruption)
-        if engine == "ray":
-            from seqpipe.inference.on_ray import RayEngine
-
-            source: Any = RayEngine(run, predictor.settings, settings, actors=workers, modules=modules)
-        else:
-            source = LocalEngine(predictor, job, progress, workers, modules)
-        with closing(source):
-            summary = job.run(rows, source.windows, interruption)
-            spent = {**source.spent(), **{"writing": summary.spent.get("writing", 0.0)}}
+        if engine == "local":
+            source = stack.enter_context(closing(LocalEngine(predictor, job, progress, workers, modules)))
+        summary = job.run(rows, source.windows, interruption)
+        spent = {**source.spent(), **{"writing": summary.spent.get("writing", 0.0)}}
     summary.spent = {name: spent[name] for name in SPENT if name in spent}
     if not quiet:
         progress.say(describe(summary, pipeline.features.unit, summary.spent))
@@ -182,11 +188,20 @@ class LocalEngine:
         self.progress.say(f"out of memory: batches have at most {budget.steps} padded steps from here on")
 
 
+<<<<<<< HEAD
 def _whole_windows(rows: Iterable[Any], interruption: Interruption) -> Iterator[Any]:
     """Rows whose pauses close no window, since windows are to depend on rows alone."""
     yield from (IDLE if isinstance(row, Pause) else row for row in rows)
     if interruption.received:
         raise KeyboardInterrupt
+=======
+def of_cluster(settings: Settings, given: Mapping[str, Any]) -> Settings:
+    """Settings of a cluster's actors: ``cuda`` may be asked for where the command starts without a GPU."""
+    device = given.get("device", "auto")
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    return replace(settings, device=device)
+>>>>>>> 5d630cf (seqpipe infer --engine ray: batch inference on a cluster)
 
 
 def _is_relative(argument: str) -> bool:

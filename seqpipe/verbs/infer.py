@@ -28,7 +28,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     machine.add_argument("--precision", default="fp32", choices=["fp32", "bf16"])
     machine.add_argument("--threads", type=int, metavar="N", help="of the CPU (default: all cores)")
     machine.add_argument(
-        "--workers", type=int, metavar="N", help="processes that read (default: a quarter of the cores; 0: a thread)"
+        "--workers",
+        type=int,
+        metavar="N",
+        help="processes that read (default: a quarter of the cores; 0: a thread); with ray actors (default: what fits)",
     )
     machine.add_argument("--batch-steps", type=int, metavar="N", help="budget of a batch: rows times longest")
     machine.add_argument("--window", type=int, metavar="N", help="inputs that are batched together and safe together")
