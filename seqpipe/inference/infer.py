@@ -188,20 +188,19 @@ class LocalEngine:
         self.progress.say(f"out of memory: batches have at most {budget.steps} padded steps from here on")
 
 
-<<<<<<< HEAD
 def _whole_windows(rows: Iterable[Any], interruption: Interruption) -> Iterator[Any]:
     """Rows whose pauses close no window, since windows are to depend on rows alone."""
     yield from (IDLE if isinstance(row, Pause) else row for row in rows)
     if interruption.received:
         raise KeyboardInterrupt
-=======
+
+
 def of_cluster(settings: Settings, given: Mapping[str, Any]) -> Settings:
     """Settings of a cluster's actors: ``cuda`` may be asked for where the command starts without a GPU."""
     device = given.get("device", "auto")
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     return replace(settings, device=device)
->>>>>>> 5d630cf (seqpipe infer --engine ray: batch inference on a cluster)
 
 
 def _is_relative(argument: str) -> bool:
