@@ -97,8 +97,8 @@ class RayEngine:
     def windows(self, rows: Iterable[Any], first: int) -> Iterator[Window | Pause]:
         """Answers to inputs, in their order; ``first`` is the number of the first window.
 
-        No more than `AHEAD` windows for each actor are held, however many inputs there are. A `Pause` closes the window
-        before it, and comes through when that is answered.
+        No more than `AHEAD` windows for each actor are held, however many inputs there are. A `Pause` comes through
+        behind all that can be answered before it.
 
         Raises:
             ConfigError: a node can't load the model, or none is left.
@@ -145,7 +145,8 @@ class RayEngine:
                 count += 1
                 slots.append(make_slot(given, count))
                 sent.append(_portable(given, slots[-1]))
-            if slots and (isinstance(given, Pause) or len(slots) == self.settings.window_inputs(number)):
+            closes = given.closes if isinstance(given, Pause) else len(slots) == self.settings.window_inputs(number)
+            if slots and closes:
                 yield _close(number, slots, sent)
                 number, slots, sent = number + 1, [], []
             if isinstance(given, Pause):

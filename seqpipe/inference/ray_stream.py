@@ -79,6 +79,7 @@ class Answerer:
         self.node = ray.util.get_node_ip_address()
         self.lock = threading.Lock()
         self.told: dict[str, float] = {}
+        self.is_there = True
         self.problem: str | None = None
         try:
             self._begin()
@@ -93,8 +94,10 @@ class Answerer:
 
     def _begin(self) -> None:
         order = self.order
-        with contextlib.suppress(OSError):  # a node that hasn't this folder can answer what has absolute paths
+        try:
             os.chdir(order.folder)
+        except OSError:  # such a node can answer what has absolute paths
+            self.is_there = False
         sys.path += [place for place in order.path if place not in sys.path]
         for name in order.modules:
             importlib.import_module(name)
@@ -107,8 +110,10 @@ class Answerer:
                 "storage that all nodes see"
             )
         self.predictor = seqpipe.load(order.run, **order.settings)
-        preparation = self.predictor.preparation
-        self.workers = Workers(preparation, count=order.readers, processes=True, modules=order.modules)
+        self.workers: queue.SimpleQueue[Workers] = queue.SimpleQueue()
+        for _ in range(AT_ONCE):  # of each window alone: who reads an input that kills takes others along
+            count = max(1, order.readers // AT_ONCE)
+            self.workers.put(Workers(self.predictor.preparation, count=count, processes=True, modules=order.modules))
         # One for all windows: what it learns about memory holds for later ones.
         self.engine = Engine(self.predictor.pipeline, self.predictor.settings, self.predictor.compute)
 
@@ -118,11 +123,15 @@ class Answerer:
         if not content:
             return Answer(number)
         rows = pickle.loads(content)
-        if Path.cwd() != Path(self.order.folder) and any(_is_relative(row) for row in rows):
+        if not self.is_there and any(_is_relative(row) for row in rows):
             folder = self.order.folder
             return Answer(number, problem=f"node {self.node}: has no folder {folder}, where relative paths start")
-        reader = Reader(self.predictor.preparation, self.workers)
-        windows = [item for item in self.engine.windows(reader, rows, first=number) if isinstance(item, Window)]
+        workers = self.workers.get()
+        try:
+            reader = Reader(self.predictor.preparation, workers)
+            windows = [item for item in self.engine.windows(reader, rows, first=number) if isinstance(item, Window)]
+        finally:
+            self.workers.put(workers)
         answers = [answer for window in windows for answer in window.answers]
         return Answer(number, answers, sum(window.seconds for window in windows), self._spent(reader.seconds))
 

@@ -23,7 +23,7 @@ from seqpipe.inference.failure import Failure
 from seqpipe.inference.infer import infer
 from seqpipe.inference.on_ray import AHEAD, RayEngine
 from seqpipe.inference.predictor import Predictor
-from seqpipe.inference.reading import PAUSE, Reader
+from seqpipe.inference.reading import IDLE, PAUSE, Reader
 from seqpipe.inference.workers import Workers
 
 
@@ -105,13 +105,17 @@ def test_what_comes_before_a_pause_is_answered_before_more_is_asked_for(
             asked.extend(row.id for row in rows[2 * number : 2 * number + 2])
             yield from rows[2 * number : 2 * number + 2]
             yield PAUSE
+        yield from rows[6:8]
+        yield IDLE  # closes no window
+        yield from rows[8:10]
 
     with closing(RayEngine(trained_run, predictor.settings)) as engine:
         stream = engine.windows(live(), 0)
         for number in (0, 1, 2):
             window = next(item for item in stream if isinstance(item, Window))
             assert [answer.id for answer in window.answers] == asked[2 * number :]
-        assert list(stream) == [PAUSE]
+        shape = [len(item.answers) if isinstance(item, Window) else item for item in stream]
+        assert shape == [PAUSE, IDLE, 4]
 
 
 DEADLY = """
@@ -203,6 +207,7 @@ def test_ray_is_asked_for_where_it_is_missing(
         ("127.0.0.1:1", r"RAY_ADDRESS=127\.0\.0\.1:1: no Ray cluster can be reached there \(.*refused\)"),
         ("ray://127.0.0.1:10001", r"RAY_ADDRESS=ray://.* start the command on a machine of the cluster"),
     ],
+    ids=["nobody there", "client"],
 )
 def test_a_cluster_that_cannot_be_reached_leaves_no_trace(
     address: str, message: str, trained_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
