@@ -29,7 +29,7 @@ class Settings:
     device: str = "cpu"
     precision: str = "fp32"
     threads: int = 1
-    batch_steps: int = 20_000
+    batch_steps: int = 14_000
     window: int = 512
     piece_seconds: float | None = 20.0
     longest_seconds: float = 6 * 3600.0

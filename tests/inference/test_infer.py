@@ -162,7 +162,7 @@ def test_a_folder_is_overwritten_only_if_a_run_wrote_it(answer: Callable[..., Su
     [
         ({"precision": "bf16"}, r'precision: "fp32", now "bf16"'),
         ({"threads": 1}, r"threads: 2, now 1"),
-        ({"batch_steps": 99}, r"batch_steps: 20000, now 99"),
+        ({"batch_steps": 99}, r"batch_steps: 14000, now 99"),
         ({"window": 16}, r"window: 8, now 16"),
         ({"part": "1/2"}, r'shard: null, now "1/2"'),
         ({"data": {"id": "path"}}, r"columns: "),
