@@ -5,13 +5,21 @@ from __future__ import annotations
 import multiprocessing
 from typing import Any
 
+PRELOADED = [
+    "seqpipe.inference.reading",
+    "seqpipe.features.chain",
+    "seqpipe.features.waveform",
+    "seqpipe.features.log_mel",
+]
+"""What a process that reads needs, or most of it: loaded once, before the first is forked off."""
+
 
 def worker_context() -> Any:
     """How processes are started; forked off this one, they could inherit a lock that one of its threads holds."""
     methods = multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
     if context.get_start_method() == "forkserver":
-        context.set_forkserver_preload(["seqpipe.inference.reading"])
+        context.set_forkserver_preload(PRELOADED)
     return context
 
 
