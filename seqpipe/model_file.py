@@ -74,7 +74,7 @@ def _move(draft: Path, folder: Path) -> None:
     hashes = _hashes(draft)
     for name, wanted in hashes.items():
         target = folder / name
-        if not target.exists() or _hash(target) != wanted:
+        if not target.exists() or hash_file(target) != wanted:
             target.parent.mkdir(parents=True, exist_ok=True)
             (draft / name).replace(target)
     for name in _names(folder) - hashes.keys():
@@ -114,7 +114,7 @@ def read(folder: Path) -> tuple[Recipe, dict[str, Tensor]]:
     for name, wanted in files.items():
         if not (folder / name).is_file():
             raise RunError(f"{folder / name}: is missing from the run directory")
-        if _hash(folder / name) != wanted:
+        if hash_file(folder / name) != wanted:
             raise RunError(f"{folder / name}: was altered since the model was saved; put the original back")
     for name in sorted(_names(folder) - files.keys()):
         raise RunError(f"{folder / name}: is not a file of this model; remove it, or put the original back")
@@ -140,7 +140,7 @@ def put_weights(pipeline: Pipeline, weights: dict[str, Tensor], folder: Path) ->
 
 
 def _hashes(folder: Path) -> dict[str, str]:
-    return {name: _hash(folder / name) for name in sorted(_names(folder))}
+    return {name: hash_file(folder / name) for name in sorted(_names(folder))}
 
 
 def _names(folder: Path) -> set[str]:
@@ -149,7 +149,8 @@ def _names(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in found if path.is_file()}
 
 
-def _hash(path: Path) -> str:
+def hash_file(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 

@@ -6,7 +6,6 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import torch
@@ -14,9 +13,10 @@ import torch
 from seqpipe.data.batching import plan_batches
 from seqpipe.inference.compute import Compute
 from seqpipe.inference.failure import Failure
-from seqpipe.inference.reading import Pause, Reader, Slot, Unit
+from seqpipe.inference.reading import Pause, Reader, Slot, Unit, digest_of
 from seqpipe.inference.settings import Settings
 from seqpipe.memory import is_out_of_memory
+from seqpipe.sequence import round_up
 
 CHUNK_ELEMENTS = 30 * 60 * 16_000
 """Prepared elements (audio samples) that are held at once: half an hour at 16 kHz, 115 MB."""
@@ -209,13 +209,10 @@ class Engine:
         self.budgets.append(budget)
 
     def _window(self, number: int, slots: list[Slot]) -> Window:
-        state = blake2b(digest_size=16)
-        for slot in slots:
-            state.update(slot.key)
         started = time.perf_counter()
         answers = [self._answer(slot) for slot in slots]
         self.compute.clock.add("decoding", time.perf_counter() - started)
-        return Window(number, answers, state.hexdigest(), sum(slot.seconds for slot in slots))
+        return Window(number, answers, digest_of(slots), sum(slot.seconds for slot in slots))
 
     def _answer(self, slot: Slot) -> Any:
         if slot.failure is not None:
@@ -235,4 +232,4 @@ def _settle(futures: Sequence[Any]) -> None:
 def rounded(steps: int) -> int:
     """Steps rounded up to one of at most 16 sizes in an octave: each shape that a CPU's kernels meet costs memory."""
     grid = max(8, 1 << max(0, steps.bit_length() - 4))
-    return -(-steps // grid) * grid
+    return round_up(steps, grid)

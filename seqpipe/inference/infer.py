@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
@@ -28,7 +27,7 @@ from seqpipe.inference.settings import Settings
 from seqpipe.inference.shard import parse_shard, shard
 from seqpipe.inference.workers import Workers
 from seqpipe.interruption import Interruption
-from seqpipe.model_file import MODEL
+from seqpipe.model_file import MODEL, hash_file
 from seqpipe.recipe import DataConfig
 
 SPENT = ("reading", "features", "model", "decoding", "writing")
@@ -100,7 +99,7 @@ def infer(
         kind,
         prediction,
         {
-            "model": hashlib.sha256((Path(run) / MODEL).read_bytes()).hexdigest(),
+            "model": hash_file(Path(run) / MODEL),
             **chosen.as_json(),
             "engine": engine,
             "shard": part,

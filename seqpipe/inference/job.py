@@ -9,7 +9,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from seqpipe.inference.failure import Failure
 from seqpipe.inference.formats.choose import FOLDERS, check_place
 from seqpipe.inference.formats.output import write_output
 from seqpipe.inference.journal import Journal
-from seqpipe.inference.reading import Pause, make_slot
+from seqpipe.inference.reading import Pause, Slot, digest_of, make_slot
 from seqpipe.interruption import Interruption
 
 Windows = Callable[[Iterable[Any], int], Iterator[Window | Pause]]
@@ -167,16 +166,13 @@ class Job:
         """Pass over what the journal has, and see that it is the same; the number of the next window."""
         done = 0
         for count, digest in self.journal.digests if self.journal is not None else ():
-            state = blake2b(digest_size=16)
-            names: list[str] = []
+            slots: list[Slot] = []
             for item in islice((item for item in given if not isinstance(item, Pause)), count):
-                slot = make_slot(item, done + len(names) + 1)
-                names.append(slot.id)
-                state.update(slot.key)
-            if state.hexdigest() != digest:
+                slots.append(make_slot(item, done + len(slots) + 1))
+            if digest_of(slots) != digest:
                 raise ConfigError(
                     f"{self.output}: the inputs are not those that the run was begun with: the first difference is "
-                    f"among {done + 1} to {done + count} ({names[0] if names else 'which are missing'} ...); "
+                    f"among {done + 1} to {done + count} ({slots[0].id if slots else 'which are missing'} ...); "
                     "give the same inputs, or start again with --overwrite"
                 )
             done += count

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 import queue
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +16,9 @@ from seqpipe.errors import ConfigError, SeqpipeError
 from seqpipe.inference.engine import Window
 from seqpipe.inference.failure import Failure
 from seqpipe.inference.ray_cluster import Cluster
-from seqpipe.inference.reading import Pause, Slot, make_slot
+from seqpipe.inference.reading import Pause, Slot, digest_of, make_slot
 from seqpipe.inference.settings import Settings
-from seqpipe.model_file import MODEL
+from seqpipe.model_file import MODEL, hash_file
 
 AHEAD = 4
 """Windows for each actor that are under way at most: more than it has in hand, since answers wait for the slowest."""
@@ -79,7 +77,7 @@ class RayEngine:
         self.seconds: dict[str, float] = {}
         self._order: dict[str, Any] = {
             "run": str(Path(run).absolute()),
-            "model": hashlib.sha256((Path(run) / MODEL).read_bytes()).hexdigest(),
+            "model": hash_file(Path(run) / MODEL),
             "settings": {**settings.as_json(), "decoding": dict(decoding or {})},
             "modules": tuple(modules),
             "folder": str(Path.cwd()),
@@ -223,10 +221,7 @@ class RayEngine:
 
 
 def _close(number: int, slots: list[Slot], sent: list[Row | Failure]) -> Asked:
-    state = blake2b(digest_size=16)
-    for slot in slots:
-        state.update(slot.key)
-    return Asked(number, pickle.dumps(sent), len(sent), state.hexdigest())
+    return Asked(number, pickle.dumps(sent), len(sent), digest_of(slots))
 
 
 def _portable(given: Any, slot: Slot) -> Row | Failure:

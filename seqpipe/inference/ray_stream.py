@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import importlib
 import os
 import pickle
@@ -28,7 +27,7 @@ from seqpipe.inference.ray_cluster import Pool
 from seqpipe.inference.ray_feed import Feed, FeedSource, make_block
 from seqpipe.inference.reading import Reader
 from seqpipe.inference.workers import Workers
-from seqpipe.model_file import MODEL
+from seqpipe.model_file import MODEL, hash_file
 
 AT_ONCE = 2
 """Windows that an actor has in hand: it reads one while it computes the other."""
@@ -104,7 +103,7 @@ class Answerer:
         model = Path(order.run) / MODEL
         if not model.is_file():
             raise SeqpipeError(f"there is no {model}; the run directory should be on storage that all nodes see")
-        if hashlib.sha256(model.read_bytes()).hexdigest() != order.model:
+        if hash_file(model) != order.model:
             raise SeqpipeError(
                 f"{model} is another model than where the command was started; the run directory should be on "
                 "storage that all nodes see"
