@@ -20,11 +20,11 @@ from seqpipe.errors import ConfigError, InputError
 from seqpipe.heads.error_rates import align
 from seqpipe.heads.scoring import Mark, Pair, ScoreKind, per_cent
 from seqpipe.heads.stitching import stitch
-from seqpipe.heads.text import TextRule, apply_rules, describe_rules
 from seqpipe.heads.transcript import Token, Transcript, group_words
-from seqpipe.heads.units import Characters, SentencePieceUnits, Units, load_units
 from seqpipe.sequence import PaddedSequence
 from seqpipe.stage import InputSize, Stage
+from seqpipe.text_rules import TextRule, apply_rules, describe_rules
+from seqpipe.units import Characters, SentencePieceUnits, Units, load_units
 
 
 class CTCDecoding(BaseModel):

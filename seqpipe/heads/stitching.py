@@ -10,7 +10,7 @@ from itertools import pairwise
 from seqpipe.data.rows import Piece
 from seqpipe.heads.seam import find_seam
 from seqpipe.heads.transcript import Token, Transcript, group_words
-from seqpipe.heads.units import Units
+from seqpipe.units import Units
 
 
 def stitch(row_id: str, parts: Sequence[tuple[Piece, Transcript]], units: Units) -> Transcript:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from seqpipe import AudioSpan, CTCHead, Piece, Transcript, load
 from seqpipe.heads.transcript import Token, group_words
-from seqpipe.heads.units import Characters, SentencePieceUnits, Units
+from seqpipe.units import Characters, SentencePieceUnits, Units
 
 STEP, OVERLAP = 0.04, 1.0
 LETTERS = Characters([" ", "a", "b", "c"])

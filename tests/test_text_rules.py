@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqpipe.heads.text import TextRule, apply_rules, describe_rules
+from seqpipe.text_rules import TextRule, apply_rules, describe_rules
 
 RULES = get_args(TextRule)
 

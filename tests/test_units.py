@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqpipe.errors import DataError, InputError, RunError
-from seqpipe.heads.units import Characters, SentencePieceUnits, load_units
+from seqpipe.units import Characters, SentencePieceUnits, load_units
 
 TEXTS = ["turn left now", "turn right now", "left or right", "stop turning", "right now"] * 3
 
