@@ -32,12 +32,17 @@ STAGES = {
     "Normalization": "seqpipe.features.normalization",
     "SpecAugment": "seqpipe.features.spec_augment",
     "FeatureDropout": "seqpipe.features.feature_dropout",
+    "Tokens": "seqpipe.features.tokens",
+    "Embedding": "seqpipe.features.embedding",
+    "OneHot": "seqpipe.features.embedding",
+    "CharacterFeatures": "seqpipe.features.character_features",
     "FeatureChain": "seqpipe.features.chain",
     "Conv2dFrontEnd": "seqpipe.frontends.conv2d",
     "Conv1dFrontEnd": "seqpipe.frontends.conv1d",
     "FrontEndChain": "seqpipe.frontends.chain",
     "RecurrentEncoder": "seqpipe.encoders.recurrent",
     "CTCHead": "seqpipe.heads.ctc",
+    "ClassifierHead": "seqpipe.heads.classifier",
 }
 """Built-in stages by class name, and the module that holds each."""
 
@@ -70,6 +75,7 @@ EXPORTS = {
     "load": "seqpipe.inference.predictor",
     "Predictor": "seqpipe.inference.predictor",
     "Transcript": "seqpipe.heads.transcript",
+    "Classification": "seqpipe.heads.classification",
     "Failure": "seqpipe.inference.failure",
     "SeqpipeError": "seqpipe.errors",
     "ConfigError": "seqpipe.errors",

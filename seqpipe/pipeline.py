@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from seqpipe import model_file
 from seqpipe.data.rows import Row
 from seqpipe.errors import ConfigError
+from seqpipe.item import Item
 from seqpipe.recipe import Recipe
 from seqpipe.sequence import PaddedSequence
 from seqpipe.stage import Stage, StageConfig
@@ -73,7 +75,7 @@ class Pipeline(nn.Module):
 
     def forward(self, batch: PaddedSequence) -> PaddedSequence:
         """Prepared inputs ``[B, S]`` to encoded steps ``[B, T, D]``."""
-        return self.encode(self.features(batch))
+        return self.encode(self.features(batch), batch)
 
     def loss(self, batch: PaddedSequence, targets: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Sum of the losses, and what it is to be divided by over all devices and accumulated batches."""
@@ -89,11 +91,13 @@ class Pipeline(nn.Module):
         """The least number of steps that reach the head, over all augmentation, for an input of this length."""
         return int(self.encoded_lengths(torch.tensor([self.features.shortest_length(measured)])))
 
-    def encode(self, features: PaddedSequence) -> PaddedSequence:
-        """What the features' forward gave, ``[B, T, D]``, to encoded steps ``[B, T', D']``."""
+    def encode(self, features: PaddedSequence, prepared: PaddedSequence) -> PaddedSequence:
+        """What the features made of ``prepared``, ``[B, T, D]``, to encoded steps ``[B, T', D']``."""
         if self.frontend is not None:
             features = self.frontend(features)
-        return self.encoder(features) if self.encoder is not None else features
+        encoded = self.encoder(features) if self.encoder is not None else features
+        pooled: PaddedSequence = self.features.pool(prepared, encoded)
+        return pooled
 
     def predict_batch(
         self, ids: Sequence[str], raws: Sequence[Any], prepared: Sequence[Tensor], options: Any = None
@@ -118,7 +122,7 @@ class Pipeline(nn.Module):
         """Predictions out of encoded steps ``[B, T, D]``; see `predict_batch`."""
         hypotheses = self.head.decode(encoded, options)
         return [
-            self.head.predict(row_id, hypothesis, lambda steps, raw=raw, item=item: self._locate(raw, item, steps))
+            self.head.predict(row_id, hypothesis, Location(self, raw, item))
             for row_id, hypothesis, raw, item in zip(ids, hypotheses, raws, prepared, strict=True)
         ]
 
@@ -127,7 +131,7 @@ class Pipeline(nn.Module):
         """Where the parameters are."""
         return next(self.parameters()).device
 
-    def _locate(self, raw: Any, prepared: Tensor, steps: Tensor) -> Tensor:
+    def locate(self, raw: Any, prepared: Tensor, steps: Tensor) -> Tensor:
         """Encoded steps of one example as places in its input, never outside it."""
         if self.frontend is not None:
             steps = self.frontend.locate(prepared, steps)
@@ -168,6 +172,36 @@ class Pipeline(nn.Module):
         pipeline.head.load_assets(assets / "head")
         model_file.put_weights(pipeline, weights, folder)
         return pipeline.eval()
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where the parts of an answer lie in its input, for heads.
+
+    Attributes:
+        pipeline: that answers.
+        raw: the input.
+        prepared: what the features made of it; None leaves encoded steps as they are.
+    """
+
+    pipeline: Pipeline
+    raw: Any
+    prepared: Tensor | None
+
+    def __call__(self, steps: Tensor) -> Tensor:
+        """Encoded steps (fractions too) as places in the input."""
+        return steps if self.prepared is None else self.pipeline.locate(self.raw, self.prepared, steps)
+
+    @property
+    def items(self) -> Sequence[Item]:
+        """The words of a text."""
+        found: Sequence[Item] = self.pipeline.features.items(self.raw)
+        return found
+
+    @property
+    def cut(self) -> int:
+        """Tokens at the end of the input that the features have left out."""
+        return int(self.pipeline.features.cut_off(self.raw))
 
 
 def _built(config: StageConfig, previous: Stage | None, slot: str) -> Stage:

@@ -17,8 +17,10 @@ from pydantic_core import CoreSchema, core_schema
 from torch import Tensor, nn
 
 from seqpipe.errors import ConfigError, did_you_mean
+from seqpipe.item import Item
 from seqpipe.picture import Picture, Sound
 from seqpipe.randomness import Draw
+from seqpipe.sequence import PaddedSequence
 
 _PYDANTIC = ConfigDict(arbitrary_types_allowed=True, extra="forbid", allow_inf_nan=False)
 _registry: dict[str, type[Stage]] = {}
@@ -83,6 +85,13 @@ class Stage(nn.Module):
     def fit(self, rows: Iterable[Any]) -> None:
         """Learn what must be known before training from one streaming pass over the training rows."""
 
+    def grow(self) -> None:
+        """Make the parameters whose sizes the stage before has learnt; called once it has, and before `fit`."""
+
+    def notices(self) -> list[str]:
+        """What the user should know of what was learnt, a line each."""
+        return []
+
     def save_assets(self, folder: Path) -> None:
         """Write what `fit` learnt as files of an existing folder."""
 
@@ -137,6 +146,10 @@ class Stage(nn.Module):
         """What an input sounds like, if it does."""
         return None
 
+    def items(self, raw: Any) -> Sequence[Item]:
+        """What an input is a sequence of, if it has parts that a person would name: the words of a text."""
+        return []
+
     # Where things are
 
     def output_lengths(self, lengths: Tensor) -> Tensor:
@@ -146,6 +159,10 @@ class Stage(nn.Module):
     def locate(self, prepared: Tensor, steps: Tensor) -> Tensor:
         """Positions in steps of the output, as positions in the input (float64); ``prepared`` as `prepare` made it."""
         return steps
+
+    def pool(self, prepared: PaddedSequence, encoded: PaddedSequence) -> PaddedSequence:
+        """Encoded steps as the head sees them; asked of the first stage, which may have parted its input further."""
+        return encoded
 
 
 @dataclass(frozen=True)

@@ -116,8 +116,16 @@ class SentencePieceUnits:
         self._unknown = self._processor.unk_id()
 
     @classmethod
-    def learn(cls, texts: Iterable[str], size: int, kind: Literal["unigram", "bpe"]) -> SentencePieceUnits:
+    def learn(
+        cls, texts: Iterable[str], size: int, kind: Literal["unigram", "bpe"], *, byte_fallback: bool = False
+    ) -> SentencePieceUnits:
         """Train a model of ``size`` units.
+
+        Args:
+            texts: to learn from.
+            size: how many units.
+            kind: ``unigram`` (Kudo 2018) or ``bpe`` (Sennrich et al. 2016).
+            byte_fallback: spell characters that no training text has in their UTF-8 bytes, 256 further units.
 
         Raises:
             DataError: SentencePiece can't make that many units out of the texts; its reason is given.
@@ -132,6 +140,8 @@ class SentencePieceUnits:
                 vocab_size=size,
                 model_type=kind,
                 character_coverage=1.0,
+                byte_fallback=byte_fallback,
+                max_sentence_length=2**30,  # bytes; by default longer texts are left out
                 normalization_rule_name="identity",  # the recipe's own rules have been applied
                 bos_id=-1,
                 eos_id=-1,
@@ -151,6 +161,14 @@ class SentencePieceUnits:
         if self._unknown in numbers:
             raise InputError("unknown character", f"{text!r} holds characters that the SentencePiece units lack")
         return numbers
+
+    def encode_with_unknown(self, text: str) -> list[int]:
+        """Numbers of a text, with that of the unknown unit for what the units lack."""
+        return list(self._processor.encode(text))
+
+    def offsets(self, text: str) -> list[tuple[int, int]]:
+        """Where in the text each unit stands, in characters; of a character in bytes, the first ones are empty."""
+        return [tuple(pair) for pair in self._processor.encode(text, return_type="offset_mapping")["offsets"]]
 
     def decode(self, numbers: Sequence[int]) -> str:
         """The text of numbers."""

@@ -196,7 +196,7 @@ def model_side(options: argparse.Namespace, precision: str, out: Path) -> Side:
 
     def answer(batch: PaddedSequence) -> None:
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
-            pipeline.head(pipeline.encode(batch))
+            pipeline.head(pipeline.encode(batch, batch))
 
     def one_thread() -> None:
         torch.get_num_threads()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from seqpipe.errors import ConfigError
+from seqpipe.item import Item
 from seqpipe.randomness import Draw
 from seqpipe.sequence import PaddedSequence
 from seqpipe.stage import Stage, StageConfig
@@ -46,7 +47,12 @@ class FeatureChain(Stage):
             built.append(stage)
         self.stages: Any = nn.ModuleList(built)
         self.names = [f"{index}.{config.name}" for index, config in enumerate(stages)]
-        self.output_size = built[-1].output_size
+
+    @property
+    def output_size(self) -> int:  # type: ignore[override]
+        """D of the last stage, which may have to learn it."""
+        size: int = self.stages[-1].output_size
+        return size
 
     @property
     def first(self) -> Any:
@@ -57,11 +63,17 @@ class FeatureChain(Stage):
         """Let each stage that learns from data see what the stages before it make of the inputs.
 
         Args:
-            rows: raw inputs; must be a collection that can be gone through once per learning stage.
+            rows: raw inputs, which the first stage sees as they are; must be a collection that can be gone through once
+                per learning stage.
         """
         for index, stage in enumerate(self.stages):
+            stage.grow()
             if getattr(stage, "learns", False):
-                stage.fit(self._until(index, rows))
+                stage.fit(self._until(index, rows) if index else rows)
+
+    def notices(self) -> list[str]:
+        """Of all stages."""
+        return [line for stage in self.stages for line in stage.notices()]
 
     def _until(self, index: int, rows: Iterable[Any]) -> Iterator[PaddedSequence]:
         training = self.training
@@ -85,6 +97,7 @@ class FeatureChain(Stage):
     def load_assets(self, folder: Path) -> None:
         """What `save_assets` wrote."""
         for name, stage in zip(self.names, self.stages, strict=True):
+            stage.grow()
             stage.load_assets(folder / name)
 
     def prepare(self, raw: Any, draw: Draw | None) -> Any:
@@ -111,6 +124,20 @@ class FeatureChain(Stage):
     def origin(self, raw: Any) -> float:
         """Where the input begins in what it was cut from."""
         return float(self.first.origin(raw)) if hasattr(self.first, "origin") else 0.0
+
+    def items(self, raw: Any) -> Sequence[Item]:
+        """The words of a text, if the input is one."""
+        found: Sequence[Item] = self.first.items(raw)
+        return found
+
+    def cut_off(self, raw: Any) -> int:
+        """Tokens at the end of an input that the first stage leaves out."""
+        return int(self.first.cut_off(raw)) if hasattr(self.first, "cut_off") else 0
+
+    def pool(self, prepared: PaddedSequence, encoded: PaddedSequence) -> PaddedSequence:
+        """As the first stage does."""
+        pooled: PaddedSequence = self.first.pool(prepared, encoded)
+        return pooled
 
     def drawn_length(self, length: int, draw: Draw) -> int:
         """The length that `prepare` gives with this draw."""

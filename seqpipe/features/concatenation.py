@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -35,13 +38,45 @@ class Concatenation(Stage):
         for part in parts:
             if type(part).prepare is not Stage.prepare:
                 raise ConfigError(f"Concatenation: {type(part).__name__} works on single examples; put it in front")
-            if part.learns:
-                raise ConfigError(f"Concatenation: {type(part).__name__} learns from data; put it behind")
         self.parts: Any = nn.ModuleList(parts)
-        self.output_size = sum(part.output_size for part in parts)
+        self.learns = any(part.learns for part in parts)
         rates = {getattr(part, "frame_rate", 0.0) for part in parts}
         if len(rates) > 1:
             raise ConfigError(f"Concatenation: stages must have the same hop; frames a second are {sorted(rates)}")
+
+    @property
+    def output_size(self) -> int:  # type: ignore[override]
+        """D of all parts together."""
+        return sum(part.output_size for part in self.parts)
+
+    def grow(self) -> None:
+        """Each part."""
+        for part in self.parts:
+            part.grow()
+
+    def fit(self, rows: Iterable[Any]) -> None:
+        """Each part that learns."""
+        learning = [part for part in self.parts if part.learns]
+        for part, own in zip(learning, itertools.tee(rows, len(learning)), strict=True):
+            part.fit(own)
+
+    def notices(self) -> list[str]:
+        """Of all parts."""
+        return [line for part in self.parts for line in part.notices()]
+
+    def save_assets(self, folder: Path) -> None:
+        """Each part's, in a folder of its own."""
+        for number, part in enumerate(self.parts):
+            own = folder / f"{number}.{type(part).__name__}"
+            own.mkdir()
+            part.save_assets(own)
+            if not any(own.iterdir()):
+                own.rmdir()
+
+    def load_assets(self, folder: Path) -> None:
+        """What `save_assets` wrote."""
+        for number, part in enumerate(self.parts):
+            part.load_assets(folder / f"{number}.{type(part).__name__}")
 
     def output_lengths(self, lengths: Tensor) -> Tensor:
         """Those of the first part."""

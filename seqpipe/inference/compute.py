@@ -75,9 +75,10 @@ class Compute:
         bf16 = self.settings.precision == "bf16"
         times = [time.perf_counter()]
         with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=bf16):
-            features = pipeline.features(PaddedSequence.pad(prepared).to(self.device))
+            batch = PaddedSequence.pad(prepared).to(self.device)
+            features = pipeline.features(batch)
             times.append(self._now())
-            encoded = pipeline.encode(features)
+            encoded = pipeline.encode(features, batch)
             times.append(self._now())
             answers: list[Any] = pipeline.decode_batch(
                 [unit.slot.id for unit in units], [unit.raw for unit in units], prepared, encoded, self.options

@@ -14,7 +14,7 @@ from seqpipe.data.check import fits
 from seqpipe.data.loader import Batch
 from seqpipe.data.rows import Row
 from seqpipe.errors import DataError, InputError
-from seqpipe.pipeline import Pipeline
+from seqpipe.pipeline import Location, Pipeline
 from seqpipe.sequence import PaddedSequence
 
 
@@ -57,7 +57,8 @@ class ScoredModule(lightning.LightningModule):
         options = pipeline.head.decoding.model_validate(pipeline.recipe.decoding)
         for position, hypothesis in zip(batch.rows, pipeline.head.decode(encoded, options), strict=True):
             row = self.dev_rows[position]
-            self._predictions.append((position, pipeline.head.predict(row.id, hypothesis, lambda steps: steps)))
+            found = pipeline.head.predict(row.id, hypothesis, Location(pipeline, row.input, None))
+            self._predictions.append((position, found))
 
     def on_validation_epoch_end(self) -> None:
         """Scores of dev."""

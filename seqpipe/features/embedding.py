@@ -1,0 +1,125 @@
+"""Numbers of words (or characters, or units) as vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+from pydantic import Field
+from torch import nn
+from torch.nn import functional as F
+
+from seqpipe.dropout import DropoutKind, dropout
+from seqpipe.errors import ConfigError
+from seqpipe.features.vectors import Coverage, read_vectors
+from seqpipe.sequence import PaddedSequence
+from seqpipe.stage import Stage, Upstream
+
+
+class Embedding(Stage):
+    """A trainable vector for each token; or one that comes from a file of word vectors.
+
+    Args:
+        previous: the stage before, which knows the vocabulary; passed by the pipeline.
+        size: D, features of a token; that of the vectors where a file is given.
+        vectors: file of pre-trained word vectors (GloVe ``.txt``, fastText ``.vec``, word2vec text or ``.bin``). It is
+            read while the vocabulary is learnt, the rows of known words alone, and not needed afterwards.
+        tuned: train the vectors further; otherwise those from the file stay as they are, and so do those of words that
+            it lacks.
+        deviation: of the normally distributed vectors that training starts with.
+        dropout: probability, on the vectors while training.
+        dropout_kind: ``elements``, ``variational`` or ``steps`` (whole tokens); see `DropoutKind`.
+
+    Shape: ``[B, T]`` or ``[B, T, 1 + W]`` numbers -> ``[B, T, size]``; characters beside the number are not looked at.
+    """
+
+    role = "features"
+    COVERAGE = "coverage.json"
+
+    def __init__(
+        self,
+        *,
+        previous: Annotated[Any, Upstream("")],
+        size: Annotated[int, Field(gt=0)] = 100,
+        vectors: Path | None = None,
+        tuned: bool = True,
+        deviation: Annotated[float, Field(gt=0)] = 0.1,
+        dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0,
+        dropout_kind: DropoutKind = "elements",
+    ) -> None:
+        super().__init__()
+        if not hasattr(type(previous), "vocabulary"):
+            raise ConfigError(f"Embedding needs Tokens before it; there stands {type(previous).__name__}")
+        self._previous = (previous,)  # in a tuple: it is a stage of the chain, not a part of this one
+        self.output_size = size
+        self.vectors, self.tuned, self.deviation = vectors, tuned, deviation
+        self.dropout, self.dropout_kind = dropout, dropout_kind
+        self.learns = vectors is not None
+        self.weight: nn.Parameter | None = None
+        self.coverage: Coverage | None = None
+
+    def grow(self) -> None:
+        """Make the table, a row for each token."""
+        rows = len(self._previous[0].vocabulary)
+        weight = torch.randn(rows, self.output_size) * self.deviation
+        self.weight = nn.Parameter(weight, requires_grad=self.tuned or self.vectors is None)
+
+    def fit(self, rows: Iterable[Any]) -> None:
+        """Take the vectors of the known words from the file; the training rows themselves aren't looked at.
+
+        Raises:
+            DataError: the file is no file of vectors, or a line of it has another dimension; file and line are named.
+        """
+        if self.vectors is None or self.weight is None:
+            return
+        numbers = {word: number for number, word in enumerate(self._previous[0].vocabulary) if word}
+        with torch.no_grad():
+            self.coverage = read_vectors(self.vectors, numbers, self.weight)
+
+    def notices(self) -> list[str]:
+        """How many of the words the file of vectors knows."""
+        return [str(self.coverage)] if self.coverage is not None else []
+
+    def forward(self, sequence: PaddedSequence) -> PaddedSequence:
+        """Look up, and drop out if training."""
+        if self.weight is None:
+            raise ConfigError("Embedding has no vectors yet: call fit or load_assets of the chain first")
+        numbers, lengths = sequence.masked(0)
+        if numbers.dim() == 3:
+            numbers = numbers[..., 0]
+        weight = self.weight if self.weight.requires_grad else self.weight.detach()
+        values = F.embedding(numbers, weight)  # [B, T, D]
+        return PaddedSequence(dropout(values, self.dropout, self.training, self.dropout_kind), lengths)
+
+
+class OneHot(Stage):
+    """Tokens as vectors of zeros with a single one: for alphabets of a few signs, such as those of DNA.
+
+    Args:
+        previous: the stage before, which knows the vocabulary; passed by the pipeline.
+
+    Shape: ``[B, T]`` numbers -> ``[B, T, V]``; the first feature is that of unknown tokens.
+    """
+
+    role = "features"
+
+    def __init__(self, *, previous: Annotated[Any, Upstream("")]) -> None:
+        super().__init__()
+        if not hasattr(type(previous), "vocabulary"):
+            raise ConfigError(f"OneHot needs Tokens before it; there stands {type(previous).__name__}")
+        self._previous = (previous,)
+
+    @property
+    def output_size(self) -> int:  # type: ignore[override]
+        """V, known once the vocabulary is."""
+        return len(self._previous[0].vocabulary)
+
+    def forward(self, sequence: PaddedSequence) -> PaddedSequence:
+        """Spread out."""
+        numbers, lengths = sequence.masked(0)
+        if numbers.dim() == 3:
+            numbers = numbers[..., 0]
+        values = F.one_hot(numbers, self.output_size).to(torch.get_default_dtype())
+        return PaddedSequence(values, lengths).masked()

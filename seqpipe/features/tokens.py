@@ -1,0 +1,330 @@
+"""Text in: numbers of its words, characters or subword units."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from seqpipe.errors import ConfigError, InputError
+from seqpipe.features.normalized_text import NormalizedText, normalize
+from seqpipe.features.splitting import Split, checked_text, joined, split_words
+from seqpipe.features.vocabulary import UNKNOWN, Vocabulary
+from seqpipe.features.word_pooling import WordPooling, pool_words
+from seqpipe.item import Item
+from seqpipe.randomness import Draw
+from seqpipe.sequence import PaddedSequence
+from seqpipe.stage import Stage
+from seqpipe.text_rules import TextRule, apply_rules
+from seqpipe.units import SentencePieceUnits
+
+NO_CHARACTER = 0
+"""Stands behind the last character of a word; unknown characters are 1, known ones begin with 2."""
+
+
+class Tokens(Stage):
+    """A text as words, characters or SentencePiece units, by number; what they are is learnt from the training rows.
+
+    Number 0 is the unknown one. A text is a string, or a list of words where it comes in words already (column files).
+
+    Args:
+        units: ``words``, ``characters``, or ``unigram`` or ``bpe`` for SentencePiece units (Kudo & Richardson 2018).
+        split: how strings come apart into words; see `Split`. A list of words stays as it is.
+        text: rules applied before anything is looked up, in this order; they travel with the model. See `TextRule`.
+        min_count: words and characters that the training rows have less often stay unknown.
+        vocabulary_size: the most frequent words or characters that are kept, all when None; for ``unigram`` and ``bpe``
+            the number of units, and required.
+        byte_fallback: SentencePiece spells unknown characters in their UTF-8 bytes.
+        word_pooling: with ``unigram`` and ``bpe``, what stands for a word after the encoder: the ``mean``, ``max``,
+            ``first`` or ``last`` of its units, so that a tagger sees words; None leaves a step a unit.
+        characters: of each word, this many are handed on beside its number, for `CharacterFeatures`; longer words keep
+            their beginning and end. 0 for none; with ``words`` alone.
+        word_dropout: probability that a token is hidden while training, as the unknown one (its characters stay).
+        rare_dropout: further, a token is hidden with a probability of a / (a + count), this being a (Kiperwasser &
+            Goldberg 2016): rare words often, so that the unknown one is learnt.
+        longest: tokens that a text may have; any number when None.
+        beyond: what happens to a longer text: ``refuse`` makes an error of it, ``cut`` leaves out its end, which
+            `seqpipe check` and training warn of, and the answer says.
+
+    Shape: prepared ``[T]`` int64; with ``characters`` W ``[T, 1 + W]``, each word's number before its characters'; with
+    ``word_pooling`` ``[T, 2]``, each unit's number beside 1 where a word begins, else 0.
+
+    Example:
+        >>> tokens = Tokens(text=["lowercase"])
+        >>> tokens.fit(["The cat", "the dog"])
+        >>> tokens.prepare("the  CAT purrs", None).tolist(), tokens.items("the  CAT purrs")[1]
+        ([1, 2, 0], Item(text='CAT', start=5, end=8))
+    """
+
+    role = "features"
+    learns = True
+    unit = "token"
+    VOCABULARY, CHARACTERS = "vocabulary.json", "characters.json"
+
+    def __init__(
+        self,
+        *,
+        units: Literal["words", "characters", "unigram", "bpe"] = "words",
+        split: Split = "whitespace",
+        text: list[TextRule] = [],  # noqa: B006
+        min_count: Annotated[int, Field(ge=1)] = 1,
+        vocabulary_size: Annotated[int, Field(gt=1)] | None = None,
+        byte_fallback: bool = False,
+        word_pooling: WordPooling | None = None,
+        characters: Annotated[int, Field(ge=0, le=100)] = 0,
+        word_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0,
+        rare_dropout: Annotated[float, Field(ge=0)] = 0.0,
+        longest: Annotated[int, Field(ge=1)] | None = None,
+        beyond: Literal["refuse", "cut"] = "refuse",
+    ) -> None:
+        super().__init__()
+        self.subwords = units in ("unigram", "bpe")
+        if self.subwords and vocabulary_size is None:
+            raise ConfigError([(("vocabulary_size",), f"is required for {units} units")])
+        for name, given, needed in (
+            ("characters", bool(characters), units == "words"),
+            ("byte_fallback", byte_fallback, self.subwords),
+            ("word_pooling", word_pooling is not None, self.subwords),
+        ):
+            if given and not needed:
+                raise ConfigError(
+                    [((name,), f"goes with units: {'words' if name == 'characters' else 'unigram or bpe'}")]
+                )
+        self.units, self.split, self.rules = units, split, text
+        self.min_count, self.vocabulary_size, self.byte_fallback = min_count, vocabulary_size, byte_fallback
+        self.word_pooling, self.characters = word_pooling, characters
+        self.word_dropout, self.rare_dropout = word_dropout, rare_dropout
+        self.longest, self.beyond = longest, beyond
+        self.output_size = 1 + characters if units == "words" else 1
+        self._known: Vocabulary | SentencePieceUnits | None = None
+        self._spelt: Vocabulary | None = None
+        self._hidden: np.ndarray[Any, Any] | None = None
+
+    # What is learnt
+
+    @property
+    def known(self) -> Vocabulary | SentencePieceUnits:
+        """The vocabulary.
+
+        Raises:
+            ConfigError: neither `fit` nor `load_assets` has been called.
+        """
+        if self._known is None:
+            raise ConfigError("Tokens has no vocabulary yet: call fit(texts) or load_assets(folder) first")
+        return self._known
+
+    @property
+    def vocabulary(self) -> list[str]:
+        """What each number stands for; of 0 an empty string."""
+        known = self.known
+        if isinstance(known, Vocabulary):
+            return ["", *known.entries]
+        return [known.piece(number) for number in range(len(known))]
+
+    @property
+    def character_count(self) -> int:
+        """Numbers of characters in use, those of none and of an unknown one included."""
+        return 1 + len(self._spelt) if self._spelt is not None else 0
+
+    def fit(self, rows: Iterable[Any]) -> None:
+        """Learn the vocabulary from the training texts.
+
+        Raises:
+            DataError: nothing is left of it, or SentencePiece can't make so many units.
+        """
+        texts = [checked_text(raw) for raw in rows]
+        if self.units == "words":
+            self._known = Vocabulary.learn(
+                (self._words(raw) for raw in texts), min_count=self.min_count, most=self.vocabulary_size
+            )
+            if self.characters:
+                self._spelt = Vocabulary.learn(item.text for raw in texts for item in self.items(raw))
+        elif self.units == "characters":
+            self._known = Vocabulary.learn(
+                (self._normalized(raw).text for raw in texts), min_count=self.min_count, most=self.vocabulary_size
+            )
+        else:
+            self._known = SentencePieceUnits.learn(
+                (self._normalized(raw).text for raw in texts),
+                int(self.vocabulary_size or 0),
+                "bpe" if self.units == "bpe" else "unigram",
+                byte_fallback=self.byte_fallback,
+            )
+        self._count_hidden()
+
+    def save_assets(self, folder: Path) -> None:
+        """Write the vocabulary, and that of characters."""
+        if isinstance(self.known, SentencePieceUnits):
+            self.known.save(folder)
+        else:
+            self.known.save(folder / self.VOCABULARY)
+        if self._spelt is not None:
+            self._spelt.save(folder / self.CHARACTERS)
+
+    def load_assets(self, folder: Path) -> None:
+        """Restore them."""
+        self._known = SentencePieceUnits.load(folder) if self.subwords else Vocabulary.load(folder / self.VOCABULARY)
+        if self.characters:
+            self._spelt = Vocabulary.load(folder / self.CHARACTERS)
+        self._count_hidden()
+
+    def _count_hidden(self) -> None:
+        """The probability of each number to be hidden while training."""
+        counts = np.array([0, *self._known.counts] if isinstance(self._known, Vocabulary) else [])
+        if self.rare_dropout and len(counts) == 0:
+            raise ConfigError([(("rare_dropout",), "goes with units: words or characters, which are counted")])
+        rare = self.rare_dropout / (self.rare_dropout + counts) if self.rare_dropout else np.zeros(1)
+        self._hidden = 1 - (1 - self.word_dropout) * (1 - rare)
+
+    # One example
+
+    def items(self, raw: Any) -> list[Item]:
+        """The steps of a text with their character offsets: words; characters; or units, words where they are pooled.
+
+        Offsets are those of the string that was given, before any rule; of a list of words, of these joined by spaces.
+
+        Raises:
+            InputError: it is no text, holds none, or is longer than allowed.
+        """
+        items = self._all_items(raw)
+        if self.longest is not None and len(items) > self.longest and self.beyond == "refuse":
+            raise InputError(
+                "too long",
+                f"the text has {len(items)} tokens, {self.longest} are allowed (longest; beyond: cut drops its end)",
+            )
+        return items[: self.longest]
+
+    def _all_items(self, raw: Any) -> list[Item]:
+        text = checked_text(raw)
+        if self.units == "words" or self.word_pooling is not None:
+            items = joined(text) if isinstance(text, list) else split_words(text, self.split)
+            if "no_punctuation" in self.rules:
+                items = [item for item in items if apply_rules(item.text, self.rules)]
+        else:
+            original = " ".join(text) if isinstance(text, list) else text
+            found = self._normalized(text)
+            if self.units == "characters":
+                places: Iterable[tuple[int, int]] = zip(found.starts, found.ends, strict=True)
+            else:
+                places = self._unit_places(found)
+            items = [Item(original[start:end], start, end) for start, end in places]
+        if not items:
+            raise InputError(
+                "empty", "the text holds no words; it is empty, or nothing is left of it after the text rules"
+            )
+        return items
+
+    def prepare(self, raw: Any, draw: Draw | None) -> Tensor:
+        """Numbers of a text; see the class for their shape.
+
+        Raises:
+            InputError: it is no text, holds none, or is longer than allowed.
+        """
+        items = self.items(raw)
+        known = self.known
+        if self.word_pooling is not None and isinstance(known, SentencePieceUnits):
+            pieces = [known.encode_with_unknown(apply_rules(item.text, self.rules)) or [UNKNOWN] for item in items]
+            numbers = np.array([number for word in pieces for number in word])
+            begins = np.array([int(place == 0) for word in pieces for place in range(len(word))])
+            return torch.from_numpy(np.stack([self._dropped(numbers, draw), begins], axis=1))
+        if isinstance(known, SentencePieceUnits):
+            numbers = np.array(known.encode_with_unknown(self._normalized(checked_text(raw)).text)[: len(items)])
+        elif self.units == "words":
+            numbers = np.array(known.numbers(apply_rules(item.text, self.rules) for item in items))
+        else:
+            numbers = np.array(known.numbers(self._normalized(checked_text(raw)).text[: len(items)]))
+        numbers = self._dropped(numbers, draw)
+        if self._spelt is None:
+            return torch.from_numpy(numbers)
+        spelling = np.full((len(items), self.characters), NO_CHARACTER, dtype=np.int64)
+        for row, item in zip(spelling, items, strict=True):
+            spelt = self._spelt.numbers(item.text)
+            if len(spelt) > self.characters:
+                head = (self.characters + 1) // 2
+                spelt = [*spelt[:head], *spelt[len(spelt) - (self.characters - head) :]]
+            row[: len(spelt)] = spelt
+            row[: len(spelt)] += 1
+        return torch.from_numpy(np.concatenate([numbers[:, None], spelling], axis=1))
+
+    def _dropped(self, numbers: np.ndarray[Any, Any], draw: Draw | None) -> np.ndarray[Any, Any]:
+        numbers = numbers.astype(np.int64)
+        if draw is None or self._hidden is None or not self._hidden.any():
+            return numbers
+        chance = self._hidden[numbers if len(self._hidden) > 1 else 0]
+        return np.where(draw.generator().random(len(numbers)) < chance, UNKNOWN, numbers)
+
+    def measure(self, raw: Any) -> int:
+        """Tokens of a text; of SentencePiece units before they are learnt, its characters."""
+        if self.subwords:
+            if self._known is not None:
+                return len(self.prepare(raw, None))
+            text = checked_text(raw)
+            if not (text if isinstance(text, list) else text.strip()):
+                raise InputError("empty", "the text holds no words; it is empty")
+            return len(self._normalized(text).text)
+        return len(self.items(raw))
+
+    def suspicions(self, raw: Any, prepared: Any) -> list[tuple[str, str]]:
+        """``cut``: what `beyond` leaves out; ``long words``: what ``characters`` does."""
+        found = []
+        if cut := self.cut_off(raw):
+            found.append(("cut", f"of the text's {(self.longest or 0) + cut} tokens {self.longest} are read (longest)"))
+        if self.characters:
+            long = [item.text for item in self.items(raw) if len(item.text) > self.characters]
+            if long:
+                found.append(
+                    (
+                        "long words",
+                        f"of {long[0][:60]!r} {self.characters} characters of {len(long[0])} are read (characters)",
+                    )
+                )
+        return found
+
+    def cut_off(self, raw: Any) -> int:
+        """Tokens of a text that `beyond` leaves out."""
+        if self.longest is None or self.beyond != "cut":
+            return 0
+        return max(0, len(self._all_items(raw)) - self.longest)
+
+    def _words(self, raw: Any) -> list[str]:
+        return [apply_rules(item.text, self.rules) for item in self.items(raw)]
+
+    def _normalized(self, text: str | list[str]) -> NormalizedText:
+        return normalize(" ".join(text) if isinstance(text, list) else text, self.rules)
+
+    def _unit_places(self, found: NormalizedText) -> list[tuple[int, int]]:
+        if not isinstance(self.known, SentencePieceUnits):
+            raise TypeError("places of units are asked of SentencePiece units")
+        places = []
+        for start, end in self.known.offsets(found.text):
+            first = found.starts[start] if start < len(found.starts) else found.ends[-1]
+            places.append((first, found.ends[end - 1] if end > start else first))
+        return places
+
+    def picture(self, raw: Any) -> str:
+        """The text."""
+        text = checked_text(raw)
+        return " ".join(text) if isinstance(text, list) else text
+
+    # A batch
+
+    def forward(self, sequence: PaddedSequence) -> PaddedSequence:
+        """Nothing is left to do in a batch but to clear the padding."""
+        return sequence.masked(0)
+
+    def pool(self, prepared: PaddedSequence, encoded: PaddedSequence) -> PaddedSequence:
+        """Encoded units to words, where ``word_pooling`` asks for it: ``[B, T, D]`` -> ``[B, words, D]``.
+
+        Raises:
+            ConfigError: the front-end has left fewer steps than there are units.
+        """
+        if self.word_pooling is None:
+            return encoded
+        if not torch.equal(prepared.lengths, encoded.lengths):
+            raise ConfigError("Tokens.word_pooling needs a step for each unit, so no front-end with strides")
+        return pool_words(encoded, prepared.values[..., 1], self.word_pooling)

@@ -1,0 +1,82 @@
+"""The words (or characters) that a model knows, by number."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from seqpipe.errors import DataError
+
+UNKNOWN = 0
+"""The number of whatever is not in a vocabulary."""
+
+
+class Vocabulary:
+    """Entries with numbers from 1 on, the most frequent first; 0 is the unknown one.
+
+    Args:
+        entries: without repeats.
+        counts: how often each was met in the training rows.
+
+    Example:
+        >>> words = Vocabulary.learn([["the", "cat", "the"], ["the", "dog"]], min_count=2)
+        >>> len(words), words.number("the"), words.number("dog")
+        (2, 1, 0)
+    """
+
+    def __init__(self, entries: Sequence[str], counts: Sequence[int]) -> None:
+        self.entries, self.counts = list(entries), list(counts)
+        self._numbers = {entry: number for number, entry in enumerate(self.entries, UNKNOWN + 1)}
+
+    @classmethod
+    def learn(cls, texts: Iterable[Iterable[str]], *, min_count: int = 1, most: int | None = None) -> Vocabulary:
+        """Count the entries of texts.
+
+        Args:
+            texts: each as its words or characters.
+            min_count: rarer ones stay unknown.
+            most: the size, by count; among equals those that come first in the alphabet.
+
+        Raises:
+            DataError: none is left.
+        """
+        found: Counter[str] = Counter()
+        for text in texts:
+            found.update(text)
+        kept = sorted(((entry, count) for entry, count in found.items() if count >= min_count), key=_by_count)[:most]
+        if not kept:
+            raise DataError(
+                f"the vocabulary is empty: of {len(found)} different entries in the training rows none occurs "
+                f"{min_count} times (min_count)"
+            )
+        return cls([entry for entry, _ in kept], [count for _, count in kept])
+
+    def __len__(self) -> int:
+        """Numbers in use, that of the unknown included."""
+        return len(self.entries) + 1
+
+    def number(self, entry: str) -> int:
+        """The number of an entry, 0 for an unknown one."""
+        return self._numbers.get(entry, UNKNOWN)
+
+    def numbers(self, entries: Iterable[str]) -> list[int]:
+        """The numbers of entries."""
+        get = self._numbers.get
+        return [get(entry, UNKNOWN) for entry in entries]
+
+    def save(self, path: Path) -> None:
+        """Write a JSON file: entries and counts."""
+        content = {"entries": self.entries, "counts": self.counts}
+        path.write_text(json.dumps(content, ensure_ascii=False) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> Vocabulary:
+        """What `save` wrote."""
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return cls(content["entries"], content["counts"])
+
+
+def _by_count(entry: tuple[str, int]) -> tuple[int, str]:
+    return -entry[1], entry[0]

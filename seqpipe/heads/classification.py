@@ -1,0 +1,45 @@
+"""What a classifying head answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class ClassProbability:
+    """A class with its probability, 0 to 1."""
+
+    label: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Classification:
+    """The class of one input.
+
+    Attributes:
+        id: of the row.
+        label: the most probable class.
+        confidence: its probability, 0 to 1.
+        probabilities: of the most probable classes, falling; ``decoding.top`` says how many.
+        cut: tokens at the end of the input that were not read, if the features leave some out.
+    """
+
+    id: str
+    label: str
+    confidence: float
+    probabilities: tuple[ClassProbability, ...]
+    cut: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """One JSON object; probabilities rounded to 6 digits."""
+        return {
+            "id": self.id,
+            "label": self.label,
+            "confidence": round(self.confidence, 6),
+            "probabilities": [
+                {"label": item.label, "probability": round(item.probability, 6)} for item in self.probabilities
+            ],
+            "cut": self.cut,
+        }

@@ -1,0 +1,289 @@
+"""The classifying head: one class for a whole input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+from torch.nn import functional as F
+
+from seqpipe.dropout import DropoutKind
+from seqpipe.errors import ConfigError, InputError
+from seqpipe.frontends.activation import Activation
+from seqpipe.frontends.masked_norm import NormalizationName
+from seqpipe.heads.class_scores import (
+    CALIBRATION,
+    CLASS_SCORES,
+    calibration_counts,
+    calibration_names,
+    calibration_score,
+    class_counts,
+    class_names,
+    class_scores,
+)
+from seqpipe.heads.classes import Classes, ClassWeights, class_name
+from seqpipe.heads.classification import Classification, ClassProbability
+from seqpipe.heads.located import Located
+from seqpipe.heads.perceptron import Perceptron
+from seqpipe.heads.pooling import Pooling, PoolingKind
+from seqpipe.heads.scoring import Mark, Pair, ScoreKind, per_cent
+from seqpipe.sequence import PaddedSequence
+from seqpipe.stage import InputSize, Stage
+
+
+class ClassifierDecoding(BaseModel):
+    """The keys of ``decoding:`` in a recipe with a classifying head."""
+
+    model_config = ConfigDict(extra="forbid")
+    top: int = Field(10, ge=1, description="classes whose probabilities are in an answer, the most probable ones")
+
+
+class ClassifierHead(Stage):
+    """Tell classes apart: the steps are pooled into one vector, of which a multi-layer perceptron makes scores.
+
+    Args:
+        input_size: D, features of an encoded step.
+        pooling: one kind or several side by side: ``mean``, ``max``, ``end``, ``attention``; see `PoolingKind`.
+        hidden_sizes: units of hidden layers.
+        activation: of hidden layers.
+        dropout: probability, before every layer.
+        normalization: of hidden layers: ``none``, ``batch`` or ``layer``.
+        class_weights: ``none``, ``balanced``, or weights by class; see `ClassWeights`.
+        label_smoothing: share of the target's probability that goes to all classes alike (Szegedy et al. 2016).
+        focal: exponent of the focal loss, which makes less of what is known already (Lin et al. 2017); 0 for none.
+
+    Shape: ``[B, T, D]`` -> log-probabilities ``[B, 1, K]``.
+
+    Example:
+        >>> head = ClassifierHead(input_size=8, pooling=["mean", "max"])
+        >>> head.fit(["good", "bad", "good"])
+        >>> head.classes.names, head.encode_target("good").tolist()
+        (['bad', 'good'], [1])
+    """
+
+    role = "head"
+    learns = True
+    main_score: ClassVar[str] = "accuracy"
+    score_kinds: ClassVar[dict[str, ScoreKind]] = {
+        "accuracy": ScoreKind("accuracy", "rows whose class is right", False, "correct_rows", "rows"),
+        **CLASS_SCORES,
+        **CALIBRATION,
+    }
+    decoding = ClassifierDecoding
+    scoring = "classes by name"
+
+    def __init__(
+        self,
+        *,
+        input_size: InputSize,
+        pooling: Annotated[list[PoolingKind], Field(min_length=1)] = ["mean", "max"],  # noqa: B006
+        hidden_sizes: list[Annotated[int, Field(gt=0)]] = [],  # noqa: B006
+        activation: Activation = "relu",
+        dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0,
+        dropout_kind: DropoutKind = "elements",
+        normalization: NormalizationName = "none",
+        class_weights: ClassWeights = "none",
+        label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0,
+        focal: Annotated[float, Field(ge=0)] = 0.0,
+    ) -> None:
+        super().__init__()
+        self.pooling = Pooling(input_size, pooling)
+        self._make_perceptron = partial(
+            Perceptron,
+            self.pooling.output_size,
+            hidden_sizes,
+            dropout=dropout,
+            dropout_kind=dropout_kind,
+            normalization=normalization,
+            activation=activation,
+        )
+        self.class_weights, self.label_smoothing, self.focal = class_weights, label_smoothing, focal
+        self._classes: Classes | None = None
+        self.perceptron: Any = None
+
+    @property
+    def classes(self) -> Classes:
+        """What is told apart.
+
+        Raises:
+            ConfigError: neither `fit` nor `load_assets` has been called.
+        """
+        if self._classes is None:
+            raise ConfigError("ClassifierHead has no classes yet: call fit(targets) or load_assets(folder) first")
+        return self._classes
+
+    @property
+    def count_names(self) -> tuple[str, ...]:
+        """Of the columns of `row_counts`."""
+        return ("rows", "correct_rows", *class_names(self.classes.names), *calibration_names())
+
+    def fit(self, rows: Iterable[Any]) -> None:
+        """Learn the classes; what is none is left to `encode_target` to name.
+
+        Raises:
+            DataError: there is only one class.
+        """
+        self._adopt(Classes.learn(_names(rows)))
+
+    def _adopt(self, classes: Classes) -> None:
+        self._classes = classes
+        self.register_buffer("weights", classes.weights(self.class_weights), persistent=False)
+        self.weights: Tensor
+        self.output_size = len(classes)
+        self.perceptron = self._make_perceptron(output_size=len(classes))
+
+    def save_assets(self, folder: Path) -> None:
+        """Write the classes."""
+        self.classes.save(folder)
+
+    def load_assets(self, folder: Path) -> None:
+        """Restore the classes."""
+        self._adopt(Classes.load(folder))
+
+    def encode_target(self, raw: Any) -> Tensor:
+        """The number of a class, ``[1]`` int64.
+
+        Raises:
+            InputError: it is no class of the training rows.
+        """
+        return torch.tensor([self.classes.require(class_name(raw))])
+
+    def steps_needed(self, target: Tensor) -> int:
+        """One is enough."""
+        return 1
+
+    def forward(self, encoded: PaddedSequence) -> PaddedSequence:
+        """Log-probabilities ``[B, 1, K]``, in fp32 whatever the precision around it."""
+        if self.perceptron is None:
+            raise ConfigError("ClassifierHead has no classes yet: call fit(targets) or load_assets(folder) first")
+        pooled = self.pooling(encoded).unsqueeze(1)  # [B, 1, D']
+        scores, lengths = self.perceptron(PaddedSequence(pooled, torch.ones_like(encoded.lengths)))
+        return PaddedSequence(F.log_softmax(scores, dim=-1), lengths)
+
+    def output_lengths(self, lengths: Tensor) -> Tensor:
+        """One step for each row."""
+        return torch.ones_like(lengths)
+
+    def loss(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Sum of the rows' weighted cross entropies, in nats, and the sum of their weights."""
+        emissions = self(encoded).values[:, 0]  # [B, K]
+        labels = torch.cat(list(targets)).to(emissions.device)
+        return cross_entropy(emissions, labels, self.weights, self.label_smoothing, self.focal)
+
+    def decode(
+        self, encoded: PaddedSequence, options: ClassifierDecoding | None = None
+    ) -> list[list[tuple[int, float]]]:
+        """Each row's most probable classes by number with their probabilities, falling."""
+        top = min((options or ClassifierDecoding()).top, len(self.classes))
+        probabilities = self(encoded).values[:, 0].double().exp()
+        # A stable order, that equal probabilities may not change places with the batch.
+        values, order = probabilities.sort(dim=-1, descending=True, stable=True)
+        return [
+            list(zip(numbers, shares, strict=True))
+            for numbers, shares in zip(order[:, :top].tolist(), values[:, :top].tolist(), strict=True)
+        ]
+
+    def predict(self, row_id: str, hypothesis: list[tuple[int, float]], locate: Located) -> Classification:
+        """A hypothesis as an answer."""
+        names = self.classes.names
+        found = tuple(ClassProbability(names[number], share) for number, share in hypothesis)
+        return Classification(row_id, found[0].label, found[0].probability, found, locate.cut)
+
+    def posteriors(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> list[float]:
+        """The probability of each row's target."""
+        emissions = self(encoded).values[:, 0].double()
+        labels = torch.cat(list(targets)).to(emissions.device)
+        found: list[float] = emissions.gather(1, labels[:, None])[:, 0].exp().tolist()
+        return found
+
+    # Scores
+
+    def score(self, references: Sequence[Any], predictions: Sequence[Classification]) -> dict[str, float]:
+        """Scores of a corpus, in per cent but for ``mcc``."""
+        return self.scores_from_counts(self.row_counts(references, predictions).sum(axis=0))
+
+    def row_counts(self, targets: Sequence[Any], predictions: Sequence[Classification]) -> NDArray[np.int64]:
+        """Counts of every row, ``[N, C]``, in the order of `count_names`."""
+        counts = np.zeros((len(targets), len(self.count_names)), dtype=np.int64)
+        for row, wanted, answer in zip(counts, self._numbers(targets), predictions, strict=True):
+            given = self.classes.require(answer.label)
+            right = wanted == given
+            row[:2] = 1, right
+            row[2:] = np.concatenate(
+                [
+                    class_counts(np.array([wanted]), np.array([given]), len(self.classes)),
+                    calibration_counts(np.array([answer.confidence]), np.array([right])),
+                ]
+            )
+        return counts
+
+    def _numbers(self, targets: Sequence[Any]) -> list[int]:
+        """Numbers of classes, K for what is none."""
+        found = []
+        for raw in targets:
+            try:
+                found.append(self.classes.require(class_name(raw)))
+            except InputError:
+                found.append(len(self.classes))
+        return found
+
+    def scores_from_counts(self, total: NDArray[np.int64]) -> dict[str, float]:
+        """Scores of a corpus from the sum ``[C]`` of its rows' counts."""
+        border = 2 + 3 * len(self.classes) + 1
+        return {
+            "accuracy": per_cent(int(total[1]), int(total[0])),
+            **class_scores(total[2:border], len(self.classes)),
+            **calibration_score(total[border:]),
+        }
+
+    def row_errors(self, counts: NDArray[np.int64]) -> NDArray[np.float64]:
+        """1 for a wrong row, 0 for a right one; ``[N, C]`` -> ``[N]``."""
+        return (counts[:, 0] - counts[:, 1]).astype(np.float64)
+
+    def comparable(self, targets: Sequence[Any], predictions: Sequence[Classification]) -> tuple[list[str], list[str]]:
+        """Names of the classes."""
+        return [str(target).strip() for target in targets], [answer.label for answer in predictions]
+
+    def aligned(self, targets: Sequence[Any], predictions: Sequence[Classification]) -> dict[str, list[list[Pair]]]:
+        """Each row's class beside that which was answered."""
+        wanted, given = self.comparable(targets, predictions)
+        return {"classes": [[pair] for pair in zip(wanted, given, strict=True)]}
+
+    def marks(self, prediction: Classification) -> list[Mark]:
+        """None: a class has no place in its input."""
+        return []
+
+
+def cross_entropy(
+    emissions: Tensor, labels: Tensor, weights: Tensor, label_smoothing: float, focal: float
+) -> tuple[Tensor, Tensor]:
+    """Weighted sum of cross entropies, and the sum of weights.
+
+    Args:
+        emissions: log-probabilities ``[N, K]``.
+        labels: ``[N]``.
+        weights: of the classes, ``[K]``.
+        label_smoothing: share of the target that all classes have alike.
+        focal: exponent of (1 - probability of the target).
+    """
+    own = emissions.gather(1, labels[:, None])[:, 0]  # [N]
+    losses = -(1 - label_smoothing) * own - label_smoothing * emissions.mean(dim=1)
+    if focal:
+        losses = losses * (1 - own.exp()).clamp(min=1e-6) ** focal
+    each = weights.to(losses.device)[labels]
+    return (losses * each).sum(), each.sum()
+
+
+def _names(rows: Iterable[Any]) -> Iterable[str]:
+    for raw in rows:
+        try:
+            yield class_name(raw)
+        except InputError:
+            continue
