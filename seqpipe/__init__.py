@@ -43,6 +43,7 @@ STAGES = {
     "RecurrentEncoder": "seqpipe.encoders.recurrent",
     "CTCHead": "seqpipe.heads.ctc",
     "ClassifierHead": "seqpipe.heads.classifier",
+    "TaggerHead": "seqpipe.heads.tagger",
 }
 """Built-in stages by class name, and the module that holds each."""
 
@@ -76,6 +77,7 @@ EXPORTS = {
     "Predictor": "seqpipe.inference.predictor",
     "Transcript": "seqpipe.heads.transcript",
     "Classification": "seqpipe.heads.classification",
+    "Tagging": "seqpipe.heads.tagging",
     "Failure": "seqpipe.inference.failure",
     "SeqpipeError": "seqpipe.errors",
     "ConfigError": "seqpipe.errors",

@@ -199,6 +199,11 @@ class Location:
         return found
 
     @property
+    def text(self) -> str:
+        """The text that the words have their places in."""
+        return str(self.pipeline.features.first.picture(self.raw))
+
+    @property
     def cut(self) -> int:
         """Tokens at the end of the input that the features have left out."""
         return int(self.pipeline.features.cut_off(self.raw))

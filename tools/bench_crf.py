@@ -95,9 +95,7 @@ def reference_loss(reference: Any, scores: Scores) -> Tensor:
 
 
 def own_loss(scores: Scores) -> Tensor:
-    return crf_losses(
-        scores.emissions, scores.lengths, scores.tags, scores.transitions, scores.start, scores.end
-    )
+    return crf_losses(scores.emissions, scores.lengths, scores.tags, scores.transitions, scores.start, scores.end)
 
 
 def own_paths(scores: Scores) -> list[list[int]]:

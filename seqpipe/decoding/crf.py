@@ -31,9 +31,7 @@ def path_scores(
     return chain_scores(potentials, path).sum(dim=0)
 
 
-def log_partition(
-    emissions: Tensor, lengths: Tensor, transitions: Tensor, start: Tensor, end: Tensor
-) -> Tensor:
+def log_partition(emissions: Tensor, lengths: Tensor, transitions: Tensor, start: Tensor, end: Tensor) -> Tensor:
     """ln Z, the logarithm of the sum of exp(score) over all paths of each row: ``[B]``, differentiable."""
     return PathSums.apply(emissions, transitions, start, end, lengths, None, None)
 

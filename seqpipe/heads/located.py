@@ -23,6 +23,11 @@ class Located(Protocol):
         ...
 
     @property
+    def text(self) -> str:
+        """The text that the words have their places in."""
+        ...
+
+    @property
     def cut(self) -> int:
         """Tokens at the end of the input that the features have left out."""
         ...

@@ -1,0 +1,394 @@
+"""The tagging head: one tag for each word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from seqpipe.decoding import crf
+from seqpipe.decoding.spans import spans_of, split_tag
+from seqpipe.decoding.tag_schemes import AllowedTags, Scheme, allowed_tags, convert
+from seqpipe.dropout import DropoutKind
+from seqpipe.errors import ConfigError, InputError
+from seqpipe.frontends.activation import Activation
+from seqpipe.frontends.masked_norm import NormalizationName
+from seqpipe.heads.classes import Classes, ClassWeights
+from seqpipe.heads.classifier import cross_entropy
+from seqpipe.heads.located import Located
+from seqpipe.heads.perceptron import Perceptron
+from seqpipe.heads.scoring import Mark, Pair, ScoreKind
+from seqpipe.heads.span_confidence import span_confidences
+from seqpipe.heads.tag_scores import TagScores
+from seqpipe.heads.tagging import Span, TaggedWord, Tagging, TagSequence
+from seqpipe.sequence import PaddedSequence
+from seqpipe.stage import InputSize, Stage
+
+
+class TaggerDecoding(BaseModel):
+    """The keys of ``decoding:`` in a recipe with a tagging head."""
+
+    model_config = ConfigDict(extra="forbid")
+    n_best: int = Field(1, ge=1, description="answers that are given, the best ones with their probabilities")
+
+
+@dataclass(frozen=True, slots=True)
+class TagPath:
+    """The tags of a row.
+
+    Attributes:
+        tags: as answered.
+        confidences: of each tag.
+        confidence: of all of them together.
+        spans: type, first word, word behind the last, and confidence.
+        alternatives: the best answers with their probabilities, if more than one was asked for.
+    """
+
+    tags: list[str]
+    confidences: list[float]
+    confidence: float
+    spans: list[tuple[str, int, int, float]]
+    alternatives: list[tuple[list[str], float]]
+
+
+class TaggerHead(Stage):
+    """Tag each word: a multi-layer perceptron at each step, then softmax or a linear-chain CRF (Lafferty et al. 2001).
+
+    Args:
+        input_size: D, features of an encoded step.
+        decoder: ``softmax`` takes each tag by itself; ``crf`` the best sequence, with learnt scores of neighbours.
+        scheme: what tags mark spans by: ``none``; ``bio`` (B-PER, I-PER, O); or ``bioes``, which is learnt and decoded
+            from BIO tags and answered in them. Answers are then valid sequences, with either decoder.
+        hidden_sizes: units of hidden layers.
+        activation: of hidden layers.
+        dropout: probability, before every layer.
+        dropout_kind: of the encoded steps; see `DropoutKind`.
+        normalization: of hidden layers: ``none``, ``batch`` or ``layer``.
+        class_weights: of tags: ``none``, ``balanced`` or by tag; see `ClassWeights`. With the CRF they weight the terms
+            of the chain rule; see `crf_losses`.
+        label_smoothing: of softmax.
+
+    Shape: ``[B, T, D]`` -> scores ``[B, T, K]`` (log-probabilities with softmax).
+
+    A sequence of BIO tags that begins with I- is read as conlleval reads it, as if it began with B-.
+
+    Example:
+        >>> head = TaggerHead(input_size=8, scheme="bio", decoder="crf")
+        >>> head.fit([["B-LOC", "I-LOC", "O"]])
+        >>> head.encode_target(["O", "I-LOC"]).tolist() == head.encode_target(["O", "B-LOC"]).tolist()
+        True
+    """
+
+    role = "head"
+    learns = True
+    tags_items: ClassVar[bool] = True
+    decoding = TaggerDecoding
+
+    def __init__(
+        self,
+        *,
+        input_size: InputSize,
+        decoder: Literal["softmax", "crf"] = "softmax",
+        scheme: Scheme = "none",
+        hidden_sizes: list[Annotated[int, Field(gt=0)]] = [],  # noqa: B006
+        activation: Activation = "relu",
+        dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0,
+        dropout_kind: DropoutKind = "elements",
+        normalization: NormalizationName = "none",
+        class_weights: ClassWeights = "none",
+        label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0,
+    ) -> None:
+        super().__init__()
+        self.decoder, self.scheme = decoder, scheme
+        self.class_weights, self.label_smoothing = class_weights, label_smoothing
+        self._make_perceptron = partial(
+            Perceptron,
+            input_size,
+            hidden_sizes,
+            dropout=dropout,
+            dropout_kind=dropout_kind,
+            normalization=normalization,
+            activation=activation,
+        )
+        self._classes: Classes | None = None
+        self.perceptron: Any = None
+
+    @property
+    def classes(self) -> Classes:
+        """The tags that are told apart.
+
+        Raises:
+            ConfigError: neither `fit` nor `load_assets` has been called.
+        """
+        if self._classes is None:
+            raise ConfigError("TaggerHead has no tags yet: call fit(targets) or load_assets(folder) first")
+        return self._classes
+
+    @property
+    def main_score(self) -> str:
+        """``f1`` of spans where there are any, else ``accuracy`` of words."""
+        return "accuracy" if self.scheme == "none" else "f1"
+
+    @property
+    def score_kinds(self) -> dict[str, ScoreKind]:
+        """How the scores read."""
+        return self._scores.kinds if self._classes is not None else TagScores([], [""] * (self.scheme != "none")).kinds
+
+    @property
+    def count_names(self) -> tuple[str, ...]:
+        """Of the columns of `row_counts`."""
+        return self._scores.names
+
+    def fit(self, rows: Iterable[Any]) -> None:
+        """Learn the tags; what is no sequence of tags is left to `encode_target` to name.
+
+        Raises:
+            DataError: there is only one tag.
+            ConfigError: tags don't belong to the scheme.
+        """
+        found: list[list[str]] = []
+        for raw in rows:
+            try:
+                found.append(self._learnt(tags_of(raw)))
+            except InputError:
+                continue
+        self._adopt(Classes.learn(tag for tags in found for tag in tags))
+
+    def _learnt(self, tags: list[str]) -> list[str]:
+        """Tags as they are learnt."""
+        return tags if self.scheme == "none" else convert(tags, self.scheme)
+
+    def _adopt(self, classes: Classes) -> None:
+        self._classes = classes
+        self.register_buffer("weights", classes.weights(self.class_weights), persistent=False)
+        self.weights: Tensor
+        self.output_size = len(classes)
+        self.perceptron = self._make_perceptron(output_size=len(classes))
+        size = len(classes)
+        self.transitions = nn.Parameter(torch.zeros(size, size)) if self.decoder == "crf" else None
+        self.start = nn.Parameter(torch.zeros(size)) if self.decoder == "crf" else None
+        self.end = nn.Parameter(torch.zeros(size)) if self.decoder == "crf" else None
+        self._allowed: AllowedTags = allowed_tags(classes.names, self.scheme)
+        answers = [tag if self.scheme == "none" else _as_bio(tag) for tag in classes.names]
+        tags = list(dict.fromkeys(answers))
+        types = sorted({split_tag(tag)[1] for tag in tags if tag != "O"}) if self.scheme != "none" else []
+        self._answers, self._scores = answers, TagScores(tags, types)
+        same = [[float(answer == tag) for tag in tags] for answer in answers]
+        self.register_buffer("_shown", torch.tensor(same, dtype=torch.float64), persistent=False)  # [K, tags answered]
+        self._shown: Tensor
+
+    def save_assets(self, folder: Path) -> None:
+        """Write the tags."""
+        self.classes.save(folder)
+
+    def load_assets(self, folder: Path) -> None:
+        """Restore the tags."""
+        self._adopt(Classes.load(folder))
+
+    def encode_target(self, raw: Any) -> Tensor:
+        """Numbers of tags, ``[L]`` int64.
+
+        Raises:
+            InputError: it is no sequence of tags, or one is none of the training rows'.
+        """
+        return torch.tensor([self.classes.require(tag) for tag in self._learnt(tags_of(raw))])
+
+    def steps_needed(self, target: Tensor) -> int:
+        """As many as there are tags."""
+        return len(target)
+
+    def forward(self, encoded: PaddedSequence) -> PaddedSequence:
+        """Scores ``[B, T, K]``, in fp32 whatever the precision around it."""
+        if self.perceptron is None:
+            raise ConfigError("TaggerHead has no tags yet: call fit(targets) or load_assets(folder) first")
+        scores: PaddedSequence = self.perceptron(encoded)
+        if self.decoder == "softmax":
+            return PaddedSequence(F.log_softmax(scores.values, dim=-1), scores.lengths).masked()
+        return scores.masked()
+
+    def loss(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Sum of the words' losses, in nats, and the number of words (softmax: the sum of their weights).
+
+        Raises:
+            InputError: a row has another number of tags than of words.
+        """
+        scores, lengths = self(encoded)
+        for position, (target, length) in enumerate(zip(targets, lengths.tolist(), strict=True)):
+            if len(target) != length:
+                raise InputError(
+                    "wrong number of tags", f"row {position} of the batch: {len(target)} tags for {length} words"
+                )
+        if self.decoder == "softmax":
+            real = scores[PaddedSequence(scores, lengths).mask()]  # [words, K]
+            labels = torch.cat(list(targets)).to(real.device)
+            return cross_entropy(real, labels, self.weights, self.label_smoothing, 0.0)
+        tags = PaddedSequence.pad(list(targets)).extended(scores.shape[1]).values[:, : scores.shape[1]]
+        weights = None if self.class_weights == "none" else self.weights
+        losses = crf.crf_losses(scores, lengths, tags.to(scores.device), *self._potentials(), weights)
+        return losses.sum(), lengths.sum().to(losses)
+
+    def _potentials(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Scores of neighbours, start and end, -inf where the scheme forbids them."""
+        size, device = len(self.classes), self.weights.device
+        if self.transitions is None or self.start is None or self.end is None:
+            zeros = torch.zeros(size, size, device=device), torch.zeros(size, device=device)
+            return self._allowed.constrain(zeros[0], zeros[1], zeros[1])
+        return self._allowed.constrain(self.transitions, self.start, self.end)
+
+    def decode(self, encoded: PaddedSequence, options: TaggerDecoding | None = None) -> list[TagPath]:
+        """The best tags of every row, with the probabilities of each and of all."""
+        options = options or TaggerDecoding()
+        scores, lengths = self(encoded)
+        if self.decoder == "softmax" and self.scheme == "none":
+            best, path = scores.double().max(dim=-1)
+            shares, posteriors = scores.double().exp(), best.sum(dim=1).exp()
+        else:
+            chain = (scores, lengths)
+            path, _ = crf.viterbi(*chain, *self._potentials())
+            shares = crf.marginals(*chain, *self._potentials())
+            posteriors = crf.path_posteriors(*chain, path, *self._potentials())
+        numbers = torch.tensor([self._scores.tags.index(tag) for tag in self._answers], device=path.device)[path]
+        of_tags = (shares @ self._shown).gather(2, numbers.unsqueeze(-1))[..., 0].clamp(max=1.0)
+        tags = [
+            [self._answers[number] for number in row[:length]]
+            for row, length in zip(path.tolist(), lengths.tolist(), strict=True)
+        ]
+        spans: list[list[tuple[str, int, int]]] = [[] for _ in tags]
+        if self.scheme != "none":
+            spans = [spans_of(row) for row in tags]
+        confidences = span_confidences(scores, lengths, spans, self._potentials(), self.classes.names)
+        alternatives: list[list[tuple[list[str], float]]] = [[] for _ in tags]
+        if options.n_best > 1:
+            alternatives = self._alternatives(scores, lengths, options.n_best)
+        return [
+            TagPath(
+                row,
+                shares_of[: len(row)],
+                posterior,
+                [(*span, share) for span, share in zip(own, sure, strict=True)],
+                other,
+            )
+            for row, shares_of, posterior, own, sure, other in zip(
+                tags, of_tags.tolist(), posteriors.tolist(), spans, confidences, alternatives, strict=True
+            )
+        ]
+
+    def _alternatives(self, scores: Tensor, lengths: Tensor, most: int) -> list[list[tuple[list[str], float]]]:
+        totals = crf.log_partition(scores, lengths, *self._potentials()).tolist()
+        found = crf.n_best(scores, lengths, *self._potentials(), most)
+        return [
+            [([self._answers[tag] for tag in path], min(1.0, float(np.exp(score - total)))) for path, score in paths]
+            for paths, total in zip(found, totals, strict=True)
+        ]
+
+    def predict(self, row_id: str, hypothesis: TagPath, locate: Located) -> Tagging:
+        """A hypothesis as an answer, with character offsets in the input."""
+        items = locate.items
+        text = locate.text
+        words = tuple(
+            TaggedWord(item.text, tag, item.start, item.end, confidence)
+            for item, tag, confidence in zip(items, hypothesis.tags, hypothesis.confidences, strict=True)
+        )
+        spans = tuple(
+            Span(kind, text[items[first].start : items[stop - 1].end], items[first].start, items[stop - 1].end, share)
+            for kind, first, stop, share in hypothesis.spans
+        )
+        others = tuple(TagSequence(tuple(tags), share) for tags, share in hypothesis.alternatives)
+        return Tagging(row_id, hypothesis.confidence, words, spans, others, locate.cut)
+
+    def posteriors(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> list[float]:
+        """The probability of each row's tags; 0 for another number of tags than of words."""
+        scores, lengths = self(encoded)
+        fits = [len(target) == length for target, length in zip(targets, lengths.tolist(), strict=True)]
+        tags = torch.zeros(scores.shape[:2], dtype=torch.int64, device=scores.device)
+        for row, target, whole in zip(tags, targets, fits, strict=True):
+            if whole:
+                row[: len(target)] = target
+        found = crf.path_posteriors(scores, lengths, tags, *self._potentials()).tolist()
+        return [share if whole else 0.0 for share, whole in zip(found, fits, strict=True)]
+
+    # Scores
+
+    def score(self, references: Sequence[Any], predictions: Sequence[Tagging]) -> dict[str, float]:
+        """Scores of a corpus, in per cent but for ``mcc``."""
+        return self.scores_from_counts(self.row_counts(references, predictions).sum(axis=0))
+
+    def row_counts(self, targets: Sequence[Any], predictions: Sequence[Tagging]) -> NDArray[np.int64]:
+        """Counts of every row, ``[N, C]``, in the order of `count_names`.
+
+        Raises:
+            InputError: a row has another number of tags than of words.
+        """
+        counts = np.zeros((len(targets), len(self.count_names)), dtype=np.int64)
+        for row, pairs, answer in zip(counts, self._pairs(targets, predictions), predictions, strict=True):
+            wanted, answered = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+            row[:] = self._scores.count(wanted, answered, [word.confidence for word in answer.words])
+        return counts
+
+    def _pairs(self, targets: Sequence[Any], predictions: Sequence[Tagging]) -> list[list[Pair]]:
+        found = []
+        for raw, answer in zip(targets, predictions, strict=True):
+            wanted = self._comparable(tags_of(raw))[: len(answer.words) if answer.cut else None]
+            if len(wanted) != len(answer.words):
+                raise InputError(
+                    "wrong number of tags", f"{answer.id}: {len(wanted)} tags for {len(answer.words)} words"
+                )
+            found.append([(tag, word.tag) for tag, word in zip(wanted, answer.words, strict=True)])
+        return found
+
+    def _comparable(self, tags: list[str]) -> list[str]:
+        return tags if self.scheme == "none" else convert(tags, "bio")
+
+    def scores_from_counts(self, total: NDArray[np.int64]) -> dict[str, float]:
+        """Scores of a corpus from the sum ``[C]`` of its rows' counts."""
+        return self._scores.scores(total)
+
+    def row_errors(self, counts: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Wrong words of each row, or wrong spans; ``[N, C]`` -> ``[N]``."""
+        return self._scores.errors(counts)
+
+    def comparable(self, targets: Sequence[Any], predictions: Sequence[Tagging]) -> tuple[list[str], list[str]]:
+        """Tags joined by spaces."""
+        rows = self._pairs(targets, predictions)
+        return [" ".join(tag for tag, _ in row) for row in rows], [" ".join(tag for _, tag in row) for row in rows]
+
+    def aligned(self, targets: Sequence[Any], predictions: Sequence[Tagging]) -> dict[str, list[list[Pair]]]:
+        """Each word's tag beside that which was answered."""
+        return {"tags": self._pairs(targets, predictions)}
+
+    def marks(self, prediction: Tagging) -> list[Mark]:
+        """The words with their tags."""
+        return [
+            Mark(word.tag, word.start, word.end, word.confidence, place) for place, word in enumerate(prediction.words)
+        ]
+
+    @property
+    def scoring(self) -> str:
+        """What tags are compared as, in words."""
+        return "tags by name" if self.scheme == "none" else "spans as CoNLL's conlleval counts them"
+
+
+def tags_of(raw: Any) -> list[str]:
+    """A target as tags: a list of them, or a text of them with white space between.
+
+    Raises:
+        InputError: it is neither, or empty.
+    """
+    tags = raw.split() if isinstance(raw, str) else list(raw) if isinstance(raw, (list, tuple)) else []
+    if not tags or not all(isinstance(tag, str) and tag for tag in tags):
+        raise InputError("bad value", f"the target should be a tag for each word; received {raw!r}")
+    return tags
+
+
+def _as_bio(tag: str) -> str:
+    prefix, _, kind = tag.partition("-")
+    return f"{ {'S': 'B', 'E': 'I'}[prefix] }-{kind}" if prefix in ("S", "E") and kind else tag

@@ -1,0 +1,104 @@
+"""What a tagging head answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class TaggedWord:
+    """A word with its tag.
+
+    Attributes:
+        text: as it stands in the input.
+        tag: the answer.
+        start: offset of its first character in the input.
+        end: offset behind its last one.
+        confidence: probability of the tag, 0 to 1, whatever the other words' are.
+    """
+
+    text: str
+    tag: str
+    start: int
+    end: int
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A span of words of one type: an entity, say.
+
+    Attributes:
+        type: what it is.
+        text: as it stands in the input, between its words too.
+        start: offset of its first character in the input.
+        end: offset behind its last one.
+        confidence: probability that there is a span of this type with just these borders, 0 to 1.
+    """
+
+    type: str
+    text: str
+    start: int
+    end: int
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class TagSequence:
+    """Another answer: the tags of all words, and the probability that all are right."""
+
+    tags: tuple[str, ...]
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Tagging:
+    """The tags of one input.
+
+    Attributes:
+        id: of the row.
+        confidence: probability that all tags are right, 0 to 1.
+        words: with tags and places.
+        spans: that the tags mark, if they belong to a scheme (BIO).
+        alternatives: the best answers, this one first, if ``decoding.n_best`` asks for more than one.
+        cut: words at the end of the input that were not read, if the features leave some out.
+    """
+
+    id: str
+    confidence: float
+    words: tuple[TaggedWord, ...]
+    spans: tuple[Span, ...]
+    alternatives: tuple[TagSequence, ...] = ()
+    cut: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """One JSON object; probabilities rounded to 6 digits."""
+        return {
+            "id": self.id,
+            "confidence": round(self.confidence, 6),
+            "words": [
+                {
+                    "text": word.text,
+                    "tag": word.tag,
+                    "start": word.start,
+                    "end": word.end,
+                    "confidence": round(word.confidence, 6),
+                }
+                for word in self.words
+            ],
+            "spans": [
+                {
+                    "type": span.type,
+                    "text": span.text,
+                    "start": span.start,
+                    "end": span.end,
+                    "confidence": round(span.confidence, 6),
+                }
+                for span in self.spans
+            ],
+            "alternatives": [
+                {"tags": list(other.tags), "confidence": round(other.confidence, 6)} for other in self.alternatives
+            ],
+            "cut": self.cut,
+        }
