@@ -192,6 +192,7 @@ class PathSums(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradients: Tensor) -> tuple[Tensor | None, ...]:
+        """The gradients of the scores: posteriors, less the given tags."""
         messages, path = ctx.messages, ctx.path
         gradients = gradients.double()  # [B]
         if path is None:
@@ -211,7 +212,7 @@ class PathSums(torch.autograd.Function):
 
 def padded_tags(tags: Tensor, lengths: Tensor, known: int) -> Tensor:
     """``[B, T]`` tags time-major, ``[T, B]``, with the number of the padding's tag in the padding."""
-    tags = tags.t()
+    tags, lengths = tags.t(), lengths.to(tags.device)
     real = torch.arange(len(tags), device=tags.device)[:, None] < lengths
     wrong = real & ((tags < 0) | (tags >= known))
     if bool(wrong.any()):

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-# A scaled sum below this may have lost terms to underflow (float64 ends at 2e-308); its row is done with logarithms.
-LEAST = 1e-280
+# Where a message and the total that it was divided by are above this, their product is far above the 2e-308 at which
+# float64 begins to lose digits; the other rows are done with logarithms.
+LEAST = 1e-140
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +45,18 @@ class Chain:
 def chain(emissions: Tensor, lengths: Tensor, transitions: Tensor, start: Tensor, end: Tensor) -> Chain:
     """``[B, T, K]`` emissions and the scores of a task as a ``Chain``; what stands in the padding is not read."""
     rows, steps, tags = emissions.shape
-    double = {"dtype": torch.float64, "device": emissions.device}
-    real = torch.arange(steps, device=emissions.device)[:, None] < lengths  # [T, B]
-    scores = torch.full((steps, rows, tags + 1), -torch.inf, **double)
+    lengths = lengths.to(emissions.device)
+    device = emissions.device
+    real = torch.arange(steps, device=device)[:, None] < lengths  # [T, B]
+    scores = torch.full((steps, rows, tags + 1), -torch.inf, dtype=torch.float64, device=device)
     scores[..., :tags] = emissions.detach().transpose(0, 1)
     scores[..., :tags].masked_fill_(~real[..., None], -torch.inf)
     scores[..., tags].masked_fill_(~real, 0.0)
-    pairs = torch.full((tags + 1, tags + 1), -torch.inf, **double)
+    pairs = torch.full((tags + 1, tags + 1), -torch.inf, dtype=torch.float64, device=device)
     pairs[:tags, :tags] = transitions.detach()
     pairs[:tags, tags] = end.detach()
     pairs[tags, tags] = 0.0
-    first = torch.zeros(tags + 1, **double)
+    first = torch.zeros(tags + 1, dtype=torch.float64, device=device)
     first[:tags] = start.detach()
     return Chain(scores, pairs, first, lengths)
 
@@ -135,16 +137,16 @@ class ScaledMessages:
             torch.sum(message, dim=-1, keepdim=True, out=total)
             following = message.div_(total)
 
+        self.faint = ~(totals >= LEAST).all(dim=0).squeeze(-1)  # [B], also where it is not a number
         self.potentials /= totals
         self.start_total = self.messages[0] @ self.first  # [B]
-        # ln of the factors that the messages were divided by, from each step to the end
-        logs = (totals.log_() + shifts).squeeze(-1)  # [T, B]
-        later = torch.arange(steps, device=logs.device)[:, None] < chain.lengths - 1
-        ends = torch.arange(steps, device=logs.device)[:, None] == chain.lengths - 1
-        logs += torch.where(later, pair_shift, 0.0) + torch.where(ends, end_shift, 0.0)
-        self.log_factors = logs.flip(0).cumsum(0).flip(0)
-        self.log_shifts = self.log_factors - logs + torch.where(later, pair_shift, 0.0)
-        self.log_shifts += torch.where(ends, end_shift, 0.0)
+        # ln of what the messages and sums have to be multiplied by
+        step = torch.arange(steps, device=totals.device)[:, None]
+        shift_of_pair = torch.where(step < chain.lengths - 1, pair_shift, 0.0)
+        shift_of_pair += torch.where(step == chain.lengths - 1, end_shift, 0.0)
+        own = (totals.log_() + shifts).squeeze(-1) + shift_of_pair  # [T, B]
+        self.log_factors = own.flip(0).cumsum(0).flip(0)  # of messages
+        self.log_shifts = self.log_factors - own + shift_of_pair  # of sums
         self.log_totals = self.start_total.log() + self.log_factors[0] + first_shift
 
     def lost(self, chain: Chain) -> Tensor:
@@ -152,21 +154,23 @@ class ScaledMessages:
         small = ~(self.messages[:-1] >= LEAST)  # also where it is not a number
         small[..., :-1] &= chain.scores[..., -1:].isinf()  # steps of the row only
         small[..., -1] = False
-        unclear = ~(self.start_total >= LEAST)
+        faint = self.faint | ~(self.start_total >= LEAST)
         if not bool(small.any()):
-            return unclear
+            return faint
         steps = len(small)
         left = chain.lengths - 1 - torch.arange(steps, device=small.device)[:, None]  # steps still to come
         possible = endings(chain.pairs, steps)
         small[..., :-1] &= possible[left.clamp(0, len(possible) - 1)]
-        return unclear | small.any(dim=-1).any(dim=0)
+        return faint | small.any(dim=-1).any(dim=0)
 
     def log_betas(self, tags: Tensor) -> Tensor:
+        """As of ``BackwardMessages``."""
         return self.sums.gather(-1, tags[..., None]).squeeze(-1).log() + self.log_shifts
 
     def flow(
         self, amounts: Tensor, tags: Tensor | None, added: Tensor | None, *, dropped: Tensor | None
     ) -> tuple[Tensor, Tensor]:
+        """As of ``BackwardMessages``; ``dropped`` are rows ``[B']`` that don't count in what passes."""
         # Divided by `sums` the flow is the scaled alpha: one product of matrices and one of elements a step.
         steps, rows, size = self.potentials.shape
         flows = torch.empty_like(self.potentials)
@@ -209,9 +213,11 @@ class LogMessages:
         self.log_totals = self.first.logsumexp(dim=-1)
 
     def log_betas(self, tags: Tensor) -> Tensor:
+        """As of ``BackwardMessages``."""
         return self.sums.gather(-1, tags[..., None]).squeeze(-1)
 
     def flow(self, amounts: Tensor, tags: Tensor | None, added: Tensor | None) -> tuple[Tensor, Tensor]:
+        """As of ``BackwardMessages``."""
         incoming = torch.empty_like(self.sums)
         passed = torch.zeros_like(self.chain.pairs)
         current = amounts[:, None] * (self.first - finite(self.log_totals)[:, None]).exp()
