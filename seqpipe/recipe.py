@@ -64,6 +64,11 @@ class PipelineConfig(Section):
     head: _slot("head", None)  # type: ignore[valid-type]
 
 
+def _named(value: Any) -> Any:
+    """Columns without names go by numbers, which YAML doesn't take for text."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
 class DataConfig(Section):
     """``data:`` where rows come from, and which column is what."""
 
@@ -72,9 +77,12 @@ class DataConfig(Section):
     train_also: list[str] = Field([], description="further sources that train; their rows are never held out")
     dev: str | None = Field(None, description="source that is scored while training, and never trained on")
     test: str | None = Field(None, description="source that `evaluate` scores if there is one, else dev")
-    format: Literal["auto", "jsonl", "csv", "tsv", "parquet", "folder", "hub"] = "auto"
-    input: str = Field("path", description="column of the input")
-    target: str = Field("text", description="column of the target")
+    format: Literal["auto", "jsonl", "csv", "tsv", "parquet", "columns", "folder", "hub"] = "auto"
+    columns: list[str] | None = Field(
+        None, min_length=1, description="names of the columns of a column file (format: columns), in their order"
+    )
+    input: Annotated[str, BeforeValidator(_named)] = Field("path", description="column of the input")
+    target: Annotated[str, BeforeValidator(_named)] = Field("text", description="column of the target")
     id: str | None = Field(None, description="column that names a row in messages and results")
     start: str | None = Field(None, description="column of a span's start in the file, in seconds")
     end: str | None = Field(None, description="column of a span's end in the file, in seconds")
@@ -82,6 +90,12 @@ class DataConfig(Section):
     longest: float | None = Field(None, gt=0, description="training row, in seconds (or steps); longer can't be used")
     check: Literal["full", "headers"] = Field("full", description="what is read of each input before training")
     max_bad_share: float = Field(0.0, ge=0, le=1, description="of rows that can't be used; more end training")
+
+    @model_validator(mode="after")
+    def _columns_differ(self) -> DataConfig:
+        if self.columns and len(set(self.columns)) < len(self.columns):
+            raise ValueError(f"columns names one twice: {', '.join(self.columns)}")
+        return self
 
 
 StageName = Literal["features", "frontend", "encoder", "head"]

@@ -1,16 +1,19 @@
-"""A folder as a source: each recording with its text beside it."""
+"""A folder as a source: each recording with its text beside it, or texts in folders that are named as their classes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
+from seqpipe.data.text import unfit
 from seqpipe.data.walk import find_files
-from seqpipe.errors import DataError
+from seqpipe.errors import DataError, InputError
 from seqpipe.recipe import DataConfig
 
 AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".sph", ".w64"})
+TEXT_SUFFIXES = frozenset({".txt"})
+"""Of the files that a folder gives where inputs are text."""
 
 
 def audio_files(folder: Path) -> Iterator[Path]:
@@ -19,7 +22,11 @@ def audio_files(folder: Path) -> Iterator[Path]:
     Raises:
         DataError: a folder can't be read.
     """
-    for found in find_files(folder, AUDIO_SUFFIXES):
+    yield from _files(folder, AUDIO_SUFFIXES)
+
+
+def _files(folder: Path, suffixes: Collection[str]) -> Iterator[Path]:
+    for found in find_files(folder, suffixes):
         if isinstance(found, OSError):
             raise DataError(f"{found.filename}: the folder can't be read ({found.strerror})")
         yield found
@@ -51,3 +58,37 @@ def read_folder(folder: Path, names: DataConfig) -> Iterator[tuple[int, dict[str
         yield number, record
     if not number:
         raise DataError(f"{folder}: holds no recordings ({', '.join(sorted(AUDIO_SUFFIXES))})")
+
+
+def read_text_folder(folder: Path, names: DataConfig) -> Iterator[tuple[int, dict[str, Any] | InputError, str]]:
+    """Texts below ``folder`` in order of their paths: a file is one text, and the folder that holds it is its class.
+
+    Args:
+        folder: searched with all folders in it, for ``.txt``.
+        names: of the columns; an id column gets the file's path without its ending. A file right in ``folder`` has
+            None as target.
+
+    Returns:
+        For each file its number from 1, its columns (the text without white space at its ends), and its path below
+        ``folder``. One that can't be read, is no UTF-8 or holds a null character is an `InputError` that names it.
+
+    Raises:
+        DataError: the folder holds no texts, or it or one in it can't be read.
+    """
+    number = 0
+    for number, path in enumerate(_files(folder, TEXT_SUFFIXES), 1):
+        place = path.relative_to(folder)
+        try:
+            text = path.read_bytes().decode("utf-8-sig", "surrogateescape").strip()
+        except OSError as error:
+            problem = InputError("unreadable", f"{path}: can't be read ({error.strerror or error})")
+            yield number, problem, str(place)
+            continue
+        if what := unfit(text):
+            yield number, InputError("bad value", f"{path}: {what}"), str(place)
+            continue
+        record: dict[str, Any] = {names.id: str(place.with_suffix(""))} if names.id else {}
+        record |= {names.input: text, names.target: place.parent.name or None}
+        yield number, record, str(place)
+    if not number:
+        raise DataError(f"{folder}: holds no text ({', '.join(sorted(TEXT_SUFFIXES))})")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
+from seqpipe.data.text import undecoded
 from seqpipe.errors import DataError, InputError
 
 Record = dict[str, Any]
@@ -71,23 +72,12 @@ def _bad(where: str, what: str) -> InputError:
     return InputError("bad value", f"{where}: {what}")
 
 
-def _undecoded(text: str) -> str | None:
-    """What to say of a text with bytes that are no UTF-8; else None."""
-    if text.isascii():
-        return None
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        return f"is not UTF-8 text (byte 0x{ord(text[error.start]) - 0xDC00:02x})"
-    return None
-
-
 def _jsonl(file: TextIO, path: Path) -> Iterator[tuple[int, Record | InputError]]:
     for number, line in enumerate(file, 1):
         if not line.strip():
             continue
         where = f"{path}, line {number}"
-        if problem := _undecoded(line):
+        if problem := undecoded(line):
             yield number, _bad(where, problem)
             continue
         try:
@@ -140,7 +130,7 @@ def _tabular(rows: Iterator[Any], path: Path) -> Iterator[tuple[int, Record | In
         raise DataError(f"{path}: is empty; the first line should name the columns")
     if isinstance(header, InputError):
         raise DataError(str(header))
-    if problem := _undecoded("".join(header)):
+    if problem := undecoded("".join(header)):
         raise DataError(f"{path}, header: {problem}")
     if len(set(header)) < len(header):
         raise DataError(f"{path}: column names stand twice in the header: {', '.join(header)}")
@@ -153,7 +143,7 @@ def _tabular(rows: Iterator[Any], path: Path) -> Iterator[tuple[int, Record | In
         elif len(fields) != len(header):
             what = f"has {len(fields)} fields, the header {len(header)} ({', '.join(header)})"
             yield number, _bad(where, what)
-        elif problem := _undecoded("".join(fields)):
+        elif problem := undecoded("".join(fields)):
             yield number, _bad(where, problem)
         else:
             yield number, dict(zip(header, fields, strict=True))

@@ -58,8 +58,8 @@ class Row:
 
     Attributes:
         id: names it in messages and results: the id column, else the input's path or number.
-        input: what the features read: an `AudioSpan`, a string, an array.
-        target: what the head encodes, or None.
+        input: what the features read: an `AudioSpan`, a string, a list of words, an array.
+        target: what the head encodes (a string, or a list of tags), or None.
         number: its row in the source, counted from 1 (for a file with a header, after the header).
         source: what it was read from, for messages.
         columns: everything the source says about it.

@@ -7,15 +7,21 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from seqpipe.data.folder import read_folder
+from seqpipe.data.column_file import read_column_file
+from seqpipe.data.folder import read_folder, read_text_folder
 from seqpipe.data.hub import read_hub
 from seqpipe.data.manifest import read_manifest
 from seqpipe.data.rows import AudioSpan, Row
+from seqpipe.data.sentiment_trees import read_trees, split_trees
+from seqpipe.data.text import unfit
 from seqpipe.errors import ConfigError, DataError, InputError, did_you_mean
 from seqpipe.recipe import DataConfig
 
 MANIFEST_KINDS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".tsv": "tsv", ".parquet": "parquet"}
 MANIFEST_SUFFIXES = frozenset(MANIFEST_KINDS)
+
+Records = Iterable[tuple[int, Mapping[str, Any] | InputError, str]]
+"""For each row its number from 1, its columns (or why there are none), and what the source itself calls it, or ""."""
 
 
 def data_root(config: DataConfig) -> Path:
@@ -30,6 +36,8 @@ def data_root(config: DataConfig) -> Path:
 
 def is_there(part: str, root: Path) -> bool:
     """Whether a part of a recipe can be opened; a data set of the Hub is taken to be there."""
+    if part.startswith("trees:"):
+        part = split_trees(part.removeprefix("trees:"))[0]
     return part.startswith("hub:") or (root / part).exists()
 
 
@@ -61,8 +69,10 @@ def read_rows(
     """Rows of a source, one at a time, in its order.
 
     Args:
-        source: a manifest (jsonl, csv, tsv, parquet), a folder, a data set (``hub:NAME[:CONFIGURATION][@SPLIT]``), or
-            rows that are made on this machine, once (``starter:digits``).
+        source: a manifest (jsonl, csv, tsv, parquet), a column file (`read_column_file`; the recipe's format says so),
+            a folder, a data set (``hub:NAME[:CONFIGURATION][@SPLIT]``), phrases of sentiment trees
+            (``trees:FILE@fine``, ``trees:FILE@binary``; `read_trees`), or rows that are made on this machine, once
+            (``starter:digits``).
         config: says which column is what.
         reads_files: inputs are paths, relative to the manifest (or bytes, from a data set).
         needs_target: a row without target has a `Row.problem`.
@@ -75,29 +85,11 @@ def read_rows(
         DataError: the source is missing, a column is missing (the nearest is named), or a row can't be told from the
             others (see ``strict``). What is wrong with one row alone becomes its `Row.problem`.
     """
-    records: Iterable[tuple[int, dict[str, Any] | InputError]]
-    if source.startswith("hub:") or config.format == "hub":
-        name = source.removeprefix("hub:")
-        if root is not None and (root / name.partition("@")[0]).is_dir():
-            name = str(root / name)
-        records, base, shown = read_hub(name), Path(), source
-    else:
-        path = (root or Path()) / Path(source).expanduser()
-        wanted = config.format
-        if source.startswith("starter:"):
-            from seqpipe.data.starter import starter_source
-
-            path, wanted = starter_source(source.removeprefix("starter:")), "auto"
-        kind = _kind(path, wanted)
-        shown = str(path)
-        if kind == "folder":
-            records, base = read_folder(path, config), path
-        else:
-            records, base = read_manifest(path, kind, strict=strict), path.parent
+    records, base, shown = _records(source, config, root or Path(), reads_files, needs_target, strict)
     has_columns = False  # one row at least had those that the recipe names
-    for number, columns in records:
+    for number, columns, name in records:
         if isinstance(columns, InputError):
-            yield _untold(number, columns)
+            yield _untold(number, columns, name)
             continue
         try:
             row = make_row(
@@ -109,25 +101,63 @@ def read_rows(
                 reads_files=reads_files,
                 needs_target=needs_target,
                 needs_id=needs_id,
+                name=name,
             )
             has_columns = True
         except DataError as error:
             if strict or not has_columns:
                 raise
-            row = _untold(number, InputError("bad value", str(error)))
+            row = _untold(number, InputError("bad value", str(error)), name)
         yield row
 
 
-def _untold(number: int, problem: InputError) -> Row:
+def _records(
+    source: str, config: DataConfig, root: Path, reads_files: bool, needs_target: bool, strict: bool
+) -> tuple[Records, Path, str]:
+    """Records of a source, what paths in it are relative to, and its name for messages."""
+    if source.startswith("trees:"):
+        name, labels = split_trees(source.removeprefix("trees:"))
+        path = root / Path(name).expanduser()
+        _must_exist(path)
+        return _nameless(read_trees(path, labels, strict=strict)), path.parent, str(path)
+    if source.startswith("hub:") or config.format == "hub":
+        name = source.removeprefix("hub:")
+        if (root / name.partition("@")[0]).is_dir():
+            name = str(root / name)
+        return _nameless(read_hub(name)), Path(), source
+    path, wanted = root / Path(source).expanduser(), config.format
+    if source.startswith("starter:"):
+        from seqpipe.data.starter import starter_source
+
+        path, wanted = starter_source(source.removeprefix("starter:")), "auto"
+    kind = _kind(path, wanted)
+    if kind == "folder":
+        return _nameless(read_folder(path, config)) if reads_files else read_text_folder(path, config), path, str(path)
+    if kind == "columns":
+        return read_column_file(path, config, needs_target=needs_target), path.parent, str(path)
+    return _nameless(read_manifest(path, kind, strict=strict)), path.parent, str(path)
+
+
+def _nameless(records: Iterable[tuple[int, Mapping[str, Any] | InputError]]) -> Records:
+    return ((number, columns, "") for number, columns in records)
+
+
+def _untold(number: int, problem: InputError, name: str) -> Row:
     """A row of which no more is known than where it stands, which the problem says itself."""
-    return Row(str(number), None, number=number, problem=problem)
+    return Row(name or str(number), None, number=number, problem=problem)
 
 
-def _kind(path: Path, wanted: str) -> str:
+def _must_exist(path: Path) -> None:
     if not path.exists():
         raise DataError(
             f"{path}: there is no such file or folder (data.root and data.train/dev/test say where to look)"
         )
+
+
+def _kind(path: Path, wanted: str) -> str:
+    _must_exist(path)
+    if wanted == "columns" and path.is_dir():
+        raise DataError(f"{path}: is a folder; format: columns reads a file, a token a line")
     if wanted != "auto":
         return wanted
     if path.is_dir():
@@ -151,30 +181,39 @@ def make_row(
     reads_files: bool,
     needs_target: bool,
     needs_id: bool,
+    name: str = "",
 ) -> Row:
-    """One row from its columns; raises `DataError` if a column is missing (a target: in the first row)."""
+    """One row from its columns; raises `DataError` if a column is missing (a target: in the first row).
+
+    Args:
+        number, columns, config, base, source: where it stands, what it says, and what that means.
+        reads_files, needs_target, needs_id: as for `read_rows`.
+        name: its id, if the recipe names no column of ids.
+    """
     where = f"{source}, row {number}"
 
-    def column(name: str, key: str) -> Any:
-        if name not in columns:
-            raise DataError(f"{where}: has no column {name} (data.{key}){did_you_mean(name, columns)}")
-        return columns[name]
+    def column(wanted: str, key: str) -> Any:
+        if wanted not in columns:
+            raise DataError(f"{where}: has no column {wanted} (data.{key}){did_you_mean(wanted, columns)}")
+        return columns[wanted]
 
     value = column(config.input, "input")
     named_by = config.id if config.id and (needs_id or config.id in columns) else None
-    row_id = str(column(named_by, "id")) if named_by else ""
+    row_id = str(column(named_by, "id")) if named_by else name
     problem: InputError | None = None
     if reads_files:
         row_id = row_id or (value if isinstance(value, str) else str(number))
-        spans = [(column(name, key), name) for name, key in ((config.start, "start"), (config.end, "end")) if name]
+        spans = [(column(cell, key), cell) for cell, key in ((config.start, "start"), (config.end, "end")) if cell]
         try:
-            seconds = {name: _seconds(cell, name) for cell, name in spans}
+            seconds = {title: _seconds(cell, title) for cell, title in spans}
         except InputError as error:
             value, problem = None, error
         else:
             value = _audio(value, base, seconds.get(config.start or ""), seconds.get(config.end or ""))
         if not named_by and isinstance(value, AudioSpan) and value.start:
             row_id = f"{row_id}@{value.start:g}"
+    elif what := unfit(_all_text(value)):
+        value, problem = None, InputError("bad value", f"the column {config.input} (data.input) {what}")
     target = columns.get(config.target)
     if target is None and needs_target:
         if config.target not in columns and number == 1:  # the wrong name for all rows, not one row without
@@ -182,6 +221,13 @@ def make_row(
             column(config.target, "target")
         problem = problem or InputError("no target", f"has nothing in the column {config.target} (data.target)")
     return Row(row_id or str(number), value, target, number, source, columns, problem)
+
+
+def _all_text(value: Any) -> str:
+    """A text, or all words of a list; nothing of what is neither."""
+    if isinstance(value, (list, tuple)):
+        return " ".join(word for word in value if isinstance(word, str))
+    return value if isinstance(value, str) else ""
 
 
 def unread_spans(row: Row, config: DataConfig) -> str | None:

@@ -49,13 +49,15 @@ def by_column(evaluation: Evaluation) -> dict[str, list[Slice]]:
     """Scores of the rows with each value of a column, for every column with few values, and for ranges of numbers.
 
     Numbers come in their order, other values from the worst score to the best. A column that says nothing but how long
-    the input is (its number of samples) is left to `by_length`.
+    the input is (its number of samples) is left to `by_length`, and one of lists (a tag a word) is passed over.
     """
     config = evaluation.pipeline.recipe.data
     left_out = {config.input, config.id, config.start, config.end}
     lengths = _lengths(evaluation)
     found = {}
     for name in evaluation.rows[0].columns:
+        if any(isinstance(row.columns.get(name), (list, tuple)) for row in evaluation.rows):
+            continue  # a value a word says nothing about its row
         values = [_shown(row.columns.get(name)) for row in evaluation.rows]
         different = sorted(set(values))
         if name in left_out or len(different) < 2:

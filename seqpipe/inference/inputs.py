@@ -10,7 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from seqpipe.data.folder import AUDIO_SUFFIXES
+from seqpipe.data.column_file import COLUMN_SUFFIXES, count_column_file
+from seqpipe.data.folder import AUDIO_SUFFIXES, TEXT_SUFFIXES
 from seqpipe.data.hub import count_hub, is_saved_data_set
 from seqpipe.data.manifest import count_manifest
 from seqpipe.data.rows import AudioSpan, Row
@@ -22,9 +23,6 @@ from seqpipe.inference.standard_input import read_standard_input
 from seqpipe.inference.text_file import count_text_file, read_text_file
 from seqpipe.recipe import DataConfig
 
-TEXT_SUFFIXES = frozenset({".txt"})
-"""Of the files that a folder gives where inputs are text."""
-
 
 def expand_inputs(
     arguments: Iterable[str], config: DataConfig, *, reads_files: bool, notice: Callable[[str], None] | None = None
@@ -34,49 +32,53 @@ def expand_inputs(
     A folder is walked with all folders in it (`find_files`), unless ``save_to_disk`` wrote it: then it is a data set,
     as is ``hub:NAME[:CONFIGURATION][@SPLIT]``. A pattern (``*.flac``, ``**/*.flac``) gives its matches sorted; one with
     ``**`` passes over folders that it matches, since what is in them matches by itself, unless it ends with a slash.
-    What is no manifest by its name is a recording where the features read files; where they don't it is text, a row a
-    line. What isn't there, or can't be read, becomes a `Failure` in its place, and so does a row of a manifest that
-    can't be told from its neighbours.
+    Of a run that was trained on column files (``format: columns``), files with an ending of `COLUMN_SUFFIXES` are such,
+    a row a sentence; they need no more columns than the input. What is no manifest and no column file by its name is a
+    recording where the features read files; where they don't it is text, a row a line. What isn't there, or can't be
+    read, becomes a `Failure` in its place, and so does a row of a manifest that can't be told from its neighbours, a
+    sentence with a damaged line, and a line of text that is no UTF-8 or holds a null character.
 
-    Ids are a row's id column, else its path (``path@start`` of a span), else ``name:number`` of the row or line.
+    Ids are a row's id column, else its path (``path@start`` of a span), a sentence's own (``# sent_id = ``), else
+    ``name:number`` of the row, line or sentence.
 
     Args:
         arguments: as given on the command line.
-        config: which columns a manifest has. Its ``format`` is that of the recipe's own sources: here names decide.
+        config: which columns a manifest or column file has. Its ``format`` is that of the recipe's own sources, and
+            says whether column files are expected; else names decide.
         reads_files: inputs are paths.
         notice: told what the user should know about a manifest.
 
     Raises:
         DataError: a manifest or data set can't be read at all, or has no such columns.
     """
-    config = config.model_copy(update={"format": "auto"})
+    names = _Names(reads_files, config)
     for argument in arguments:
-        for source in _sources(argument, reads_files):
-            yield from _rows(source, config, reads_files, notice)
+        for source in _sources(argument, names):
+            yield from _rows(source, names, notice)
 
 
 def check_inputs(arguments: Iterable[str], config: DataConfig, *, reads_files: bool) -> None:
-    """Look at the header and the first rows of each manifest, before hours are spent on what stands before it.
+    """Look at the header and the first rows of each manifest or column file, before hours are spent on others.
 
     Raises:
         DataError: as `expand_inputs` would, when it comes to the manifest; or it is missing.
     """
-    config = config.model_copy(update={"format": "auto"})
+    names = _Names(reads_files, config)
     for argument in arguments:
-        path = Path(argument)
-        if path.suffix.lower() in MANIFEST_KINDS and not _mode(argument) and not glob.has_magic(argument):
+        is_listing = names.listing(argument) is not None
+        if is_listing and not _mode(argument) and not glob.has_magic(argument):
             raise DataError(f"{argument}: there is no such file")
-        source = _source_at(argument, reads_files)
-        if source.kind == "manifest":
-            rows = itertools.islice(_rows(source, config, reads_files, None), 100)
+        source = _source_at(argument, names)
+        if source.kind in ("manifest", "columns"):
+            rows = itertools.islice(_rows(source, names, None), 100)
             any(isinstance(row, Row) for row in rows)  # the first that is whole tells of columns
 
 
 def count_inputs(arguments: Iterable[str], config: DataConfig, reads_files: bool) -> int | None:
     """How many rows and failures `expand_inputs` will give, for showing the time left; no recording is read.
 
-    It takes a walk of the folders and a pass over the lines of the manifests. Files may come and go meanwhile: it is no
-    promise.
+    It takes a walk of the folders and a pass over the lines of manifests and column files. Files may come and go
+    meanwhile: it is no promise.
 
     Args:
         arguments, config, reads_files: as `expand_inputs` takes them; no column is looked at.
@@ -86,10 +88,11 @@ def count_inputs(arguments: Iterable[str], config: DataConfig, reads_files: bool
         or where something is broken, of which `expand_inputs` will tell.
     """
     total = 0
+    names = _Names(reads_files, config)
     for argument in arguments:
-        for source in _sources(argument, reads_files):
+        for source in _sources(argument, names):
             try:
-                count = _count(source, reads_files)
+                count = _count(source, names)
             except DataError:
                 return None
             if count is None:
@@ -99,25 +102,48 @@ def count_inputs(arguments: Iterable[str], config: DataConfig, reads_files: bool
 
 
 class _Source(NamedTuple):
-    kind: Literal["standard input", "data set", "manifest", "folder", "text", "pipe of text", "file", "no match"]
+    kind: Literal[
+        "standard input", "data set", "manifest", "columns", "folder", "text", "pipe of text", "file", "no match"
+    ]
     name: str
 
 
-def _sources(argument: str, reads_files: bool) -> Iterator[_Source]:
+class _Names(NamedTuple):
+    """What decides what a name stands for."""
+
+    reads_files: bool
+    config: DataConfig
+
+    def listing(self, name: str) -> Literal["manifest", "columns"] | None:
+        """What a file of this name lists inputs in; None of one that is an input itself, or text."""
+        ending = Path(name).suffix.lower()
+        if self.config.format == "columns" and not self.reads_files and ending in COLUMN_SUFFIXES:
+            return "columns"
+        return "manifest" if ending in MANIFEST_KINDS else None
+
+    @property
+    def in_folders(self) -> frozenset[str]:
+        """Endings of the files that a folder gives."""
+        if self.reads_files:
+            return AUDIO_SUFFIXES
+        return TEXT_SUFFIXES | COLUMN_SUFFIXES if self.config.format == "columns" else TEXT_SUFFIXES
+
+
+def _sources(argument: str, names: _Names) -> Iterator[_Source]:
     """What an argument stands for: more than one thing if it is a pattern."""
     if argument == "-":
         yield _Source("standard input", argument)
     elif argument.startswith("hub:"):
         yield _Source("data set", argument)
     elif _mode(argument) or not glob.has_magic(argument):
-        yield _source_at(argument, reads_files)
+        yield _source_at(argument, names)
     else:
         matches = glob.glob(argument, recursive=True)  # noqa: PTH207 - absolute patterns too
         matches.sort(reverse=True)
         no_folders = "**" in argument and not argument.endswith("/")
         found = False
         while matches:  # let go of as they are used
-            source = _source_at(matches.pop(), reads_files)
+            source = _source_at(matches.pop(), names)
             if not (no_folders and source.kind in ("folder", "data set")):
                 found = True
                 yield source
@@ -125,13 +151,13 @@ def _sources(argument: str, reads_files: bool) -> Iterator[_Source]:
             yield _Source("no match", argument)
 
 
-def _source_at(name: str, reads_files: bool) -> _Source:
+def _source_at(name: str, names: _Names) -> _Source:
     mode = _mode(name)
     if stat.S_ISDIR(mode):
         return _Source("data set" if is_saved_data_set(Path(name)) else "folder", name)
-    if stat.S_ISREG(mode) and Path(name).suffix.lower() in MANIFEST_KINDS:
-        return _Source("manifest", name)
-    if reads_files:
+    if stat.S_ISREG(mode) and (listing := names.listing(name)):
+        return _Source(listing, name)
+    if names.reads_files:
         return _Source("file", name)
     return _Source("text" if stat.S_ISREG(mode) or not mode else "pipe of text", name)
 
@@ -144,19 +170,17 @@ def _mode(name: str) -> int:
         return 0
 
 
-def _rows(
-    source: _Source, config: DataConfig, reads_files: bool, notice: Callable[[str], None] | None
-) -> Iterator[Row | Failure]:
+def _rows(source: _Source, names: _Names, notice: Callable[[str], None] | None) -> Iterator[Row | Failure]:
     name = source.name
     try:
         match source.kind:
             case "standard input":
-                yield from read_standard_input(config, reads_files=reads_files)
-            case "manifest" | "data set":
-                yield from _listed_rows(source, config, reads_files, notice)
+                yield from read_standard_input(names.config, reads_files=names.reads_files)
+            case "manifest" | "columns" | "data set":
+                yield from _listed_rows(source, names, notice)
             case "folder":
-                for inner in _folder_sources(name, reads_files):
-                    yield from [inner] if isinstance(inner, Failure) else _rows(inner, config, reads_files, notice)
+                for inner in _folder_sources(name, names):
+                    yield from [inner] if isinstance(inner, Failure) else _rows(inner, names, notice)
             case "text" | "pipe of text":
                 yield from read_text_file(name)
             case "file":  # if it is missing, reading it says so
@@ -170,10 +194,9 @@ def _rows(
             yield Failure(name, "unreadable", f"{name}: can't be read ({error.strerror or error})")
 
 
-def _listed_rows(
-    source: _Source, config: DataConfig, reads_files: bool, notice: Callable[[str], None] | None
-) -> Iterator[Row | Failure]:
-    name = source.name
+def _listed_rows(source: _Source, names: _Names, notice: Callable[[str], None] | None) -> Iterator[Row | Failure]:
+    name, reads_files = source.name, names.reads_files
+    config = names.config.model_copy(update={"format": "columns" if source.kind == "columns" else "auto"})
     opened = f"hub:{name}" if source.kind == "data set" and not name.startswith("hub:") else name
     for row in read_rows(opened, config, reads_files=reads_files, needs_target=False, needs_id=False, strict=False):
         if row.id == str(row.number) and not (config.id and config.id in row.columns) and not _is_path(row.input):
@@ -193,21 +216,22 @@ def _is_path(value: object) -> bool:
     return isinstance(value, AudioSpan) and isinstance(value.source, Path)
 
 
-def _folder_sources(name: str, reads_files: bool) -> Iterator[_Source | Failure]:
+def _folder_sources(name: str, names: _Names) -> Iterator[_Source | Failure]:
     is_empty = True
-    for found in find_files(Path(name), AUDIO_SUFFIXES if reads_files else TEXT_SUFFIXES):
+    for found in find_files(Path(name), names.in_folders):
         is_empty = False
         if isinstance(found, OSError):
             folder = str(found.filename)
             yield Failure(folder, "unreadable", f"{folder}: the folder can't be read ({found.strerror})")
         else:
-            yield _Source("file" if reads_files else "text", str(found))
+            kind = names.listing(str(found)) or ("file" if names.reads_files else "text")
+            yield _Source(kind, str(found))
     if is_empty:
-        what = "recordings" if reads_files else f"text ({', '.join(sorted(TEXT_SUFFIXES))})"
+        what = "recordings" if names.reads_files else f"text ({', '.join(sorted(names.in_folders))})"
         yield Failure(name, "empty", f"{name}: the folder holds no {what}")
 
 
-def _count(source: _Source, reads_files: bool) -> int | None:
+def _count(source: _Source, names: _Names) -> int | None:
     """How many `_rows` there will be; raises `DataError` where `_rows` does."""
     try:
         match source.kind:
@@ -218,9 +242,11 @@ def _count(source: _Source, reads_files: bool) -> int | None:
             case "manifest":
                 path = Path(source.name)
                 return count_manifest(path, MANIFEST_KINDS[path.suffix.lower()])
+            case "columns":
+                return count_column_file(Path(source.name), names.config)
             case "folder":
-                inner = _folder_sources(source.name, reads_files)
-                return sum(1 if isinstance(one, Failure) else _count(one, reads_files) or 0 for one in inner)
+                inner = _folder_sources(source.name, names)
+                return sum(1 if isinstance(one, Failure) else _count(one, names) or 0 for one in inner)
             case "text":
                 return count_text_file(source.name)
             case "file" | "no match":

@@ -289,7 +289,10 @@ def _digest(row_id: str, raw: Any) -> bytes:
         parts += [raw.source if isinstance(raw.source, bytes) else str(raw.source), f"{raw.start}-{raw.end}"]  # type: ignore[list-item]
     elif isinstance(raw, (str, bytes, Path)):
         parts.append(raw if isinstance(raw, bytes) else str(raw))  # type: ignore[arg-type]
+    elif isinstance(raw, (list, tuple)):  # words: the same letters divided otherwise are another input
+        parts += [f"{len(raw)} words", *map(str, raw)]
     for part in parts:
-        value = part if isinstance(part, bytes) else part.encode("utf-8", "surrogateescape")
+        # Names of files may hold any bytes, and a text out of JSON half a surrogate pair.
+        value = part if isinstance(part, bytes) else part.encode("utf-8", "surrogatepass")
         state.update(len(value).to_bytes(8, "little") + value)
     return state.digest()

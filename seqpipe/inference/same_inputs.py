@@ -8,17 +8,18 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from seqpipe.data.column_file import COLUMN_SUFFIXES
+from seqpipe.data.folder import TEXT_SUFFIXES
 from seqpipe.data.hub import is_saved_data_set
 from seqpipe.data.source import MANIFEST_KINDS
-from seqpipe.inference.inputs import TEXT_SUFFIXES
 
 
 def fingerprint_inputs(arguments: Iterable[str]) -> dict[str, Any]:
     """What tells inputs from other ones, for a JSON file: ``arguments``, and under ``lists`` the lists among them.
 
-    A list is a manifest or a file of text (``bytes`` and ``sha256``, read once and not kept), or a saved data set (the
-    same of the small files that `datasets` describes its content in). Folders are not walked, patterns not matched and
-    recordings not read: what changes there goes unnoticed. A list that can't be read has None.
+    A list is a manifest, a column file or a file of text (``bytes`` and ``sha256``, read once and not kept), or a saved
+    data set (the same of the small files that `datasets` describes its content in). Folders are not walked, patterns
+    not matched and recordings not read: what changes there goes unnoticed. A list that can't be read has None.
     """
     arguments = list(arguments)
     lists: dict[str, dict[str, Any] | None] = {}
@@ -28,7 +29,7 @@ def fingerprint_inputs(arguments: Iterable[str]) -> dict[str, Any]:
             if is_saved_data_set(path):
                 files = sorted([*path.glob("state.json"), *path.glob("*/state.json")])
                 lists[argument] = _content(files)
-            elif path.suffix.lower() in {*MANIFEST_KINDS, *TEXT_SUFFIXES} and path.is_file():
+            elif path.suffix.lower() in {*MANIFEST_KINDS, *COLUMN_SUFFIXES, *TEXT_SUFFIXES} and path.is_file():
                 lists[argument] = _content([path])
         except OSError:
             lists[argument] = None

@@ -14,6 +14,7 @@ from typing import cast
 
 from seqpipe.data.rows import AudioSpan, Row
 from seqpipe.data.source import make_row
+from seqpipe.data.text import unfit
 from seqpipe.errors import DataError
 from seqpipe.inference.failure import Failure
 from seqpipe.recipe import DataConfig
@@ -25,8 +26,8 @@ def read_standard_input(config: DataConfig, *, reads_files: bool) -> Iterator[Ro
     """A path a line (or the input itself, where inputs are no files), or a JSON object with the columns of a manifest.
 
     Blank lines are passed over. A path is taken as its bytes are, UTF-8 or not; paths may also end with a null
-    character each, as ``find -print0`` writes them. Text is UTF-8, and one that begins with ``{`` has to stand in a
-    JSON object. A line that can't be read becomes a `Failure` in its place.
+    character each, as ``find -print0`` writes them. Text is UTF-8 without null characters, and one that begins with
+    ``{`` has to stand in a JSON object. A line that can't be read becomes a `Failure` in its place.
     """
     if sys.stdin is None:  # as under `<&-`
         yield Failure("-", "missing", f"{_WHERE}: is closed")
@@ -65,10 +66,9 @@ def _input(number: int, line: bytes, config: DataConfig, reads_files: bool) -> R
     def failure(message: str, kind: str = "bad value") -> Failure:
         return Failure(f"line {number}", kind, message)
 
-    try:
-        text = line.decode()
-    except UnicodeDecodeError as error:
-        return failure(f"{_WHERE}, row {number}: is not UTF-8 text (byte 0x{line[error.start]:02x})")
+    text = line.decode(errors="surrogateescape")
+    if what := unfit(text):
+        return failure(f"{_WHERE}, row {number}: {what}")
     if not has_columns:
         return Row(f"line {number}", text, number=number, source=_WHERE)
     try:

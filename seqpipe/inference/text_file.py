@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 from seqpipe.data.rows import Row
+from seqpipe.data.text import unfit
 from seqpipe.inference.failure import Failure
 
 
 def read_text_file(name: str) -> Iterator[Row | Failure]:
     """Lines of a file as rows ``NAME:LINE``; blank ones are passed over, and counted.
 
-    A line that is no UTF-8 becomes a `Failure` in its place.
+    A line that is no UTF-8, or holds a null character, becomes a `Failure` in its place.
 
     Raises:
         OSError: the file can't be opened or read.
@@ -26,10 +27,8 @@ def read_text_file(name: str) -> Iterator[Row | Failure]:
             if not line.strip():
                 continue
             content = line.removeprefix(BOM_UTF8) if number == 1 else line
-            try:
-                text = content.decode().rstrip("\r\n")
-            except UnicodeDecodeError as error:
-                what = f"is not UTF-8 text (byte 0x{content[error.start]:02x})"
+            text = content.decode(errors="surrogateescape").rstrip("\r\n")
+            if what := unfit(text):
                 yield Failure(f"{name}:{number}", "bad value", f"{name}, line {number}: {what}")
             else:
                 yield Row(f"{name}:{number}", text, number=number, source=name)

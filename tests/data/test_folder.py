@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import numpy as np
@@ -5,6 +6,7 @@ import pytest
 import soundfile
 
 from seqpipe.data.folder import audio_files
+from seqpipe.data.rows import Row
 from seqpipe.data.source import read_rows
 from seqpipe.errors import DataError
 from seqpipe.recipe import DataConfig
@@ -59,3 +61,57 @@ def test_a_folder_without_recordings_is_an_error(tmp_path: Path) -> None:
     assert list(audio_files(tmp_path)) == []
     with pytest.raises(DataError, match=r"holds no recordings"):
         list(read_rows(str(tmp_path), DataConfig(), reads_files=True))
+
+
+# Text
+
+
+def text_rows(folder: Path, *, needs_target: bool = True, **config: str) -> list[Row]:
+    return list(read_rows(str(folder), DataConfig(**config), reads_files=False, needs_target=needs_target))
+
+
+def test_a_folder_of_text_gives_each_file_with_the_name_of_its_folder(tmp_path: Path) -> None:
+    texts = {"neg/b.txt": "no,\nnever ", "pos/2/yes/a.txt": "\ufeffyes\r\n", "pos/a.txt": " oh yes"}
+    for name, text in texts.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8", newline="")
+    (tmp_path / "pos" / "a.md").write_text("no text of the set")
+    rows = text_rows(tmp_path)
+    assert [(row.id, row.input, row.target) for row in rows] == [
+        ("neg/b.txt", "no,\nnever", "neg"), ("pos/2/yes/a.txt", "yes", "yes"), ("pos/a.txt", "oh yes", "pos"),
+    ]  # fmt: skip
+    rows = text_rows(tmp_path, input="text", target="label", id="name")
+    assert rows[0].columns == {"name": "neg/b", "text": "no,\nnever", "label": "neg"}
+    assert rows[0].id == "neg/b"
+
+
+def test_a_text_without_a_class_is_a_bad_row_only_where_targets_are_needed(tmp_path: Path) -> None:
+    (tmp_path / "pos").mkdir()
+    (tmp_path / "pos" / "1.txt").write_text("yes")
+    (tmp_path / "2.txt").write_text("perhaps")
+    assert [row.problem for row in text_rows(tmp_path, needs_target=False)] == [None, None]
+    first, second = text_rows(tmp_path)
+    assert first.problem is not None
+    assert (first.id, first.problem.kind) == ("2.txt", "no target")
+    assert second.problem is None
+
+
+@pytest.mark.parametrize(
+    ("content", "what"), [(b"gr\xfcn", r"is not UTF-8 text \(byte 0xfc\)"), (b"a\0b", "holds a null character")]
+)
+def test_a_text_that_cannot_be_read_is_a_bad_row_that_names_it(content: bytes, what: str, tmp_path: Path) -> None:
+    (tmp_path / "pos").mkdir()
+    (tmp_path / "pos" / "1.txt").write_bytes(content)
+    (tmp_path / "pos" / "2.txt").write_text("good")
+    (tmp_path / "pos" / "3.txt").symlink_to("gone.txt")
+    bad, good, gone = text_rows(tmp_path)
+    assert (bad.id, good.input, gone.id) == ("pos/1.txt", "good", "pos/3.txt")
+    assert re.fullmatch(rf"{tmp_path}/pos/1\.txt: {what}", str(bad.problem))
+    assert gone.problem is not None
+    assert gone.problem.kind == "unreadable"
+
+
+def test_a_folder_without_texts_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").touch()
+    with pytest.raises(DataError, match=r"holds no text \(\.txt\)"):
+        text_rows(tmp_path)

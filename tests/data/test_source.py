@@ -5,6 +5,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
+from seqpipe.data.fingerprint import fingerprint
 from seqpipe.data.rows import AudioSpan, Row
 from seqpipe.data.source import read_rows, unread_spans
 from seqpipe.errors import DataError, InputError
@@ -157,3 +158,23 @@ def test_the_kind_is_told_by_the_ending_or_by_the_recipe(tmp_path: Path) -> None
         Row("a.wav", AudioSpan(tmp_path / "a.wav"), "one", 1, f"{tmp_path}/rows.list", {"path": "a.wav", "text": "one"})
     ]
     assert rows_of(tmp_path / "rows.TSV", text)[0].target == "one"
+
+
+def test_lists_of_words_and_tags_come_through_as_lists(tmp_path: Path) -> None:
+    config = {"input": "words", "target": "tags"}
+    (row,) = rows_of(tmp_path / "a.jsonl", '{"words": ["a", "b"], "tags": ["X", "Y"]}', reads_files=False, **config)
+    assert (row.input, row.target) == (["a", "b"], ["X", "Y"])
+    table = pyarrow.Table.from_pylist([{"words": ["a", "b"], "tags": ["X", "Y"]}])
+    pyarrow.parquet.write_table(table, tmp_path / "a.parquet")
+    (same,) = read_rows(str(tmp_path / "a.parquet"), DataConfig(**config), reads_files=False)
+    assert (same.input, same.target) == (row.input, row.target)
+    assert fingerprint([same]) == fingerprint([row])
+
+
+@pytest.mark.parametrize("value", ['"a\\u0000"', '["b", "a\\u0000"]'])
+def test_a_text_with_a_null_character_is_one_bad_row(value: str, tmp_path: Path) -> None:
+    bad, good = rows_of(
+        tmp_path / "a.jsonl", f'{{"path": {value}, "text": "x"}}\n{{"path": "b", "text": "y"}}\n', reads_files=False
+    )
+    assert str(bad.problem) == "the column path (data.input) holds a null character"
+    assert (bad.input, good.input, good.problem) == (None, "b", None)

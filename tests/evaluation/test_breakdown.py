@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -63,6 +64,17 @@ def test_a_column_that_is_the_length_is_not_shown_twice(predictor: Predictor, re
     sizes = [Path(row.split("\t")[0]).stat().st_size for row in rows]
     path.write_text("\n".join([f"{header}\tbytes", *(f"{row}\t{size}" for row, size in zip(rows, sizes, strict=True))]))
     assert "bytes" not in by_column(evaluate(predictor, str(path)))
+
+
+def test_a_column_of_lists_is_passed_over(predictor: Predictor, relabel: Relabel) -> None:
+    path = relabel(lambda _, text: text)
+    header, *lines = (line.split("\t") for line in path.read_text().splitlines())
+    records = [dict(zip(header, line, strict=True)) for line in lines]
+    listed = [{**record, "tags": [str(place % 2)], "tag": str(place % 2)} for place, record in enumerate(records)]
+    path.with_suffix(".jsonl").write_text("\n".join(map(json.dumps, listed)))
+    found = by_column(evaluate(predictor, str(path.with_suffix(".jsonl"))))
+    assert "tag" in found
+    assert "tags" not in found
 
 
 @given(st.integers(1, 500).flatmap(lambda count: st.tuples(st.integers(0, count), st.just(count))))

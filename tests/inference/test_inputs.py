@@ -235,6 +235,59 @@ def test_a_file_is_text_where_the_features_read_no_files(folder: Path) -> None:
     assert (empty.id, empty.kind) == ("none", "empty")
 
 
+def test_a_line_with_a_null_character_fails_in_its_place(folder: Path) -> None:
+    (folder / "b.txt").write_bytes(b"one\ntw\0o\nthree\n")
+    rows = list(expand_inputs(["b.txt"], DataConfig(), reads_files=False))
+    assert [isinstance(row, Failure) for row in rows] == [False, True, False]
+    assert (rows[1].id, rows[1].message) == ("b.txt:2", "b.txt, line 2: holds a null character")
+    assert count_inputs(["b.txt"], DataConfig(), False) == 3
+
+
+TAGGING = DataConfig(format="columns", columns=["form", "upos"], input="form", target="upos")
+
+
+def test_column_files_give_their_words_where_the_model_learnt_from_such(folder: Path) -> None:
+    (folder / "a.conll").write_bytes(b"It\tPRON\nworks\tVERB\n\ngr\xfcn\tADJ\n\nNo\tINTJ\n")
+    (folder / "words.TSV").write_text("Just\nwords\n\n# sent_id = s2\nmore\n")
+    (folder / "raw.txt").write_text("one line\n")
+    arguments = ["a.conll", "words.TSV", "raw.txt"]
+    rows = list(expand_inputs(arguments, TAGGING, reads_files=False))
+    assert [row.id for row in rows] == ["a.conll:1", "a.conll:2", "a.conll:3", "words.TSV:1", "s2", "raw.txt:1"]
+    given = [row.input for row in rows if isinstance(row, Row)]
+    assert given == [["It", "works"], ["No"], ["Just", "words"], ["more"], "one line"]
+    assert isinstance(rows[1], Failure)
+    assert rows[1].message == "a.conll, line 4 (sentence 2): is not UTF-8 text (byte 0xfc)"
+    assert count_inputs(arguments, TAGGING, False) == len(rows)
+    check_inputs(arguments, TAGGING, reads_files=False)
+
+
+def test_a_folder_gives_column_files_and_text_of_a_model_of_column_files(folder: Path) -> None:
+    (folder / "none" / "b.conllu").write_text("1\tIt\tit\tPRON\tPRP\t_\t0\troot\t_\t_\n")
+    (folder / "none" / "a.txt").write_text("one line\n")
+    rows = list(expand_inputs(["none"], TAGGING, reads_files=False))
+    assert [(row.id, row.input) for row in rows] == [("none/a.txt:1", "one line"), ("none/b.conllu:1", ["It"])]
+    assert count_inputs(["none"], TAGGING, False) == 2
+    rows = list(expand_inputs(["none"], DataConfig(), reads_files=False))
+    assert [row.id for row in rows] == ["none/a.txt:1"]
+
+
+def test_manifests_of_other_kinds_stay_manifests_for_a_model_of_column_files(folder: Path) -> None:
+    (folder / "a.jsonl").write_text(json.dumps({"form": ["It", "works"]}) + "\n")
+    (row,) = expand_inputs(["a.jsonl"], TAGGING, reads_files=False)
+    assert (row.id, row.input) == ("a.jsonl:1", ["It", "works"])
+    (folder / "a.tsv").write_text("form\tupos\nIt works\tPRON VERB\n")
+    (row,) = expand_inputs(["a.tsv"], DataConfig(input="form"), reads_files=False)
+    assert row.input == "It works"
+
+
+def test_a_column_file_that_is_missing_or_has_no_such_column_is_told_at_once(folder: Path) -> None:
+    with pytest.raises(DataError, match=r"gone\.conll: there is no such file"):
+        check_inputs(["gone.conll"], TAGGING, reads_files=False)
+    (folder / "a.conll").write_text("It PRON\n")
+    with pytest.raises(DataError, match=r"a\.conll, row 1: has no column 3 \(data\.input\); known: 1, 2"):
+        check_inputs(["a.conll"], DataConfig(format="columns", input="3"), reads_files=False)
+
+
 def test_text_may_come_through_a_pipe_with_a_name(folder: Path) -> None:
     os.mkfifo(folder / "pipe")
     assert count_inputs(["pipe"], DataConfig(), False) is None  # not by reading it

@@ -81,7 +81,7 @@ def test_a_byte_order_mark_is_no_part_of_the_first_line(read: Callable[..., list
     assert [row.id for row in read(b'\xef\xbb\xbf{"path": "a.wav"}\nb.wav')] == ["a.wav", "b.wav"]
 
 
-TEXT = st.text(st.characters(exclude_characters="\n\r", exclude_categories=("Cs",)))
+TEXT = st.text(st.characters(exclude_characters="\n\r\0", exclude_categories=("Cs",)))
 
 
 @given(lines=st.lists(TEXT.filter(lambda line: not line.lstrip().startswith(("{", "\ufeff")))))
@@ -105,6 +105,10 @@ def test_a_line_that_cannot_be_read_fails_in_its_place(read: Callable[..., list[
     assert [isinstance(row, Failure) for row in rows] == [False, True, True, True, False]
     assert [row.id for row in rows] == [f"line {number}" for number in range(1, 6)]
     assert rows[1].message == "standard input, row 2: is not UTF-8 text (byte 0xfc)"
+    (null,) = read(b"a\0b\n", reads_files=False)
+    assert (null.kind, null.message) == ("bad value", "standard input, row 1: holds a null character")
+    (half,) = read(b'{"path": "\\ud800"}', reads_files=False)
+    assert half.message.endswith("holds half a surrogate pair (U+D800), which is no character")
     assert rows[2].message.startswith("standard input, row 3: is not JSON")
     assert rows[2].message.endswith("a text that begins with { has to stand in a JSON object")
     (bad,) = read(b'{"path": "gr\xfcn.wav"}')

@@ -41,8 +41,11 @@ def find_rare_characters(part: Part, head: Any) -> None:
 
 
 def compare_classes(parts: Sequence[Part]) -> None:
-    """Summarise the targets; if they are classes, warn of those with very few rows, or missing from a part."""
-    tables = [Counter(_name(row.target) for row in part.rows) for part in parts]
+    """Summarise the targets; if they are classes, warn of those with very few rows, or missing from a part.
+
+    Of a target that is a list (the tags of a sentence) each item is a class, counted once a row.
+    """
+    tables = [Counter(name for row in part.rows for name in _names(row.target)) for part in parts]
     for part, table in zip(parts, tables, strict=True):
         part.findings.numbers["different_targets"] = len(table)
     train = tables[0]
@@ -63,12 +66,13 @@ def compare_classes(parts: Sequence[Part]) -> None:
 
 def _find_few(train: Part, table: Counter[str]) -> None:
     for row in train.rows:
-        if table[name := _name(row.target)] < FEW_ROWS:
-            train.findings.warn(row, "target with few rows", f"{name!r} is the target of {_rows(table[name])}")
+        for name in _names(row.target):
+            if table[name] < FEW_ROWS:
+                train.findings.warn(row, "target with few rows", f"{name!r} is the target of {_rows(table[name])}")
 
 
 def _find_missing(part: Part, table: Counter[str], train_table: Counter[str], train: Part) -> None:
-    first = {_name(row.target): row for row in (*reversed(train.rows), *reversed(part.rows))}
+    first = {name: row for row in (*reversed(train.rows), *reversed(part.rows)) for name in _names(row.target)}
     for name in sorted(table.keys() - train_table.keys()):
         part.findings.warn(first[name], "target not in train", f"no training row has the target {name!r}")
     # A small part can't hold every class.
@@ -85,5 +89,6 @@ def _rows(count: int) -> str:
     return "1 row" if count == 1 else f"{count} rows"
 
 
-def _name(target: Any) -> str:
-    return target if isinstance(target, str) else repr(target)
+def _names(target: Any) -> list[str]:
+    items = dict.fromkeys(target if isinstance(target, (list, tuple)) else [target])
+    return [item if isinstance(item, str) else repr(item) for item in items]

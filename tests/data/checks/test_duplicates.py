@@ -2,6 +2,7 @@ from collections.abc import Callable
 
 from seqpipe.data.check import Part
 from seqpipe.data.checks.duplicates import find_duplicates, find_equal_ids
+from seqpipe.data.checks.part import content_hash
 
 MakePart = Callable[..., Part]
 Named = Callable[[Part], list[tuple[int, str]]]
@@ -42,3 +43,11 @@ def test_an_id_that_stands_twice(make_part: MakePart, named: Named) -> None:
     part.rows.append(part.rows[1])
     find_equal_ids(part)
     assert named(part) == [(2, "duplicate id")]
+
+
+def test_lists_of_words_and_tags_are_compared_as_they_are(make_part: MakePart, named: Named) -> None:
+    inputs = [["a", "b"], ["a b"], ["a", "b"], ["a", "b"]]
+    targets = [["X", "Y"], ["X"], ["X", "Y"], ["X", "X"]]
+    train = make_part("train", targets, contents=[content_hash(words) for words in inputs])
+    find_duplicates([train])
+    assert named(train) == [(3, "duplicate"), (4, "duplicate, with another target")]

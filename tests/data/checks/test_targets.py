@@ -49,3 +49,12 @@ def test_texts_are_no_classes(make_part: MakePart) -> None:
     compare_classes([train])
     assert train.findings.warnings == []
     assert train.findings.summary == ["60 different targets"]
+
+
+def test_the_tags_of_a_sentence_are_classes_each(make_part: MakePart, named: Named) -> None:
+    train = make_part("train", [["DET", "NOUN", "NOUN"]] * 30 + [["NOUN"]] * 30 + [["VERB", "DET"]] * 9 + [["SYM"]])
+    dev = make_part("dev", [["NOUN"]] * 20 + [["NOUN", "X"]] + [["DET"]] * 5)
+    compare_classes([train, dev])
+    assert train.findings.numbers["targets"] == {"NOUN": 60, "DET": 39, "VERB": 9, "SYM": 1}
+    assert named(train) == [(70, "target with few rows"), (61, "target not in dev")]
+    assert named(dev) == [(21, "target not in train")]
