@@ -22,8 +22,6 @@ def fits(steps: int, needed: int) -> None:
 
 def agrees(row: Row, pipeline: Any, tags: int) -> None:
     """Raise `InputError` if a head that tags words is given another number of tags than there are words."""
-    if not getattr(pipeline.head, "tags_items", False):
-        return
     words = len(pipeline.features.items(row.input)) + pipeline.features.cut_off(row.input)
     if tags != words:
         raise InputError(
@@ -39,6 +37,8 @@ def encode_label(row: Row, pipeline: Any, length: int) -> Tensor:
         InputError: it can't be spelt, or needs more steps than ``length`` prepared ones leave.
     """
     target: Tensor = pipeline.head.encode_target(row.target)
-    agrees(row, pipeline, len(target))
+    if getattr(pipeline.head, "tags_items", False):
+        agrees(row, pipeline, len(target))
+        target = target[: len(pipeline.features.items(row.input))]  # the features may leave out the end
     fits(pipeline.shortest_encoded(length), pipeline.head.steps_needed(target))
     return target
