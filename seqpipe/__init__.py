@@ -36,6 +36,7 @@ STAGES = {
     "Embedding": "seqpipe.features.embedding",
     "OneHot": "seqpipe.features.embedding",
     "CharacterFeatures": "seqpipe.features.character_features",
+    "AffixFeatures": "seqpipe.features.affix_features",
     "FeatureChain": "seqpipe.features.chain",
     "Conv2dFrontEnd": "seqpipe.frontends.conv2d",
     "Conv1dFrontEnd": "seqpipe.frontends.conv1d",

@@ -25,6 +25,8 @@ from seqpipe.units import SentencePieceUnits
 
 NO_CHARACTER = 0
 """Stands behind the last character of a word; unknown characters are 1, known ones begin with 2."""
+MOST_WORDS_MET = 50_000
+"""That are kept with their numbers, so as not to look each up again: some 15 MB."""
 
 
 class Tokens(Stage):
@@ -47,6 +49,8 @@ class Tokens(Stage):
         word_dropout: probability that a token is hidden while training, as the unknown one (its characters stay).
         rare_dropout: further, a token is hidden with a probability of a / (a + count), this being a (Kiperwasser &
             Goldberg 2016): rare words often, so that the unknown one is learnt.
+        lowercase_share: of the texts, chosen anew in every epoch, this share is lower-cased while training, characters
+            too, for input whose capitals say nothing.
         longest: tokens that a text may have; any number when None.
         beyond: what happens to a longer text: ``refuse`` makes an error of it, ``cut`` leaves out its end, which
             `seqpipe check` and training warn of, and the answer says.
@@ -79,6 +83,7 @@ class Tokens(Stage):
         characters: Annotated[int, Field(ge=0, le=100)] = 0,
         word_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0,
         rare_dropout: Annotated[float, Field(ge=0)] = 0.0,
+        lowercase_share: Annotated[float, Field(ge=0, le=1)] = 0.0,
         longest: Annotated[int, Field(ge=1)] | None = None,
         beyond: Literal["refuse", "cut"] = "refuse",
     ) -> None:
@@ -99,11 +104,13 @@ class Tokens(Stage):
         self.min_count, self.vocabulary_size, self.byte_fallback = min_count, vocabulary_size, byte_fallback
         self.word_pooling, self.characters = word_pooling, characters
         self.word_dropout, self.rare_dropout = word_dropout, rare_dropout
+        self.lowercase_share = lowercase_share
         self.longest, self.beyond = longest, beyond
         self.output_size = 1 + characters if units == "words" else 1
         self._known: Vocabulary | SentencePieceUnits | None = None
         self._spelt: Vocabulary | None = None
         self._hidden: np.ndarray[Any, Any] | None = None
+        self._words_met: dict[str, np.ndarray[Any, Any]] = {}
 
     # What is learnt
 
@@ -130,6 +137,11 @@ class Tokens(Stage):
     def character_count(self) -> int:
         """Numbers of characters in use, those of none and of an unknown one included."""
         return 1 + len(self._spelt) if self._spelt is not None else 0
+
+    @property
+    def known_characters(self) -> list[str]:
+        """What each number of a character stands for; of 0 (none) and 1 (unknown) an empty string."""
+        return ["", "", *self._spelt.entries] if self._spelt is not None else []
 
     def fit(self, rows: Iterable[Any]) -> None:
         """Learn the vocabulary from the training texts.
@@ -175,6 +187,7 @@ class Tokens(Stage):
 
     def _count_hidden(self) -> None:
         """The probability of each number to be hidden while training."""
+        self._words_met.clear()
         counts = np.array([0, *self._known.counts] if isinstance(self._known, Vocabulary) else [])
         if self.rare_dropout and len(counts) == 0:
             raise ConfigError([(("rare_dropout",), "goes with units: words or characters, which are counted")])
@@ -227,6 +240,9 @@ class Tokens(Stage):
         """
         items = self.items(raw)
         known = self.known
+        if self.lowercase_share and draw is not None and draw.child("case").chance(self.lowercase_share):
+            items = [item._replace(text=item.text.lower()) for item in items]
+            raw = [item.text for item in items] if self.units == "words" else self.picture(raw).lower()
         if self.word_pooling is not None and isinstance(known, SentencePieceUnits):
             pieces = [known.encode_with_unknown(apply_rules(item.text, self.rules)) or [UNKNOWN] for item in items]
             numbers = np.array([number for word in pieces for number in word])
@@ -235,21 +251,31 @@ class Tokens(Stage):
         if isinstance(known, SentencePieceUnits):
             numbers = np.array(known.encode_with_unknown(self._normalized(checked_text(raw)).text)[: len(items)])
         elif self.units == "words":
-            numbers = np.array(known.numbers(apply_rules(item.text, self.rules) for item in items))
+            rows = np.stack([self._word(item.text) for item in items])  # [T, 1 + W]
+            rows[:, 0] = self._dropped(rows[:, 0], draw)
+            return torch.from_numpy(rows if self.characters else rows[:, 0])
         else:
             numbers = np.array(known.numbers(self._normalized(checked_text(raw)).text[: len(items)]))
-        numbers = self._dropped(numbers, draw)
-        if self._spelt is None:
-            return torch.from_numpy(numbers)
-        spelling = np.full((len(items), self.characters), NO_CHARACTER, dtype=np.int64)
-        for row, item in zip(spelling, items, strict=True):
-            spelt = self._spelt.numbers(item.text)
+        return torch.from_numpy(self._dropped(numbers, draw))
+
+    def _word(self, text: str) -> np.ndarray[Any, Any]:
+        """A word's number and those of its characters, ``[1 + W]``; kept, since the same words come again and again."""
+        row = self._words_met.get(text)
+        if row is not None:
+            return row
+        row = np.full(1 + self.characters, NO_CHARACTER, dtype=np.int64)
+        if isinstance(self.known, Vocabulary):
+            row[0] = self.known.number(apply_rules(text, self.rules))
+        if self._spelt is not None:
+            spelt = self._spelt.numbers(text)
             if len(spelt) > self.characters:
                 head = (self.characters + 1) // 2
                 spelt = [*spelt[:head], *spelt[len(spelt) - (self.characters - head) :]]
-            row[: len(spelt)] = spelt
-            row[: len(spelt)] += 1
-        return torch.from_numpy(np.concatenate([numbers[:, None], spelling], axis=1))
+            row[1 : 1 + len(spelt)] = np.array(spelt) + 1
+        if len(self._words_met) >= MOST_WORDS_MET:
+            self._words_met.clear()
+        self._words_met[text] = row
+        return row
 
     def _dropped(self, numbers: np.ndarray[Any, Any], draw: Draw | None) -> np.ndarray[Any, Any]:
         numbers = numbers.astype(np.int64)
