@@ -1,0 +1,47 @@
+"""Features that go around an encoder."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from seqpipe.errors import ConfigError
+from seqpipe.sequence import PaddedSequence
+from seqpipe.stage import InputSize, Stage, StageConfig
+
+
+class Bypass(Stage):
+    """Let the last features of each step pass beside an encoder, which doesn't see them (Cheng et al. 2016).
+
+    Args:
+        input_size: D, features of a step.
+        size: how many of them pass, the last ones; fewer than D.
+        encoder: that the others go through.
+
+    Shape: ``[B, T, D]`` -> ``[B, T, E + size]``, E features of the encoder and then those that passed.
+    """
+
+    role = "encoder"
+
+    def __init__(self, *, input_size: InputSize, size: Annotated[int, Field(gt=0)], encoder: StageConfig) -> None:
+        super().__init__()
+        if size >= input_size:
+            raise ConfigError([(("size",), f"should be below the {input_size} features of a step; received {size}")])
+        self.size = size
+        self.encoder = encoder.build(None, input_size=input_size - size)
+        if self.encoder.role != "encoder":
+            raise ConfigError([(("encoder",), f"{encoder.name} is a {self.encoder.role} stage, not an encoder")])
+        self.output_size = self.encoder.output_size + size
+
+    def output_lengths(self, lengths: Tensor) -> Tensor:
+        """Those of the encoder."""
+        return self.encoder.output_lengths(lengths)
+
+    def forward(self, sequence: PaddedSequence) -> PaddedSequence:
+        """Encode the first features, and put the last ones beside."""
+        values, lengths = sequence.masked()
+        encoded = self.encoder(PaddedSequence(values[..., : -self.size], lengths))
+        return PaddedSequence(torch.cat([encoded.values, values[..., -self.size :]], dim=-1), encoded.lengths)

@@ -1,0 +1,123 @@
+"""Vectors of neighbouring tokens together."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+from pydantic import Field
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from seqpipe.errors import ConfigError
+from seqpipe.sequence import PaddedSequence, length_mask
+from seqpipe.stage import Stage, Upstream
+
+
+class NGramFeatures(Stage):
+    """The sum of trainable vectors of the n-grams that end at a token: itself, it and the one before, and so on.
+
+    Pooled by their mean, they are the bag of n-grams of a text (Wang & Manning 2012; Joulin et al. 2017), which a
+    recurrent layer needs far more text to learn: "not good" is one thing to know. Goes beside `Embedding`, in a
+    `Concatenation`, and around the encoder by `Bypass`.
+
+    Args:
+        previous: `Tokens`; passed by the pipeline.
+        orders: lengths of the n-grams, in tokens.
+        size: D.
+        min_count: n-grams that the training rows have less often are none; nor is one with an unknown token.
+        deviation: of the normally distributed vectors that training starts with. Small: what is seldom met keeps its
+            first vector, which then is noise.
+        dropout: probability that an n-gram is hidden while training.
+
+    Shape: ``[B, T]`` or ``[B, T, 1 + W]`` numbers -> ``[B, T, size]``.
+    """
+
+    role = "features"
+    learns = True
+    FILE = "ngrams.safetensors"
+
+    def __init__(
+        self,
+        *,
+        previous: Annotated[Any, Upstream("")],
+        orders: Annotated[list[Annotated[int, Field(gt=0, le=4)]], Field(min_length=1)] = [1, 2],  # noqa: B006
+        size: Annotated[int, Field(gt=0)] = 20,
+        min_count: Annotated[int, Field(ge=1)] = 2,
+        deviation: Annotated[float, Field(gt=0)] = 0.01,
+        dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5,
+    ) -> None:
+        super().__init__()
+        if not hasattr(type(previous), "vocabulary"):
+            raise ConfigError(f"NGramFeatures needs Tokens before it; there stands {type(previous).__name__}")
+        self._previous = (previous,)
+        self.orders, self.min_count = orders, min_count
+        self.deviation, self.dropout = deviation, dropout
+        self.output_size = size
+        self.weight: nn.Parameter | None = None
+        self.register_buffer("keys", torch.zeros(0, dtype=torch.int64), persistent=False)
+        self.keys: Tensor  # sorted; the n-gram of key i has the vector i + 1
+
+    def fit(self, rows: Iterable[PaddedSequence]) -> None:
+        """Count the n-grams of the training texts."""
+        found: Counter[int] = Counter()
+        for sequence in rows:
+            for keys in self._keys_of(sequence):
+                found.update(keys[keys >= 0].tolist())
+        self._adopt(torch.tensor(sorted(key for key, count in found.items() if count >= self.min_count)))
+
+    def _adopt(self, keys: Tensor) -> None:
+        self.keys = keys.to(torch.int64)
+        self.weight = nn.Parameter(torch.randn(len(keys) + 1, self.output_size) * self.deviation)
+
+    def save_assets(self, folder: Path) -> None:
+        """Write the n-grams."""
+        save_file({"keys": self.keys.cpu()}, folder / self.FILE)
+
+    def load_assets(self, folder: Path) -> None:
+        """Restore the n-grams."""
+        self._adopt(load_file(folder / self.FILE)["keys"])
+
+    def _keys_of(self, sequence: PaddedSequence) -> list[Tensor]:
+        """For each order, the number of the n-gram that ends at each token, ``[B, T]``; -1 where there is none."""
+        numbers, lengths = sequence.masked(0)
+        if numbers.dim() == 3:
+            numbers = numbers[..., 0]
+        size = len(self._previous[0].vocabulary)
+        inside = length_mask(lengths, numbers.shape[1])
+        found = []
+        for order in self.orders:
+            if size ** (order + 1) >= 2**62:
+                raise ConfigError(f"NGramFeatures: {size} tokens are too many for n-grams of {order}")
+            keys = torch.full_like(numbers, -1)
+            if numbers.shape[1] >= order:
+                windows = numbers.unfold(1, order, 1)  # [B, T - order + 1, order]
+                # Orders are kept apart by a leading 1, as numbers of more digits.
+                key = torch.ones_like(windows[..., 0])
+                for place in range(order):
+                    key = key * size + windows[..., place]
+                known = (windows > 0).all(dim=-1) & inside[:, order - 1 :]
+                keys[:, order - 1 :] = torch.where(known, key, -1)
+            found.append(keys)
+        return found
+
+    def forward(self, sequence: PaddedSequence) -> PaddedSequence:
+        """Look up and add."""
+        if self.weight is None:
+            raise ConfigError("NGramFeatures has no n-grams yet: call fit or load_assets of the chain first")
+        total = None
+        for keys in self._keys_of(sequence):
+            place = torch.searchsorted(self.keys, keys).clamp(max=max(0, len(self.keys) - 1))
+            known = (self.keys[place] == keys) if len(self.keys) else torch.zeros_like(keys, dtype=torch.bool)
+            scale = known.to(self.weight.dtype)
+            if self.training and self.dropout:
+                kept = torch.rand(keys.shape, device=keys.device) >= self.dropout
+                scale = scale * kept / (1 - self.dropout)
+            vectors = nn.functional.embedding(torch.where(known, place + 1, 0), self.weight) * scale.unsqueeze(-1)
+            total = vectors if total is None else total + vectors
+        if total is None:
+            raise ConfigError("NGramFeatures: give orders")
+        return PaddedSequence(total, sequence.lengths).masked()
