@@ -21,7 +21,7 @@ from seqpipe.decoding.crf import (
     viterbi,
 )
 from seqpipe.decoding.crf_messages import BackwardMessages, chain
-from seqpipe.errors import InputError
+from seqpipe.errors import ConfigError, InputError
 
 Path = tuple[int, ...]
 
@@ -377,3 +377,38 @@ def test_a_forbidden_path_has_the_posterior_zero() -> None:
     arguments = (torch.zeros(1, 2, 2), torch.tensor([2]), torch.tensor([[0, 1]]), transitions, torch.zeros(2))
     assert path_posteriors(*arguments, torch.zeros(2)).tolist() == [0.0]
     assert path_scores(*arguments, torch.zeros(2)).tolist() == [-torch.inf]
+
+
+def test_fewer_than_one_path_is_refused() -> None:
+    with pytest.raises(ConfigError, match="n is 0; ask for at least 1 path"):
+        n_best(*make_case([2], tags=2, seed=0).inputs, 0)
+
+
+def test_the_number_of_threads_stays_and_changes_nothing() -> None:
+    case = make_case([5, 3], tags=3, seed=4)
+    tags = case.sampled_tags(0)
+    before = torch.get_num_threads()
+    results = []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            results.append(run_all(case, tags))
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    assert_same(*results)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("scale", [1.0, 200.0])
+def test_a_gpu_answers_as_the_cpu_does(scale: float) -> None:
+    case = make_case([5, 1, 3], tags=4, seed=2, scale=scale, forbidden=0.3)
+    tags = case.sampled_tags(2)
+    moved = Case(*(part.cuda() for part in case.inputs))
+    answers = [
+        tuple(part.cpu() if isinstance(part, Tensor) else part for part in row) for row in run_all(moved, tags.cuda())
+    ]
+    for row, other in zip(answers, run_all(case, tags), strict=True):
+        assert_same([(*row[:-1], None)], [(*other[:-1], None)])
+        assert [path for path, _ in row[-1]] == [path for path, _ in other[-1]]
