@@ -134,12 +134,15 @@ def n_best(
         kept = current.shape[-1]
         sums = current[..., None] + potentials.pairs[:, None, :]  # [B, from, kept, to]
         sums = sums.flatten(1, 2).transpose(1, 2)  # [B, to, from * kept]
-        # A stable sort, not topk: among equals the first, as argmax in viterbi
-        values, order = sums.sort(dim=-1, descending=True, stable=True)
-        current = values[..., :n]
+        # Among equals the first has to be that of viterbi's argmax: topk promises no order
+        values, order = sums.max(dim=-1, keepdim=True)
+        if n > 1:
+            others = sums.scatter(-1, order, -torch.inf).topk(min(n, sums.shape[-1]) - 1, dim=-1)
+            values, order = torch.cat([values, others.values], dim=-1), torch.cat([order, others.indices], dim=-1)
+        current = values
         if step < steps:
             current = current + potentials.scores[step][..., None]
-        origins.append(order[..., :n])
+        origins.append(order)
         places.append(kept)
     scores = current[:, -1]  # [B, kept]: all paths end in the tag of the padding
     tag = torch.full_like(scores, size - 1, dtype=torch.int64)
