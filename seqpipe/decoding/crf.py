@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from seqpipe.decoding.crf_messages import BackwardMessages, Chain, chain
-from seqpipe.errors import InputError
+from seqpipe.decoding.crf_messages import BackwardMessages, Chain, chain, one_thread
+from seqpipe.errors import ConfigError, InputError
 
 
 def path_scores(
@@ -98,19 +98,18 @@ def viterbi(
     ahead = torch.empty_like(potentials.scores)
     current = potentials.first + potentials.scores[0]
     sums = ahead.new_empty(size, rows, size)  # [from, B, to]: the maximum over whole rows is vectorised
-    for step in range(1, steps):
-        ahead[step - 1] = current
-        torch.add(current.t()[:, :, None], potentials.pairs[:, None, :], out=sums)
-        torch.add(sums.amax(dim=0), potentials.scores[step], out=current)
-    ahead[steps - 1] = current
-    final = current + potentials.pairs[:, -1]
-    best, tag = final.max(dim=-1)
-    path = torch.empty(steps, rows, dtype=torch.int64, device=emissions.device)
     backward = potentials.pairs.t().contiguous()
-    path[-1] = tag
-    for step in range(steps - 2, -1, -1):
-        tag = (ahead[step] + backward[tag]).argmax(dim=-1)
-        path[step] = tag
+    path = torch.empty(steps, rows, dtype=torch.int64, device=emissions.device)
+    with one_thread(emissions.device):
+        for step in range(1, steps):
+            ahead[step - 1] = current
+            torch.add(current.t()[:, :, None], potentials.pairs[:, None, :], out=sums)
+            torch.add(sums.amax(dim=0), potentials.scores[step], out=current)
+        best, tag = (current + potentials.pairs[:, -1]).max(dim=-1)
+        path[-1] = tag
+        for step in range(steps - 2, -1, -1):
+            tag = (ahead[step] + backward[tag]).argmax(dim=-1)
+            path[step] = tag
     return path.t().masked_fill(path.t() == size - 1, 0), best
 
 
@@ -120,7 +119,12 @@ def n_best(
     """The n best paths of each row with their scores, best first; fewer where a row has fewer allowed paths.
 
     Exact: each tag at each step keeps its n best histories (Schwartz & Chow 1990). The first is that of ``viterbi``.
+
+    Raises:
+        ConfigError: n is below 1.
     """
+    if n < 1:
+        raise ConfigError(f"n is {n}; ask for at least 1 path")
     potentials = chain(emissions, lengths, transitions, start, end)
     steps, rows, size = potentials.scores.shape
     current = (potentials.first + potentials.scores[0])[..., None]  # [B, S, kept]
@@ -130,12 +134,15 @@ def n_best(
         kept = current.shape[-1]
         sums = current[..., None] + potentials.pairs[:, None, :]  # [B, from, kept, to]
         sums = sums.flatten(1, 2).transpose(1, 2)  # [B, to, from * kept]
-        # A stable sort, not topk: among equals the first, as argmax in viterbi
-        values, order = sums.sort(dim=-1, descending=True, stable=True)
-        current = values[..., :n]
+        # Among equals the first has to be that of viterbi's argmax: topk promises no order
+        values, order = sums.max(dim=-1, keepdim=True)
+        if n > 1:
+            others = sums.scatter(-1, order, -torch.inf).topk(min(n, sums.shape[-1]) - 1, dim=-1)
+            values, order = torch.cat([values, others.values], dim=-1), torch.cat([order, others.indices], dim=-1)
+        current = values
         if step < steps:
             current = current + potentials.scores[step][..., None]
-        origins.append(order[..., :n])
+        origins.append(order)
         places.append(kept)
     scores = current[:, -1]  # [B, kept]: all paths end in the tag of the padding
     tag = torch.full_like(scores, size - 1, dtype=torch.int64)
