@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from seqpipe.sequence import PaddedSequence
 
-PoolingKind = Literal["mean", "max", "end", "attention"]
-"""``mean`` and ``max`` over the steps; ``end``: what each direction of a bidirectional encoder has seen last, its last
+PoolingKind = Literal["mean", "root", "max", "end", "attention"]
+"""``mean`` and ``max`` over the steps; ``root``: their sum over the root of their number, which stays of one size where
+steps differ at random; ``end``: what each direction of a bidirectional encoder has seen last, its last
 step and its first; ``attention``: a mean weighted by a learnt score of each step (Yang et al. 2016)."""
 
 
@@ -41,6 +42,8 @@ class Pooling(nn.Module):
         for kind in self.kinds:
             if kind == "mean":
                 pooled.append(values.sum(dim=1) / lengths.clamp(min=1).unsqueeze(-1))
+            elif kind == "root":
+                pooled.append(values.sum(dim=1) / lengths.clamp(min=1).unsqueeze(-1).sqrt())
             elif kind == "max":
                 pooled.append(values.masked_fill(~mask, torch.finfo(values.dtype).min).amax(dim=1))
             elif kind == "end":
