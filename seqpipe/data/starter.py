@@ -14,8 +14,12 @@ def starter_data(name: str) -> Path:
     Raises:
         ConfigError: there is no starter data of that name.
     """
+    if name == "sentiment":
+        from seqpipe.data.starter_sentiment import starter_sentiment
+
+        return starter_sentiment()
     if name != "speech":
-        raise ConfigError(f"data.root: there is no starter data called {name}; known: speech")
+        raise ConfigError(f"data.root: there is no starter data called {name}; known: sentiment, speech")
     from seqpipe.data.starter_speech import starter_speech
 
     return starter_speech(progress=_say)
