@@ -62,7 +62,7 @@ class Embedding(Stage):
 
     def grow(self) -> None:
         """Make the table, a row for each token."""
-        rows = len(self._previous[0].vocabulary)
+        rows = self._previous[0].size
         weight = torch.randn(rows, self.output_size) * self.deviation
         self.weight = nn.Parameter(weight, requires_grad=self.tuned or self.vectors is None)
 
@@ -114,7 +114,7 @@ class OneHot(Stage):
     @property
     def output_size(self) -> int:  # type: ignore[override]
         """V, known once the vocabulary is."""
-        return len(self._previous[0].vocabulary)
+        return int(self._previous[0].size)
 
     def forward(self, sequence: PaddedSequence) -> PaddedSequence:
         """Spread out."""

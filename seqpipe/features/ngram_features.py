@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
@@ -63,11 +62,18 @@ class NGramFeatures(Stage):
 
     def fit(self, rows: Iterable[PaddedSequence]) -> None:
         """Count the n-grams of the training texts."""
-        found: Counter[int] = Counter()
-        for sequence in rows:
-            for keys in self._keys_of(sequence):
-                found.update(keys[keys >= 0].tolist())
-        self._adopt(torch.tensor(sorted(key for key, count in found.items() if count >= self.min_count)))
+        # All texts as one, with unknown tokens between them, which no n-gram has.
+        between = torch.zeros(max(self.orders), dtype=torch.int64)
+        parts = [
+            part
+            for sequence in rows
+            for row in sequence.rows()
+            for part in (row if row.dim() == 1 else row[:, 0], between)
+        ]
+        whole = torch.cat(parts) if parts else between
+        found = torch.cat([keys[keys >= 0] for keys in self._keys_of(PaddedSequence.pad([whole]))])
+        keys, counts = found.unique(return_counts=True)  # sorted
+        self._adopt(keys[counts >= self.min_count])
 
     def _adopt(self, keys: Tensor) -> None:
         self.keys = keys.to(torch.int64)
@@ -86,7 +92,7 @@ class NGramFeatures(Stage):
         numbers, lengths = sequence.masked(0)
         if numbers.dim() == 3:
             numbers = numbers[..., 0]
-        size = len(self._previous[0].vocabulary)
+        size = self._previous[0].size
         inside = length_mask(lengths, numbers.shape[1])
         found = []
         for order in self.orders:

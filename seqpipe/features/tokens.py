@@ -134,6 +134,11 @@ class Tokens(Stage):
         return [known.piece(number) for number in range(len(known))]
 
     @property
+    def size(self) -> int:
+        """Numbers in use."""
+        return len(self.known)
+
+    @property
     def character_count(self) -> int:
         """Numbers of characters in use, those of none and of an unknown one included."""
         return 1 + len(self._spelt) if self._spelt is not None else 0
