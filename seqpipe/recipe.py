@@ -133,6 +133,9 @@ class TrainingConfig(Section):
     )
     patience: int = Field(3, ge=0, description="plateau: evaluations without gain before the rate falls")
     clip_norm: float | None = Field(5.0, gt=0, description="largest norm of a step's gradient")
+    adversarial: float = Field(
+        0.0, ge=0, description="norm of a disturbance of the features that is learnt too, as a share of theirs; 0: none"
+    )
     most_bad_steps: int = Field(
         10, ge=0, description="steps with a loss that is not finite, skipped; more end training"
     )

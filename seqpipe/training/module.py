@@ -21,6 +21,7 @@ from seqpipe.pipeline import Pipeline
 from seqpipe.randomness import seed_from
 from seqpipe.recipe import TrainingConfig
 from seqpipe.sequence import PaddedSequence
+from seqpipe.training.adversarial import disturbed
 from seqpipe.training.gradients import UNIT, add_penalties, clip, drop, kept_statistics, put_back, scale
 from seqpipe.training.optimization import make_optimizer, make_schedule
 from seqpipe.training.scoring import ScoredModule
@@ -133,9 +134,15 @@ class PipelineModule(ScoredModule):
         if self._stand_in is None:
             self._stand_in = batch.inputs.first()
         torch.manual_seed(seed_from(self.config.seed, self.current_epoch, batch_index, self.global_rank))
-        encoded = self.pipeline(batch.inputs)
-        found, too_short = self._loss(encoded, batch.targets)
+        features = self.pipeline.features(batch.inputs)
+        found, too_short = self._loss(self.pipeline.encode(features, batch.inputs), batch.targets)
         self._leave_out([(batch.rows[index], error) for index, error in too_short])
+        if found is not None and self.config.adversarial and features.values.requires_grad and torch.isfinite(found[0]):
+            # The disturbed batch is learnt beside the one as it is, half of the loss each.
+            worse = self.pipeline.encode(disturbed(features, found[0], self.config.adversarial), batch.inputs)
+            again, _ = self._loss(worse, batch.targets)
+            if again is not None:
+                found = ((found[0] + again[0]) / 2, found[1])
         if found is None:
             return self._nothing()
         total, count = found
