@@ -64,17 +64,26 @@ def write_download(folder: Path) -> dict[str, str]:
     return wanted
 
 
-def test_words_come_out_as_they_went_in(tmp_path: Path) -> None:
-    wanted = write_download(tmp_path / "download")
-    result = prepare(tmp_path / "download", tmp_path / "made" / "ewt")
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The output folder of one run, beside what should be in it (``wanted``)."""
+    folder = tmp_path_factory.mktemp("ewt")
+    wanted = write_download(folder / "download")
+    result = prepare(folder / "download", folder / "made" / "ewt")
     assert result.returncode == 0, result.stderr
     assert "train: 12544 sentences, 204577 words" in result.stderr
-    made = {path.name: path.read_bytes() for path in (tmp_path / "made" / "ewt").iterdir()}
-    assert made.pop("LICENSE.txt") == b"share alike"
-    assert made.keys() == {f"{split}.tsv" for split in wanted}
+    (folder / "wanted").mkdir()
     for split, text in wanted.items():
-        assert made[f"{split}.tsv"].decode() == text
-    assert [path.name for path in (tmp_path / "made").iterdir()] == ["ewt"]
+        (folder / "wanted" / f"{split}.tsv").write_bytes(text.encode())
+    return folder / "made" / "ewt"
+
+
+def test_words_come_out_as_they_went_in(made: Path) -> None:
+    assert {path.name for path in made.iterdir()} == {"LICENSE.txt", "train.tsv", "dev.tsv", "test.tsv"}
+    assert (made / "LICENSE.txt").read_text() == "share alike"
+    for path in (made.parents[1] / "wanted").iterdir():
+        assert (made / path.name).read_bytes() == path.read_bytes()
+    assert [path.name for path in made.parent.iterdir()] == ["ewt"]
 
 
 def test_what_is_missing_short_or_damaged_is_named_and_leaves_nothing(tmp_path: Path) -> None:
@@ -102,7 +111,8 @@ def test_help_says_what_to_download() -> None:
     assert prepare().returncode == 2
 
 
-if not real_folder():
-
-    def test_the_real_words_come_out_as_they_went_in() -> None:
-        pytest.skip("SEQPIPE_DATA names no folder with ud_english_ewt/train.tsv: made-up words were taken")
+def test_of_the_real_sentences_the_real_files_are_made(made: Path) -> None:
+    if not (real := real_folder()):
+        pytest.skip("SEQPIPE_DATA names no folder with ud_english_ewt/train.tsv: no prepared data set to compare with")
+    for split in ("train", "dev"):
+        assert (made / f"{split}.tsv").read_bytes() == (real / f"{split}.tsv").read_bytes()
