@@ -1,9 +1,13 @@
-"""What the scripts that prepare public speech data share: 16-bit audio in, splits of FLAC files and a TSV out."""
+"""What the scripts that prepare public data share.
+
+Of speech: 16-bit audio in, splits of FLAC files and a TSV out. Of text: lines in, lines out. Of both: a folder that is
+there when it is whole.
+"""
 
 import os
 import shutil
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,6 +145,27 @@ def write_splits(
         first = "".join(f"\n  {message}" for message in unreadable[:NAMED])
         more = f"\n  and {len(unreadable) - NAMED} more" if len(unreadable) > NAMED else ""
         raise PreparationError(f"{len(unreadable)} recording(s) can't be used; download them again:{first}{more}")
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines of a UTF-8 file that hold something, without blanks at their ends.
+
+    Raises:
+        PreparationError: the file is missing, or is no UTF-8.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except (FileNotFoundError, NotADirectoryError):
+        raise PreparationError(f"{path}: no such file; give the checkout of the repository, which holds it") from None
+    except UnicodeDecodeError as error:
+        raise PreparationError(f"{path}: is not UTF-8 text (byte {error.start}: {error.reason})") from None
+    # Not splitlines, which takes a line separator inside a text for the end of its line.
+    return [line.strip(" \t\r") for line in text.split("\n") if line.strip()]
+
+
+def write_lines(path: Path, lines: Iterable[str]) -> None:
+    """Write lines in UTF-8, each with a line feed."""
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", newline="\n")
 
 
 def run(program: str, prepare: Callable[[], None]) -> int:
