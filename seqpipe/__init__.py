@@ -38,6 +38,7 @@ STAGES = {
     "CharacterFeatures": "seqpipe.features.character_features",
     "AffixFeatures": "seqpipe.features.affix_features",
     "NGramFeatures": "seqpipe.features.ngram_features",
+    "LogRatioFeatures": "seqpipe.features.log_ratio_features",
     "FeatureChain": "seqpipe.features.chain",
     "Conv2dFrontEnd": "seqpipe.frontends.conv2d",
     "Conv1dFrontEnd": "seqpipe.frontends.conv1d",

@@ -58,7 +58,7 @@ class Pipeline(nn.Module):
             if "features" in assets:
                 self.features.load_assets(assets["features"])
             else:
-                self.features.fit([row.input for row in rows])
+                self.features.fit([row.input for row in rows], [row.target for row in rows])
             self._build()
             if "head" in assets:
                 self.head.load_assets(assets["head"])

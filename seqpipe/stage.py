@@ -53,12 +53,14 @@ class Stage(nn.Module):
         role: the slot of a recipe that it fits: ``features``, ``frontend``, ``encoder`` or ``head``.
         output_size: D, features of an outgoing step.
         learns: whether `fit` has something to learn.
+        learns_targets: whether a feature stage's `fit` takes the training rows' targets too, as a second argument.
         reads_files: whether `prepare` reads files (then inputs are paths).
     """
 
     role: ClassVar[str] = ""
     reads_files: ClassVar[bool] = False
     learns: bool = False
+    learns_targets: bool = False
     output_size: int
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

@@ -59,17 +59,19 @@ class FeatureChain(Stage):
         """The stage that reads the input."""
         return self.stages[0]
 
-    def fit(self, rows: Iterable[Any]) -> None:
+    def fit(self, rows: Iterable[Any], targets: Sequence[Any] = ()) -> None:
         """Let each stage that learns from data see what the stages before it make of the inputs.
 
         Args:
             rows: raw inputs, which the first stage sees as they are; must be a collection that can be gone through once
                 per learning stage.
+            targets: of the rows, for stages that learn from these too.
         """
         for index, stage in enumerate(self.stages):
             stage.grow()
             if getattr(stage, "learns", False):
-                stage.fit(self._until(index, rows) if index else rows)
+                seen = self._until(index, rows) if index else rows
+                stage.fit(seen, targets) if stage.learns_targets else stage.fit(seen)
 
     def notices(self) -> list[str]:
         """Of all stages."""

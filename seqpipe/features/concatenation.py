@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -40,6 +40,7 @@ class Concatenation(Stage):
                 raise ConfigError(f"Concatenation: {type(part).__name__} works on single examples; put it in front")
         self.parts: Any = nn.ModuleList(parts)
         self.learns = any(part.learns for part in parts)
+        self.learns_targets = any(part.learns_targets for part in parts)
         rates = {getattr(part, "frame_rate", 0.0) for part in parts}
         if len(rates) > 1:
             raise ConfigError(f"Concatenation: stages must have the same hop; frames a second are {sorted(rates)}")
@@ -54,11 +55,11 @@ class Concatenation(Stage):
         for part in self.parts:
             part.grow()
 
-    def fit(self, rows: Iterable[Any]) -> None:
+    def fit(self, rows: Iterable[Any], targets: Sequence[Any] = ()) -> None:
         """Each part that learns."""
         learning = [part for part in self.parts if part.learns]
         for part, own in zip(learning, itertools.tee(rows, len(learning)), strict=True):
-            part.fit(own)
+            part.fit(own, targets) if part.learns_targets else part.fit(own)
 
     def notices(self) -> list[str]:
         """Of all parts."""

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from seqpipe.dropout import DropoutKind, dropout
 from seqpipe.errors import ConfigError
 from seqpipe.features.vectors import Coverage, read_vectors
+from seqpipe.features.vocabulary import UNKNOWN
 from seqpipe.sequence import PaddedSequence
 from seqpipe.stage import Stage, Upstream
 
@@ -29,6 +30,7 @@ class Embedding(Stage):
         tuned: train the vectors further; otherwise those from the file stay as they are, and so do those of words that
             it lacks.
         deviation: of the normally distributed vectors that training starts with.
+        word_dropout: probability that a token is hidden while training, as the unknown one, from this stage alone.
         dropout: probability, on the vectors while training.
         dropout_kind: ``elements``, ``variational`` or ``steps`` (whole tokens); see `DropoutKind`.
 
@@ -46,6 +48,7 @@ class Embedding(Stage):
         vectors: Path | None = None,
         tuned: bool = True,
         deviation: Annotated[float, Field(gt=0)] = 0.1,
+        word_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0,
         dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0,
         dropout_kind: DropoutKind = "elements",
     ) -> None:
@@ -55,7 +58,7 @@ class Embedding(Stage):
         self._previous = (previous,)  # in a tuple: it is a stage of the chain, not a part of this one
         self.output_size = size
         self.vectors, self.tuned, self.deviation = vectors, tuned, deviation
-        self.dropout, self.dropout_kind = dropout, dropout_kind
+        self.word_dropout, self.dropout, self.dropout_kind = word_dropout, dropout, dropout_kind
         self.learns = vectors is not None
         self.weight: nn.Parameter | None = None
         self.coverage: Coverage | None = None
@@ -89,6 +92,9 @@ class Embedding(Stage):
         numbers, lengths = sequence.masked(0)
         if numbers.dim() == 3:
             numbers = numbers[..., 0]
+        if self.training and self.word_dropout:
+            hidden = torch.rand(numbers.shape, device=numbers.device) < self.word_dropout
+            numbers = numbers.masked_fill(hidden, UNKNOWN)
         weight = self.weight if self.weight.requires_grad else self.weight.detach()
         values = F.embedding(numbers, weight)  # [B, T, D]
         return PaddedSequence(dropout(values, self.dropout, self.training, self.dropout_kind), lengths)

@@ -10,18 +10,20 @@ import torch
 from pydantic import Field
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from seqpipe.errors import ConfigError
-from seqpipe.sequence import PaddedSequence, length_mask
+from seqpipe.features.ngrams import ngram_keys, places_of
+from seqpipe.sequence import PaddedSequence
 from seqpipe.stage import Stage, Upstream
 
 
 class NGramFeatures(Stage):
     """The sum of trainable vectors of the n-grams that end at a token: itself, it and the one before, and so on.
 
-    Pooled by their mean, they are the bag of n-grams of a text (Wang & Manning 2012; Joulin et al. 2017), which a
-    recurrent layer needs far more text to learn: "not good" is one thing to know. Goes beside `Embedding`, in a
-    `Concatenation`, and around the encoder by `Bypass`.
+    Pooled by their mean, they are the bag of n-grams of a text (Joulin et al. 2017), which a recurrent layer needs far
+    more text to learn: "not good" is one thing to know. Goes beside `Embedding`, in a `Concatenation`, and around the
+    encoder by `Bypass`.
 
     Args:
         previous: `Tokens`; passed by the pipeline.
@@ -64,19 +66,14 @@ class NGramFeatures(Stage):
         """Count the n-grams of the training texts."""
         # All texts as one, with unknown tokens between them, which no n-gram has.
         between = torch.zeros(max(self.orders), dtype=torch.int64)
-        parts = [
-            part
-            for sequence in rows
-            for row in sequence.rows()
-            for part in (row if row.dim() == 1 else row[:, 0], between)
-        ]
-        whole = torch.cat(parts) if parts else between
-        found = torch.cat([keys[keys >= 0] for keys in self._keys_of(PaddedSequence.pad([whole]))])
-        keys, counts = found.unique(return_counts=True)  # sorted
+        parts = [part for sequence in rows for row in sequence.rows() for part in (_numbers(row), between)]
+        whole = PaddedSequence.pad([torch.cat(parts) if parts else between])
+        found = torch.cat([ngram_keys(whole, order, self._previous[0].size)[0] for order in self.orders])
+        keys, counts = found[found >= 0].unique(return_counts=True)  # sorted
         self._adopt(keys[counts >= self.min_count])
 
     def _adopt(self, keys: Tensor) -> None:
-        self.keys = keys.to(torch.int64)
+        self.keys = keys
         self.weight = nn.Parameter(torch.randn(len(keys) + 1, self.output_size) * self.deviation)
 
     def save_assets(self, folder: Path) -> None:
@@ -87,43 +84,20 @@ class NGramFeatures(Stage):
         """Restore the n-grams."""
         self._adopt(load_file(folder / self.FILE)["keys"])
 
-    def _keys_of(self, sequence: PaddedSequence) -> list[Tensor]:
-        """For each order, the number of the n-gram that ends at each token, ``[B, T]``; -1 where there is none."""
-        numbers, lengths = sequence.masked(0)
-        if numbers.dim() == 3:
-            numbers = numbers[..., 0]
-        size = self._previous[0].size
-        inside = length_mask(lengths, numbers.shape[1])
-        found = []
-        for order in self.orders:
-            if size ** (order + 1) >= 2**62:
-                raise ConfigError(f"NGramFeatures: {size} tokens are too many for n-grams of {order}")
-            keys = torch.full_like(numbers, -1)
-            if numbers.shape[1] >= order:
-                windows = numbers.unfold(1, order, 1)  # [B, T - order + 1, order]
-                # Orders are kept apart by a leading 1, as numbers of more digits.
-                key = torch.ones_like(windows[..., 0])
-                for place in range(order):
-                    key = key * size + windows[..., place]
-                known = (windows > 0).all(dim=-1) & inside[:, order - 1 :]
-                keys[:, order - 1 :] = torch.where(known, key, -1)
-            found.append(keys)
-        return found
-
     def forward(self, sequence: PaddedSequence) -> PaddedSequence:
         """Look up and add."""
         if self.weight is None:
             raise ConfigError("NGramFeatures has no n-grams yet: call fit or load_assets of the chain first")
-        total = None
-        for keys in self._keys_of(sequence):
-            place = torch.searchsorted(self.keys, keys).clamp(max=max(0, len(self.keys) - 1))
-            known = (self.keys[place] == keys) if len(self.keys) else torch.zeros_like(keys, dtype=torch.bool)
-            scale = known.to(self.weight.dtype)
+        total = self.weight.new_zeros(*sequence.values.shape[:2], self.output_size)
+        for order in self.orders:
+            place = places_of(ngram_keys(sequence, order, self._previous[0].size), self.keys)
+            scale = (place >= 0).to(self.weight.dtype)
             if self.training and self.dropout:
-                kept = torch.rand(keys.shape, device=keys.device) >= self.dropout
-                scale = scale * kept / (1 - self.dropout)
-            vectors = nn.functional.embedding(torch.where(known, place + 1, 0), self.weight) * scale.unsqueeze(-1)
-            total = vectors if total is None else total + vectors
-        if total is None:
-            raise ConfigError("NGramFeatures: give orders")
+                scale = scale * (torch.rand(scale.shape, device=scale.device) >= self.dropout) / (1 - self.dropout)
+            total = total + F.embedding(place + 1, self.weight) * scale.unsqueeze(-1)
         return PaddedSequence(total, sequence.lengths).masked()
+
+
+def _numbers(row: Tensor) -> Tensor:
+    """A row's tokens without what stands beside them, ``[T]``."""
+    return row if row.dim() == 1 else row[:, 0]

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from seqpipe.dropout import DropoutKind
+from seqpipe.dropout import DropoutKind, dropout
 from seqpipe.errors import ConfigError, InputError
 from seqpipe.frontends.activation import Activation
 from seqpipe.frontends.masked_norm import NormalizationName
@@ -53,7 +53,9 @@ class ClassifierHead(Stage):
         pooling: one kind or several side by side: ``mean``, ``max``, ``end``, ``attention``; see `PoolingKind`.
         hidden_sizes: units of hidden layers.
         activation: of hidden layers.
-        dropout: probability, before every layer.
+        step_dropout: probability, on the encoded steps.
+        dropout_kind: of that; see `DropoutKind`.
+        dropout: probability, on the pooled features and hidden layers.
         normalization: of hidden layers: ``none``, ``batch`` or ``layer``.
         class_weights: ``none``, ``balanced``, or weights by class; see `ClassWeights`.
         label_smoothing: share of the target's probability that goes to all classes alike (Szegedy et al. 2016).
@@ -86,8 +88,9 @@ class ClassifierHead(Stage):
         pooling: Annotated[list[PoolingKind], Field(min_length=1)] = ["mean", "max"],  # noqa: B006
         hidden_sizes: list[Annotated[int, Field(gt=0)]] = [],  # noqa: B006
         activation: Activation = "relu",
-        dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0,
+        step_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0,
         dropout_kind: DropoutKind = "elements",
+        dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0,
         normalization: NormalizationName = "none",
         class_weights: ClassWeights = "none",
         label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0,
@@ -95,12 +98,13 @@ class ClassifierHead(Stage):
     ) -> None:
         super().__init__()
         self.pooling = Pooling(input_size, pooling)
+        self.step_dropout, self.dropout_kind = step_dropout, dropout_kind
         self._make_perceptron = partial(
             Perceptron,
             self.pooling.output_size,
             hidden_sizes,
             dropout=dropout,
-            dropout_kind=dropout_kind,
+            dropout_kind="elements",
             normalization=normalization,
             activation=activation,
         )
@@ -163,7 +167,8 @@ class ClassifierHead(Stage):
         """Log-probabilities ``[B, 1, K]``, in fp32 whatever the precision around it."""
         if self.perceptron is None:
             raise ConfigError("ClassifierHead has no classes yet: call fit(targets) or load_assets(folder) first")
-        pooled = self.pooling(encoded).unsqueeze(1)  # [B, 1, D']
+        values = dropout(encoded.values, self.step_dropout, self.training, self.dropout_kind)
+        pooled = self.pooling(PaddedSequence(values, encoded.lengths)).unsqueeze(1)  # [B, 1, D']
         scores, lengths = self.perceptron(PaddedSequence(pooled, torch.ones_like(encoded.lengths)))
         return PaddedSequence(F.log_softmax(scores, dim=-1), lengths)
 
