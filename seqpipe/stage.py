@@ -54,11 +54,13 @@ class Stage(nn.Module):
         output_size: D, features of an outgoing step.
         learns: whether `fit` has something to learn.
         reads_files: whether `prepare` reads files (then inputs are paths).
+        constant: whether its buffers never change while it trains, so that steps needn't keep copies of them.
     """
 
     role: ClassVar[str] = ""
     reads_files: ClassVar[bool] = False
     learns: bool = False
+    constant: bool = False
     output_size: int
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

@@ -139,6 +139,12 @@ class Tokens(Stage):
         return len(self.known)
 
     @property
+    def counts(self) -> list[int] | None:
+        """How often each number occurred in the training texts; None of SentencePiece units, which aren't counted."""
+        known = self.known
+        return [known.unknown, *known.counts] if isinstance(known, Vocabulary) else None
+
+    @property
     def character_count(self) -> int:
         """Numbers of characters in use, those of none and of an unknown one included."""
         return 1 + len(self._spelt) if self._spelt is not None else 0
