@@ -227,7 +227,7 @@ class Tokens(Stage):
         text = checked_text(raw)
         if self.units == "words" or self.word_pooling is not None:
             items = joined(text) if isinstance(text, list) else split_words(text, self.split)
-            if "no_punctuation" in self.rules:
+            if "no_punctuation" in self.rules and isinstance(text, str):  # the words of a list may have tags each
                 items = [item for item in items if apply_rules(item.text, self.rules)]
         else:
             original = " ".join(text) if isinstance(text, list) else text

@@ -57,8 +57,8 @@ def class_scores(counts: NDArray[np.int64], classes: int) -> dict[str, float]:
     """The scores of `CLASS_SCORES` from a sum of `class_counts`.
 
     F1 averages go over classes that have a target or an answer, UAR over those that have a target (as scikit-learn has
-    them). Matthews correlation is that of several classes (Gorodkin 2004), -1 to 1, and 0 where it isn't defined. All are
-    plain floats: checkpoints hold them, and are read with plain values alone.
+    them). Matthews correlation is that of several classes (Gorodkin 2004), -1 to 1, and 0 where it isn't defined. All
+    are plain floats: checkpoints hold them, and are read with plain values alone.
     """
     target, unknown = counts[:classes].astype(np.float64), float(counts[classes])
     answer = counts[classes + 1 : 2 * classes + 1].astype(np.float64)
