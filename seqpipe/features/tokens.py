@@ -236,7 +236,7 @@ class Tokens(Stage):
                 places: Iterable[tuple[int, int]] = zip(found.starts, found.ends, strict=True)
             else:
                 places = self._unit_places(found)
-            items = [Item(original[start:end], start, end) for start, end in places]
+            items = [Item(original[start:end], start, end) for start, end in places if found.text.strip()]
         if not items:
             raise InputError(
                 "empty", "the text holds no words; it is empty, or nothing is left of it after the text rules"
