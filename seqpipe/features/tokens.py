@@ -41,7 +41,7 @@ class Tokens(Stage):
         min_count: words and characters that the training rows have less often stay unknown.
         vocabulary_size: the most frequent words or characters that are kept, all when None; for ``unigram`` and ``bpe``
             the number of units, and required.
-        byte_fallback: SentencePiece spells unknown characters in their UTF-8 bytes.
+        byte_fallback: SentencePiece spells unknown characters in their UTF-8 bytes, which take 256 of its units.
         word_pooling: with ``unigram`` and ``bpe``, what stands for a word after the encoder: the ``mean``, ``max``,
             ``first`` or ``last`` of its units, so that a tagger sees words; None leaves a step a unit.
         characters: of each word, this many are handed on beside its number, for `CharacterFeatures`; longer words keep
