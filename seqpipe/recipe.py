@@ -224,7 +224,22 @@ def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         recipe.data.root = str(Path(recipe.data.root).expanduser().resolve())
     if recipe.training.init_from is not None:
         recipe.training.init_from = str(Path(recipe.training.init_from).expanduser().resolve())
+    for stage in (recipe.pipeline.features, recipe.pipeline.frontend, recipe.pipeline.encoder, recipe.pipeline.head):
+        _resolve_paths(stage)
     return recipe
+
+
+def _resolve_paths(value: Any) -> None:
+    """Let the files that stages name be found from any folder."""
+    if isinstance(value, StageConfig):
+        for key, option in value.options.items():
+            if isinstance(option, Path):
+                value.options[key] = option.expanduser().resolve()
+            else:
+                _resolve_paths(option)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            _resolve_paths(item)
 
 
 def parse_recipe(tree: dict[str, Any], source: str) -> Recipe:

@@ -55,12 +55,14 @@ class Stage(nn.Module):
         learns: whether `fit` has something to learn.
         learns_targets: whether a feature stage's `fit` takes the training rows' targets too, as a second argument.
         reads_files: whether `prepare` reads files (then inputs are paths).
+        constant: whether its buffers never change while it trains, so that steps needn't keep copies of them.
     """
 
     role: ClassVar[str] = ""
     reads_files: ClassVar[bool] = False
     learns: bool = False
     learns_targets: bool = False
+    constant: bool = False
     output_size: int
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

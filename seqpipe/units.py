@@ -125,7 +125,7 @@ class SentencePieceUnits:
             texts: to learn from.
             size: how many units.
             kind: ``unigram`` (Kudo 2018) or ``bpe`` (Sennrich et al. 2016).
-            byte_fallback: spell characters that no training text has in their UTF-8 bytes, 256 further units.
+            byte_fallback: spell characters that no training text has in their UTF-8 bytes, 256 of the ``size`` units.
 
         Raises:
             DataError: SentencePiece can't make that many units out of the texts; its reason is given.

@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -11,6 +11,8 @@ from torch import Tensor
 
 import seqpipe
 from seqpipe import FeatureChain, LogMel, PaddedSequence, Stage, StageConfig, Waveform
+from seqpipe.features.tokens import Tokens
+from seqpipe.heads.pooling import PoolingKind
 from seqpipe.stage import find_stage, stage_names
 
 pytestmark = pytest.mark.filterwarnings("ignore:n_fft=")  # librosa, of short rows
@@ -19,9 +21,23 @@ RATE = 8000
 SIZE = 12
 SAMPLES = [3000, 1, 777, 8000, 80, 4001]  # unsorted: one sample, less than a window, a multiple of the hop
 STEPS = [5, 1, 37, 300, 2, 64] + [1, 9, 3, 12] * 5  # one row 300 times as long as others, more than 8 rows
+SENTENCE = "the of a Cat dog x antidisestablishmentarianism 3.5 don't naïve 日本 , ... U.S. running-water ab ba abc"
+WORDS = SENTENCE.split()
+
+
+@functools.cache
+def tokens() -> Tokens:
+    """Knows most of the words."""
+    stage = Tokens(characters=9, min_count=2)
+    stage.fit([WORDS, WORDS[:-3]])
+    return stage
+
+
 UPSTREAM: dict[str, Callable[[], Stage]] = {
     "samples": lambda: Waveform(sample_rate=RATE),
     "steps": lambda: LogMel(sample_rate=RATE, n_mels=SIZE),
+    "words": tokens,
+    "spelt words": tokens,
 }
 
 
@@ -30,7 +46,7 @@ class Example:
     """A built-in stage with options.
 
     Attributes:
-        takes: ``samples`` or ``steps``.
+        takes: ``samples``, ``steps``, ``words`` (their numbers) or ``spelt words`` (with their characters').
         options: as in a recipe.
         fit: makes what `Stage.fit` is to learn from.
     """
@@ -44,6 +60,10 @@ def rows_of(takes: str) -> list[Tensor]:
     generator = torch.Generator().manual_seed(5)
     if takes == "samples":
         return [torch.linspace(0.01, 0.3, length) * torch.randn(length, generator=generator) for length in SAMPLES]
+    if takes in ("words", "spelt words"):
+        places = [torch.randint(len(WORDS), (length,), generator=generator).tolist() for length in STEPS]
+        rows = [tokens().prepare([WORDS[place] for place in row], None) for row in places]
+        return rows if takes == "spelt words" else [row[:, 0] for row in rows]
     return [torch.randn(length, SIZE, generator=generator) for length in STEPS]
 
 
@@ -53,6 +73,18 @@ def recordings() -> list[dict[str, Any]]:
 
 def texts() -> list[str]:
     return ["turn left", "quiz"]
+
+
+def classes() -> list[str]:
+    return ["good", "bad", "neither"]
+
+
+def tags() -> list[list[str]]:
+    return [["B-PER", "I-PER", "O", "B-LOC"], ["O", "B-LOC", "I-LOC", "I-LOC"]]
+
+
+def batches_of_words() -> list[PaddedSequence]:
+    return [PaddedSequence.pad([row]) for row in rows_of("words")]
 
 
 WHOLE = [
@@ -91,6 +123,22 @@ EXAMPLES: dict[str, list[Example]] = {
     ],
     "SpecAugment": [Example("steps", {})],
     "FeatureChain": [Example("samples", {"stages": WHOLE}, recordings)],
+    "Tokens": [Example("words", {}), Example("spelt words", {"characters": 9})],
+    "Embedding": [Example("words", {"size": 5}), Example("spelt words", {"size": 5, "dropout": 0.3})],
+    "OneHot": [Example("words", {}), Example("spelt words", {})],
+    "CharacterFeatures": [
+        Example("spelt words", {"filters": [5, 4], "kernels": [3, 4], "dropout": 0.2}),
+        Example("spelt words", {"filters": [5, 4, 3], "kernels": [1, 2, 12]}),
+        Example("spelt words", {"kind": "bilstm", "filters": [5]}),
+    ],
+    "AffixFeatures": [
+        Example("spelt words", {"buckets": 64, "size": 4}),
+        Example("spelt words", {"buckets": 64, "prefixes": [8], "suffixes": [], "shape_size": 0}),
+    ],
+    "NGramFeatures": [
+        Example("words", {"orders": [1, 2, 3]}, batches_of_words),
+        Example("spelt words", {"size": 4}, batches_of_words),
+    ],
     "Conv2dFrontEnd": [
         Example("steps", {"channels": [4, 4]}),
         Example("steps", {"channels": [4], "kernels": [[4, 2]], "strides": [[3, 1]], "normalization": "layer"}),
@@ -109,6 +157,17 @@ EXAMPLES: dict[str, list[Example]] = {
         Example("steps", {"hidden_size": 16, "cell": "gru", "merge": "sum", "residual": True, "layer_norm": True}),
         Example("steps", {"hidden_size": 16, "cell": "rnn_tanh", "bidirectional": False}),
         Example("steps", {"hidden_size": 16, "cell": "rnn_relu", "layers": 1}),
+    ],
+    "Bypass": [Example("steps", {"size": 4, "encoder": {"stage": "RecurrentEncoder", "hidden_size": 8}})],
+    "ClassifierHead": [
+        *(Example("steps", {"pooling": [kind]}, classes) for kind in get_args(PoolingKind)),
+        Example("steps", {"pooling": ["mean", "attention"], "hidden_sizes": [6], "normalization": "batch"}, classes),
+        Example("steps", {"pooling": ["max", "end"], "hidden_sizes": [6], "normalization": "layer"}, classes),
+    ],
+    "TaggerHead": [
+        Example("steps", {}, tags),
+        Example("steps", {"scheme": "bio", "hidden_sizes": [6], "normalization": "batch"}, tags),
+        Example("steps", {"decoder": "crf", "scheme": "bioes", "hidden_sizes": [6], "normalization": "layer"}, tags),
     ],
     "CTCHead": [
         Example("steps", {}, texts),
@@ -136,6 +195,7 @@ def built(name: str, number: int, device: str) -> Stage:
     example = EXAMPLES[name][number]
     torch.manual_seed(1)
     stage = StageConfig.parse({"stage": name, **example.options}).build(UPSTREAM[example.takes]())
+    stage.grow()
     if example.fit is not None:
         stage.fit(example.fit())
     with torch.no_grad():
@@ -168,6 +228,8 @@ def padded(rows: list[Tensor], more: int, garbage: float) -> PaddedSequence:
     """The rows with ``more`` steps of padding than needed, and ``garbage`` in all of it."""
     batch = PaddedSequence.pad(rows)
     batch = batch.extended(batch.values.shape[1] + more)
+    if garbage and not batch.values.is_floating_point():
+        garbage = 10**12  # no number of a token or character
     return batch.masked(garbage)
 
 

@@ -1,3 +1,4 @@
+import functools
 import json
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,15 @@ def test_nothing_can_be_learnt_from_nothing(texts: list[str]) -> None:
         Characters.learn(texts)
 
 
+@functools.cache
+def _learnt(kind: Any) -> list[SentencePieceUnits]:
+    """With bytes and without."""
+    return [
+        SentencePieceUnits.learn(TEXTS, 19, kind),
+        SentencePieceUnits.learn(TEXTS, 275, kind, byte_fallback=True),
+    ]
+
+
 @pytest.mark.parametrize("kind", ["unigram", "bpe"])
 class TestSentencePiece:
     def test_round_trip(self, kind: Any, tmp_path: Path) -> None:
@@ -75,6 +85,44 @@ class TestSentencePiece:
         units = SentencePieceUnits.learn(["Ｆｕｌｌ width", "full ﬁ"] * 3, 15, kind)
         for text in ("Ｆｕｌｌ", "full ﬁ"):
             assert units.decode(units.encode(text)) == text
+
+    def test_unknown_characters_may_have_a_number_instead(self, kind: Any) -> None:
+        units = SentencePieceUnits.learn(TEXTS, 19, kind)
+        numbers = units.encode_with_unknown("turn é left")
+        assert numbers.count(0) == 1
+        assert units.encode_with_unknown("turn left") == units.encode("turn left")
+
+    def test_byte_fallback_spells_every_text(self, kind: Any, tmp_path: Path) -> None:
+        units = SentencePieceUnits.learn(TEXTS, 275, kind, byte_fallback=True)
+        units.save(tmp_path)
+        for text in ("turn é 東京", "\U0001f468\u200d\U0001f469", "\u05e9\u0301"):
+            assert 0 not in units.encode_with_unknown(text)
+            assert units.decode(units.encode(text)) == text
+            assert SentencePieceUnits.load(tmp_path).encode(text) == units.encode(text)
+
+    @given(text=st.text(st.characters(exclude_categories=["Cs", "Cc"])))
+    def test_places_are_in_order_and_cover_the_text(self, kind: Any, text: str) -> None:
+        for units in _learnt(kind):
+            places = units.offsets(text)
+            assert len(places) == len(units.encode_with_unknown(text))
+            borders = [0, *(border for place in places for border in place)]
+            assert borders == sorted(borders)
+            assert borders[-1] <= len(text)
+            covered = {sign for start, end in places for sign in range(start, end)}
+            assert all(sign in covered for sign, character in enumerate(text) if not character.isspace())
+
+    def test_places_of_whole_units(self, kind: Any) -> None:
+        units = SentencePieceUnits.learn(TEXTS, 19, kind)
+        for text in TEXTS:
+            pieces = [text[start:end] for start, end in units.offsets(text)]
+            assert "".join(pieces) == text
+            # The first one begins with a space of SentencePiece's own.
+            assert [" " + pieces[0], *pieces[1:]] == [units.piece(number) for number in units.encode(text)]
+
+    def test_places_of_characters_in_bytes(self, kind: Any) -> None:
+        units = SentencePieceUnits.learn(TEXTS, 275, kind, byte_fallback=True)
+        places = units.offsets("turn 東")
+        assert places[-3:] == [(5, 5), (5, 5), (5, 6)]
 
     def test_too_many_units_give_the_reason(self, kind: Any) -> None:
         with pytest.raises(DataError, match=r"can't learn 5000 units \(vocabulary_size\): .*too high"):

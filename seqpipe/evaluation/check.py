@@ -54,6 +54,10 @@ def check(recipe: Recipe, source: str | None = None, *, progress: bool = False) 
     if not train.rows:
         raise DataError("\n".join([f"{config.train}: holds no rows that can be used", *train.findings.lines()]))
     pipeline.fit(train.rows)
+    notices = pipeline.features.notices()
+    train.findings.summary += notices
+    if notices:
+        train.findings.numbers["notices"] = notices
     compared = [train]
     if source is None:
         looked_at = [train]

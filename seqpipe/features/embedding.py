@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import torch
 from pydantic import Field
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqpipe.dropout import DropoutKind, dropout
@@ -25,11 +25,13 @@ class Embedding(Stage):
     Args:
         previous: the stage before, which knows the vocabulary; passed by the pipeline.
         size: D, features of a token; that of the vectors where a file is given.
-        vectors: file of pre-trained word vectors (GloVe ``.txt``, fastText ``.vec``, word2vec text or ``.bin``). It is
-            read while the vocabulary is learnt, the rows of known words alone, and not needed afterwards.
+        vectors: file of pre-trained word vectors (GloVe ``.txt``, fastText ``.vec``, word2vec text or ``.bin``, also
+            ``.gz``); see `read_vectors`. It is read once the vocabulary is learnt, the rows of known words alone, and
+            not needed afterwards. A relative path is one from the folder where the command runs.
         tuned: train the vectors further; otherwise those from the file stay as they are, and so do those of words that
             it lacks.
-        deviation: of the normally distributed vectors that training starts with.
+        deviation: of the normally distributed vectors that training starts with. Words that a file of vectors lacks
+            start with the deviation of those that it has (Kim 2014), whatever stands here.
         word_dropout: probability that a token is hidden while training, as the unknown one, from this stage alone.
         dropout: probability, on the vectors while training.
         dropout_kind: ``elements``, ``variational`` or ``steps`` (whole tokens); see `DropoutKind`.
@@ -38,7 +40,6 @@ class Embedding(Stage):
     """
 
     role = "features"
-    COVERAGE = "coverage.json"
 
     def __init__(
         self,
@@ -60,14 +61,20 @@ class Embedding(Stage):
         self.vectors, self.tuned, self.deviation = vectors, tuned, deviation
         self.word_dropout, self.dropout, self.dropout_kind = word_dropout, dropout, dropout_kind
         self.learns = vectors is not None
-        self.weight: nn.Parameter | None = None
+        # A buffer if it never learns: whatever thaws parameters, decays or penalises them, leaves it alone.
+        self.constant = self.learns and not tuned
+        if self.constant:
+            self.register_buffer("weight", None)
+        else:
+            self.register_parameter("weight", None)
+        self.weight: Tensor | None
         self.coverage: Coverage | None = None
 
     def grow(self) -> None:
         """Make the table, a row for each token."""
         rows = self._previous[0].size
         weight = torch.randn(rows, self.output_size) * self.deviation
-        self.weight = nn.Parameter(weight, requires_grad=self.tuned or self.vectors is None)
+        self.weight = weight if self.constant else nn.Parameter(weight)
 
     def fit(self, rows: Iterable[Any]) -> None:
         """Take the vectors of the known words from the file; the training rows themselves aren't looked at.
@@ -77,9 +84,16 @@ class Embedding(Stage):
         """
         if self.vectors is None or self.weight is None:
             return
-        numbers = {word: number for number, word in enumerate(self._previous[0].vocabulary) if word}
-        with torch.no_grad():
-            self.coverage = read_vectors(self.vectors, numbers, self.weight)
+        tokens = self._previous[0]
+        # Files of SentencePiece units write its mark where our pieces have a space.
+        entries = [entry.replace(" ", "\u2581") for entry in tokens.vocabulary]
+        numbers = {entry: number for number, entry in enumerate(entries) if entry}
+        coverage = read_vectors(self.vectors, numbers, self.weight, rules=tokens.rules, counts=tokens.counts)
+        spread = float(self.weight.detach()[coverage.found].std(correction=0)) if coverage.known else 0.0
+        if spread:
+            with torch.no_grad():
+                self.weight[~coverage.found] *= spread / self.deviation
+        self.coverage = coverage
 
     def notices(self) -> list[str]:
         """How many of the words the file of vectors knows."""
@@ -95,8 +109,7 @@ class Embedding(Stage):
         if self.training and self.word_dropout:
             hidden = torch.rand(numbers.shape, device=numbers.device) < self.word_dropout
             numbers = numbers.masked_fill(hidden, UNKNOWN)
-        weight = self.weight if self.weight.requires_grad else self.weight.detach()
-        values = F.embedding(numbers, weight)  # [B, T, D]
+        values = F.embedding(numbers, self.weight)  # [B, T, D]
         return PaddedSequence(dropout(values, self.dropout, self.training, self.dropout_kind), lengths)
 
 

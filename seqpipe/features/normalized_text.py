@@ -50,11 +50,15 @@ def normalize(text: str, rules: Sequence[TextRule]) -> NormalizedText:
 
 
 def _clusters(text: str) -> list[tuple[int, int]]:
-    """Each character with the combining marks behind it."""
+    """Each character with the marks behind it; a Korean syllable with its letters."""
     if text.isascii():
         return [(place, place + 1) for place in range(len(text))]
-    borders = [place for place, sign in enumerate(text) if place == 0 or not unicodedata.combining(sign)]
+    borders = [place for place, sign in enumerate(text) if place == 0 or not _goes_on(sign)]
     return list(zip(borders, [*borders[1:], len(text)], strict=True))
+
+
+def _goes_on(sign: str) -> bool:
+    return unicodedata.category(sign)[0] == "M" or "\u1160" <= sign <= "\u11ff"
 
 
 def _collapsed(signs: list[str], starts: list[int], ends: list[int]) -> tuple[list[str], list[int], list[int]]:

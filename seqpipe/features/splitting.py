@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import re
+import unicodedata
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -12,16 +14,39 @@ from seqpipe.item import Item
 Split = Literal["whitespace", "punctuation"]
 """Where a text comes apart: at white space alone, for text that is tokenised already; or around punctuation too."""
 
-_WORDS: dict[str, re.Pattern[str]] = {
-    "whitespace": re.compile(r"\S+"),
-    # A number with its points and commas; a word with apostrophes, hyphens and combining marks inside; a run of one
-    # and the same sign ("..."); or any other sign by itself.
-    "punctuation": re.compile(
-        r"\d+(?:[.,:]\d+)*|n't\b|(?:(?!n't\b)[^\W\d_][\u0300-\u036f\u200d]*|\d)+(?:[-_](?:[^\W_]|[\u0300-\u036f])+)*"
-        r"|['\u2019](?:s|re|ve|ll|d|m|t)\b|([^\w\s])\1*[\ufe0f\u200d]*|\S",
-        re.IGNORECASE,
-    ),
-}
+_WORD = r"""
+    (?:https?|ftp)://[^\s<>"]*[^\s<>".,;:!?'\u2019()\[\]]             # an address, without signs that end a sentence
+  | www\.[^\s<>"]*[^\s<>".,;:!?'\u2019()\[\]]
+  | [\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+
+  | (?<!\w)[@#][^\W\d]\w*                                           # a user, a topic
+  | [:;=]['^-]?(?:[()\[\]/\\|*@$]+|[DPO]{1,3})(?!\w) | <3+(?!\w) | \^_+\^
+  | (?<!\w)[^\W\d_](?:\.[^\W\d_](?!\w))+\.?                         # U.S., e.g.
+  | n['\u2019]t\b | ['\u2019]ENDING\b
+    # A word or number: with hyphens inside, the points of numbers, and apostrophes that begin no contraction.
+  | LETTER INNER* (?:(?:[-_] | (?<=\d)[.,:/](?=\d) | ['\u2019](?!ENDING\b)(?=[^\W\d_])) LETTER INNER*)*
+  | [\U0001f1e6-\U0001f1ff]{2}                                        # a flag
+  | ([^\w\s]|_) \1* (?:MARK|SKIN)* (?:\u200d[^\w\s](?:MARK|SKIN)*)*   # a run of one sign, or an emoji and what it joins
+  | \S
+"""
+
+
+@functools.cache
+def _pattern(split: Split) -> re.Pattern[str]:
+    """What is a word. Every part takes time linear in what it matches, and looks ahead no further than 128 signs."""
+    if split == "whitespace":
+        return re.compile(r"\S+")
+    marks = "".join(sign for sign in map(chr, range(0x20000)) if unicodedata.category(sign)[0] == "M")
+    parts = {
+        "INNER": r"(?:LETTER|MARK|[\u200c\u200d])",  # joiners too, as Persian and Hindi have them inside words
+        "LETTER": r"(?:(?!n['\u2019]t\b)[^\W_])",
+        "MARK": rf"[{marks}]",  # the re module knows no class for them, and they are no part of \w
+        "SKIN": r"[\U0001f3fb-\U0001f3ff]",
+        "ENDING": r"(?:s|re|ve|ll|d|m|t)",
+    }
+    pattern = _WORD
+    for name, part in parts.items():
+        pattern = pattern.replace(name, part)
+    return re.compile(pattern, re.IGNORECASE | re.VERBOSE)
 
 
 def split_words(text: str, split: Split) -> list[Item]:
@@ -29,13 +54,15 @@ def split_words(text: str, split: Split) -> list[Item]:
 
     Args:
         text: any.
-        split: ``whitespace``, or ``punctuation``, which also parts signs and English contractions from words.
+        split: ``whitespace``, or ``punctuation``, which also parts signs and English contractions from words. Numbers,
+            abbreviations of single letters (U.S.), words with hyphens, addresses, emoticons, emoji and runs of one sign
+            stay whole.
 
     Example:
         >>> [item.text for item in split_words("Don't go there, it's 3.50!!", "punctuation")]
         ['Do', "n't", 'go', 'there', ',', 'it', "'s", '3.50', '!!']
     """
-    return [Item(match[0], *match.span()) for match in _WORDS[split].finditer(text)]
+    return [Item(match[0], *match.span()) for match in _pattern(split).finditer(text)]
 
 
 def joined(words: Sequence[str]) -> list[Item]:

@@ -41,7 +41,7 @@ class Tokens(Stage):
         min_count: words and characters that the training rows have less often stay unknown.
         vocabulary_size: the most frequent words or characters that are kept, all when None; for ``unigram`` and ``bpe``
             the number of units, and required.
-        byte_fallback: SentencePiece spells unknown characters in their UTF-8 bytes.
+        byte_fallback: SentencePiece spells unknown characters in their UTF-8 bytes, which take 256 of its units.
         word_pooling: with ``unigram`` and ``bpe``, what stands for a word after the encoder: the ``mean``, ``max``,
             ``first`` or ``last`` of its units, so that a tagger sees words; None leaves a step a unit.
         characters: of each word, this many are handed on beside its number, for `CharacterFeatures`; longer words keep
@@ -139,6 +139,12 @@ class Tokens(Stage):
         return len(self.known)
 
     @property
+    def counts(self) -> list[int] | None:
+        """How often each number occurred in the training texts; None of SentencePiece units, which aren't counted."""
+        known = self.known
+        return [known.unknown, *known.counts] if isinstance(known, Vocabulary) else None
+
+    @property
     def character_count(self) -> int:
         """Numbers of characters in use, those of none and of an unknown one included."""
         return 1 + len(self._spelt) if self._spelt is not None else 0
@@ -221,7 +227,7 @@ class Tokens(Stage):
         text = checked_text(raw)
         if self.units == "words" or self.word_pooling is not None:
             items = joined(text) if isinstance(text, list) else split_words(text, self.split)
-            if "no_punctuation" in self.rules:
+            if "no_punctuation" in self.rules and isinstance(text, str):  # the words of a list may have tags each
                 items = [item for item in items if apply_rules(item.text, self.rules)]
         else:
             original = " ".join(text) if isinstance(text, list) else text
@@ -230,7 +236,7 @@ class Tokens(Stage):
                 places: Iterable[tuple[int, int]] = zip(found.starts, found.ends, strict=True)
             else:
                 places = self._unit_places(found)
-            items = [Item(original[start:end], start, end) for start, end in places]
+            items = [Item(original[start:end], start, end) for start, end in places if found.text.strip()]
         if not items:
             raise InputError(
                 "empty", "the text holds no words; it is empty, or nothing is left of it after the text rules"

@@ -19,6 +19,7 @@ class Vocabulary:
     Args:
         entries: without repeats.
         counts: how often each was met in the training rows.
+        unknown: how often others were.
 
     Example:
         >>> words = Vocabulary.learn([["the", "cat", "the"], ["the", "dog"]], min_count=2)
@@ -26,8 +27,8 @@ class Vocabulary:
         (2, 1, 0)
     """
 
-    def __init__(self, entries: Sequence[str], counts: Sequence[int]) -> None:
-        self.entries, self.counts = list(entries), list(counts)
+    def __init__(self, entries: Sequence[str], counts: Sequence[int], unknown: int = 0) -> None:
+        self.entries, self.counts, self.unknown = list(entries), list(counts), unknown
         self._numbers = {entry: number for number, entry in enumerate(self.entries, UNKNOWN + 1)}
 
     @classmethod
@@ -51,7 +52,8 @@ class Vocabulary:
                 f"the vocabulary is empty: of {len(found)} different entries in the training rows none occurs "
                 f"{min_count} times (min_count)"
             )
-        return cls([entry for entry, _ in kept], [count for _, count in kept])
+        counts = [count for _, count in kept]
+        return cls([entry for entry, _ in kept], counts, found.total() - sum(counts))
 
     def __len__(self) -> int:
         """Numbers in use, that of the unknown included."""
@@ -68,14 +70,14 @@ class Vocabulary:
 
     def save(self, path: Path) -> None:
         """Write a JSON file: entries and counts."""
-        content = {"entries": self.entries, "counts": self.counts}
+        content = {"entries": self.entries, "counts": self.counts, "unknown": self.unknown}
         path.write_text(json.dumps(content, ensure_ascii=False) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, path: Path) -> Vocabulary:
         """What `save` wrote."""
         content = json.loads(path.read_text(encoding="utf-8"))
-        return cls(content["entries"], content["counts"])
+        return cls(content["entries"], content["counts"], content.get("unknown", 0))
 
 
 def _by_count(entry: tuple[str, int]) -> tuple[int, str]:

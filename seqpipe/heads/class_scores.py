@@ -57,7 +57,8 @@ def class_scores(counts: NDArray[np.int64], classes: int) -> dict[str, float]:
     """The scores of `CLASS_SCORES` from a sum of `class_counts`.
 
     F1 averages go over classes that have a target or an answer, UAR over those that have a target (as scikit-learn has
-    them). Matthews correlation is that of several classes (Gorodkin 2004), -1 to 1, and 0 where it isn't defined.
+    them). Matthews correlation is that of several classes (Gorodkin 2004), -1 to 1, and 0 where it isn't defined. All
+    are plain floats: checkpoints hold them, and are read with plain values alone.
     """
     target, unknown = counts[:classes].astype(np.float64), float(counts[classes])
     answer = counts[classes + 1 : 2 * classes + 1].astype(np.float64)
@@ -66,13 +67,13 @@ def class_scores(counts: NDArray[np.int64], classes: int) -> dict[str, float]:
     f1 = np.divide(2 * right, both, out=np.zeros_like(both), where=both > 0)
     recall = np.divide(right, target, out=np.zeros_like(both), where=target > 0)
     seen, asked = int((both > 0).sum()) + (unknown > 0), int((target > 0).sum()) + (unknown > 0)
-    total = target.sum() + unknown
+    total = float(target.sum()) + unknown
     spread = (total**2 - (target**2).sum() - unknown**2) * (total**2 - (answer**2).sum())
     agreement = right.sum() * total - (target * answer).sum()
     return {
-        "macro_f1": 100 * f1.sum() / seen if seen else 0.0,
+        "macro_f1": 100 * float(f1.sum()) / seen if seen else 0.0,
         "weighted_f1": 100 * float((f1 * target).sum()) / total if total else 0.0,
-        "uar": 100 * recall.sum() / asked if asked else 0.0,
+        "uar": 100 * float(recall.sum()) / asked if asked else 0.0,
         "mcc": float(agreement / np.sqrt(spread)) if spread > 0 else 0.0,
     }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -43,12 +43,19 @@ def clip(parameters: Iterable[nn.Parameter], largest: float | None) -> Tensor:
 
 
 def kept_statistics(module: nn.Module) -> dict[str, Tensor]:
-    """A copy of a module's buffers, for `put_back`."""
-    return {name: value.clone() for name, value in module.named_buffers()}
+    """A copy of a module's buffers, for `put_back`; but for those of constant parts (word vectors), which are large."""
+    return {name: value.clone() for name, value in _statistics(module)}
 
 
 def put_back(module: nn.Module, statistics: dict[str, Tensor]) -> None:
     """Let a module's buffers be as they were."""
     with torch.no_grad():
-        for name, value in module.named_buffers():
+        for name, value in _statistics(module):
             value.copy_(statistics[name])
+
+
+def _statistics(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    for name, part in module.named_modules():
+        if not getattr(part, "constant", False):
+            for own, value in part.named_buffers(recurse=False):
+                yield f"{name}.{own}", value

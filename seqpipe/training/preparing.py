@@ -92,9 +92,10 @@ def prepare_training(
         if state is not None:
             changed = [*state.changed, *enforce_same(saved, recipe, state.data == data, accept)]
         pipeline = Pipeline.load(saved, recipe)
-        pipeline.requires_grad_()
     else:
         fit_with(pipeline, training.rows, recipe.training)
+    for line in pipeline.features.notices():
+        notice(line)
     pipeline.train()
     training.encode(pipeline)
     training.findings.enforce(config.max_bad_share)

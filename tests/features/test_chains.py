@@ -109,13 +109,22 @@ class TestConcatenation:
         with pytest.raises(ConfigError, match=message):
             Concatenation(stages=configs(*stages), previous=Waveform(sample_rate=RATE))
 
-    def test_what_learns_is_refused(self) -> None:
-        """It would never be shown the training rows."""
-        with pytest.raises(ConfigError, match="Normalization learns from data; put it behind"):
-            Concatenation(
-                stages=configs({"stage": "Normalization", "over": "global"}),
-                previous=LogMel(sample_rate=RATE, n_mels=4),
-            )
+    def test_what_learns_inside_it_learns_as_it_would_alone(self, noisy: Any, tmp_path: Path) -> None:
+        learning = {"stage": "Normalization", "over": "global"}
+        front = [WAVEFORM, {"stage": "LogMel", "n_mels": 4}]
+        beside = [*front, {"stage": "Concatenation", "stages": [learning, "Deltas", {**learning, "variance": False}]}]
+        raws = [{"array": noisy(length).numpy(), "sampling_rate": RATE} for length in (2000, 900)]
+        chain: Any = FeatureChain(stages=configs(*beside))
+        alone: Any = FeatureChain(stages=configs(*front, learning))
+        chain.fit(raws)
+        alone.fit(raws)
+        batch = PaddedSequence.pad([chain.prepare(raws[0], None)])
+        assert torch.equal(chain(batch).values[..., :4], alone(batch).values)
+        again: Any = FeatureChain(stages=configs(*beside))
+        chain.save_assets(tmp_path)
+        again.load_assets(tmp_path)
+        again.load_state_dict(chain.state_dict())
+        assert torch.equal(again(batch).values, chain(batch).values)
 
     def test_learning_behind_it_works(self, noisy: Any) -> None:
         parts = {"stage": "Concatenation", "stages": [{"stage": "LogMel", "n_mels": 4}, {"stage": "MFCC", "deltas": 0}]}
