@@ -18,6 +18,7 @@ from seqpipe.data.source import data_root, is_there, read_rows, unread_spans
 from seqpipe.errors import ConfigError, DataError, InputError, did_you_mean
 from seqpipe.evaluation.bootstrap import grouped, score_intervals
 from seqpipe.heads.scoring import Counts, Pair, ScoringHead
+from seqpipe.heads.span_errors import SpanError
 from seqpipe.inference.failure import Failure
 from seqpipe.inference.predictor import Predictor, load
 from seqpipe.pipeline import Pipeline
@@ -112,6 +113,35 @@ class Evaluation:
     def aligned(self) -> dict[str, list[list[Pair]]]:
         """Each row's items beside what was answered, by kind of item (``words``); the first kind is the one to show."""
         return self.head.aligned([row.target for row in self.rows], self.predictions)
+
+    def words(self, position: int) -> list[str]:
+        """The words of a row, if the head tags them: one for each pair of `aligned`; else none."""
+        if not getattr(self.head, "tags_items", False):
+            return []
+        return [item.text for item in self.pipeline.features.items(self.rows[position].input)]
+
+    @cached_property
+    def span_errors(self) -> list[tuple[int, SpanError]]:
+        """What is wrong with the answers' spans, with the position of the row; none where answers have no spans."""
+        found = enumerate(zip(self.rows, self.predictions, strict=True))
+        return [
+            (position, error)
+            for position, (row, prediction) in found
+            for error in self.head.span_errors(row.target, prediction)
+        ]
+
+    @cached_property
+    def item_confidences(self) -> tuple[list[float], list[bool]]:
+        """The confidence of each item (word) of all rows, and whether it is right; none where only rows have one."""
+        confidences: list[float] = []
+        right: list[bool] = []
+        for prediction, pairs in zip(self.predictions, next(iter(self.aligned.values())), strict=True):
+            own = self.head.item_confidences(prediction)
+            if len(own) != len(pairs):
+                return [], []
+            confidences += own
+            right += [wanted == answered for wanted, answered in pairs]
+        return confidences, right
 
     def worst(self, most: int = 5) -> list[int]:
         """Positions of the rows with the most errors, the surest answer first among equals; none that is right."""

@@ -249,7 +249,7 @@ class ClassifierHead(Stage):
 
     def comparable(self, targets: Sequence[Any], predictions: Sequence[Classification]) -> tuple[list[str], list[str]]:
         """Names of the classes."""
-        return [str(target).strip() for target in targets], [answer.label for answer in predictions]
+        return [_shown(target) for target in targets], [answer.label for answer in predictions]
 
     def aligned(self, targets: Sequence[Any], predictions: Sequence[Classification]) -> dict[str, list[list[Pair]]]:
         """Each row's class beside that which was answered."""
@@ -312,6 +312,13 @@ def cross_entropy(
         losses = losses * (1 - own.exp()).clamp(min=1e-6) ** focal
     each = weights.to(losses.device)[labels]
     return (losses * each).sum(), each.sum()
+
+
+def _shown(target: Any) -> str:
+    try:
+        return class_name(target)
+    except InputError:
+        return str(target)
 
 
 def _names(rows: Iterable[Any]) -> Iterable[str]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from seqpipe.heads.span_errors import SpanError
 from seqpipe.sequence import PaddedSequence
 
 Counts = NDArray[Any]
@@ -103,6 +104,21 @@ class ScoringHead(Protocol):
 
     def marks(self, prediction: Any) -> Sequence[Mark]:
         """Parts of an answer that have a place in the input, in their order; none where there are no places."""
+
+    # With defaults in `seqpipe.stage.Stage`
+
+    @property
+    def told_apart(self) -> Sequence[str]:
+        """The classes that answers may have; none where answers are no classes."""
+
+    def choices(self, prediction: Any) -> Sequence[tuple[str, float]]:
+        """What an answer chose between, with probabilities, falling."""
+
+    def item_confidences(self, prediction: Any) -> Sequence[float]:
+        """The confidence of each item that `aligned` shows; none where only the whole answer has one."""
+
+    def span_errors(self, target: Any, prediction: Any) -> Sequence[SpanError]:
+        """What is wrong with an answer's spans."""
 
     @property
     def scoring(self) -> str:
