@@ -171,7 +171,7 @@ def draw_confusions(matrix: ConfusionMatrix) -> tuple[Markup, int]:
             right = matrix.references[row] == matrix.answers[column]
             colour = _SERIES[0] if right else _SERIES[1]
             axis.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, color=colour, alpha=0.06 + 0.6 * share, lw=0))
-            text = f"{matrix.counts[row, column]}\n{100 * share:.0f} %"
+            text = f"{matrix.counts[row, column]}\n" + (f"{100 * share:.0f} %" if share >= 0.005 else "<1 %")
             size_of = 9 if columns <= _ROOMY else 6
             axis.text(column, row, text, ha="center", va="center", fontsize=size_of, color=_INK, linespacing=1.1)
         ticks: dict[str, Any] = {"fontsize": 9 if columns <= _ROOMY else 8}

@@ -23,7 +23,7 @@ from seqpipe.inference.predictor import load
 
 REPORT = "report.html"
 EXAMPLES, CONFUSIONS, SPAN_ERRORS = 12, 15, 40
-TILES, CHIEF = 6, 4
+TILES, CHIEF = 6, 3
 """Scores that have a tile, and those that have a column where rows are broken down; the others stand in one table."""
 
 
