@@ -161,8 +161,8 @@ def draw_confusions(matrix: ConfusionMatrix) -> tuple[Markup, int]:
     rows, columns = matrix.counts.shape
     cell = 0.62 if columns <= _ROOMY else 0.4
     names = max((len(name) for name in (*matrix.references, *matrix.answers)), default=1)
-    margin = 0.45 + 0.075 * min(names, _MOST_NAME)
-    size = (columns * cell + margin, rows * cell + (margin if columns > 2 else 0.6))
+    margin = 0.6 + 0.085 * min(names, _MOST_NAME)
+    size = (columns * cell + margin, rows * cell + (margin if names > 3 else 0.7))
     with matplotlib.rc_context({**_STYLE, "axes.spines.left": False, "axes.spines.bottom": False}):
         figure = Figure(figsize=size, layout="constrained")
         axis = figure.subplots()

@@ -57,10 +57,10 @@ def strengths(pipeline: Pipeline, raws: Sequence[Any]) -> tuple[str, list[NDArra
         without items, or with another number of steps, and for a head that has no single score.
     """
     features, head = pipeline.features, pipeline.head
-    batch = PaddedSequence.pad([features.prepare(raw, None) for raw in raws]).to(pipeline.device)
     wanted = [len(features.items(raw)) for raw in raws]
     # cuDNN has no backward pass of recurrent layers in evaluation mode.
-    with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):
+    with torch.inference_mode(False), torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):
+        batch = PaddedSequence.pad([features.prepare(raw, None) for raw in raws]).to(pipeline.device)
         made = features(batch)
         values = made.values.detach().requires_grad_()
         encoded = pipeline.encode(PaddedSequence(values, made.lengths), batch)
