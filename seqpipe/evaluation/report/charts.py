@@ -51,11 +51,13 @@ class LineChart:
         title: what is drawn, with its unit.
         series: points (x, y) by name, at most four; many points are drawn thinner.
         scale: of the vertical axis: ``linear``, ``log``, or ``symlog`` for values that reach 0.
+        named: whether a single curve has its name too, since the title doesn't say what it is.
     """
 
     title: str
     series: Mapping[str, Points]
     scale: str = "linear"
+    named: bool = False
 
 
 def learning_charts(log: Sequence[Mapping[str, str]], kinds: Mapping[str, ScoreKind]) -> list[LineChart]:
@@ -70,8 +72,9 @@ def learning_charts(log: Sequence[Mapping[str, str]], kinds: Mapping[str, ScoreK
     def points(name: str) -> Points:
         return [(float(record["step"]), float(record[name])) for record in log if record.get(name)]
 
-    def chart(title: str, names: Mapping[str, str], scale: str = "linear") -> LineChart:
-        return LineChart(title, {label: found for name, label in names.items() if (found := points(name))}, scale)
+    def chart(title: str, names: Mapping[str, str], scale: str = "linear", *, named: bool = False) -> LineChart:
+        series = {label: found for name, label in names.items() if (found := points(name))}
+        return LineChart(title, series, scale, named)
 
     grouped: dict[tuple[bool, str], dict[str, str]] = {}
     for name, kind in kinds.items():
@@ -84,6 +87,7 @@ def learning_charts(log: Sequence[Mapping[str, str]], kinds: Mapping[str, ScoreK
             f"Scores of dev, {'lower' if lower else 'higher'} is better" + (f" ({unit.strip()})" if unit else ""),
             grouped[lower, unit],
             "symlog" if lower else "linear",
+            named=True,
         )
         for lower, unit in order
     ]
@@ -125,7 +129,7 @@ def draw_lines(chart: LineChart, x_label: str) -> Markup:
             axis.set_yscale("log")
         axis.set_xlabel(x_label)
         axis.grid(visible=True)
-        if len(chart.series) > 1:
+        if len(chart.series) > 1 or chart.named:
             axis.legend(fontsize=8)
         return _svg(figure, chart.title)
 
