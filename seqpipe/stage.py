@@ -140,6 +140,48 @@ class Stage(nn.Module):
         """
         return None
 
+    def labels_of(self, target: Any) -> list[str]:
+        """The classes that a target names: one, or one for each word; asked of the head.
+
+        Raises:
+            InputError: it names none.
+        """
+        return [target if isinstance(target, str) else repr(target)]
+
+    def target_suspicions(self, target: Any) -> list[tuple[str, str]]:
+        """What is odd about a target that can be used, as `suspicions` says it of inputs; asked of the head."""
+        return []
+
+    # What reports ask of a head, beyond what `seqpipe.heads.scoring.ScoringHead` demands
+
+    @property
+    def told_apart(self) -> Sequence[str]:
+        """The classes that answers may have, for a confusion matrix; none where answers are no classes."""
+        return ()
+
+    def choices(self, prediction: Any) -> Sequence[tuple[str, float]]:
+        """What an answer chose between, with probabilities, falling; none where there is too much to name."""
+        return ()
+
+    def item_confidences(self, prediction: Any) -> Sequence[float]:
+        """The confidence of each item that `aligned` shows, 0 to 1; none where only the whole answer has one."""
+        return ()
+
+    def span_errors(self, target: Any, prediction: Any) -> Sequence[Any]:
+        """What is wrong with an answer's spans, as `seqpipe.heads.span_errors.SpanError`; none without spans."""
+        return ()
+
+    def answer_score(self, encoded: PaddedSequence) -> Tensor | None:
+        """How much each row's steps ``[B, T, D]`` speak for what was answered, ``[B]``, to be differentiated.
+
+        None (the default) where there is no such single score.
+        """
+        return None
+
+    def attention(self, encoded: PaddedSequence) -> Tensor | None:
+        """The weight that the answer gives to each step, ``[B, T]``, 0 in the padding; None without attention."""
+        return None
+
     # What an input is to eye and ear, for reports
 
     def picture(self, raw: Any) -> Picture | str:

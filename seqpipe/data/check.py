@@ -60,7 +60,7 @@ def compare(parts: Sequence[Part], pipeline: Any, config: DataConfig) -> None:
             f"{_total(scale * int(lengths.sum()), unit)}: shortest {show(int(shortest))}, "
             f"median {show(int(median))}, longest {show(int(longest))}"
         )
-    compare_classes(parts)
+    compare_classes(parts, pipeline.head)
     for part in parts:
         find_rare_characters(part, pipeline.head)
         if config.id:
@@ -68,7 +68,7 @@ def compare(parts: Sequence[Part], pipeline: Any, config: DataConfig) -> None:
     compare_groups(parts, config)
     find_long_inputs(parts, show)
     find_unusual_rates(parts, pipeline.head, show)
-    find_duplicates(parts)
+    find_duplicates(parts, unit)
     for part in parts:
         part.findings.warnings.sort(key=lambda warning: warning[0].place)
 

@@ -66,6 +66,26 @@ def starts_between(previous: tuple[str, str], current: tuple[str, str]) -> bool:
     return current[0] in ("I", "E") and previous[0] in ("E", "S", OUTSIDE)
 
 
+def broken_spans(tags: Sequence[str]) -> list[tuple[int, str, str]]:
+    """Tags that go on with a span (I-, E-) where none of their type is open: position, tag, and the tag before it.
+
+    The tag before the first is ``""``. Sequences in IOB2, IOBES and BILOU have none; in IOB1 they are usual.
+
+    >>> from seqpipe.decoding.spans import broken_spans
+    >>> broken_spans(["I-PER", "I-PER", "O", "B-LOC", "I-PER"])
+    [(0, 'I-PER', ''), (4, 'I-PER', 'B-LOC')]
+    """
+    found = []
+    before = ""
+    for position, tag in enumerate(tags):
+        prefix, kind = split_tag(tag)
+        open_prefix, open_kind = split_tag(before)
+        if prefix in ("I", "E") and (open_prefix not in ("B", "I") or open_kind != kind):
+            found.append((position, tag, before))
+        before = tag
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class SpanScore:
     """Precision, recall and F1 in per cent, as conlleval prints them; 0 where nothing was answered, or nothing right.

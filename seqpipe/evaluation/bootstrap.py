@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seqpipe.heads.scoring import Counts
 from seqpipe.randomness import Draw
 
-Counts = NDArray[np.int64]
-Scores = Callable[[Counts], dict[str, float]]
+Scores = Callable[[Any], dict[str, float]]
 LEVEL = 0.95
 RESAMPLES, EXCHANGES = 2000, 10_000
 _CHUNK = 4_000_000
@@ -44,7 +45,7 @@ def grouped(counts: Counts, groups: Sequence[Hashable] | None) -> Counts:
         return counts
     numbers: dict[Hashable, int] = {}
     places = np.array([numbers.setdefault(group, len(numbers)) for group in groups], dtype=np.int64)
-    sums = np.zeros((len(numbers), counts.shape[1]), dtype=np.int64)
+    sums = np.zeros((len(numbers), counts.shape[1]), dtype=counts.dtype)
     np.add.at(sums, places, counts)
     return sums
 
@@ -145,7 +146,8 @@ def _chunks(kinds: int, total: int) -> Iterator[int]:
 
 def _sums(weights: NDArray[np.int64], counts: Counts) -> Counts:
     # In float64, exact up to 2^53: numpy has no fast product of integers.
-    return np.rint(weights.astype(np.float64) @ counts.astype(np.float64)).astype(np.int64)
+    sums: NDArray[np.float64] = weights.astype(np.float64) @ counts.astype(np.float64)
+    return sums if counts.dtype.kind == "f" else np.rint(sums).astype(np.int64)
 
 
 def _minus(one: float, other: float) -> float:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from seqpipe.evaluation.bootstrap import grouped, score_intervals
 from seqpipe.evaluation.evaluate import Evaluation
+from seqpipe.heads.class_scores import calibration_counts, calibration_score
 
 MOST_VALUES, MOST_NUMBERS = 40, 12
 """A column with more values than this says little about each; one with more numbers is cut into ranges of them."""
@@ -149,7 +150,10 @@ def wilson_interval(share: float, count: int) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def calibration_error(bins: Sequence[ConfidenceBin]) -> float:
-    """Expected calibration error, 0 to 1: the mean distance of confidence and share right (Naeini et al. 2015)."""
-    rows = sum(item.rows for item in bins)
-    return sum(item.rows * abs(item.confidence - item.right) for item in bins) / rows
+def calibration_error(confidences: Sequence[float], right: Sequence[bool]) -> float:
+    """Expected calibration error in per cent: the mean distance of confidence and share right (Naeini et al. 2015).
+
+    In the bins of the heads' score ``ece``, so that the two are the same where they are over the same items; those of
+    `reliability` are made to be looked at.
+    """
+    return calibration_score(calibration_counts(np.asarray(confidences), np.asarray(right, dtype=bool)))["ece"]

@@ -141,8 +141,9 @@ def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:
 def _refuse_other_rows(first: Evaluation, other: Evaluation, first_name: str, name: str) -> None:
     if first.head.count_names != other.head.count_names:
         raise ConfigError(
-            f"{name} can't be compared with {first_name}: one counts {', '.join(other.head.count_names)}, the other "
-            f"{', '.join(first.head.count_names)}"
+            f"{name} can't be compared with {first_name}: they don't count the same, "
+            f"{_only(other, first) or 'in another order'} in the one and {_only(first, other) or 'nothing else'} in "
+            "the other (other tasks, or other classes in their training rows)"
         )
     hint = "give --data SOURCE, a source that both are to be scored on"
     if len(first.rows) != len(other.rows):
@@ -158,12 +159,18 @@ def _refuse_other_rows(first: Evaluation, other: Evaluation, first_name: str, na
             )
 
 
+def _only(one: Evaluation, other: Evaluation) -> str:
+    """Counts that the one has and the other hasn't, shortened."""
+    names = [name for name in one.head.count_names if name not in set(other.head.count_names)]
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
 def _place(value: Any) -> Any:
     """An input as something to compare: the same file may be reached by different paths."""
     if isinstance(value, AudioSpan):
         source = value.source.resolve() if isinstance(value.source, Path) else value.source
         return source, value.start, value.end
-    return value if isinstance(value, (str, bytes)) else None
+    return value if isinstance(value, (str, bytes, list, tuple)) else None
 
 
 def _changed(first: Evaluation, other: Evaluation) -> dict[str, tuple[int, int]]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 from seqpipe.evaluation.compare import Comparison
 from seqpipe.evaluation.report.page import duration, plain
 
-MOST_ROWS = 5
+MOST_ROWS, MOST_WORDS = 5, 7
 FACTS = {"seconds": "training"}
 
 
@@ -48,9 +49,29 @@ def render_comparison(comparison: Comparison) -> str:
         lines += ["", "rows that differ most:"]
     for index in chosen:
         lines += [f"  {first.rows[index].id}"]
-        answers = [found.hypotheses[index] for found in comparison.evaluations]
-        lines += columns([["reference", first.references[index]], *zip(comparison.names, answers, strict=True)], "    ")
+        lines += _answers(comparison, index)
     return "\n".join(lines)
+
+
+def _answers(comparison: Comparison, index: int) -> list[str]:
+    """Reference and answers of a row; of tagged words, those that a run has wrong."""
+    first = comparison.evaluations[0]
+    words = first.words(index)
+    if words:
+        pairs = [next(iter(found.aligned.values()))[index] for found in comparison.evaluations]
+        wrong = [place for place in range(len(words)) if any(own[place][0] != own[place][1] for own in pairs)]
+        table = [["", *(words[place] for place in wrong)], ["reference", *(pairs[0][place][0] for place in wrong)]]
+        for name, own in zip(comparison.names, pairs, strict=True):
+            table.append([name, *(own[place][1] for place in wrong)])
+        shown = [row[:1] + row[1 : MOST_WORDS + 1] for row in table]
+        more = [f"    and {len(wrong) - MOST_WORDS} more words"] if len(wrong) > MOST_WORDS else []
+        return [*columns(shown, "    "), *more]
+    picture = first.pipeline.features.first.picture(first.rows[index].input)
+    text = [f"    {line}" for line in textwrap.wrap(picture, 106, max_lines=4)] if isinstance(picture, str) else []
+    answers = [found.hypotheses[index] for found in comparison.evaluations]
+    table = [["reference", first.references[index]]]
+    table += [[name, answer] for name, answer in zip(comparison.names, answers, strict=True)]
+    return [*text, *columns(table, "    ")]
 
 
 def columns(table: Sequence[Sequence[str]], indent: str = "") -> list[str]:

@@ -17,6 +17,7 @@ from seqpipe.errors import ConfigError, RunError
 from seqpipe.evaluation.columns import columns
 from seqpipe.evaluation.folds import Fold, FoldManifests, divide
 from seqpipe.evaluation.kept_run import train_or_keep
+from seqpipe.heads.scoring import chief_scores
 from seqpipe.pipeline import Pipeline
 from seqpipe.recipe import Recipe
 from seqpipe.training.preparing import Notice
@@ -52,8 +53,8 @@ class CrossValidation:
         )
 
     def lines(self) -> list[str]:
-        """A table for a terminal."""
-        names = list(self.mean)
+        """A table for a terminal, of the chief scores."""
+        names = list(chief_scores(self.mean, next(iter(self.mean)), most=5)) if self.mean else []
         grouped = any(fold["groups"] for fold in self.folds)
 
         def cells(name: str, scores: dict[str, float], groups: str, rows: str, seconds: str) -> list[str]:

@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seqpipe.data.checks.labels import disagreements
 from seqpipe.data.rows import Row
 from seqpipe.data.source import data_root, is_there, read_rows, unread_spans
 from seqpipe.errors import ConfigError, DataError, InputError, did_you_mean
 from seqpipe.evaluation.bootstrap import grouped, score_intervals
-from seqpipe.heads.scoring import Pair, ScoringHead
+from seqpipe.heads.scoring import Counts, Pair, ScoringHead
+from seqpipe.heads.span_errors import SpanError
 from seqpipe.inference.failure import Failure
 from seqpipe.inference.predictor import Predictor, load
 from seqpipe.pipeline import Pipeline
@@ -44,7 +46,7 @@ class Evaluation:
     pipeline: Pipeline
     rows: Sequence[Row]
     predictions: Sequence[Any]
-    row_counts: NDArray[np.int64]
+    row_counts: Counts
     group: str | None
     notices: Sequence[str]
 
@@ -66,8 +68,11 @@ class Evaluation:
 
     @cached_property
     def counts(self) -> dict[str, int]:
-        """What the scores are made of: ``rows``, ``words``, ``word_errors``, ..."""
-        return dict(zip(self.head.count_names, self.row_counts.sum(axis=0).tolist(), strict=True))
+        """What the scores are made of, as far as it is worth reading: ``rows``, ``words``, ``word_errors``, ..."""
+        kinds = self.head.score_kinds.values()
+        named = {"rows", *(name for kind in kinds for name in (kind.part, kind.whole) if name)}
+        total = self.row_counts.sum(axis=0).tolist()
+        return {name: value for name, value in zip(self.head.count_names, total, strict=True) if name in named}
 
     @cached_property
     def intervals(self) -> dict[str, tuple[float, float]]:
@@ -108,6 +113,35 @@ class Evaluation:
     def aligned(self) -> dict[str, list[list[Pair]]]:
         """Each row's items beside what was answered, by kind of item (``words``); the first kind is the one to show."""
         return self.head.aligned([row.target for row in self.rows], self.predictions)
+
+    def words(self, position: int) -> list[str]:
+        """The words of a row, if the head tags them: one for each pair of `aligned`; else none."""
+        if not getattr(self.head, "tags_items", False):
+            return []
+        return [item.text for item in self.pipeline.features.items(self.rows[position].input)]
+
+    @cached_property
+    def span_errors(self) -> list[tuple[int, SpanError]]:
+        """What is wrong with the answers' spans, with the position of the row; none where answers have no spans."""
+        found = enumerate(zip(self.rows, self.predictions, strict=True))
+        return [
+            (position, error)
+            for position, (row, prediction) in found
+            for error in self.head.span_errors(row.target, prediction)
+        ]
+
+    @cached_property
+    def item_confidences(self) -> tuple[list[float], list[bool]]:
+        """The confidence of each item (word) of all rows, and whether it is right; none where only rows have one."""
+        confidences: list[float] = []
+        right: list[bool] = []
+        for prediction, pairs in zip(self.predictions, next(iter(self.aligned.values())), strict=True):
+            own = self.head.item_confidences(prediction)
+            if len(own) != len(pairs):
+                return [], []
+            confidences += own
+            right += [wanted == answered for wanted, answered in pairs]
+        return confidences, right
 
     def worst(self, most: int = 5) -> list[int]:
         """Positions of the rows with the most errors, the surest answer first among equals; none that is right."""
@@ -165,6 +199,7 @@ def evaluate(
     if not rows:
         raise DataError(f"{source}: holds no rows")
     group = _group_column(rows, group, source)
+    _refuse_other_numbers(rows, pipeline, source)
     predictions = list(predictor.predict(rows))
     broken = [item for item in predictions if isinstance(item, Failure)]
     if broken:
@@ -207,6 +242,17 @@ def _group_column(rows: Sequence[Row], wanted: str | None, source: str) -> str |
         if all(row.columns.get(name) for row in rows) and len({str(row.columns[name]) for row in rows}) >= LEAST_GROUPS:
             return name
     return None
+
+
+def _refuse_other_numbers(rows: Sequence[Row], pipeline: Pipeline, source: str) -> None:
+    """Raise `DataError` for rows that have another number of tags than of words, or none: nothing can be scored there.
+
+    Before anything is predicted, since that may take hours.
+    """
+    found = disagreements(rows, pipeline)
+    if found:
+        shown = "\n".join(f"  {row.where}: {error}" for row, error in found[:5])
+        raise DataError(f"{source}: {len(found)} of {len(rows)} rows can't be scored:\n{shown}")
 
 
 def _unspellable(rows: Sequence[Row], head: Any) -> list[str]:

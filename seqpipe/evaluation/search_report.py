@@ -10,10 +10,10 @@ import yaml
 
 from seqpipe.errors import ConfigError
 from seqpipe.evaluation.columns import columns
+from seqpipe.evaluation.main_score import main_score
 from seqpipe.evaluation.recipe_text import edited
 from seqpipe.evaluation.space import SearchSpace
 from seqpipe.recipe import parse_recipe
-from seqpipe.stage import find_stage
 from seqpipe.training.run_directory import write_json
 
 BEST, RESULT = "best.yaml", "tune.json"
@@ -51,16 +51,16 @@ class SearchReport:
     @classmethod
     def of(cls, study: Any, space: SearchSpace, text: str | None) -> SearchReport:
         """Read a study; ``text`` is the recipe as its author wrote it."""
-        head: Any = find_stage(space.recipe.pipeline.head.name)
+        main, _ = main_score(space.recipe)
         trials = [_record(trial) for trial in ended_trials(study)]
         done = [trial for trial in trials if trial["outcome"] == "done"]
         best = next((trial for trial in done if trial["trial"] == study.best_trial.number), None) if done else None
         recipe = None
         if best is not None:
-            found = f"trial {best['trial']}: dev {head.main_score} {best['score']:.2f}"
+            found = f"trial {best['trial']}: dev {main} {best['score']:.2f}"
             note = f"# The best of {len(trials)} trials ({found}), written by `seqpipe tune`.\n"
             recipe = note + _best_recipe(space, best["values"], text)
-        return cls(head.main_score, trials, best, recipe, space.recipe.training.seed)
+        return cls(main, trials, best, recipe, space.recipe.training.seed)
 
     def write(self, out: Path) -> None:
         """Write ``best.yaml`` and ``tune.json``."""

@@ -16,12 +16,12 @@ import torch
 
 from seqpipe.errors import ConfigError, DataError, RunError, SeqpipeError
 from seqpipe.evaluation.kept_run import train_or_keep
+from seqpipe.evaluation.main_score import main_score
 from seqpipe.evaluation.search_pictures import draw_search
 from seqpipe.evaluation.search_report import CONTINUES, FAILURE, SCORES, SECONDS, VALUES, SearchReport, ended_trials
 from seqpipe.evaluation.space import SearchSpace
 from seqpipe.randomness import seed_from
 from seqpipe.recipe import Recipe
-from seqpipe.stage import find_stage
 from seqpipe.training.preparing import Notice
 from seqpipe.training.train import say
 
@@ -148,14 +148,13 @@ def _open_study(out: Path, recipe: Recipe, space: SearchSpace, notice: Notice) -
     optuna = import_optuna()
     from sqlalchemy.exc import SQLAlchemyError
 
-    head: Any = find_stage(recipe.pipeline.head.name)
     wanted = recipe.model_dump(mode="json")
     try:
         study = optuna.create_study(
             storage=f"sqlite:///{out.absolute() / STUDY}",
             study_name="seqpipe",
             load_if_exists=True,
-            direction="minimize" if head.score_kinds[head.main_score].lower_is_better else "maximize",
+            direction="minimize" if main_score(recipe)[1] else "maximize",
             pruner=_pruner(recipe),
         )
         begun = study.user_attrs.get("recipe")
@@ -230,11 +229,11 @@ def _run_trial(
     trial.set_user_attr(VALUES, values)
     went_on = "" if before is None else f" goes on where trial {before} was stopped,"
     notice(f"trial {trial.number}:{went_on} " + " ".join(f"{path}={value}" for path, value in values.items()))
-    head: Any = find_stage(space.recipe.pipeline.head.name)
+    main, _ = main_score(space.recipe)
 
     def on_scores(epochs_done: int, scores: dict[str, float]) -> None:
         if epochs_done not in reported:  # else it was killed between the report and the checkpoint
-            trial.report(scores[head.main_score], epochs_done)
+            trial.report(scores[main], epochs_done)
         # At the last epoch nothing is left to save by giving up.
         if epochs_done < space.recipe.training.epochs and trial.should_prune():
             raise optuna.TrialPruned
@@ -244,11 +243,11 @@ def _run_trial(
     score: float | None = None
     try:
         metrics = train_or_keep(space.recipe_with(values), folder, quiet=quiet, notice=once, on_scores=on_scores)
-        found = metrics["dev"].get(head.main_score)
+        found = metrics["dev"].get(main)
         if found is None:
-            raise DataError(f"{space.recipe.data.dev}: no {head.main_score} came of it, so there is nothing to compare")
+            raise DataError(f"{space.recipe.data.dev}: no {main} came of it, so there is nothing to compare")
         if not math.isfinite(found):
-            raise SeqpipeError(f"dev {head.main_score} is {found}")
+            raise SeqpipeError(f"dev {main} is {found}")
         score = found
         trial.set_user_attr(SCORES, metrics["dev"])
         state = optuna.trial.TrialState.COMPLETE
@@ -262,7 +261,7 @@ def _run_trial(
     trial.set_user_attr(SECONDS, round(time.monotonic() - started, 1))
     study.tell(trial, score, state=state)
     if score is not None:
-        notice(f"trial {trial.number}: dev {head.main_score} {score:.2f} (best {study.best_value:.2f})")
+        notice(f"trial {trial.number}: dev {main} {score:.2f} (best {study.best_value:.2f})")
     elif state == optuna.trial.TrialState.PRUNED:
         notice(f"trial {trial.number}: given up after epoch {study.trials[trial.number].last_step}")
     gc.collect()  # a trainer and its loops hold each other in circles, and the model with them

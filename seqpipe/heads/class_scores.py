@@ -20,7 +20,11 @@ CLASS_SCORES: dict[str, ScoreKind] = {
     "uar": ScoreKind("UAR", "unweighted average recall of the classes", False),
     "mcc": ScoreKind("MCC", "Matthews correlation coefficient", False, unit=""),
 }
-CALIBRATION = {"ece": ScoreKind("ECE", "expected calibration error, 15 bins", True)}
+
+
+def calibration_kinds(items: str) -> dict[str, ScoreKind]:
+    """How ``ece`` reads, whose confidences are those of ``items`` (rows, words)."""
+    return {"ece": ScoreKind("ECE", f"expected calibration error over {items}, {BINS} bins", True)}
 
 
 def class_names(classes: Sequence[str]) -> tuple[str, ...]:

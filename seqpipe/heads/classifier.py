@@ -19,9 +19,9 @@ from seqpipe.errors import ConfigError, InputError
 from seqpipe.frontends.activation import Activation
 from seqpipe.frontends.masked_norm import NormalizationName
 from seqpipe.heads.class_scores import (
-    CALIBRATION,
     CLASS_SCORES,
     calibration_counts,
+    calibration_kinds,
     calibration_names,
     calibration_score,
     class_counts,
@@ -76,7 +76,7 @@ class ClassifierHead(Stage):
     score_kinds: ClassVar[dict[str, ScoreKind]] = {
         "accuracy": ScoreKind("accuracy", "rows whose class is right", False, "correct_rows", "rows"),
         **CLASS_SCORES,
-        **CALIBRATION,
+        **calibration_kinds("rows"),
     }
     decoding = ClassifierDecoding
     scoring = "classes by name"
@@ -254,7 +254,7 @@ class ClassifierHead(Stage):
 
     def comparable(self, targets: Sequence[Any], predictions: Sequence[Classification]) -> tuple[list[str], list[str]]:
         """Names of the classes."""
-        return [str(target).strip() for target in targets], [answer.label for answer in predictions]
+        return [_shown(target) for target in targets], [answer.label for answer in predictions]
 
     def aligned(self, targets: Sequence[Any], predictions: Sequence[Classification]) -> dict[str, list[list[Pair]]]:
         """Each row's class beside that which was answered."""
@@ -264,6 +264,39 @@ class ClassifierHead(Stage):
     def marks(self, prediction: Classification) -> list[Mark]:
         """None: a class has no place in its input."""
         return []
+
+    # Checks and reports
+
+    def labels_of(self, target: Any) -> list[str]:
+        """The name of the class."""
+        return [class_name(target)]
+
+    @property
+    def told_apart(self) -> Sequence[str]:
+        """The classes."""
+        return self.classes.names
+
+    def choices(self, prediction: Classification) -> list[tuple[str, float]]:
+        """The most probable classes."""
+        return [(item.label, item.probability) for item in prediction.probabilities]
+
+    def item_confidences(self, prediction: Classification) -> list[float]:
+        """That of the class."""
+        return [prediction.confidence]
+
+    def answer_score(self, encoded: PaddedSequence) -> Tensor:
+        """Log-odds of each row's most probable class; unlike its log-probability, they don't flatten where it is sure.
+
+        ``[B, T, D]`` -> ``[B]``.
+        """
+        emissions = self(encoded).values[:, 0]  # [B, K]
+        best = emissions.argmax(dim=-1, keepdim=True)
+        others = emissions.scatter(1, best, float("-inf")).logsumexp(dim=-1)
+        return emissions.gather(1, best)[:, 0] - others
+
+    def attention(self, encoded: PaddedSequence) -> Tensor | None:
+        """The weights of attention pooling, ``[B, T]``, if it is among the kinds."""
+        return self.pooling.attention(encoded) if "attention" in self.pooling.kinds else None
 
 
 def cross_entropy(
@@ -284,6 +317,13 @@ def cross_entropy(
         losses = losses * (1 - own.exp()).clamp(min=1e-6) ** focal
     each = weights.to(losses.device)[labels]
     return (losses * each).sum(), each.sum()
+
+
+def _shown(target: Any) -> str:
+    try:
+        return class_name(target)
+    except InputError:
+        return str(target)
 
 
 def _names(rows: Iterable[Any]) -> Iterable[str]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from seqpipe.heads.span_errors import SpanError
 from seqpipe.sequence import PaddedSequence
 
+Counts = NDArray[Any]
+"""Of rows or of a corpus, in int64 or float64."""
 Pair = tuple[str, str]
 """An item of the reference and what stands in its place in the answer; "" where one side has nothing."""
 
@@ -66,17 +69,28 @@ class ScoringHead(Protocol):
     Answers have ``confidence``, a probability from 0 to 1.
     """
 
-    main_score: ClassVar[str]
-    score_kinds: ClassVar[dict[str, ScoreKind]]  # by the names that `scores_from_counts` gives, in the order of tables
-    count_names: ClassVar[tuple[str, ...]]  # C names; ``rows`` is one of them
+    @property
+    def main_score(self) -> str:
+        """The score that training, searches and reports go by; known before the head is fitted."""
 
-    def row_counts(self, targets: Sequence[Any], predictions: Sequence[Any]) -> NDArray[np.int64]:
-        """Counts of every row, ``[N, C]``."""
+    @property
+    def score_kinds(self) -> Mapping[str, ScoreKind]:
+        """By the names that `scores_from_counts` gives, the most telling ones first.
 
-    def scores_from_counts(self, total: NDArray[np.int64]) -> dict[str, float]:
+        That of the main score is known before the head is fitted; others may depend on what it has learnt.
+        """
+
+    @property
+    def count_names(self) -> tuple[str, ...]:
+        """C names, known once the head is fitted; ``rows`` is one of them, and those that score kinds name."""
+
+    def row_counts(self, targets: Sequence[Any], predictions: Sequence[Any]) -> Counts:
+        """Counts of every row, ``[N, C]``; sums of what is no whole number (squared errors, say) are floats."""
+
+    def scores_from_counts(self, total: Any) -> dict[str, float]:
         """Scores of a corpus from the sum ``[C]`` of its rows' counts."""
 
-    def row_errors(self, counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    def row_errors(self, counts: Any) -> NDArray[np.float64]:
         """How wrong each row is, ``[N, C]`` -> ``[N]``: 0 where all is right, more where it is worse."""
 
     def comparable(self, targets: Sequence[Any], predictions: Sequence[Any]) -> tuple[list[str], list[str]]:
@@ -91,9 +105,37 @@ class ScoringHead(Protocol):
     def marks(self, prediction: Any) -> Sequence[Mark]:
         """Parts of an answer that have a place in the input, in their order; none where there are no places."""
 
+    # With defaults in `seqpipe.stage.Stage`
+
+    @property
+    def told_apart(self) -> Sequence[str]:
+        """The classes that answers may have; none where answers are no classes."""
+
+    def choices(self, prediction: Any) -> Sequence[tuple[str, float]]:
+        """What an answer chose between, with probabilities, falling."""
+
+    def item_confidences(self, prediction: Any) -> Sequence[float]:
+        """The confidence of each item that `aligned` shows; none where only the whole answer has one."""
+
+    def span_errors(self, target: Any, prediction: Any) -> Sequence[SpanError]:
+        """What is wrong with an answer's spans."""
+
     @property
     def scoring(self) -> str:
         """How answers are made comparable before scoring, in words."""
+
+
+def chief_scores(scores: Mapping[str, float], main: str, most: int = 4) -> dict[str, float]:
+    """The main score, a few that stand beside it, and the loss, for lines that have no room for all.
+
+    Args:
+        scores: in the order of the head's `score_kinds`; ``loss`` may be among them.
+        main: the main score.
+        most: scores without the loss.
+    """
+    names = [name for name in (main, *scores) if name in scores and name != "loss"]
+    shown = list(dict.fromkeys(names))[:most]
+    return {name: scores[name] for name in [*shown, *(["loss"] if "loss" in scores else [])]}
 
 
 def per_cent(part: float, whole: float) -> float:

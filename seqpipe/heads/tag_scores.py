@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from seqpipe.decoding.spans import span_counts, spans_of
 from seqpipe.heads.class_scores import (
-    CALIBRATION,
     CLASS_SCORES,
     calibration_counts,
+    calibration_kinds,
     calibration_names,
     calibration_score,
     class_counts,
@@ -20,7 +20,7 @@ from seqpipe.heads.class_scores import (
 )
 from seqpipe.heads.scoring import ScoreKind, per_cent
 
-_SPAN_COUNTS = ("right", "wanted", "answered")
+_SPAN_COUNTS = ("right_spans", "wanted_spans", "answered_spans")
 
 
 class TagScores:
@@ -34,7 +34,8 @@ class TagScores:
     def __init__(self, tags: Sequence[str], types: Sequence[str]) -> None:
         self.tags, self.types = list(tags), list(types)
         self._numbers = {tag: number for number, tag in enumerate(self.tags)}
-        spans = [f"{kind} spans {what}" for kind in ("all", *self.types) for what in _SPAN_COUNTS] if types else []
+        of_types = [f"{what} {kind}" for kind in self.types for what in _SPAN_COUNTS]
+        spans = [*_SPAN_COUNTS, *of_types] if types else []
         self.names = (
             *("rows", "correct_rows", "words", "correct_words"),
             *class_names(self.tags),
@@ -46,25 +47,26 @@ class TagScores:
 
     @property
     def kinds(self) -> dict[str, ScoreKind]:
-        """How the scores read: F1 of spans first, where there are spans."""
+        """How the scores read: F1 of spans first, where there are spans, and that of each type last."""
         words = {"accuracy": ScoreKind("accuracy", "words whose tag is right", False, "correct_words", "words")}
         sentences = {
             "sentence_accuracy": ScoreKind(
-                "sentences", "sentences whose tags are all right", False, "correct_rows", "rows"
+                "sentence accuracy", "sentences whose tags are all right", False, "correct_rows", "rows"
             )
         }
+        calibration = calibration_kinds("words")
         if not self.types:
-            return {**words, **sentences, **CLASS_SCORES, **CALIBRATION}
+            return {**words, **sentences, **CLASS_SCORES, **calibration}
         return {
             "f1": ScoreKind("F1", "F1 of spans with exact borders and type", False),
             "precision": ScoreKind(
-                "precision", "answered spans that are right", False, "all spans right", "all spans answered"
+                "precision", "answered spans that are right", False, "right_spans", "answered_spans"
             ),
-            "recall": ScoreKind("recall", "spans that were found", False, "all spans right", "all spans wanted"),
-            **{f"f1_{kind}": ScoreKind(f"F1 {kind}", f"F1 of {kind} spans", False) for kind in self.types},
+            "recall": ScoreKind("recall", "spans that were found", False, "right_spans", "wanted_spans"),
             **words,
             **sentences,
-            **CALIBRATION,
+            **calibration,
+            **{f"f1_{kind}": ScoreKind(f"F1 {kind}", f"F1 of {kind} spans", False) for kind in self.types},
         }
 
     def count(self, wanted: Sequence[str], answered: Sequence[str], confidences: Sequence[float]) -> NDArray[np.int64]:
@@ -103,9 +105,9 @@ class TagScores:
             "f1": span_f1(right, wanted, answered),
             "precision": per_cent(right, answered),
             "recall": per_cent(right, wanted),
-            **{f"f1_{kind}": span_f1(*counts) for kind, counts in zip(self.types, spans[1:], strict=True)},
             **shares,
             **calibration,
+            **{f"f1_{kind}": span_f1(*counts) for kind, counts in zip(self.types, spans[1:], strict=True)},
         }
 
     def errors(self, counts: NDArray[np.int64]) -> NDArray[np.float64]:

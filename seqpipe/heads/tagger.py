@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqpipe.decoding import crf
-from seqpipe.decoding.spans import spans_of, split_tag
+from seqpipe.decoding.spans import broken_spans, spans_of, split_tag
 from seqpipe.decoding.tag_schemes import AllowedTags, Scheme, allowed_tags, convert
 from seqpipe.dropout import DropoutKind
 from seqpipe.errors import ConfigError, InputError
@@ -28,6 +28,7 @@ from seqpipe.heads.located import Located
 from seqpipe.heads.perceptron import Perceptron
 from seqpipe.heads.scoring import Mark, Pair, ScoreKind
 from seqpipe.heads.span_confidence import span_confidences
+from seqpipe.heads.span_errors import SpanError, find_span_errors
 from seqpipe.heads.tag_scores import TagScores
 from seqpipe.heads.tagging import Span, TaggedWord, Tagging, TagSequence
 from seqpipe.sequence import PaddedSequence
@@ -179,7 +180,8 @@ class TaggerHead(Stage):
         self.end = nn.Parameter(torch.zeros(size)) if self.decoder == "crf" else None
         self._allowed: AllowedTags = allowed_tags(classes.names, self.scheme)
         answers = [tag if self.scheme == "none" else _as_bio(tag) for tag in classes.names]
-        tags = list(dict.fromkeys(answers))
+        # In an order that doesn't depend on the scheme, so that runs with different ones are compared.
+        tags = sorted(dict.fromkeys(answers)) if self.scheme != "none" else answers
         types = sorted({split_tag(tag)[1] for tag in tags if tag != "O"}) if self.scheme != "none" else []
         self._answers, self._scores = answers, TagScores(tags, types)
         same = [[float(answer == tag) for tag in tags] for answer in answers]
@@ -370,6 +372,39 @@ class TaggerHead(Stage):
         return [
             Mark(word.tag, word.start, word.end, word.confidence, place) for place, word in enumerate(prediction.words)
         ]
+
+    # Checks and reports
+
+    def labels_of(self, target: Any) -> list[str]:
+        """The tags."""
+        return tags_of(target)
+
+    def target_suspicions(self, target: Any) -> list[tuple[str, str]]:
+        """``broken span``: a tag that goes on with a span where none of its type is open."""
+        broken = broken_spans(tags_of(target)) if self.scheme != "none" else []
+        if not broken:
+            return []
+        place, tag, before = broken[0]
+        more = f", and {len(broken) - 1} more" if len(broken) > 1 else ""
+        after = f"after {before}" if before else "at the start"
+        return [("broken span", f"tag {place + 1} is {tag} {after}{more}; read as the beginning of a span")]
+
+    @property
+    def told_apart(self) -> Sequence[str]:
+        """The tags that answers may have."""
+        return self._scores.tags
+
+    def item_confidences(self, prediction: Tagging) -> list[float]:
+        """Those of the words' tags."""
+        return [word.confidence for word in prediction.words]
+
+    def span_errors(self, target: Any, prediction: Tagging) -> list[SpanError]:
+        """Spans that were missed, or answered with another type or other borders, or that aren't there at all."""
+        if self.scheme == "none":
+            return []
+        (pairs,) = self._pairs([target], [prediction])
+        words = [word.text for word in prediction.words]
+        return find_span_errors(words, spans_of([tag for tag, _ in pairs]), spans_of([tag for _, tag in pairs]))
 
     @property
     def scoring(self) -> str:

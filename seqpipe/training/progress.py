@@ -8,6 +8,7 @@ from typing import Any
 from lightning import Callback, Trainer
 from lightning.pytorch.callbacks import RichProgressBar
 
+from seqpipe.heads.scoring import chief_scores
 from seqpipe.training.module import PipelineModule
 
 
@@ -20,7 +21,7 @@ def progress_callbacks(quiet: bool) -> list[Callback]:
 
 
 class EpochLines(Callback):
-    """A line on standard error after every epoch: loss, dev scores, learning rate, speed."""
+    """A line on standard error after every epoch: loss, the chief scores of dev, learning rate, speed."""
 
     def on_train_epoch_end(self, trainer: Trainer, module: Any) -> None:
         """Write the line."""
@@ -28,7 +29,8 @@ class EpochLines(Callback):
             return
         loss = module.epoch_loss / max(1.0, module.epoch_labels)
         scored = (trainer.current_epoch + 1) % module.config.evaluate_every == 0
-        scores = " ".join(f"dev_{name} {value:.2f}" for name, value in module.scores.items()) if scored else ""
+        chief = chief_scores(module.scores, module.pipeline.head.main_score) if scored else {}
+        scores = " ".join(f"dev_{name} {value:.2f}" for name, value in chief.items())
         rate = trainer.optimizers[0].param_groups[0]["lr"]
         unit = module.pipeline.features.unit
         print(

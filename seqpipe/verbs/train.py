@@ -27,8 +27,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Train, and print the scores of dev."""
+    """Train, and print the chief scores of dev; ``metrics.json`` and the report have all."""
 
+    from seqpipe.evaluation.main_score import main_score
+    from seqpipe.heads.scoring import chief_scores
     from seqpipe.recipe import load_recipe
     from seqpipe.training.train import train
 
@@ -36,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
     if options.out is None:
         options.out = default_out(options.recipe)
     metrics = train(recipe, options.out, resume=options.resume, accept=options.accept, quiet=options.quiet)
-    for name, value in metrics["dev"].items():
+    for name, value in chief_scores(metrics["dev"], main_score(recipe)[0]).items():
         print(f"dev {name} {value:.2f}")
     print(f"run {options.out} ({metrics['seconds']:.0f} s, {metrics['parameters'] / 1e6:.2f} M parameters)")
     return 0

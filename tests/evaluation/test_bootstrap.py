@@ -140,3 +140,22 @@ def test_chance_alone_is_rarely_significant() -> None:
 def test_other_units_are_refused() -> None:
     with pytest.raises(ValueError, match="same units"):
         paired_differences(some_counts(3, 1), some_counts(4, 1), rate)
+
+
+def test_sums_of_fractions_stay_fractions() -> None:
+    generator = np.random.default_rng(3)
+    errors = generator.normal(0.0, 0.3, 90)
+    counts = np.stack([errors**2, np.ones(90)], axis=1)  # squared errors and rows
+    summed = grouped(counts, [row // 3 for row in range(90)])
+    assert summed.dtype == np.float64
+    np.testing.assert_allclose(summed.sum(axis=0), counts.sum(axis=0))
+
+    def mean(total: Counts) -> dict[str, float]:
+        return {"mse": float(total[0] / total[1])}
+
+    low, high = score_intervals(counts, mean)["mse"]
+    assert 0.03 < low < mean(counts.sum(axis=0))["mse"] < high < 0.3
+    found = paired_differences(counts, counts * [4.0, 1.0], mean, resamples=300, exchanges=300)["mse"]
+    assert found.second == pytest.approx(4 * found.first)
+    assert found.p_value < 0.05
+    assert grouped(some_counts(6, 1), [0, 0, 1, 1, 2, 2]).dtype == np.int64

@@ -26,3 +26,12 @@ def test_marks_stand_under_what_they_mark(pairs: list[tuple[str, str]]) -> None:
         expected = "" if left == right else "I" if not left else "D" if not right else "S"
         assert cells == [left or "*" * width, right or "*" * width, expected]
         place += width + 1
+
+
+def test_words_stand_above_what_is_said_of_them() -> None:
+    assert alignment_lines([("B-LOC", "O"), ("O", "O")], ["Paris", "is a long one"]) == [
+        "     Paris is a long one",
+        "REF: B-LOC O",
+        "HYP: O     O",
+        "     S",
+    ]

@@ -14,6 +14,10 @@ Problem = tuple[Row, str, str]
 """A row, a short fixed kind, and a message."""
 
 
+MOST_CHARACTERS, LONGEST_LINE = 100, 300
+"""Of a target in a message, and of a message in a list for people."""
+
+
 @dataclass
 class Findings:
     """What is wrong with the rows of a source.
@@ -90,10 +94,14 @@ def _lines(problems: list[Problem], rows: int, most: int) -> list[str]:
     for kind, count in Counter(kind for _, kind, _ in problems).most_common():
         lines.append(f"{kind}: {count} of {rows} rows")
         shown = [(row, message) for row, found, message in problems if found == kind][:most]
-        lines += [f"  {row.where}: {message}" for row, message in shown]
+        lines += [f"  {row.where}: {_cut(message)}" for row, message in shown]
         if count > most:
             lines.append(f"  and {count - most} more")
     return lines
+
+
+def _cut(message: str) -> str:
+    return message if len(message) <= LONGEST_LINE else f"{message[: LONGEST_LINE - 4]} ..."
 
 
 def _by_kind(problems: list[Problem]) -> list[dict[str, Any]]:
@@ -126,3 +134,9 @@ def usable(rows: Iterable[Row], examine: Callable[[Row], Any], findings: Finding
         else:
             good.append(row)
     return good, results
+
+
+def shortened(value: object, most: int = MOST_CHARACTERS) -> str:
+    """A value in at most so many characters, as messages show it."""
+    shown = repr(value)
+    return shown if len(shown) <= most else f"{shown[: most - 4]} ..."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from torch import Tensor
@@ -28,6 +29,25 @@ def agrees(row: Row, pipeline: Any, tags: int) -> None:
             "wrong number of tags",
             f"{tags} tags for {words} words; give one for each (Tokens.split says where a text comes apart)",
         )
+
+
+def disagreements(rows: Iterable[Row], pipeline: Any) -> list[tuple[Row, InputError]]:
+    """Rows whose targets have another number of tags than there are words, or are no tags; see `agrees`.
+
+    None for a head that doesn't tag words. Whether the tags are known is not asked, and rows whose input can't be used
+    are left to who reads it.
+    """
+    found = []
+    for row in rows if getattr(pipeline.head, "tags_items", False) else ():
+        try:
+            pipeline.features.items(row.input)
+        except InputError:
+            continue
+        try:
+            agrees(row, pipeline, len(pipeline.head.labels_of(row.target)))
+        except InputError as error:
+            found.append((row, error))
+    return found
 
 
 def encode_label(row: Row, pipeline: Any, length: int) -> Tensor:

@@ -11,10 +11,15 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from seqpipe.evaluation.breakdown import ConfidenceBin
+from seqpipe.evaluation.confusion import ConfusionMatrix
+from seqpipe.heads.scoring import ScoreKind
 
 # matplotlib knows no CSS: it draws in colours that nobody would choose, which are then replaced by the page's.
 _TEXT, _GRID, _SERIES = "#010203", "#010204", ("#010205", "#010206", "#010207", "#010208")
-_CSS = {_TEXT: "var(--muted)", _GRID: "var(--line)"} | {
+_INK = "#010209"
+_ROOMY, _MOST_NAME = 12, 24
+"""Classes of a matrix up to which its cells are wide, and characters of a name."""
+_CSS = {_INK: "var(--ink)", _TEXT: "var(--muted)", _GRID: "var(--line)"} | {
     colour: f"var(--series-{number})" for number, colour in enumerate(_SERIES, 1)
 }
 _STYLE = {
@@ -46,34 +51,50 @@ class LineChart:
         title: what is drawn, with its unit.
         series: points (x, y) by name, at most four; many points are drawn thinner.
         scale: of the vertical axis: ``linear``, ``log``, or ``symlog`` for values that reach 0.
+        named: whether a single curve has its name too, since the title doesn't say what it is.
     """
 
     title: str
     series: Mapping[str, Points]
     scale: str = "linear"
+    named: bool = False
 
 
-def learning_charts(log: Sequence[Mapping[str, str]], scores: Mapping[str, bool]) -> list[LineChart]:
+def learning_charts(log: Sequence[Mapping[str, str]], kinds: Mapping[str, ScoreKind]) -> list[LineChart]:
     """Charts of a training log: losses, dev scores, learning rate, gradient norm; what the log lacks is left out.
 
     Args:
         log: rows of ``log/metrics.csv``.
-        scores: names of dev scores, and whether lower is better.
+        kinds: of dev scores, the most telling ones first; those of one unit and direction share a chart, and what a
+            chart has no room for is left out.
     """
 
     def points(name: str) -> Points:
         return [(float(record["step"]), float(record[name])) for record in log if record.get(name)]
 
-    def chart(title: str, names: Mapping[str, str], scale: str = "linear") -> LineChart:
-        return LineChart(title, {label: found for name, label in names.items() if (found := points(name))}, scale)
+    def chart(title: str, names: Mapping[str, str], scale: str = "linear", *, named: bool = False) -> LineChart:
+        series = {label: found for name, label in names.items() if (found := points(name))}
+        return LineChart(title, series, scale, named)
 
-    errors = {f"dev_{name}": name for name, lower in scores.items() if lower}
-    gains = {f"dev_{name}": name for name, lower in scores.items() if not lower}
+    grouped: dict[tuple[bool, str], dict[str, str]] = {}
+    for name, kind in kinds.items():
+        same = grouped.setdefault((kind.lower_is_better, kind.unit), {})
+        if len(same) < len(_SERIES):
+            same[f"dev_{name}"] = name
+    order = sorted(grouped, key=lambda key: (key[1] != " %", not key[0]))
+    scores = [
+        chart(
+            f"Scores of dev, {'lower' if lower else 'higher'} is better" + (f" ({unit.strip()})" if unit else ""),
+            grouped[lower, unit],
+            "symlog" if lower else "linear",
+            named=True,
+        )
+        for lower, unit in order
+    ]
     losses = {"loss": "batch", "train_loss": "train, mean of the epoch", "dev_loss": "dev"}
     charts = [
         chart("Loss", losses, "log"),
-        chart("Scores of dev, lower is better (%)", errors, "symlog"),
-        chart("Scores of dev, higher is better (%)", gains),
+        *scores,
         chart("Learning rate", {"lr": "learning rate"}),
         chart("Norm of the gradient", {"grad_norm": "before clipping"}, "log"),
     ]
@@ -108,13 +129,13 @@ def draw_lines(chart: LineChart, x_label: str) -> Markup:
             axis.set_yscale("log")
         axis.set_xlabel(x_label)
         axis.grid(visible=True)
-        if len(chart.series) > 1:
+        if len(chart.series) > 1 or chart.named:
             axis.legend(fontsize=8)
         return _svg(figure, chart.title)
 
 
-def draw_reliability(bins: Sequence[ConfidenceBin]) -> Markup:
-    """Share of right rows over confidence, as SVG."""
+def draw_reliability(bins: Sequence[ConfidenceBin], items: str = "rows") -> Markup:
+    """Share of right rows, or of other items, over confidence, as SVG."""
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -127,9 +148,52 @@ def draw_reliability(bins: Sequence[ConfidenceBin]) -> Markup:
         below = [max(0.0, item.right - item.interval[0]) for item in bins]
         above = [max(0.0, item.interval[1] - item.right) for item in bins]
         axis.errorbar(across, height, [below, above], color=_SERIES[0], fmt="o-", markersize=4, linewidth=1.2)
-        axis.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xlabel="confidence", ylabel="share of rows that are right")
+        axis.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xlabel="confidence", ylabel=f"share of {items} that are right")
         axis.grid(visible=True)
-        return _svg(figure, "Confidence beside the share of rows that are right")
+        return _svg(figure, f"Confidence beside the share of {items} that are right")
+
+
+def draw_confusions(matrix: ConfusionMatrix) -> tuple[Markup, int]:
+    """Counts and shares of each reference by answer, as SVG, and how many pixels wide it should be.
+
+    What is right is in one colour, what is wrong in another; the stronger, the greater its share of the reference.
+    """
+    import matplotlib
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Rectangle
+
+    rows, columns = matrix.counts.shape
+    cell = 0.62 if columns <= _ROOMY else 0.4
+    names = max((len(name) for name in (*matrix.references, *matrix.answers)), default=1)
+    margin = 0.6 + 0.085 * min(names, _MOST_NAME)
+    size = (columns * cell + margin, rows * cell + (margin if names > 3 else 0.7))
+    with matplotlib.rc_context({**_STYLE, "axes.spines.left": False, "axes.spines.bottom": False}):
+        figure = Figure(figsize=size, layout="constrained")
+        axis = figure.subplots()
+        for row, column in zip(*matrix.counts.nonzero(), strict=True):
+            share = float(matrix.shares[row, column])
+            right = matrix.references[row] == matrix.answers[column]
+            colour = _SERIES[0] if right else _SERIES[1]
+            axis.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, color=colour, alpha=0.06 + 0.6 * share, lw=0))
+            text = f"{matrix.counts[row, column]}\n" + (f"{100 * share:.0f} %" if share >= 0.005 else "<1 %")
+            size_of = 9 if columns <= _ROOMY else 6
+            axis.text(column, row, text, ha="center", va="center", fontsize=size_of, color=_INK, linespacing=1.1)
+        ticks: dict[str, Any] = {"fontsize": 9 if columns <= _ROOMY else 8}
+        axis.set_xticks(range(columns), [_short(name) for name in matrix.answers], **ticks)
+        if names > 3 or columns > _ROOMY:
+            axis.tick_params(axis="x", rotation=90)
+        axis.set_yticks(range(rows), [_short(name) for name in matrix.references], **ticks)
+        axis.tick_params(length=0)
+        axis.set(xlim=(-0.5, columns - 0.5), ylim=(rows - 0.5, -0.5), xlabel="answer", ylabel="reference")
+        for place in range(columns + 1):
+            axis.axvline(place - 0.5, color=_GRID, linewidth=0.6)
+        for place in range(rows + 1):
+            axis.axhline(place - 0.5, color=_GRID, linewidth=0.6)
+        return _svg(figure, f"Reference by answer, {matrix.items}"), round(96 * size[0])
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _MOST_NAME else f"{name[: _MOST_NAME - 1]}…"
 
 
 def _svg(figure: Any, title: str) -> Markup:

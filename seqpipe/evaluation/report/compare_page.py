@@ -7,6 +7,7 @@ from pathlib import Path
 from seqpipe.errors import ConfigError
 from seqpipe.evaluation.compare import Comparison
 from seqpipe.evaluation.compare_table import fact_text, p_text
+from seqpipe.evaluation.evaluate import Evaluation
 from seqpipe.evaluation.report.examples import verdict
 from seqpipe.evaluation.report.page import fill, write_page
 
@@ -24,10 +25,13 @@ def write_comparison(comparison: Comparison, output: str | Path) -> Path:
     if path.is_dir():
         raise ConfigError(f"{path}: is a folder; --output names a file")
     items = [next(iter(found.aligned.values())) for found in comparison.evaluations]
+    evaluation = comparison.evaluations[0]
     rows = [
         {
-            "id": comparison.evaluations[0].rows[index].id,
-            "reference": comparison.evaluations[0].references[index],
+            "id": evaluation.rows[index].id,
+            "reference": evaluation.references[index],
+            "words": evaluation.words(index),
+            "text": _text(evaluation, index),
             "answers": [
                 (name, verdict(found, index), aligned[index])
                 for name, found, aligned in zip(comparison.names, comparison.evaluations, items, strict=True)
@@ -35,16 +39,23 @@ def write_comparison(comparison: Comparison, output: str | Path) -> Path:
         }
         for index in comparison.most_different(ROWS)
     ]
-    first = comparison.evaluations[0]
     page = fill(
         "compare.html.j2",
         comparison=comparison,
-        first=first,
-        kinds=first.head.score_kinds,
-        main=first.head.main_score,
+        first=evaluation,
+        kinds=evaluation.head.score_kinds,
+        main=evaluation.head.main_score,
         facts={name: [fact_text(name, value) for value in values] for name, values in comparison.facts.items()},
         p_text=p_text,
         rows=rows,
     )
     write_page(path, page)
     return path
+
+
+def _text(evaluation: Evaluation, index: int) -> str | None:
+    """The input of a row, if it is a text whose words don't stand with their tags."""
+    if evaluation.words(index):
+        return None
+    picture = evaluation.pipeline.features.first.picture(evaluation.rows[index].input)
+    return picture if isinstance(picture, str) else None

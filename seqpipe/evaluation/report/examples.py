@@ -15,6 +15,8 @@ from seqpipe.sequence import PaddedSequence
 
 MOST_BYTES = 4_000_000
 """Of all pictures and recordings of a report together."""
+MOST_CHOICES = 5
+"""Classes whose probabilities are shown with a row."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,9 @@ class Example:
         verdict: how wrong it is, in words.
         confidence: of the answer, 0 to 1.
         reference: probability of the reference by the same model; None for one that it can't say.
+        choices: what the answer chose between, with probabilities, the reference among them if it has one.
         pairs: items of the reference beside those of the answer.
+        words: of the input, one for each pair, if it is these that were tagged.
         figure: the input with what was recognised where, or None for one that is text.
         text: the input, if it is text.
         sound: data URI, or None.
@@ -39,7 +43,9 @@ class Example:
     verdict: str
     confidence: float
     reference: float | None
+    choices: list[tuple[str, float]]
     pairs: list[Pair]
+    words: list[str]
     figure: Figure | None
     text: str | None
     sound: str | None
@@ -73,19 +79,34 @@ def verdict(evaluation: Evaluation, position: int) -> str:
         if kind.lower_is_better and kind.part and kind.whole and count[kind.part]:
             items = kind.whole.removesuffix("s") if count[kind.whole] == 1 else kind.whole
             return f"{count[kind.part]} {'error' if count[kind.part] == 1 else 'errors'} in {count[kind.whole]} {items}"
+    for kind in head.score_kinds.values():
+        if not kind.lower_is_better and kind.part and kind.whole == "words" and count["words"] > 1:
+            return f"{count['words'] - count[kind.part]} of {count['words']} words wrong"
     return "wrong"
+
+
+def _choices(evaluation: Evaluation, position: int, reference: float | None) -> list[tuple[str, float]]:
+    """The most probable classes, and the reference wherever it stands."""
+    every = list(evaluation.head.choices(evaluation.predictions[position]))
+    found, wanted = every[:MOST_CHOICES], evaluation.references[position]
+    if found and reference is not None and wanted not in [label for label, _ in found]:
+        found.append((wanted, reference))
+    return found
 
 
 def _example(evaluation: Evaluation, position: int, columns: Sequence[str], *, with_media: bool) -> Example:
     row, prediction = evaluation.rows[position], evaluation.predictions[position]
     pairs = next(iter(evaluation.aligned.values()))[position]
     figure = text = sound = None
+    words = evaluation.words(position)
+    words = words if len(words) == len(pairs) else []
+    reference = reference_probability(evaluation, position)
     notes = []
     first = evaluation.pipeline.features.first
     if with_media:
         picture = first.picture(row.input)
         if isinstance(picture, str):
-            text = picture
+            text = picture if not words else None
         else:
             marks = evaluation.head.marks(prediction)
             figure = draw_picture(picture, marks, _wrong_items(pairs, marks))
@@ -103,8 +124,10 @@ def _example(evaluation: Evaluation, position: int, columns: Sequence[str], *, w
         columns={name: str(row.columns[name]) for name in columns if row.columns.get(name) is not None},
         verdict=verdict(evaluation, position),
         confidence=prediction.confidence,
-        reference=reference_probability(evaluation, position),
+        reference=reference,
+        choices=_choices(evaluation, position, reference),
         pairs=pairs,
+        words=words,
         figure=figure,
         text=text,
         sound=sound,

@@ -19,7 +19,7 @@ def fill(template: str, **content: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"duration": duration, "plain": plain, "visible": visible}
+    environment.filters |= {"duration": duration, "plain": plain, "visible": visible, "chance": chance}
     style = Path(__file__).with_name("templates") / "style.css"
     return environment.get_template(template).render(style=Markup(style.read_text(encoding="utf-8")), **content)
 
@@ -45,6 +45,14 @@ def plain(value: Any) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {plain(item)}" for key, item in value.items() if item is not None)
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def chance(probability: float) -> str:
+    """A probability in per cent, with digits enough to tell it from 0 and from 100."""
+    share = 100 * probability
+    if 0.01 <= share <= 99.99:
+        return f"{share:.2f} %" if share < 1 or share > 99 else f"{share:.1f} %"
+    return "over 99.99 %" if share > 50 else f"{share:.1e} %" if share else "0 %"
 
 
 def visible(item: str) -> str:

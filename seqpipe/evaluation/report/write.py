@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,15 +11,20 @@ import numpy as np
 
 from seqpipe.errors import ConfigError
 from seqpipe.evaluation.breakdown import by_column, by_length, calibration_error, reliability
+from seqpipe.evaluation.confusion import confusion_matrix
 from seqpipe.evaluation.evaluate import Evaluation, evaluate
-from seqpipe.evaluation.report.charts import draw_lines, draw_reliability, learning_charts
+from seqpipe.evaluation.report.charts import draw_confusions, draw_lines, draw_reliability, learning_charts
 from seqpipe.evaluation.report.examples import make_examples
 from seqpipe.evaluation.report.page import fill, write_page
+from seqpipe.evaluation.report.saliency import tinted_texts
 from seqpipe.evaluation.run_records import read_log, read_metrics
+from seqpipe.heads.span_errors import KINDS, SpanError
 from seqpipe.inference.predictor import load
 
 REPORT = "report.html"
-EXAMPLES, CONFUSIONS = 12, 15
+EXAMPLES, CONFUSIONS, SPAN_ERRORS = 12, 15, 40
+TILES, CHIEF = 6, 3
+"""Scores that have a tile, and those that have a column where rows are broken down; the others stand in one table."""
 
 
 def write_report(
@@ -62,7 +68,7 @@ def write_report(
     if metrics is None:
         metrics = read_metrics(run)
     kinds = predictor.pipeline.head.score_kinds
-    charts = learning_charts(read_log(run), {name: kind.lower_is_better for name, kind in kinds.items()})
+    charts = learning_charts(read_log(run), kinds)
     page = fill(
         "report.html.j2",
         title=run.resolve().name,
@@ -71,6 +77,8 @@ def write_report(
         recipe=recipe.dump(),
         evaluation=evaluation,
         kinds=kinds,
+        chief=dict(list(kinds.items())[:CHIEF]),
+        tiles=dict(list(kinds.items())[:TILES]),
         main=predictor.pipeline.head.main_score,
         **(_findings(evaluation) if evaluation else {}),
     )
@@ -86,21 +94,56 @@ def _findings(evaluation: Evaluation) -> dict[str, Any]:
         slices["by length of the input"] = lengths
     confidences = [prediction.confidence for prediction in evaluation.predictions]
     right = (evaluation.errors == 0).tolist()
-    bins = reliability(confidences, right)
+    matrix = confusion_matrix(evaluation)
+    tinted_by, tinted = tinted_texts(evaluation)
     worst = evaluation.worst(EXAMPLES)
     chosen: Sequence[int] = worst or np.argsort(confidences, kind="stable")[: EXAMPLES // 2].tolist()
     return {
         "slices": slices,
         "scale": _scale(evaluation, slices),
         "confusions": {items: evaluation.confusions(items, CONFUSIONS) for items in evaluation.aligned},
-        "reliability": draw_reliability(bins),
-        "mean_confidence": float(np.mean(confidences)),
-        "share_right": float(np.mean(right)),
-        "calibration_error": calibration_error(bins),
+        "matrix": draw_confusions(matrix) if matrix is not None else None,
+        "matrix_of": matrix,
+        "span_kinds": Counter(error.kind for _, error in evaluation.span_errors),
+        "span_errors": _surest(evaluation)[:SPAN_ERRORS],
+        "calibration": [_calibration("rows", confidences, right), *_of_items(evaluation)],
         "examples": make_examples(evaluation, chosen, list(columns)),
+        "tinted_by": tinted_by,
+        "tinted": tinted,
         "wrong": int((evaluation.errors > 0).sum()),
         "all_right": not worst,
     }
+
+
+def _calibration(items: str, confidences: Sequence[float], right: Sequence[bool]) -> dict[str, Any]:
+    """What the report says of confidences."""
+    return {
+        "items": items,
+        "chart": draw_reliability(reliability(confidences, right), items),
+        "mean": float(np.mean(confidences)),
+        "right": float(np.mean(right)),
+        "error": calibration_error(confidences, right),
+    }
+
+
+def _of_items(evaluation: Evaluation) -> list[dict[str, Any]]:
+    """The same of words, where they have confidences of their own."""
+    confidences, right = evaluation.item_confidences
+    if not confidences or all(len(pairs) == 1 for pairs in next(iter(evaluation.aligned.values()))):
+        return []
+    return [_calibration("words" if evaluation.words(0) else next(iter(evaluation.aligned)), confidences, right)]
+
+
+def _surest(evaluation: Evaluation) -> list[tuple[str, SpanError]]:
+    """Wrong spans with the ids of their rows: of each kind in turn one, from the surest row on."""
+    order = sorted(evaluation.span_errors, key=lambda item: -evaluation.predictions[item[0]].confidence)
+    seen: Counter[str] = Counter()
+    ranked = []
+    for position, error in order:
+        ranked.append((seen[error.kind], KINDS.index(error.kind), position, error))
+        seen[error.kind] += 1
+    ranked.sort(key=lambda item: item[:3])
+    return [(evaluation.rows[position].id, error) for _, _, position, error in ranked]
 
 
 def _scale(evaluation: Evaluation, slices: Mapping[str, Any]) -> tuple[float, float]:

@@ -51,3 +51,32 @@ def test_lists_of_words_and_tags_are_compared_as_they_are(make_part: MakePart, n
     train = make_part("train", targets, contents=[content_hash(words) for words in inputs])
     find_duplicates([train])
     assert named(train) == [(3, "duplicate"), (4, "duplicate, with another target")]
+
+
+def test_of_long_targets_what_differs_is_shown(make_part: MakePart) -> None:
+    tags = ["O"] * 200
+    texts = ["a" * 300 + "b" + "a" * 300, "a" * 300 + "c" + "a" * 300]
+    part = make_part("train", [tags, [*tags[:-1], "B-X"], *texts], contents=[b"a", b"a", b"b", b"b"])
+    find_duplicates([part])
+    of_tags, of_texts = (message for _, _, message in part.findings.warnings)
+    assert "with the target 'B-X' at word 200, there 'O'" in of_tags
+    assert "aba" in of_texts
+    assert "aca" in of_texts
+    assert max(len(of_tags), len(of_texts)) < 300
+
+
+def test_short_texts_are_alike_by_chance(make_part: MakePart, named: Named) -> None:
+    def parts() -> list[Part]:
+        train = make_part(
+            "train", ["x", "x", "y", "x", "x"], lengths=[1, 1, 1, 9, 9], contents=[*[b"a"] * 3, b"b", b"b"]
+        )
+        return [train, make_part("dev", ["x", "x"], lengths=[1, 9], contents=[b"a", b"b"])]
+
+    train, dev = parts()
+    find_duplicates([train, dev], "token")
+    assert sorted(named(train)) == [(3, "duplicate, with another target"), (4, "in dev too"), (5, "duplicate")]
+    assert named(dev) == [(2, "in train too")]
+    assert train.findings.summary == ["1 of the rows repeat an earlier text of at most 4 tokens, with its target"]
+    train, dev = parts()
+    find_duplicates([train, dev], "second")
+    assert (1, "in dev too") in named(train)

@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqpipe.data.check import Findings, usable
+from seqpipe.data.checks.findings import shortened
 from seqpipe.data.rows import Row
 from seqpipe.errors import DataError, InputError
 
@@ -97,3 +98,12 @@ def test_warnings_are_lines_of_their_own_and_end_nothing() -> None:
     assert findings.lines() == []
     assert findings.warning_lines() == ["odd: 1 of 2 rows", "  rows.tsv, row 1 (r): is odd"]
     findings.enforce(0.0)
+
+
+def test_a_long_message_is_cut_for_people_and_whole_for_machines() -> None:
+    findings = Findings(rows=1)
+    findings.warn(Row("r", None, number=1), "odd", "x" * 5000)
+    assert len(findings.warning_lines()[1]) < 400
+    assert findings.to_json()["warnings"][0]["rows"][0]["message"] == "x" * 5000
+    assert shortened("short") == "'short'"
+    assert len(shortened(["O"] * 99)) == 100
