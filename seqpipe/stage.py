@@ -53,11 +53,13 @@ class Stage(nn.Module):
         role: the slot of a recipe that it fits: ``features``, ``frontend``, ``encoder`` or ``head``.
         output_size: D, features of an outgoing step.
         learns: whether `fit` has something to learn.
+        takes_empty_targets: whether an empty target says something to this head: that there are no labels, say.
         reads_files: whether `prepare` reads files (then inputs are paths).
     """
 
     role: ClassVar[str] = ""
     reads_files: ClassVar[bool] = False
+    takes_empty_targets: ClassVar[bool] = False
     learns: bool = False
     output_size: int
 

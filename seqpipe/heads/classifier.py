@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -31,8 +30,9 @@ from seqpipe.heads.class_scores import (
 from seqpipe.heads.classes import Classes, ClassWeights, class_name
 from seqpipe.heads.classification import Classification, ClassProbability
 from seqpipe.heads.located import Located
-from seqpipe.heads.perceptron import Perceptron
-from seqpipe.heads.pooling import Pooling, PoolingKind
+from seqpipe.heads.losses import cross_entropy
+from seqpipe.heads.pooled import PooledPerceptron
+from seqpipe.heads.pooling import PoolingKind
 from seqpipe.heads.scoring import Mark, Pair, ScoreKind, per_cent
 from seqpipe.sequence import PaddedSequence
 from seqpipe.stage import InputSize, Stage
@@ -94,10 +94,9 @@ class ClassifierHead(Stage):
         focal: Annotated[float, Field(ge=0)] = 0.0,
     ) -> None:
         super().__init__()
-        self.pooling = Pooling(input_size, pooling)
-        self._make_perceptron = partial(
-            Perceptron,
-            self.pooling.output_size,
+        self.pooled = PooledPerceptron(
+            input_size,
+            pooling,
             hidden_sizes,
             dropout=dropout,
             dropout_kind=dropout_kind,
@@ -106,7 +105,6 @@ class ClassifierHead(Stage):
         )
         self.class_weights, self.label_smoothing, self.focal = class_weights, label_smoothing, focal
         self._classes: Classes | None = None
-        self.perceptron: Any = None
 
     @property
     def classes(self) -> Classes:
@@ -137,7 +135,7 @@ class ClassifierHead(Stage):
         self.register_buffer("weights", classes.weights(self.class_weights), persistent=False)
         self.weights: Tensor
         self.output_size = len(classes)
-        self.perceptron = self._make_perceptron(output_size=len(classes))
+        self.pooled.grow(len(classes))
 
     def save_assets(self, folder: Path) -> None:
         """Write the classes."""
@@ -161,11 +159,10 @@ class ClassifierHead(Stage):
 
     def forward(self, encoded: PaddedSequence) -> PaddedSequence:
         """Log-probabilities ``[B, 1, K]``, in fp32 whatever the precision around it."""
-        if self.perceptron is None:
+        if self._classes is None:
             raise ConfigError("ClassifierHead has no classes yet: call fit(targets) or load_assets(folder) first")
-        pooled = self.pooling(encoded).unsqueeze(1)  # [B, 1, D']
-        scores, lengths = self.perceptron(PaddedSequence(pooled, torch.ones_like(encoded.lengths)))
-        return PaddedSequence(F.log_softmax(scores, dim=-1), lengths)
+        emissions = F.log_softmax(self.pooled(encoded), dim=-1)
+        return PaddedSequence(emissions.unsqueeze(1), torch.ones_like(encoded.lengths))
 
     def output_lengths(self, lengths: Tensor) -> Tensor:
         """One step for each row."""
@@ -249,7 +246,7 @@ class ClassifierHead(Stage):
 
     def comparable(self, targets: Sequence[Any], predictions: Sequence[Classification]) -> tuple[list[str], list[str]]:
         """Names of the classes."""
-        return [str(target).strip() for target in targets], [answer.label for answer in predictions]
+        return [_shown(target) for target in targets], [answer.label for answer in predictions]
 
     def aligned(self, targets: Sequence[Any], predictions: Sequence[Classification]) -> dict[str, list[list[Pair]]]:
         """Each row's class beside that which was answered."""
@@ -261,29 +258,17 @@ class ClassifierHead(Stage):
         return []
 
 
-def cross_entropy(
-    emissions: Tensor, labels: Tensor, weights: Tensor, label_smoothing: float, focal: float
-) -> tuple[Tensor, Tensor]:
-    """Weighted sum of cross entropies, and the sum of weights.
-
-    Args:
-        emissions: log-probabilities ``[N, K]``.
-        labels: ``[N]``.
-        weights: of the classes, ``[K]``.
-        label_smoothing: share of the target that all classes have alike.
-        focal: exponent of (1 - probability of the target).
-    """
-    own = emissions.gather(1, labels[:, None])[:, 0]  # [N]
-    losses = -(1 - label_smoothing) * own - label_smoothing * emissions.mean(dim=1)
-    if focal:
-        losses = losses * (1 - own.exp()).clamp(min=1e-6) ** focal
-    each = weights.to(losses.device)[labels]
-    return (losses * each).sum(), each.sum()
-
-
 def _names(rows: Iterable[Any]) -> Iterable[str]:
     for raw in rows:
         try:
             yield class_name(raw)
         except InputError:
             continue
+
+
+def _shown(raw: Any) -> str:
+    """A target as classes are written; what is none, as it stands."""
+    try:
+        return class_name(raw)
+    except InputError:
+        return str(raw).strip()

@@ -23,8 +23,8 @@ from seqpipe.errors import ConfigError, InputError
 from seqpipe.frontends.activation import Activation
 from seqpipe.frontends.masked_norm import NormalizationName
 from seqpipe.heads.classes import Classes, ClassWeights
-from seqpipe.heads.classifier import cross_entropy
 from seqpipe.heads.located import Located
+from seqpipe.heads.losses import cross_entropy
 from seqpipe.heads.perceptron import Perceptron
 from seqpipe.heads.scoring import Mark, Pair, ScoreKind
 from seqpipe.heads.span_confidence import span_confidences
