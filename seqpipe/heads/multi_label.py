@@ -305,8 +305,8 @@ def labels_of(raw: Any, separator: str) -> list[str]:
     if isinstance(raw, str):
         raw = raw.split(None if separator.isspace() else separator) if raw.strip() else []
     if not isinstance(raw, (list, tuple)):
-        raise InputError("bad value", f"the target should be labels with {separator!r} between; received {raw!r}")
+        raise InputError("bad value", f"the target should be labels with {separator!r} between; received {raw!r:.80}")
     try:
         return list(dict.fromkeys(class_name(label) for label in raw))
     except InputError:
-        raise InputError("bad value", f"a label of the target is empty or no text; received {raw!r}") from None
+        raise InputError("bad value", f"a label of the target is empty or no text; received {raw!r:.80}") from None

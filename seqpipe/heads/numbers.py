@@ -25,7 +25,7 @@ def numbers_of(raw: Any) -> list[float]:
         parts = [raw]
     numbers = [_number(part) for part in parts] if isinstance(parts, (list, tuple)) else []
     if not numbers or not all(map(math.isfinite, numbers)):
-        raise InputError("bad value", f"the target should be a finite number (or several); received {raw!r}")
+        raise InputError("bad value", f"the target should be a finite number (or several); received {raw!r:.80}")
     return numbers
 
 

@@ -200,7 +200,8 @@ class RegressionHead(Stage):
         numbers = numbers_of(raw)
         if len(numbers) != len(self.scale.means):
             raise InputError(
-                "bad value", f"the target should hold {len(self.scale.means)} numbers; received {len(numbers)}: {raw!r}"
+                "bad value",
+                f"the target should hold {len(self.scale.means)} numbers; received {len(numbers)}: {raw!r:.80}",
             )
         standard = (np.array(numbers) - self.scale.means) / self.scale.deviations
         return torch.tensor(standard, dtype=torch.float32)
