@@ -55,6 +55,10 @@ def texts() -> list[str]:
     return ["turn left", "quiz"]
 
 
+def spans() -> list[list[str]]:
+    return [["B-LOC", "I-LOC", "O"], ["O", "B-PER"]]
+
+
 WHOLE = [
     "Waveform",
     {"stage": "LogMel", "n_mels": 20},
@@ -113,6 +117,19 @@ EXAMPLES: dict[str, list[Example]] = {
     "CTCHead": [
         Example("steps", {}, texts),
         Example("steps", {"units": "bpe", "vocabulary_size": 14}, texts),
+    ],
+    "ClassifierHead": [
+        Example("steps", {"pooling": ["mean", "max", "end", "attention"]}, texts),
+        Example("steps", {"hidden_sizes": [8], "normalization": "batch", "class_weights": "balanced"}, texts),
+    ],
+    "MultiLabelHead": [Example("steps", {"hidden_sizes": [8], "normalization": "layer"}, texts)],
+    "RegressionHead": [
+        Example("steps", {}, lambda: [1, 2]),
+        Example("steps", {"loss": "huber"}, lambda: ["1 2", "3 0"]),
+    ],
+    "TaggerHead": [
+        Example("steps", {"hidden_sizes": [8], "normalization": "batch"}, spans),
+        Example("steps", {"scheme": "bioes", "decoder": "crf"}, spans),
     ],
 }
 CASES = [
