@@ -138,6 +138,14 @@ class Stage(nn.Module):
         """
         return None
 
+    def labels(self, target: Any) -> Sequence[str]:
+        """The classes that a target names, each once; none if it is no matter of classes. Asked of the head.
+
+        By default a target is a class, and of a list each item is one.
+        """
+        items = dict.fromkeys(target if isinstance(target, (list, tuple)) else [target])
+        return [item if isinstance(item, str) else repr(item) for item in items]
+
     # What an input is to eye and ear, for reports
 
     def picture(self, raw: Any) -> Picture | str:

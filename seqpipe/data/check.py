@@ -60,7 +60,7 @@ def compare(parts: Sequence[Part], pipeline: Any, config: DataConfig) -> None:
             f"{_total(scale * int(lengths.sum()), unit)}: shortest {show(int(shortest))}, "
             f"median {show(int(median))}, longest {show(int(longest))}"
         )
-    compare_classes(parts)
+    compare_classes(parts, pipeline.head)
     for part in parts:
         find_rare_characters(part, pipeline.head)
         if config.id:

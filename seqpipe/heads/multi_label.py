@@ -170,6 +170,13 @@ class MultiLabelHead(Stage):
         target[[self.classes.require(label) for label in labels_of(raw, self.separator)]] = 1.0
         return target
 
+    def labels(self, target: Any) -> list[str]:
+        """Those of a target."""
+        try:
+            return labels_of(target, self.separator)
+        except InputError:
+            return []
+
     def steps_needed(self, target: Tensor) -> int:
         """One is enough."""
         return 1

@@ -206,6 +206,10 @@ class RegressionHead(Stage):
         standard = (np.array(numbers) - self.scale.means) / self.scale.deviations
         return torch.tensor(standard, dtype=torch.float32)
 
+    def labels(self, target: Any) -> list[str]:
+        """None: numbers are no classes."""
+        return []
+
     def steps_needed(self, target: Tensor) -> int:
         """One is enough."""
         return 1

@@ -215,6 +215,13 @@ class TaggerHead(Stage):
         """
         return torch.tensor([self.classes.require(tag) for tag in self._learnt(tags_of(raw))])
 
+    def labels(self, target: Any) -> list[str]:
+        """The tags, each once."""
+        try:
+            return list(dict.fromkeys(tags_of(target)))
+        except InputError:
+            return []
+
     def steps_needed(self, target: Tensor) -> int:
         """As many as there are tags."""
         return len(target)

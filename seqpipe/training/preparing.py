@@ -115,6 +115,7 @@ def prepare_training(
             raise DataError(f"{config.dev}: holds no rows, so there is nothing to score; data.dev=null trains without")
         # A row whose text can't be spelt is scored all the same.
         dev.encode(pipeline, refuse=lambda row, error: notice(f"scored without a loss: {row.where}: {error}"))
+        dev.findings.enforce(0.0)
     parts = [training, dev] if dev.rows else [training]
     compare(parts, pipeline, config)
     for line in warning_lines(parts):

@@ -69,14 +69,16 @@ class Part:
 
         Args:
             pipeline: fitted.
-            refuse: told of such rows instead; they stay, with None as target.
+            refuse: told of such rows instead; they stay, with None as target. Not those of a tagging head whose tags
+                can't be set beside the words: they can't be scored either.
         """
+        tags_items = getattr(pipeline.head, "tags_items", False)
         kept: list[tuple[Row, Look, Tensor | None]] = []
         for row, look in zip(self.rows, self.looks, strict=True):
             try:
                 kept.append((row, look, encode_label(row, pipeline, look.prepared)))
             except InputError as error:
-                if refuse is None:
+                if refuse is None or (tags_items and error.kind != "unknown label"):
                     self.findings.add(row, error)
                 else:
                     refuse(row, error)

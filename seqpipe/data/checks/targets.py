@@ -40,12 +40,14 @@ def find_rare_characters(part: Part, head: Any) -> None:
             part.findings.warn(row, "rare character", f"{row.target!r} holds {shown}, which joins the vocabulary")
 
 
-def compare_classes(parts: Sequence[Part]) -> None:
+def compare_classes(parts: Sequence[Part], head: Any) -> None:
     """Summarise the targets; if they are classes, warn of those with very few rows, or missing from a part.
 
-    Of a target that is a list (the tags of a sentence) each item is a class, counted once a row.
+    The head says which classes a target names; each is counted once a row.
     """
-    tables = [Counter(name for row in part.rows for name in _names(row.target)) for part in parts]
+    tables = [Counter(name for row in part.rows for name in head.labels(row.target)) for part in parts]
+    if not any(tables):
+        return
     for part, table in zip(parts, tables, strict=True):
         part.findings.numbers["different_targets"] = len(table)
     train = tables[0]
@@ -59,20 +61,20 @@ def compare_classes(parts: Sequence[Part]) -> None:
         part.findings.summary.append(f"{len(table)} different targets (rows): {shown}{more}")
         part.findings.numbers["targets"] = dict(table.most_common())
         if part is parts[0]:
-            _find_few(part, table)
+            _find_few(part, table, head)
         else:
-            _find_missing(part, table, train, parts[0])
+            _find_missing(part, table, train, parts[0], head)
 
 
-def _find_few(train: Part, table: Counter[str]) -> None:
+def _find_few(train: Part, table: Counter[str], head: Any) -> None:
     for row in train.rows:
-        for name in _names(row.target):
+        for name in head.labels(row.target):
             if table[name] < FEW_ROWS:
                 train.findings.warn(row, "target with few rows", f"{name!r} is the target of {_rows(table[name])}")
 
 
-def _find_missing(part: Part, table: Counter[str], train_table: Counter[str], train: Part) -> None:
-    first = {name: row for row in (*reversed(train.rows), *reversed(part.rows)) for name in _names(row.target)}
+def _find_missing(part: Part, table: Counter[str], train_table: Counter[str], train: Part, head: Any) -> None:
+    first = {name: row for row in (*reversed(train.rows), *reversed(part.rows)) for name in head.labels(row.target)}
     for name in sorted(table.keys() - train_table.keys()):
         part.findings.warn(first[name], "target not in train", f"no training row has the target {name!r}")
     # A small part can't hold every class.
@@ -87,8 +89,3 @@ def _find_missing(part: Part, table: Counter[str], train_table: Counter[str], tr
 
 def _rows(count: int) -> str:
     return "1 row" if count == 1 else f"{count} rows"
-
-
-def _names(target: Any) -> list[str]:
-    items = dict.fromkeys(target if isinstance(target, (list, tuple)) else [target])
-    return [item if isinstance(item, str) else repr(item) for item in items]

@@ -3,6 +3,9 @@ from collections.abc import Callable
 from seqpipe.data.check import Part
 from seqpipe.data.checks.targets import compare_classes, find_rare_characters
 from seqpipe.heads.ctc import CTCHead
+from seqpipe.heads.multi_label import MultiLabelHead
+from seqpipe.heads.regression import RegressionHead
+from seqpipe.heads.tagger import TaggerHead
 
 MakePart = Callable[..., Part]
 Named = Callable[[Part], list[tuple[int, str]]]
@@ -29,7 +32,7 @@ def test_characters_are_counted_after_the_rules_of_the_head(make_part: MakePart)
 def test_classes_are_counted_and_rare_or_missing_ones_named(make_part: MakePart, named: Named) -> None:
     train = make_part("train", ["cat"] * 30 + ["dog"] * 30 + ["cow"] * 30 + ["cta"])
     dev = make_part("dev", ["cat"] * 10 + ["dog"] * 10 + ["bird"])
-    compare_classes([train, dev])
+    compare_classes([train, dev], CTCHead(input_size=1))
     assert (91, "target with few rows") in named(train)
     assert (61, "target not in dev") in named(train)
     assert len(named(train)) == 2  # that a class of one row is not in dev either is no news
@@ -40,13 +43,13 @@ def test_classes_are_counted_and_rare_or_missing_ones_named(make_part: MakePart,
 
 def test_a_small_part_needn_t_hold_every_class(make_part: MakePart) -> None:
     train, dev = make_part("train", [1] * 20 + [2] * 20), make_part("dev", [1, 1])
-    compare_classes([train, dev])
+    compare_classes([train, dev], CTCHead(input_size=1))
     assert train.findings.warnings == dev.findings.warnings == []
 
 
 def test_texts_are_no_classes(make_part: MakePart) -> None:
     train = make_part("train", [f"text {number}" for number in range(60)])
-    compare_classes([train])
+    compare_classes([train], CTCHead(input_size=1))
     assert train.findings.warnings == []
     assert train.findings.summary == ["60 different targets"]
 
@@ -54,7 +57,21 @@ def test_texts_are_no_classes(make_part: MakePart) -> None:
 def test_the_tags_of_a_sentence_are_classes_each(make_part: MakePart, named: Named) -> None:
     train = make_part("train", [["DET", "NOUN", "NOUN"]] * 30 + [["NOUN"]] * 30 + [["VERB", "DET"]] * 9 + [["SYM"]])
     dev = make_part("dev", [["NOUN"]] * 20 + [["NOUN", "X"]] + [["DET"]] * 5)
-    compare_classes([train, dev])
+    compare_classes([train, dev], CTCHead(input_size=1))
     assert train.findings.numbers["targets"] == {"NOUN": 60, "DET": 39, "VERB": 9, "SYM": 1}
     assert named(train) == [(70, "target with few rows"), (61, "target not in dev")]
     assert named(dev) == [(21, "target not in train")]
+
+
+def test_a_head_says_which_classes_a_target_names(make_part: MakePart) -> None:
+    for head, targets in (
+        (MultiLabelHead(input_size=1), ["cat|dog", "", ["dog"]]),
+        (TaggerHead(input_size=1), ["cat dog dog", "dog", ["dog"]]),
+    ):
+        train = make_part("train", targets * 20)
+        compare_classes([train], head)
+        assert set(train.findings.numbers["targets"]) == {"cat", "dog"}
+        assert train.findings.numbers["targets"]["cat"] == 20
+    train = make_part("train", [1.5, "2", [3]])
+    compare_classes([train], RegressionHead(input_size=1))
+    assert train.findings.summary == []
