@@ -47,6 +47,8 @@ STAGES = {
     "Bypass": "seqpipe.encoders.bypass",
     "CTCHead": "seqpipe.heads.ctc",
     "ClassifierHead": "seqpipe.heads.classifier",
+    "MultiLabelHead": "seqpipe.heads.multi_label",
+    "RegressionHead": "seqpipe.heads.regression",
     "TaggerHead": "seqpipe.heads.tagger",
 }
 """Built-in stages by class name, and the module that holds each."""
@@ -81,6 +83,8 @@ EXPORTS = {
     "Predictor": "seqpipe.inference.predictor",
     "Transcript": "seqpipe.heads.transcript",
     "Classification": "seqpipe.heads.classification",
+    "MultiClassification": "seqpipe.heads.classification",
+    "Regression": "seqpipe.heads.regression_answer",
     "Tagging": "seqpipe.heads.tagging",
     "Failure": "seqpipe.inference.failure",
     "SeqpipeError": "seqpipe.errors",

@@ -40,6 +40,7 @@ class InputError(SeqpipeError, ValueError):
     Attributes:
         kind: a short fixed word for summaries: ``missing``, ``not a file``, ``unreadable``, ``undecodable``,
             ``truncated``, ``empty``, ``non-finite``, ``too long``, ``no target``, ``unknown character``,
+            ``unknown label``, ``wrong number of tags``,
             ``too short for its label``, ``bad value``.
     """
 

@@ -158,6 +158,12 @@ EXAMPLES: dict[str, list[Example]] = {
         Example("steps", {"hidden_size": 16, "cell": "rnn_tanh", "bidirectional": False}),
         Example("steps", {"hidden_size": 16, "cell": "rnn_relu", "layers": 1}),
     ],
+    "LogRatioFeatures": [
+        Example("words", {}, lambda: (batches_of_words(), [number % 2 for number in range(len(STEPS))])),
+        Example(
+            "words", {"orders": [1, 3]}, lambda: (batches_of_words(), [number % 3 for number in range(len(STEPS))])
+        ),
+    ],
     "Bypass": [Example("steps", {"size": 4, "encoder": {"stage": "RecurrentEncoder", "hidden_size": 8}})],
     "ClassifierHead": [
         *(Example("steps", {"pooling": [kind]}, classes) for kind in get_args(PoolingKind)),
@@ -172,6 +178,11 @@ EXAMPLES: dict[str, list[Example]] = {
     "CTCHead": [
         Example("steps", {}, texts),
         Example("steps", {"units": "bpe", "vocabulary_size": 14}, texts),
+    ],
+    "MultiLabelHead": [Example("steps", {"hidden_sizes": [8], "normalization": "layer"}, texts)],
+    "RegressionHead": [
+        Example("steps", {}, lambda: [1, 2]),
+        Example("steps", {"loss": "huber"}, lambda: ["1 2", "3 0"]),
     ],
 }
 CASES = [
@@ -197,7 +208,8 @@ def built(name: str, number: int, device: str) -> Stage:
     stage = StageConfig.parse({"stage": name, **example.options}).build(UPSTREAM[example.takes]())
     stage.grow()
     if example.fit is not None:
-        stage.fit(example.fit())
+        seen = example.fit()
+        stage.fit(*seen) if stage.learns_targets else stage.fit(seen)
     with torch.no_grad():
         for parameter in stage.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))

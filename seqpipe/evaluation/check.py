@@ -14,6 +14,7 @@ from seqpipe.data.source import MANIFEST_SUFFIXES, data_root, is_there
 from seqpipe.errors import ConfigError, DataError, InputError
 from seqpipe.pipeline import Pipeline
 from seqpipe.recipe import Recipe, load_recipe
+from seqpipe.stage import find_stage
 
 
 def check(recipe: Recipe, source: str | None = None, *, progress: bool = False) -> dict[str, Findings]:
@@ -43,6 +44,7 @@ def check(recipe: Recipe, source: str | None = None, *, progress: bool = False) 
             pipeline.features,
             root=folder,
             longest=config.longest if name == "train" else None,
+            empty_targets=find_stage(recipe.pipeline.head.name).takes_empty_targets,
             progress=progress,
         )
 

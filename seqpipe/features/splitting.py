@@ -11,8 +11,9 @@ from typing import Any, Literal
 from seqpipe.errors import InputError
 from seqpipe.item import Item
 
-Split = Literal["whitespace", "punctuation"]
-"""Where a text comes apart: at white space alone, for text that is tokenised already; or around punctuation too."""
+Split = Literal["whitespace", "punctuation", "signs"]
+"""Where a text comes apart: at ``whitespace`` alone, for text that is tokenised already; around ``punctuation`` too; or
+around ``signs`` of every kind, hyphens inside words included, so that little data has few words that stand once."""
 
 _WORD = r"""
     (?:https?|ftp)://[^\s<>"]*[^\s<>".,;:!?'\u2019()\[\]]             # an address, without signs that end a sentence
@@ -29,12 +30,19 @@ _WORD = r"""
   | \S
 """
 
+_PART = r"""
+    n['\u2019]t\b | ['\u2019]ENDING\b
+  | LETTER INNER*
+  | [^\w\s](?:MARK|SKIN)* | \S
+"""
+
 
 @functools.cache
 def _pattern(split: Split) -> re.Pattern[str]:
     """What is a word. Every part takes time linear in what it matches, and looks ahead no further than 128 signs."""
     if split == "whitespace":
         return re.compile(r"\S+")
+    pattern = _WORD if split == "punctuation" else _PART
     marks = "".join(sign for sign in map(chr, range(0x20000)) if unicodedata.category(sign)[0] == "M")
     parts = {
         "INNER": r"(?:LETTER|MARK|[\u200c\u200d])",  # joiners too, as Persian and Hindi have them inside words
@@ -43,7 +51,6 @@ def _pattern(split: Split) -> re.Pattern[str]:
         "SKIN": r"[\U0001f3fb-\U0001f3ff]",
         "ENDING": r"(?:s|re|ve|ll|d|m|t)",
     }
-    pattern = _WORD
     for name, part in parts.items():
         pattern = pattern.replace(name, part)
     return re.compile(pattern, re.IGNORECASE | re.VERBOSE)
@@ -54,9 +61,9 @@ def split_words(text: str, split: Split) -> list[Item]:
 
     Args:
         text: any.
-        split: ``whitespace``, or ``punctuation``, which also parts signs and English contractions from words. Numbers,
-            abbreviations of single letters (U.S.), words with hyphens, addresses, emoticons, emoji and runs of one sign
-            stay whole.
+        split: ``whitespace``; ``punctuation``, which also parts signs and English contractions from words, while
+            numbers, abbreviations of single letters (U.S.), words with hyphens, addresses, emoticons, emoji and runs of
+            one sign stay whole; or ``signs``, which parts these too.
 
     Example:
         >>> [item.text for item in split_words("Don't go there, it's 3.50!!", "punctuation")]

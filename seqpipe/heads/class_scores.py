@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from seqpipe.heads.scoring import ScoreKind
+from seqpipe.heads.scoring import ScoreKind, per_cent
 
 BINS = 15
 """Of equal width, of the expected calibration error (Guo et al. 2017)."""
@@ -55,6 +55,29 @@ def class_counts(targets: NDArray[np.int64], answers: NDArray[np.int64], classes
             np.bincount(answers[targets == answers], minlength=classes),
         ]
     )
+
+
+def label_counts(targets: NDArray[np.int64], answers: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
+    """The same of one row that may have several labels, or none, ``[3 K + 1]``.
+
+    Args:
+        targets: numbers of labels, K for each that is none of them.
+        answers: numbers of labels, each once.
+        classes: K.
+    """
+    return np.concatenate(
+        [
+            np.bincount(targets, minlength=classes + 1),
+            np.bincount(answers, minlength=classes),
+            np.bincount(np.intersect1d(targets, answers), minlength=classes),
+        ]
+    )
+
+
+def micro_f1(counts: NDArray[np.int64], classes: int) -> float:
+    """F1 of all classes' targets and answers together, in per cent; 0 where there are neither."""
+    wanted, given, right = counts[: classes + 1], counts[classes + 1 : 2 * classes + 1], counts[2 * classes + 1 :]
+    return per_cent(2 * int(right.sum()), int(wanted.sum() + given.sum()))
 
 
 def class_scores(counts: NDArray[np.int64], classes: int) -> dict[str, float]:

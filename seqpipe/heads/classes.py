@@ -23,12 +23,14 @@ class Classes:
     Args:
         names: without repeats.
         counts: training items of each.
+        items: training items; the sum of the counts when None, as long as an item is of one class.
     """
 
     FILE = "classes.json"
 
-    def __init__(self, names: Sequence[str], counts: Sequence[int]) -> None:
+    def __init__(self, names: Sequence[str], counts: Sequence[int], items: int | None = None) -> None:
         self.names, self.counts = list(names), list(counts)
+        self.items = sum(self.counts) if items is None else items
         self._numbers = {name: number for number, name in enumerate(self.names)}
 
     @classmethod
@@ -46,6 +48,26 @@ class Classes:
             )
         names = sorted(found, key=_order)
         return cls(names, [found[name] for name in names])
+
+    @classmethod
+    def learn_sets(cls, targets: Iterable[Iterable[str]]) -> Classes:
+        """The labels of training targets that have several each, or none.
+
+        Raises:
+            DataError: there are none, or every row has the only one.
+        """
+        found: Counter[str] = Counter()
+        items = 0
+        for labels in targets:
+            found.update(set(labels))
+            items += 1
+        if not found or (len(found) == 1 and found.total() == items):
+            only = f"all {items} have {next(iter(found))!r}, and no other" if found else f"none of {items} has any"
+            raise DataError(
+                f"the training rows need labels that some have and others don't; {only} (data.target names the column)"
+            )
+        names = sorted(found, key=_order)
+        return cls(names, [found[name] for name in names], items)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -79,7 +101,26 @@ class Classes:
             return torch.ones(len(self))
         if wanted == "balanced":
             counts = torch.tensor(self.counts, dtype=torch.float64)
-            return (counts.sum() / (len(self) * counts.clamp(min=1))).float()
+            return (self.items / (len(self) * counts.clamp(min=1))).float()
+        return self._given(wanted)
+
+    def positive_weights(self, wanted: ClassWeights) -> Tensor:
+        """How much a label counts in the loss where an item has it, beside 1 where it hasn't: ``[K]``.
+
+        ``balanced`` lets those that have it weigh as much altogether as those that haven't.
+
+        Raises:
+            ConfigError: a weight is given for what is no label, or is negative.
+        """
+        if wanted == "none":
+            return torch.ones(len(self))
+        if wanted == "balanced":
+            counts = torch.tensor(self.counts, dtype=torch.float64)
+            return ((self.items - counts) / counts.clamp(min=1)).float()
+        return self._given(wanted)
+
+    def _given(self, wanted: ClassWeights) -> Tensor:
+        """Weights by name."""
         given: Mapping[str, float] = wanted if isinstance(wanted, dict) else {}
         for name, weight in given.items():
             if name not in self._numbers:
@@ -90,14 +131,14 @@ class Classes:
 
     def save(self, folder: Path) -> None:
         """Write ``classes.json``."""
-        content = {"names": self.names, "counts": self.counts}
+        content = {"names": self.names, "counts": self.counts, "items": self.items}
         (folder / self.FILE).write_text(json.dumps(content, ensure_ascii=False) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> Classes:
         """What `save` wrote."""
         content = json.loads((folder / cls.FILE).read_text(encoding="utf-8"))
-        return cls(content["names"], content["counts"])
+        return cls(content["names"], content["counts"], content.get("items"))
 
 
 def class_name(raw: Any) -> str:

@@ -43,3 +43,35 @@ class Classification:
             ],
             "cut": self.cut,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class MultiClassification:
+    """The labels of one input, of which there may be several, or none.
+
+    Attributes:
+        id: of the row.
+        labels: whose probability reaches ``decoding.threshold``, the most probable first.
+        confidence: probability that these are all of them, 0 to 1: the product over all labels, since the head takes
+            each by itself.
+        probabilities: of every label, falling.
+        cut: tokens at the end of the input that were not read, if the features leave some out.
+    """
+
+    id: str
+    labels: tuple[str, ...]
+    confidence: float
+    probabilities: tuple[ClassProbability, ...]
+    cut: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """One JSON object; probabilities rounded to 6 digits."""
+        return {
+            "id": self.id,
+            "labels": list(self.labels),
+            "confidence": round(self.confidence, 6),
+            "probabilities": [
+                {"label": item.label, "probability": round(item.probability, 6)} for item in self.probabilities
+            ],
+            "cut": self.cut,
+        }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -14,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from seqpipe.dropout import DropoutKind, dropout
+from seqpipe.dropout import DropoutKind
 from seqpipe.errors import ConfigError, InputError
 from seqpipe.frontends.activation import Activation
 from seqpipe.frontends.masked_norm import NormalizationName
@@ -31,8 +30,9 @@ from seqpipe.heads.class_scores import (
 from seqpipe.heads.classes import Classes, ClassWeights, class_name
 from seqpipe.heads.classification import Classification, ClassProbability
 from seqpipe.heads.located import Located
-from seqpipe.heads.perceptron import Perceptron
-from seqpipe.heads.pooling import Pooling, PoolingKind
+from seqpipe.heads.losses import cross_entropy
+from seqpipe.heads.pooled import PooledPerceptron
+from seqpipe.heads.pooling import PoolingKind
 from seqpipe.heads.scoring import Mark, Pair, ScoreKind, per_cent
 from seqpipe.sequence import PaddedSequence
 from seqpipe.stage import InputSize, Stage
@@ -97,20 +97,18 @@ class ClassifierHead(Stage):
         focal: Annotated[float, Field(ge=0)] = 0.0,
     ) -> None:
         super().__init__()
-        self.pooling = Pooling(input_size, pooling)
-        self.step_dropout, self.dropout_kind = step_dropout, dropout_kind
-        self._make_perceptron = partial(
-            Perceptron,
-            self.pooling.output_size,
+        self.pooled = PooledPerceptron(
+            input_size,
+            pooling,
             hidden_sizes,
             dropout=dropout,
-            dropout_kind="elements",
+            step_dropout=step_dropout,
+            dropout_kind=dropout_kind,
             normalization=normalization,
             activation=activation,
         )
         self.class_weights, self.label_smoothing, self.focal = class_weights, label_smoothing, focal
         self._classes: Classes | None = None
-        self.perceptron: Any = None
 
     @property
     def classes(self) -> Classes:
@@ -141,7 +139,7 @@ class ClassifierHead(Stage):
         self.register_buffer("weights", classes.weights(self.class_weights), persistent=False)
         self.weights: Tensor
         self.output_size = len(classes)
-        self.perceptron = self._make_perceptron(output_size=len(classes))
+        self.pooled.grow(len(classes))
 
     def save_assets(self, folder: Path) -> None:
         """Write the classes."""
@@ -165,12 +163,10 @@ class ClassifierHead(Stage):
 
     def forward(self, encoded: PaddedSequence) -> PaddedSequence:
         """Log-probabilities ``[B, 1, K]``, in fp32 whatever the precision around it."""
-        if self.perceptron is None:
+        if self._classes is None:
             raise ConfigError("ClassifierHead has no classes yet: call fit(targets) or load_assets(folder) first")
-        values = dropout(encoded.values, self.step_dropout, self.training, self.dropout_kind)
-        pooled = self.pooling(PaddedSequence(values, encoded.lengths)).unsqueeze(1)  # [B, 1, D']
-        scores, lengths = self.perceptron(PaddedSequence(pooled, torch.ones_like(encoded.lengths)))
-        return PaddedSequence(F.log_softmax(scores, dim=-1), lengths)
+        emissions = F.log_softmax(self.pooled(encoded), dim=-1)
+        return PaddedSequence(emissions.unsqueeze(1), torch.ones_like(encoded.lengths))
 
     def output_lengths(self, lengths: Tensor) -> Tensor:
         """One step for each row."""
@@ -296,27 +292,8 @@ class ClassifierHead(Stage):
 
     def attention(self, encoded: PaddedSequence) -> Tensor | None:
         """The weights of attention pooling, ``[B, T]``, if it is among the kinds."""
-        return self.pooling.attention(encoded) if "attention" in self.pooling.kinds else None
-
-
-def cross_entropy(
-    emissions: Tensor, labels: Tensor, weights: Tensor, label_smoothing: float, focal: float
-) -> tuple[Tensor, Tensor]:
-    """Weighted sum of cross entropies, and the sum of weights.
-
-    Args:
-        emissions: log-probabilities ``[N, K]``.
-        labels: ``[N]``.
-        weights: of the classes, ``[K]``.
-        label_smoothing: share of the target that all classes have alike.
-        focal: exponent of (1 - probability of the target).
-    """
-    own = emissions.gather(1, labels[:, None])[:, 0]  # [N]
-    losses = -(1 - label_smoothing) * own - label_smoothing * emissions.mean(dim=1)
-    if focal:
-        losses = losses * (1 - own.exp()).clamp(min=1e-6) ** focal
-    each = weights.to(losses.device)[labels]
-    return (losses * each).sum(), each.sum()
+        pooling = self.pooled.pooling
+        return pooling.attention(encoded) if "attention" in pooling.kinds else None
 
 
 def _shown(target: Any) -> str:

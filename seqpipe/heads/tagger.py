@@ -16,15 +16,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqpipe.decoding import crf
-from seqpipe.decoding.spans import broken_spans, spans_of, split_tag
+from seqpipe.decoding.spans import OUTSIDE, broken_spans, spans_of, split_tag
 from seqpipe.decoding.tag_schemes import AllowedTags, Scheme, allowed_tags, convert
 from seqpipe.dropout import DropoutKind
 from seqpipe.errors import ConfigError, InputError
 from seqpipe.frontends.activation import Activation
 from seqpipe.frontends.masked_norm import NormalizationName
 from seqpipe.heads.classes import Classes, ClassWeights
-from seqpipe.heads.classifier import cross_entropy
 from seqpipe.heads.located import Located
+from seqpipe.heads.losses import cross_entropy
 from seqpipe.heads.perceptron import Perceptron
 from seqpipe.heads.scoring import Mark, Pair, ScoreKind
 from seqpipe.heads.span_confidence import span_confidences
@@ -33,6 +33,9 @@ from seqpipe.heads.tag_scores import TagScores
 from seqpipe.heads.tagging import Span, TaggedWord, Tagging, TagSequence
 from seqpipe.sequence import PaddedSequence
 from seqpipe.stage import InputSize, Stage
+
+_PREFIXES = (OUTSIDE, "B", "I", "E", "S")
+"""Of the schemes that are read; `split_tag` gives BILOU's as those of BIOES."""
 
 
 class TaggerDecoding(BaseModel):
@@ -154,18 +157,28 @@ class TaggerHead(Stage):
 
         Raises:
             DataError: there is only one tag.
-            ConfigError: tags don't belong to the scheme.
+            ConfigError: none of the tags belong to a scheme of spans, and ``scheme`` says so.
         """
         found: list[list[str]] = []
+        odd: InputError | None = None
         for raw in rows:
             try:
                 found.append(self._learnt(tags_of(raw)))
-            except InputError:
-                continue
+            except InputError as error:
+                odd = odd or error
+        if not found and odd is not None and self.scheme != "none":
+            raise ConfigError(f"head.scheme is {self.scheme}, and {odd}; set it to none for tags that mark no spans")
         self._adopt(Classes.learn(tag for tags in found for tag in tags))
 
     def _learnt(self, tags: list[str]) -> list[str]:
-        """Tags as they are learnt."""
+        """Tags as they are learnt; raises `InputError` for one that is none of any scheme of spans."""
+        if self.scheme != "none":
+            for tag in tags:
+                prefix, kind = split_tag(tag)
+                if prefix not in _PREFIXES or (prefix == OUTSIDE and kind):
+                    raise InputError(
+                        "bad value", f"{tag!r} marks no span of the scheme {self.scheme}: B-TYPE, I-TYPE, O"
+                    )
         return tags if self.scheme == "none" else convert(tags, self.scheme)
 
     def _adopt(self, classes: Classes) -> None:
@@ -267,7 +280,7 @@ class TaggerHead(Stage):
         spans: list[list[tuple[str, int, int]]] = [[] for _ in tags]
         if self.scheme != "none":
             spans = [spans_of(row) for row in tags]
-        confidences = span_confidences(scores, lengths, spans, self._potentials(), self.classes.names)
+        confidences = span_confidences(scores, lengths, path, spans, self._potentials(), self.classes.names)
         alternatives: list[list[tuple[list[str], float]]] = [[] for _ in tags]
         if options.n_best > 1:
             alternatives = self._alternatives(scores, lengths, options.n_best)
@@ -425,5 +438,5 @@ def tags_of(raw: Any) -> list[str]:
 
 
 def _as_bio(tag: str) -> str:
-    prefix, _, kind = tag.partition("-")
-    return f"{ {'S': 'B', 'E': 'I'}[prefix] }-{kind}" if prefix in ("S", "E") and kind else tag
+    prefix, hyphen, kind = tag.partition("-")  # a prefix alone marks spans without a type
+    return {"S": "B", "E": "I"}.get(prefix, prefix) + hyphen + kind

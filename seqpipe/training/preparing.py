@@ -14,6 +14,7 @@ from seqpipe.data.source import data_root
 from seqpipe.errors import ConfigError, DataError
 from seqpipe.pipeline import Pipeline
 from seqpipe.recipe import Recipe, TrainingConfig
+from seqpipe.stage import find_stage
 from seqpipe.training.resuming import enforce_same
 from seqpipe.training.saving import SavedState
 from seqpipe.training.transfer import fit_with
@@ -81,7 +82,13 @@ def prepare_training(
     if config.train is None:
         raise ConfigError("data.train is required: the source of the training rows")
     pipeline, root = Pipeline(recipe), data_root(config)
-    reading: dict[str, Any] = {"features": pipeline.features, "root": root, "progress": progress}
+    head = find_stage(recipe.pipeline.head.name)
+    reading: dict[str, Any] = {
+        "features": pipeline.features,
+        "root": root,
+        "empty_targets": head.takes_empty_targets,
+        "progress": progress,
+    }
     training = read_part("train", config.train, config, longest=config.longest, **reading)
     if not training.rows:
         training.findings.enforce(config.max_bad_share)
@@ -109,6 +116,7 @@ def prepare_training(
             raise DataError(f"{config.dev}: holds no rows, so there is nothing to score; data.dev=null trains without")
         # A row whose text can't be spelt is scored all the same.
         dev.encode(pipeline, refuse=lambda row, error: notice(f"scored without a loss: {row.where}: {error}"))
+        dev.findings.enforce(0.0)
     parts = [training, dev] if dev.rows else [training]
     compare(parts, pipeline, config)
     for line in warning_lines(parts):

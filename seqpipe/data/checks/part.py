@@ -69,14 +69,16 @@ class Part:
 
         Args:
             pipeline: fitted.
-            refuse: told of such rows instead; they stay, with None as target.
+            refuse: told of such rows instead; they stay, with None as target. Not those of a tagging head whose tags
+                can't be set beside the words: they can't be scored either.
         """
+        tags_items = getattr(pipeline.head, "tags_items", False)
         kept: list[tuple[Row, Look, Tensor | None]] = []
         for row, look in zip(self.rows, self.looks, strict=True):
             try:
                 kept.append((row, look, encode_label(row, pipeline, look.prepared)))
             except InputError as error:
-                if refuse is None:
+                if refuse is None or (tags_items and error.kind != "unknown label"):
                     self.findings.add(row, error)
                 else:
                     refuse(row, error)
@@ -96,6 +98,7 @@ def read_part(
     *,
     root: Path | None = None,
     longest: float | None = None,
+    empty_targets: bool = False,
     progress: bool = False,
 ) -> Part:
     """Read the rows of a source, and look at each input: ``data.check`` says how closely.
@@ -107,6 +110,7 @@ def read_part(
         features: whose first stage reads the inputs; needs no fitting.
         root: what a relative source is relative to.
         longest: a longer input can't be used; in seconds for audio, else in steps.
+        empty_targets: the head learns from an empty target too (`Stage.takes_empty_targets`).
         progress: show it on standard error, if that is a terminal.
 
     Raises:
@@ -119,9 +123,14 @@ def read_part(
         rows = list(read_rows(source, config, reads_files=reads_files, root=root))
     part = Part(name, source, [], [])
     whole = config.check == "full"
-    part.rows, part.looks = usable(
-        watched(rows, name) if progress else rows, lambda row: _look(row, features, longest, whole), part.findings
-    )
+
+    def look_at(row: Row) -> Look:
+        found = _look(row, features, longest, whole)
+        if row.target is None or (_is_empty(row.target) and not empty_targets):
+            raise InputError("no target", f"the target is empty; received {row.target!r}")
+        return found
+
+    part.rows, part.looks = usable(watched(rows, name) if progress else rows, look_at, part.findings)
     if part.rows and (message := unread_spans(part.rows[0], config)):
         part.findings.warn(part.rows[0], "spans not read", message)
     for row, look in zip(part.rows, part.looks, strict=True):
@@ -141,9 +150,11 @@ def _look(row: Row, features: FeatureChain, longest: float | None, whole: bool) 
         look = Look(length, length)
     if look.length == 0 or look.prepared == 0:
         raise InputError("empty", f"{row.input}: holds nothing")
-    if row.target is None or (hasattr(row.target, "__len__") and not len(row.target)) or not str(row.target).strip():
-        raise InputError("no target", f"the target is empty; received {row.target!r}")
     return look
+
+
+def _is_empty(target: Any) -> bool:
+    return (hasattr(target, "__len__") and not len(target)) or not str(target).strip()
 
 
 def _short_enough(features: FeatureChain, length: int, longest: float) -> None:

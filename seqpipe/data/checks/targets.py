@@ -62,6 +62,8 @@ def compare_classes(parts: Sequence[Part], head: Any) -> None:
                 part.findings.warn(row, what, message)
     kind = _TAGS if getattr(head, "tags_items", False) else _CLASSES
     tables = [Counter(name for row in part.rows for name in _labels(row, head)) for part in parts]
+    if not any(tables):
+        return
     for part, table in zip(parts, tables, strict=True):
         part.findings.numbers["different_targets"] = len(table)
     train = tables[0]

@@ -170,3 +170,16 @@ def test_targets_that_do_not_fit_are_dropped_or_kept_without_one(folder: Path, t
     assert told == ["zero.wav unknown character"]
     assert [target is None for target in kept.targets] == [True, False, False]
     assert kept.findings.problems == []
+
+
+@pytest.mark.parametrize(("empty_targets", "kinds_found"), [(False, ["no target"] * 4), (True, ["no target"])])
+def test_an_empty_target_is_one_where_the_head_says_so(
+    empty_targets: bool, kinds_found: list[str], tmp_path: Path
+) -> None:
+    lines = ["[]", '""', '" "', "null", '["a"]']
+    (tmp_path / "rows.jsonl").write_text("".join(f'{{"text": "x", "y": {line}}}\n' for line in lines))
+    config = DataConfig(input="text", target="y")
+    features = FeatureChain(stages=["Tokens"])
+    part = read_part("train", "rows.jsonl", config, features, root=tmp_path, empty_targets=empty_targets)
+    assert [kind for _, kind, _ in part.findings.problems] == kinds_found
+    assert len(part.rows) == 5 - len(kinds_found)

@@ -3,6 +3,8 @@ from collections.abc import Callable
 from seqpipe.data.check import Part
 from seqpipe.data.checks.targets import compare_classes, find_rare_characters
 from seqpipe.heads.ctc import CTCHead
+from seqpipe.heads.multi_label import MultiLabelHead
+from seqpipe.heads.regression import RegressionHead
 from seqpipe.heads.tagger import TaggerHead
 
 MakePart = Callable[..., Part]
@@ -81,3 +83,12 @@ def test_a_target_that_is_none_is_left_to_who_encodes_it(make_part: MakePart) ->
     train = make_part("train", [["A"], [], 7, ["B"]])
     compare_classes([train], TaggerHead(input_size=1, scheme="bio"))
     assert train.findings.numbers["different_targets"] == 2
+
+
+def test_a_head_says_which_classes_a_target_names(make_part: MakePart) -> None:
+    train = make_part("train", ["cat|dog", "", ["dog"]] * 20)
+    compare_classes([train], MultiLabelHead(input_size=1))
+    assert train.findings.numbers["targets"] == {"dog": 40, "cat": 20}
+    train = make_part("train", [1.5, "2", [3]])
+    compare_classes([train], RegressionHead(input_size=1))
+    assert train.findings.summary == []
