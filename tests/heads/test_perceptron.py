@@ -67,7 +67,7 @@ def test_dropout_is_for_training_alone() -> None:
 
 
 def test_pooled_scores_need_to_know_how_many() -> None:
-    pooled = PooledPerceptron(D, ["mean"], [], **OPTIONS)
+    pooled = PooledPerceptron(D, ["mean"], [], step_dropout=0.0, **OPTIONS)
     with pytest.raises(ValueError, match="call grow"):
         pooled(batch())
     pooled.grow(K)
