@@ -37,6 +37,20 @@ class Batch:
     rows: list[int]
     failures: list[tuple[int, InputError]]
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """From a worker: targets as arrays, since torch would open a file of shared memory for every single tensor."""
+        targets = [None if target is None else target.numpy() for target in self.targets]
+        return _received, (self.inputs, targets, self.rows, self.failures)
+
+
+def _received(
+    inputs: PaddedSequence | None,
+    targets: list[Any],
+    rows: list[int],
+    failures: list[tuple[int, InputError]],
+) -> Batch:
+    return Batch(inputs, [None if target is None else torch.from_numpy(target) for target in targets], rows, failures)
+
 
 class Examples(Dataset[tuple[int, "Tensor | InputError", "Tensor | None"]]):
     """Rows as prepared tensors; a key names the epoch too, for the row's randomness.
