@@ -45,6 +45,7 @@ STAGES = {
     "FrontEndChain": "seqpipe.frontends.chain",
     "RecurrentEncoder": "seqpipe.encoders.recurrent",
     "Bypass": "seqpipe.encoders.bypass",
+    "Parallel": "seqpipe.encoders.parallel",
     "CTCHead": "seqpipe.heads.ctc",
     "ClassifierHead": "seqpipe.heads.classifier",
     "MultiLabelHead": "seqpipe.heads.multi_label",

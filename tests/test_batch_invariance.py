@@ -164,11 +164,15 @@ EXAMPLES: dict[str, list[Example]] = {
             "words", {"orders": [1, 3]}, lambda: (batches_of_words(), [number % 3 for number in range(len(STEPS))])
         ),
     ],
+    "Parallel": [
+        Example("steps", {"encoders": [{"stage": "RecurrentEncoder", "hidden_size": 4}] * 2, "dropout": 0.2}),
+    ],
     "Bypass": [Example("steps", {"size": 4, "encoder": {"stage": "RecurrentEncoder", "hidden_size": 8}})],
     "ClassifierHead": [
         *(Example("steps", {"pooling": [kind]}, classes) for kind in get_args(PoolingKind)),
         Example("steps", {"pooling": ["mean", "attention"], "hidden_sizes": [6], "normalization": "batch"}, classes),
         Example("steps", {"pooling": ["max", "end"], "hidden_sizes": [6], "normalization": "layer"}, classes),
+        Example("steps", {"members": 3}, classes),
     ],
     "TaggerHead": [
         Example("steps", {}, tags),

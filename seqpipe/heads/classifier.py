@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqpipe.dropout import DropoutKind
@@ -60,6 +60,8 @@ class ClassifierHead(Stage):
         class_weights: ``none``, ``balanced``, or weights by class; see `ClassWeights`.
         label_smoothing: share of the target's probability that goes to all classes alike (Szegedy et al. 2016).
         focal: exponent of the focal loss, which makes less of what is known already (Lin et al. 2017); 0 for none.
+        members: of an ensemble (Hansen & Salamon 1990). Each sees its own equal share of the features, those of its own
+            encoder where `Parallel` stands before, learns by itself, and log-probabilities are averaged.
 
     Shape: ``[B, T, D]`` -> log-probabilities ``[B, 1, K]``.
 
@@ -95,17 +97,23 @@ class ClassifierHead(Stage):
         class_weights: ClassWeights = "none",
         label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0,
         focal: Annotated[float, Field(ge=0)] = 0.0,
+        members: Annotated[int, Field(gt=0)] = 1,
     ) -> None:
         super().__init__()
-        self.pooled = PooledPerceptron(
-            input_size,
-            pooling,
-            hidden_sizes,
-            dropout=dropout,
-            step_dropout=step_dropout,
-            dropout_kind=dropout_kind,
-            normalization=normalization,
-            activation=activation,
+        if input_size % members:
+            raise ConfigError([(("members",), f"{members} members can't share {input_size} features equally")])
+        self.pooled: Any = nn.ModuleList(
+            PooledPerceptron(
+                input_size // members,
+                pooling,
+                hidden_sizes,
+                dropout=dropout,
+                step_dropout=step_dropout,
+                dropout_kind=dropout_kind,
+                normalization=normalization,
+                activation=activation,
+            )
+            for _ in range(members)
         )
         self.class_weights, self.label_smoothing, self.focal = class_weights, label_smoothing, focal
         self._classes: Classes | None = None
@@ -139,7 +147,8 @@ class ClassifierHead(Stage):
         self.register_buffer("weights", classes.weights(self.class_weights), persistent=False)
         self.weights: Tensor
         self.output_size = len(classes)
-        self.pooled.grow(len(classes))
+        for member in self.pooled:
+            member.grow(len(classes))
 
     def save_assets(self, folder: Path) -> None:
         """Write the classes."""
@@ -163,20 +172,32 @@ class ClassifierHead(Stage):
 
     def forward(self, encoded: PaddedSequence) -> PaddedSequence:
         """Log-probabilities ``[B, 1, K]``, in fp32 whatever the precision around it."""
+        emissions = self._members(encoded)
+        if len(self.pooled) > 1:
+            emissions = F.log_softmax(emissions.mean(dim=1, keepdim=True), dim=-1)
+        return PaddedSequence(emissions, torch.ones_like(encoded.lengths))
+
+    def _members(self, encoded: PaddedSequence) -> Tensor:
+        """Log-probabilities of each member by itself, ``[B, members, K]``."""
         if self._classes is None:
             raise ConfigError("ClassifierHead has no classes yet: call fit(targets) or load_assets(folder) first")
-        emissions = F.log_softmax(self.pooled(encoded), dim=-1)
-        return PaddedSequence(emissions.unsqueeze(1), torch.ones_like(encoded.lengths))
+        shares = encoded.values.chunk(len(self.pooled), dim=-1)
+        scores = [
+            member(PaddedSequence(share, encoded.lengths)) for member, share in zip(self.pooled, shares, strict=True)
+        ]
+        return F.log_softmax(torch.stack(scores, dim=1), dim=-1)
 
     def output_lengths(self, lengths: Tensor) -> Tensor:
         """One step for each row."""
         return torch.ones_like(lengths)
 
     def loss(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """Sum of the rows' weighted cross entropies, in nats, and the sum of their weights."""
-        emissions = self(encoded).values[:, 0]  # [B, K]
-        labels = torch.cat(list(targets)).to(emissions.device)
-        return cross_entropy(emissions, labels, self.weights, self.label_smoothing, self.focal)
+        """Sum of the rows' weighted cross entropies, in nats, and the sum of their weights; means over the members."""
+        emissions = self._members(encoded)  # [B, members, K]
+        members = emissions.shape[1]
+        labels = torch.cat(list(targets)).to(emissions.device).repeat_interleave(members)
+        total, weight = cross_entropy(emissions.flatten(0, 1), labels, self.weights, self.label_smoothing, self.focal)
+        return total / members, weight / members
 
     def decode(
         self, encoded: PaddedSequence, options: ClassifierDecoding | None = None
@@ -292,7 +313,9 @@ class ClassifierHead(Stage):
 
     def attention(self, encoded: PaddedSequence) -> Tensor | None:
         """The weights of attention pooling, ``[B, T]``, if it is among the kinds."""
-        pooling = self.pooled.pooling
+        if len(self.pooled) > 1:
+            return None
+        pooling = self.pooled[0].pooling
         return pooling.attention(encoded) if "attention" in pooling.kinds else None
 
 

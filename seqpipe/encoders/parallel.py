@@ -1,0 +1,60 @@
+"""Several encoders over the same steps."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from seqpipe.dropout import DropoutKind, dropout
+from seqpipe.errors import ConfigError
+from seqpipe.sequence import PaddedSequence
+from seqpipe.stage import InputSize, Stage, StageConfig
+
+
+class Parallel(Stage):
+    """Encoders side by side: different ones, or several of a kind as members of an ensemble (`ClassifierHead.members`).
+
+    Args:
+        input_size: D, features of a step.
+        encoders: two or more, each over all features; they must keep the number of steps alike.
+        dropout: probability, on each encoder's input by itself.
+        dropout_kind: what is dropped together; see `DropoutKind`.
+
+    Shape: ``[B, T, D]`` -> ``[B, T, E1 + E2 + ...]``.
+    """
+
+    role = "encoder"
+
+    def __init__(
+        self,
+        *,
+        input_size: InputSize,
+        encoders: Annotated[list[StageConfig], Field(min_length=2)],
+        dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0,
+        dropout_kind: DropoutKind = "elements",
+    ) -> None:
+        super().__init__()
+        built = [config.build(None, input_size=input_size) for config in encoders]
+        for config, stage in zip(encoders, built, strict=True):
+            if stage.role != "encoder":
+                raise ConfigError([(("encoders",), f"{config.name} is a {stage.role} stage, not an encoder")])
+        self.encoders = nn.ModuleList(built)
+        self.dropout, self.dropout_kind = dropout, dropout_kind
+        self.output_size = sum(stage.output_size for stage in built)
+
+    def output_lengths(self, lengths: Tensor) -> Tensor:
+        """Those of the first."""
+        found: Tensor = self.encoders[0].output_lengths(lengths)  # type: ignore[operator]
+        return found
+
+    def forward(self, sequence: PaddedSequence) -> PaddedSequence:
+        """Each encoder's steps beside each other."""
+        values, lengths = sequence.masked()
+        encoded = [
+            encoder(PaddedSequence(dropout(values, self.dropout, self.training, self.dropout_kind), lengths))
+            for encoder in self.encoders
+        ]
+        return PaddedSequence(torch.cat([one.values for one in encoded], dim=-1), encoded[0].lengths)
