@@ -4,8 +4,8 @@
     python tools/bench_text.py --ewt data/ewt --flair-python flair/bin/python
     python tools/bench_text.py --parts infer --run runs/mr --lines data/mr.txt
 
-Flair's own dependencies (transformers, an older numpy) may not fit those of seqpipe: it gets an environment of its own,
-and with it a process; nothing is downloaded. What goes over to it are the sentences, as words.
+Flair's dependencies have upper bounds (transformers below 5) that need not fit other packages: it gets an environment
+of its own, and a process; nothing is downloaded. What goes over to it are the sentences, as words.
 
 ``tagging``: parts of speech of UD English EWT. The same layers on both sides: word vectors of 100 and a character
 BiLSTM of 25 each way, both learnt from the start, a BiLSTM of 256 each way, a linear-chain CRF; the same vocabulary,
