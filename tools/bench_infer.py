@@ -335,32 +335,28 @@ def counts(options: argparse.Namespace, folder: Path) -> None:
             for number in draw.integers(0, 400, count):
                 file.write(json.dumps({"path": f"short/{number}.wav"}) + "\n")
         out = folder / f"{count}.out.jsonl"
-        began = time.perf_counter()
-        process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "seqpipe.cli",
-                "infer",
-                options.run,
-                str(listed),
-                "--output",
-                str(out),
-                "--quiet",
-                "--threads",
-                str(options.threads),
-                "--set",
-                "data.input=path",
-            ]
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - began
-        if status:
-            sys.exit(f"bench_infer: seqpipe infer ended with status {status}")
-        lines = sum(1 for _ in out.open())
-        if lines != count:
-            sys.exit(f"bench_infer: {lines} answers to {count} inputs")
-        print(f"| {count:,} | {seconds:.1f} | {count / seconds:.0f} | {usage.ru_maxrss / 1024:.0f} |", flush=True)
+        seconds, megabytes = timed_infer(options.run, listed, out, options.threads, "--set", "data.input=path")
+        expect_answers(out, count)
+        print(f"| {count:,} | {seconds:.1f} | {count / seconds:.0f} | {megabytes:.0f} |", flush=True)
+
+
+def timed_infer(run: str, listed: Path, out: Path, threads: int, *more: str) -> tuple[float, float]:
+    """Seconds and peak memory in MB of a `seqpipe infer` in a process of its own, from its start to its end."""
+    command = [sys.executable, "-m", "seqpipe.cli", "infer", run, str(listed), "--output", str(out), "--quiet"]
+    began = time.perf_counter()
+    process = subprocess.Popen([*command, "--threads", str(threads), *more])
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - began
+    if status:
+        sys.exit(f"{Path(sys.argv[0]).stem}: seqpipe infer ended with status {status}")
+    return seconds, usage.ru_maxrss / 1024
+
+
+def expect_answers(out: Path, count: int) -> None:
+    """End if an output has another number of lines than there were inputs."""
+    lines = sum(1 for _ in out.open())
+    if lines != count:
+        sys.exit(f"{Path(sys.argv[0]).stem}: {lines} answers to {count} inputs")
 
 
 def peak_memory() -> float:
