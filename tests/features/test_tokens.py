@@ -312,6 +312,13 @@ class TestHiding:
         prepared = tokens.prepare(text, Draw(1, 2, 3))
         assert len(items) == (len(prepared) if tokens.word_pooling is None else int(prepared[:, 1].sum()))
 
+    def test_lower_casing_moves_no_character_off_its_tag(self) -> None:
+        tokens = Tokens(units="characters", lowercase_share=1.0)
+        tokens.fit(["\u0130zmir \u0307"])
+        plain = tokens.prepare("\u0130zmir", None)
+        assert "\u0130".lower() == "i\u0307"
+        assert torch.equal(tokens.prepare("\u0130zmir", Draw(1, 2, 3))[1:], plain[1:])
+
     def test_lower_casing_that_makes_more_units_keeps_the_end(self) -> None:
         tokens = Tokens(units="bpe", vocabulary_size=40, lowercase_share=1.0)
         tokens.fit(["THE END of it", "THE END is near", "THE END"] * 3)

@@ -13,6 +13,7 @@ from seqpipe.data.rows import Row
 from seqpipe.errors import ConfigError
 from seqpipe.pipeline import Pipeline
 from seqpipe.recipe import load_recipe
+from seqpipe.training.gradients import kept_statistics
 from seqpipe.training.train import train
 
 SameWeights = Callable[[Path, Path], bool]
@@ -138,6 +139,13 @@ def test_what_is_drawn_matters(
     run(folder, name, tmp_path / "seed", "training.seed=5", f"training.init_from={alone}", "training.epochs=1")
     run(folder, name, tmp_path / "other", "training.seed=6", f"training.init_from={alone}", "training.epochs=1")
     assert not same_weights(tmp_path / "seed", tmp_path / "other")
+
+
+def test_steps_keep_no_copies_of_what_never_changes(model: tuple[str, Path, dict[str, Any]]) -> None:
+    """Tables of n-grams and of their counts are large."""
+    features = Pipeline.load(model[1]).features
+    assert len(list(features.buffers())) >= 3
+    assert not kept_statistics(features)
 
 
 @pytest.mark.parametrize("more", [[], ["training.unfreeze_at=1"]])
