@@ -14,6 +14,7 @@ from seqpipe import model_file
 from seqpipe.data.rows import Row
 from seqpipe.errors import ConfigError
 from seqpipe.item import Item
+from seqpipe.randomness import seed_from
 from seqpipe.recipe import Recipe
 from seqpipe.sequence import PaddedSequence
 from seqpipe.stage import Stage, StageConfig
@@ -41,7 +42,10 @@ class Pipeline(nn.Module):
     def __init__(self, recipe: Recipe) -> None:
         super().__init__()
         self.recipe = recipe
-        self.features = _built(recipe.pipeline.features, None, "features")
+        # Some feature stages have parameters at once; another seed than that of `fit`, lest theirs be alike.
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed_from(recipe.training.seed, 0))
+            self.features = _built(recipe.pipeline.features, None, "features")
         self.frontend = self.encoder = None
         self.head = None
 

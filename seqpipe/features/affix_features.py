@@ -35,6 +35,7 @@ class AffixFeatures(Stage):
     """
 
     role = "features"
+    constant = True
 
     def __init__(
         self,

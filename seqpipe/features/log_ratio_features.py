@@ -28,6 +28,7 @@ class LogRatioFeatures(Stage):
 
     While training, a text's own count is left out of its ratios: they would give its class away. It is known by its
     tokens, so hide words (``Embedding.word_dropout``) behind this stage only; and `training.freeze` must not hold it.
+    Both are refused.
 
     Args:
         previous: `Tokens`; passed by the pipeline.
@@ -40,6 +41,7 @@ class LogRatioFeatures(Stage):
     """
 
     role = "features"
+    constant = True
     learns = True
     learns_targets = True
     FILE = "log_ratios.safetensors"
@@ -55,6 +57,14 @@ class LogRatioFeatures(Stage):
         super().__init__()
         if not hasattr(type(previous), "vocabulary"):
             raise ConfigError(f"LogRatioFeatures needs Tokens before it; there stands {type(previous).__name__}")
+        changing = [name for name in ("word_dropout", "rare_dropout", "lowercase_share") if getattr(previous, name, 0)]
+        if "lowercase" in getattr(previous, "rules", ()) and "lowercase_share" in changing:
+            changing.remove("lowercase_share")  # the words are the same in either case
+        if changing:
+            raise ConfigError(
+                f"LogRatioFeatures knows training texts by their tokens, and Tokens.{changing[0]} changes these; hide "
+                "words by Embedding.word_dropout instead"
+            )
         self._previous = (previous,)
         self.orders, self.min_count, self.dropout = orders, min_count, dropout
         none = torch.zeros(0, dtype=torch.int64)

@@ -38,6 +38,7 @@ class NGramFeatures(Stage):
     """
 
     role = "features"
+    constant = True
     learns = True
     FILE = "ngrams.safetensors"
 

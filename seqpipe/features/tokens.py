@@ -251,23 +251,33 @@ class Tokens(Stage):
         """
         items = self.items(raw)
         known = self.known
-        if self.lowercase_share and draw is not None and draw.child("case").chance(self.lowercase_share):
+        lowered = draw is not None and draw.child("case").chance(self.lowercase_share) is not None
+        if lowered:
             items = [item._replace(text=item.text.lower()) for item in items]
-            raw = [item.text for item in items] if self.units == "words" else self.picture(raw).lower()
         if self.word_pooling is not None and isinstance(known, SentencePieceUnits):
             pieces = [known.encode_with_unknown(apply_rules(item.text, self.rules)) or [UNKNOWN] for item in items]
             numbers = np.array([number for word in pieces for number in word])
             begins = np.array([int(place == 0) for word in pieces for place in range(len(word))])
             return torch.from_numpy(np.stack([self._dropped(numbers, draw), begins], axis=1))
         if isinstance(known, SentencePieceUnits):
-            numbers = np.array(known.encode_with_unknown(self._normalized(checked_text(raw)).text)[: len(items)])
+            numbers = np.array(known.encode_with_unknown(self._spelling(raw, lowered))[: self.longest])
         elif self.units == "words":
             rows = np.stack([self._word(item.text) for item in items])  # [T, 1 + W]
             rows[:, 0] = self._dropped(rows[:, 0], draw)
             return torch.from_numpy(rows if self.characters else rows[:, 0])
         else:
-            numbers = np.array(known.numbers(self._normalized(checked_text(raw)).text[: len(items)]))
+            numbers = np.array(known.numbers(self._spelling(raw, lowered)[: self.longest]))
         return torch.from_numpy(self._dropped(numbers, draw))
+
+    def _spelling(self, raw: Any, lowered: bool) -> str:
+        """A text after the rules, lower-cased before them if so wished."""
+        text = self._normalized(checked_text(raw)).text
+        if lowered:
+            changed = self._normalized(self.picture(raw).lower()).text
+            # Characters stay as many, since each may have its tag: a few capitals are two characters in lower case.
+            if self.subwords or len(changed) == len(text):
+                return changed
+        return text
 
     def _word(self, text: str) -> np.ndarray[Any, Any]:
         """A word's number and those of its characters, ``[1 + W]``; kept, since the same words come again and again."""

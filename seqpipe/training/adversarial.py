@@ -21,7 +21,8 @@ def disturbed(features: PaddedSequence, loss: Tensor, strength: float) -> Padded
     """
     (gradient,) = torch.autograd.grad(loss, features.values, retain_graph=True)
     with torch.no_grad():
-        values, gradient = features.masked().values.float(), gradient.float()
+        values = features.masked().values.float()
+        gradient = PaddedSequence(gradient, features.lengths).masked().values.float()
         size = values.flatten(1).norm(dim=1)  # [B]
         steepness = gradient.flatten(1).norm(dim=1).clamp(min=1e-12)
         shift = gradient * (strength * size / steepness).view(-1, 1, 1)

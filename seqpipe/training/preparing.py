@@ -17,7 +17,7 @@ from seqpipe.recipe import Recipe, TrainingConfig
 from seqpipe.stage import find_stage
 from seqpipe.training.resuming import enforce_same
 from seqpipe.training.saving import SavedState
-from seqpipe.training.transfer import fit_with
+from seqpipe.training.transfer import fit_with, refuse_giveaways
 
 Notice = Callable[[str], None]
 
@@ -75,13 +75,15 @@ def prepare_training(
         progress: show the reading on standard error, if that is a terminal.
 
     Raises:
-        ConfigError: no training part is named, or the recipe is not the one that ``saved`` was started with.
+        ConfigError: no training part is named, the recipe is not the one that ``saved`` was started with, or it freezes
+            features that know the targets.
         DataError: more rows than `data.max_bad_share` allows can't be used, or one of dev.
     """
     config = recipe.data
     if config.train is None:
         raise ConfigError("data.train is required: the source of the training rows")
     pipeline, root = Pipeline(recipe), data_root(config)
+    refuse_giveaways(pipeline, recipe.training)
     head = find_stage(recipe.pipeline.head.name)
     reading: dict[str, Any] = {
         "features": pipeline.features,

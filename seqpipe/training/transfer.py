@@ -67,6 +67,22 @@ def fit_with(pipeline: Pipeline, rows: Sequence[Row], config: TrainingConfig) ->
     start_from(pipeline, folder, present)
 
 
+def refuse_giveaways(pipeline: Pipeline, config: TrainingConfig) -> None:
+    """Refuse to hold features still that leave a row's own target out of what they say, as they do while learning.
+
+    Raises:
+        ConfigError: such a stage is among the features, and ``training.freeze`` names these.
+    """
+    if "features" not in config.freeze:
+        return
+    knowing = [type(part).__name__ for part in pipeline.features.modules() if getattr(part, "learns_targets", False)]
+    if knowing:
+        raise ConfigError(
+            f"training.freeze: features holds {knowing[-1]}, which has learnt the targets of the training rows, and "
+            "held still would give them away; take features out of training.freeze"
+        )
+
+
 def freeze(pipeline: Pipeline, config: TrainingConfig, epoch: int, processes: int) -> None:
     """Hold the stages of ``training.freeze`` still (no gradient, dropout, statistics), or let them go again."""
     frozen = _is_frozen(config, epoch)

@@ -53,6 +53,21 @@ def test_dropout_of_steps_hides_whole_tokens_while_training() -> None:
     torch.testing.assert_close(dropped[~hidden], 2 * plain[~hidden])
 
 
+def test_hidden_words_have_the_vector_of_unknown_ones_from_this_stage_alone() -> None:
+    features = chain({"size": 6, "word_dropout": 0.3})
+    text = "the cat " * 1000
+    prepared = features.prepare(text, None)
+    plain = vectors(features, text)
+    hidden = (vectors(features.train(), text) != plain).any(dim=1)
+    assert float(hidden.float().mean()) == pytest.approx(0.3, abs=0.05)  # 5 deviations
+    unknown = features.stages[1].weight[0]
+    assert torch.equal(vectors(features.eval(), text), plain)
+    torch.manual_seed(0)
+    drawn = vectors(features.train(), text)
+    assert all(torch.equal(step, unknown) for step in drawn[(drawn != plain).any(dim=1)])
+    assert torch.equal(features.first(PaddedSequence.pad([prepared])).values[0], prepared)
+
+
 class TestVectors:
     @pytest.fixture
     def path(self, tmp_path: Path) -> Path:

@@ -33,7 +33,7 @@ PIECES = [
     *("a@b.c", "...", "-", "_", "'", "\u2019", "@", "#", " ", "\u00a0", "\u3000", "\t", "\n", "\x85", "word", "WORD"),
 ]
 TEXTS = st.one_of(st.text(st.characters(exclude_categories=["Cs"])), st.lists(st.sampled_from(PIECES)).map("".join))
-SPLITS: list[Split] = ["whitespace", "punctuation"]
+SPLITS: list[Split] = ["whitespace", "punctuation", "signs"]
 
 
 @pytest.mark.parametrize("split", SPLITS)
@@ -81,13 +81,30 @@ def test_what_stays_whole_and_what_comes_apart(text: str, words: str) -> None:
     assert [item.text for item in split_words(text, "punctuation")] == words.split(" ")
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Don't go, it's John’s", "Do n't go , it 's John ’s"),
+        ("state-of-the-art me--at", "state - of - the - art me - - at"),
+        ("the U.S. at 3.50... 12:30", "the U . S . at 3 . 50 . . . 12 : 30"),
+        ("great:-) <3", "great : - ) < 3"),
+        ("http://a.bc x_y @user", "http : / / a . bc x _ y @ user"),
+        ("café हिन्दी", "café हिन्दी"),
+        ("ok👍🏽❤️", "ok 👍🏽 ❤️"),
+    ],
+)
+def test_signs_of_every_kind_part_words(text: str, words: str) -> None:
+    assert [item.text for item in split_words(text, "signs")] == words.split(" ")
+
+
 # Were any of it quadratic, 100,000 characters would take minutes.
+@pytest.mark.parametrize("split", ["punctuation", "signs"])
 @pytest.mark.parametrize(
     "piece", ["a", "a.", "a-", "a_", "n't", "e\u0301", "\u200d", "1.", ":D", "=(", "^_", "a@b", "http://)"]
 )
-def test_long_texts_of_one_kind_come_apart(piece: str) -> None:
+def test_long_texts_of_one_kind_come_apart(piece: str, split: Split) -> None:
     text = ":" + piece * (100_000 // len(piece)) + "x"
-    assert "".join(item.text for item in split_words(text, "punctuation")) == text
+    assert "".join(item.text for item in split_words(text, split)) == text
 
 
 @given(st.lists(TEXTS))

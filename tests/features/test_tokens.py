@@ -283,6 +283,50 @@ class TestHiding:
         share = (tokens.prepare("a " * 2400, Draw(1, 1, 1)) == 0).double().mean()
         assert float(share) == pytest.approx(1 - 0.5 * 0.5, abs=0.05)
 
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_lower_casing_is_the_text_in_lower_case(self, kind: str) -> None:
+        tokens = Tokens(**KINDS[kind], lowercase_share=1.0)
+        tokens.fit([*TEXTS * 3, ROW])
+        text = "The Dog SAT, Naïve"
+        assert torch.equal(tokens.prepare(text, Draw(1, 2, 3)), tokens.prepare(text.lower(), None))
+        assert torch.equal(tokens.prepare(text.split(), Draw(1, 2, 3)), tokens.prepare(text.lower().split(), None))
+
+    def test_lower_casing_hits_whole_texts_by_their_share(self) -> None:
+        tokens = Tokens(characters=3, lowercase_share=0.25)
+        tokens.fit(["The Cat the cat"])
+        plain, lower = (tokens.prepare(text, None) for text in ("The Cat", "the cat"))
+        drawn = [tokens.prepare("The Cat", Draw(1, epoch, 5)) for epoch in range(400)]
+        assert all(torch.equal(row, plain) or torch.equal(row, lower) for row in drawn)
+        assert sum(torch.equal(row, lower) for row in drawn) / 400 == pytest.approx(0.25, abs=0.1)  # 4.6 deviations
+
+    @pytest.mark.parametrize("kind", ["words", "words, spelt", "characters", "characters, composed", "pooled"])
+    @given(text=ANY)
+    def test_lower_casing_leaves_as_many_items(self, kind: str, text: str) -> None:
+        """A tagger has a tag for each; a few capitals are two characters in lower case."""
+        tokens = Tokens(**KINDS[kind], lowercase_share=1.0)
+        tokens._known, tokens._spelt = fitted(kind)._known, fitted(kind)._spelt
+        try:
+            items = tokens.items(text)
+        except InputError:
+            return
+        prepared = tokens.prepare(text, Draw(1, 2, 3))
+        assert len(items) == (len(prepared) if tokens.word_pooling is None else int(prepared[:, 1].sum()))
+
+    def test_lower_casing_moves_no_character_off_its_tag(self) -> None:
+        tokens = Tokens(units="characters", lowercase_share=1.0)
+        tokens.fit(["\u0130zmir \u0307"])
+        plain = tokens.prepare("\u0130zmir", None)
+        assert "\u0130".lower() == "i\u0307"
+        assert torch.equal(tokens.prepare("\u0130zmir", Draw(1, 2, 3))[1:], plain[1:])
+
+    def test_lower_casing_that_makes_more_units_keeps_the_end(self) -> None:
+        tokens = Tokens(units="bpe", vocabulary_size=40, lowercase_share=1.0)
+        tokens.fit(["THE END of it", "THE END is near", "THE END"] * 3)
+        text = "THE END THE END"
+        lower = tokens.prepare(text.lower(), None)
+        assert len(lower) > len(tokens.prepare(text, None))
+        assert torch.equal(tokens.prepare(text, Draw(1, 2, 3)), lower)
+
     def test_units_are_not_counted(self) -> None:
         with pytest.raises(ConfigError, match="rare_dropout goes with units: words or characters"):
             Tokens(units="bpe", vocabulary_size=30, rare_dropout=1.0).fit(TEXTS)

@@ -9,7 +9,7 @@ from seqpipe.heads.pooling import Pooling, PoolingKind
 
 D = 6
 LENGTHS = [5, 1, 9, 2, 1, 7]
-KINDS: list[PoolingKind] = ["mean", "max", "end", "attention"]
+KINDS: list[PoolingKind] = ["mean", "root", "max", "end", "attention"]
 
 
 def rows() -> list[Tensor]:
@@ -23,6 +23,8 @@ def by_hand(pooling: Pooling, kind: str, row: Tensor) -> list[float]:
     columns = list(zip(*steps, strict=True))
     if kind == "mean":
         return [sum(column) / len(column) for column in columns]
+    if kind == "root":
+        return [sum(column) / len(column) ** 0.5 for column in columns]
     if kind == "max":
         return [max(column) for column in columns]
     if kind == "end":  # forwards the last step has seen all, backwards the first
