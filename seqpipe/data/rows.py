@@ -83,4 +83,7 @@ class Row:
     @property
     def where(self) -> str:
         """For messages: ``train.tsv, row 17 (an17-fash-b)``."""
-        return f"{self.source}, row {self.number} ({self.id})" if self.source else self.id
+        if not self.source:
+            return self.id
+        place = f"{self.source}, row {self.number}"
+        return place if self.id == f"{self.source}:{self.number}" else f"{place} ({self.id})"

@@ -118,9 +118,9 @@ class FeatureChain(Stage):
         """What inputs are measured in: ``second`` for audio."""
         return str(getattr(self.first, "unit", "step"))
 
-    def amount(self, lengths: Tensor) -> float:
-        """How much input a batch of these lengths is, in `unit`."""
-        total = float(lengths.sum())
+    def amount(self, lengths: Tensor | int) -> float:
+        """How much input a batch of these lengths, or one input of this length, is, in `unit`."""
+        total = float(lengths if isinstance(lengths, int) else lengths.sum())
         return total / self.first.sample_rate if self.unit == "second" else total
 
     def origin(self, raw: Any) -> float:

@@ -22,6 +22,8 @@ CHUNK_ELEMENTS = 30 * 60 * 16_000
 """Prepared elements (audio samples) that are held at once: half an hour at 16 kHz, 115 MB."""
 WINDOW_SECONDS = 2 * 3600.0
 """Input after which a window closes early, so that what is done is soon safe."""
+WINDOW_TOKENS = 500_000
+"""The same of text: some ten seconds of work."""
 MOST_ROWS = 256
 
 
@@ -123,6 +125,7 @@ class Engine:
         slots: list[Slot] = []
         units: list[Unit] = []
         elements, chunk, seconds = 0, 0, 0.0
+        most = WINDOW_TOKENS if self.pipeline.features.unit == "token" else WINDOW_SECONDS
         for item in prepared:
             if isinstance(item, Pause):
                 if slots and item.closes:
@@ -137,7 +140,7 @@ class Engine:
                 units.append(unit)
                 elements += len(unit.prepared)
             seconds += slot.seconds if last else 0.0
-            if last and (len(slots) >= self.settings.window_inputs(number) or seconds >= WINDOW_SECONDS):
+            if last and (len(slots) >= self.settings.window_inputs(number) or seconds >= most):
                 yield _Chunk(number, chunk, units, slots)
                 number, chunk, slots, units, elements, seconds = number + 1, 0, [], [], 0, 0.0
             elif elements >= CHUNK_ELEMENTS:
@@ -198,9 +201,9 @@ class Engine:
         self.compute.free_memory()
         if len(batch) == 1:
             slot = chunk.units[batch[0]].slot
-            message = (
-                f"{slot.where or slot.id}: {slot.seconds:.1f} {self.pipeline.features.unit}s don't fit into memory"
-            )
+            unit = self.pipeline.features.unit
+            amount = f"{slot.seconds:.1f}" if unit == "second" else f"{slot.seconds:.0f}"
+            message = f"{slot.where or slot.id}: {amount} {unit}s don't fit into memory"
             slot.failure = Failure(slot.id, "out of memory", message)
             return
         budget = Budget(chunk.window, chunk.number, max(1, self._budget(chunk) // 2))

@@ -56,13 +56,13 @@ def infer(
         run: run directory.
         inputs: files, folders, globs, manifests, ``hub:`` data sets, ``-`` for standard input.
         output: a file, or a folder for ``srt`` and ``ctm``, or ``-`` for standard output.
-        kind: ``jsonl``, ``csv``, ``parquet``, ``srt`` or ``ctm``; by the output's name when None.
+        kind: ``jsonl``, ``csv``, ``parquet``, ``columns``, ``srt`` or ``ctm``; by the output's name when None.
         resume: go on with a run that was stopped; one that is finished is left alone.
         overwrite: begin anew whatever is there; an output stays till the new one is whole.
         strict: end at the first input that can't be answered.
         quiet: show nothing while it goes on.
         part: ``2/8`` for the second of eight parts of about equal length.
-        workers: processes that read (local), or actors (ray); by the machine when None.
+        workers: processes that read (local; a thread if 0), or actors (ray); by the machine and the input when None.
         modules: of the user's own, which hold stages.
         data: keys of ``data:`` that replace the recipe's.
         engine: ``local``, or ``ray`` for a cluster.
@@ -150,7 +150,7 @@ class LocalEngine:
         predictor: answers.
         job: whose journal notes smaller budgets.
         progress: told of them.
-        workers: processes that read.
+        workers: processes that read; when None a quarter of the threads in number, and of texts none but a thread.
         modules: of the user's own, which hold stages.
     """
 
@@ -159,7 +159,9 @@ class LocalEngine:
     ) -> None:
         self.predictor, self.job, self.progress = predictor, job, progress
         cores = torch.get_num_threads()
-        count = workers if workers is not None else max(1, cores // 4)
+        # Texts are prepared so fast that handing them over to a process costs as much as it saves, and its start more.
+        most = 0 if predictor.pipeline.features.unit == "token" else max(1, cores // 4)
+        count = workers if workers is not None else most
         self.workers = Workers(
             predictor.preparation, count=max(1, count), processes=count > 0, modules=modules, notice=progress.say
         )
@@ -210,7 +212,7 @@ def measure(features: Any, row: Row) -> float:
     """How long an input is, in seconds or steps, by its header."""
     if row.problem is not None:
         raise row.problem
-    return float(features.amount(torch.tensor([features.measure(row.input)])))
+    return float(features.amount(features.measure(row.input)))
 
 
 def _total(inputs: Sequence[str], config: DataConfig, reads_files: bool, place: tuple[int, int] | None) -> int | None:

@@ -182,6 +182,11 @@ def _rows(source: _Source, names: _Names, notice: Callable[[str], None] | None) 
                 for inner in _folder_sources(name, names):
                     yield from [inner] if isinstance(inner, Failure) else _rows(inner, names, notice)
             case "text" | "pipe of text":
+                if notice is not None and Path(name).suffix.lower() in COLUMN_SUFFIXES:
+                    notice(
+                        f"{name}: is read as text, a line an input; if it is a column file: --set data.format=columns "
+                        "--set data.input=1 (the number of its column of words)"
+                    )
                 yield from read_text_file(name)
             case "file":  # if it is missing, reading it says so
                 yield Row(name, AudioSpan(Path(name)))

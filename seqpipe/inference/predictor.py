@@ -15,7 +15,7 @@ from seqpipe.errors import ConfigError
 from seqpipe.inference.compute import Compute
 from seqpipe.inference.engine import Engine, Window
 from seqpipe.inference.reading import Preparation, Reader
-from seqpipe.inference.settings import Settings
+from seqpipe.inference.settings import Settings, default_window
 from seqpipe.inference.workers import Workers
 from seqpipe.pipeline import Pipeline
 from seqpipe.recipe import decoding_options
@@ -30,15 +30,17 @@ class Predictor:
         precision: ``fp32``, or ``bf16`` (log-probabilities stay in fp32).
         threads: of the CPU; torch's own number when None.
         batch_steps: budget of a batch: rows times feature steps of the longest.
-        window: inputs that are looked at together, to batch those of similar length (fewer at first).
+        window: inputs that are looked at together, to batch those of similar length (fewer at first): 512 when None, or
+            4,096 texts.
         piece_seconds: inputs of more than twice as much are cut at silences into pieces of at most this, and stitched;
             None leaves them whole.
-        longest_seconds: longer inputs are answered by a `Failure`.
+        longest_seconds: longer recordings are answered by a `Failure`; 6 hours when None.
+        longest_tokens: longer texts are; 100,000 tokens when None.
         workers: threads that read and prepare.
         decoding: options that replace the recipe's.
 
     Raises:
-        ConfigError: a setting is wrong, or there is no such device.
+        ConfigError: a setting is wrong, or of another kind of input than the model's; or there is no such device.
 
     Example:
         >>> predictor = seqpipe.load("runs/an4")                     # doctest: +SKIP
@@ -54,9 +56,10 @@ class Predictor:
         precision: str = "fp32",
         threads: int | None = None,
         batch_steps: int = Settings.batch_steps,
-        window: int = Settings.window,
+        window: int | None = None,
         piece_seconds: float | None = Settings.piece_seconds,
-        longest_seconds: float = Settings.longest_seconds,
+        longest_seconds: float | None = None,
+        longest_tokens: int | None = None,
         workers: int = 2,
         decoding: Mapping[str, Any] | None = None,
     ) -> None:
@@ -64,14 +67,20 @@ class Predictor:
             device = "cuda" if torch.cuda.is_available() else "cpu"
         if device.startswith("cuda") and not torch.cuda.is_available():
             raise ConfigError(f"device {device} was asked for, and torch sees no CUDA device")
+        unit = pipeline.features.unit
+        longest = _limits(unit, seconds=longest_seconds, tokens=longest_tokens)
+        if unit == "token" and piece_seconds not in (None, Settings.piece_seconds):
+            raise ConfigError(
+                "piece_seconds (--piece-seconds) is for recordings, and this model reads text, which stays whole"
+            )
         self.settings = Settings(
             device=device,
             precision=precision,
             threads=threads or torch.get_num_threads(),
             batch_steps=batch_steps,
-            window=window,
+            window=window if window is not None else default_window(unit),
             piece_seconds=piece_seconds if hasattr(pipeline.head, "join") else None,
-            longest_seconds=longest_seconds,
+            **longest,
         )
         if device.startswith("cuda") and precision == "fp32":
             # cuDNN rounds to 10 bits of mantissa (TF32) by default; batch = single to 1e-4 needs all 23.
@@ -87,7 +96,7 @@ class Predictor:
         return Preparation(
             self.pipeline.features,
             longest_piece=self.settings.piece_seconds,
-            longest=self.settings.longest_seconds,
+            longest=self.settings.longest(self.pipeline.features.unit),
         )
 
     def predict(self, inputs: Iterable[Any]) -> Iterator[Any]:
@@ -96,8 +105,10 @@ class Predictor:
         May be called in several threads at once. Inputs are read ahead by at most two windows.
 
         Args:
-            inputs: paths, `AudioSpan`, bytes, arrays (mappings with ``array`` and ``sampling_rate``), `Row`, or a
-                `Failure`, which is handed through; any iterable, also one without end.
+            inputs: of a model for speech paths, `AudioSpan`, bytes, arrays (mappings with ``array`` and
+                ``sampling_rate``); of one for text strings and lists of words, whose answers are called after their
+                number, from 1; of both `Row`, or a `Failure`, which is handed through. Any iterable, also one without
+                end.
 
         Raises:
             TypeError: one input was given in the place of several.
@@ -118,6 +129,22 @@ class Predictor:
     def close(self) -> None:
         """End the threads that compute; nothing can be asked after that."""
         self.compute.close()
+
+
+def _limits(unit: str, *, seconds: float | None, tokens: int | None) -> dict[str, Any]:
+    """Those of the `Settings` that were given, as far as they concern inputs that are measured in this unit."""
+    if unit == "token" and seconds is not None:
+        raise ConfigError(
+            "longest_seconds (--max-seconds) is for recordings, and this model reads text; longest_tokens "
+            "(--max-tokens) limits that"
+        )
+    if unit != "token" and tokens is not None:
+        raise ConfigError(
+            f"longest_tokens (--max-tokens) is for text, and this model reads inputs of {unit}s; longest_seconds "
+            "(--max-seconds) limits these"
+        )
+    given = {"longest_seconds": seconds, "longest_tokens": tokens}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def load(run: str | Path, **settings: Any) -> Predictor:

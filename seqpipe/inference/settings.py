@@ -11,6 +11,14 @@ FIRST_WINDOW = 32
 """Inputs of the first window; each further one has twice as many, up to the setting, so that answers come soon."""
 
 
+def default_window(unit: str) -> int:
+    """Inputs of a window, for features that measure in this unit: of texts more, since they are short and small.
+
+    Of 512 sentences a batch has those of half of all lengths, and a third of its steps is padding; of 4,096 a tenth.
+    """
+    return 4096 if unit == "token" else Settings.window
+
+
 @dataclass(frozen=True)
 class Settings:
     """All that the answers depend on, down to their last bits, beside model, inputs, machine and versions.
@@ -20,10 +28,11 @@ class Settings:
         precision: ``fp32`` or ``bf16``.
         threads: batches that are computed side by side on a CPU, a thread each; a batch alone has all of them.
         batch_steps: budget of a batch: rows times feature steps of the longest.
-        window: inputs that are looked at together, to batch those of similar length.
+        window: inputs that are looked at together, to batch those of similar length; see `default_window`.
         piece_seconds: inputs of more than twice as much are cut at silences into pieces of at most this; None leaves
             them whole.
-        longest_seconds: longer inputs are refused.
+        longest_seconds: longer inputs are refused, where they are measured in seconds (or in steps).
+        longest_tokens: longer texts are refused.
     """
 
     device: str = "cpu"
@@ -33,6 +42,7 @@ class Settings:
     window: int = 512
     piece_seconds: float | None = 20.0
     longest_seconds: float = 6 * 3600.0
+    longest_tokens: int = 100_000
 
     def __post_init__(self) -> None:
         if self.precision not in ("fp32", "bf16"):
@@ -42,12 +52,17 @@ class Settings:
                 raise ConfigError(f"{name} should be at least 1; received {getattr(self, name)}")
         if self.piece_seconds is not None and self.piece_seconds < 5:
             raise ConfigError(f"piece_seconds should be at least 5; received {self.piece_seconds:g}")
-        if self.longest_seconds <= 0:
-            raise ConfigError(f"longest_seconds should be above 0; received {self.longest_seconds:g}")
+        for name in ("longest_seconds", "longest_tokens"):
+            if getattr(self, name) <= 0:
+                raise ConfigError(f"{name} should be above 0; received {getattr(self, name):g}")
 
     def window_inputs(self, number: int) -> int:
         """How many inputs the window with this number, from 0 on, has."""
         return min(self.window, FIRST_WINDOW << min(number, 20))
+
+    def longest(self, unit: str) -> float:
+        """How long an input may be, in the features' unit."""
+        return self.longest_tokens if unit == "token" else self.longest_seconds
 
     def as_json(self) -> dict[str, Any]:
         """For a journal."""

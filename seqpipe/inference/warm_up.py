@@ -10,6 +10,7 @@ PRELOADED = [
     "seqpipe.features.chain",
     "seqpipe.features.waveform",
     "seqpipe.features.log_mel",
+    "seqpipe.features.tokens",
 ]
 """What a process that reads needs, or most of it: loaded once, before the first is forked off."""
 

@@ -18,7 +18,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--output", required=True, metavar="NAME", help="a file, a folder for srt and ctm, or - for standard output"
     )
     parser.add_argument(
-        "--format", choices=["jsonl", "csv", "parquet", "srt", "ctm"], help="default: by the output's name"
+        "--format",
+        choices=["jsonl", "csv", "parquet", "columns", "srt", "ctm"],
+        help="default: by the output's name; columns: a word and its tag a line",
     )
     kept = parser.add_argument_group("what is there already")
     kept.add_argument("--resume", action="store_true", help="go on with a run that was stopped, or begin it")
@@ -31,17 +33,27 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--workers",
         type=int,
         metavar="N",
-        help="processes that read (default: a quarter of the cores; 0: a thread); with ray actors (default: what fits)",
+        help="processes that read (default: a quarter of the cores; 0, and the default for text: a thread); with ray "
+        "actors (default: what fits)",
     )
     machine.add_argument("--batch-steps", type=int, metavar="N", help="budget of a batch: rows times longest")
-    machine.add_argument("--window", type=int, metavar="N", help="inputs that are batched together and safe together")
+    machine.add_argument(
+        "--window",
+        type=int,
+        metavar="N",
+        help="inputs that are batched together and safe together (default: 512, of texts 4096)",
+    )
     machine.add_argument("--shard", metavar="I/N", help="the I-th of N parts of about equal length, from 1 on")
     machine.add_argument("--engine", default="local", choices=["local", "ray"], help="ray: see docs/cluster.md")
     wrong = parser.add_argument_group("inputs")
     wrong.add_argument("--strict", action="store_true", help="end at the first input that can't be answered")
-    wrong.add_argument("--max-seconds", type=float, metavar="S", help="longer inputs fail (default: 6 hours)")
+    wrong.add_argument("--max-seconds", type=float, metavar="S", help="longer recordings fail (default: 6 hours)")
+    wrong.add_argument("--max-tokens", type=int, metavar="N", help="longer texts fail (default: 100000)")
     wrong.add_argument(
-        "--piece-seconds", type=float, metavar="S", help="pieces of inputs over twice as long (default: 20); 0: no cuts"
+        "--piece-seconds",
+        type=float,
+        metavar="S",
+        help="pieces of recordings over twice as long (default: 20); 0: no cuts; texts are never cut",
     )
     wrong.add_argument(
         "--set",
@@ -51,6 +63,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="data.input, data.id, data.start, data.end, data.format (columns of a manifest), or decoding.*",
     )
     parser.add_argument("--quiet", action="store_true", help="show nothing while it goes on")
+
+
+def _reads_text(run: str) -> bool:
+    """Whether a recipe begins so, as far as can be told without the modules that would read it."""
+    recipe = Path(run) / "recipe.yaml"
+    return recipe.is_file() and "\n  features:\n  - stage: Tokens\n" in recipe.read_text(encoding="utf-8")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -75,11 +93,12 @@ def run(options: argparse.Namespace) -> int:
         "batch_steps": options.batch_steps,
         "window": options.window,
         "longest_seconds": options.max_seconds,
+        "longest_tokens": options.max_tokens,
     }
     settings |= {name: value for name, value in given.items() if value is not None}
     if options.piece_seconds is not None:
         settings["piece_seconds"] = options.piece_seconds or None
-    if options.engine == "local" and options.workers != 0:
+    if options.engine == "local" and (options.workers or (options.workers is None and not _reads_text(options.run))):
         from seqpipe.inference.warm_up import warm_up
 
         warm_up()

@@ -11,6 +11,7 @@ ENDINGS = {
     "jsonl": (".jsonl", ".ndjson", ".json"),
     "csv": (".csv",),
     "parquet": (".parquet", ".pq"),
+    "columns": (".conll", ".col"),
     "srt": (".srt",),
     "ctm": (".ctm",),
 }
@@ -24,7 +25,7 @@ def choose_format(output: str, wanted: str | None) -> str:
 
     Args:
         output: a file; a folder for ``srt`` and ``ctm``; ``-`` for standard output, which gets JSON lines.
-        wanted: ``jsonl``, ``csv``, ``parquet``, ``srt``, ``ctm``; None to go by the name's ending.
+        wanted: ``jsonl``, ``csv``, ``parquet``, ``columns``, ``srt``, ``ctm``; None to go by the name's ending.
 
     Raises:
         ConfigError: the format isn't known, can't be told from the name, or contradicts it.
@@ -105,13 +106,17 @@ def check_format(kind: str, prediction: type) -> None:
         prediction: the dataclass that the head answers with.
 
     Raises:
-        ConfigError: they can't: no words with times for ``srt`` and ``ctm``, a field of a type that has no column for
-            ``parquet``, a field that is called as a failure's for ``csv`` and ``parquet``.
+        ConfigError: they can't: no words with times for ``srt`` and ``ctm``, or with tags for ``columns``; a field of
+            a type that has no column for ``parquet``; one that is called as a failure's for ``csv`` and ``parquet``.
     """
     if kind in FOLDERS:
         from seqpipe.inference.formats.words import check_words
 
         check_words(kind, prediction)
+    elif kind == "columns":
+        from seqpipe.inference.formats.words import check_tags
+
+        check_tags(prediction)
     elif kind == "csv":
         from seqpipe.inference.formats.table import column_types
 

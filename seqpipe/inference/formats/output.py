@@ -39,6 +39,10 @@ def write_output(store: Path, kind: str, output: Path, prediction: type) -> None
         from seqpipe.inference.formats.folder import write_folder
 
         write_folder(store, kind, output)
+    elif kind == "columns":
+        from seqpipe.inference.formats.column_text import write_columns
+
+        write_columns(store, output)
     elif kind == "csv":
         from seqpipe.inference.formats.csv_table import write_csv
 

@@ -1,9 +1,9 @@
-"""What subtitles and time-marked files need of a prediction: words with times."""
+"""What subtitles, time-marked files and column files need of a prediction: words with times, or with tags."""
 
 from __future__ import annotations
 
 from dataclasses import is_dataclass
-from typing import get_args, get_origin
+from typing import Any, get_args, get_origin
 
 from seqpipe.errors import ConfigError
 from seqpipe.inference.formats.table import field_types
@@ -17,13 +17,32 @@ def check_words(kind: str, prediction: type) -> None:
     Raises:
         ConfigError: they don't.
     """
+    types = _word_types(prediction)
+    if not (types.get("text") is str and types.get("start") is float and types.get("end") is float):
+        raise ConfigError(
+            f"--format {kind}: needs words with times, and this model answers with {prediction.__name__}; "
+            "--format jsonl, csv or parquet"
+        )
+
+
+def check_tags(prediction: type) -> None:
+    """Whether predictions of this type have ``words``, each with ``text`` and ``tag``.
+
+    Raises:
+        ConfigError: they don't.
+    """
+    types = _word_types(prediction)
+    if not (types.get("text") is str and types.get("tag") is str):
+        raise ConfigError(
+            f"--format columns: needs words with tags, and this model answers with {prediction.__name__}; "
+            "--format jsonl, csv or parquet"
+        )
+
+
+def _word_types(prediction: type) -> dict[str, Any]:
+    """What a word of a prediction consists of; nothing where it has none."""
     words = field_types(prediction).get("words") if is_dataclass(prediction) else None
     inner = get_args(words)
     if get_origin(words) in (tuple, list) and inner and is_dataclass(inner[0]):
-        types = field_types(inner[0])  # type: ignore[arg-type]
-        if types.get("text") is str and types.get("start") is float and types.get("end") is float:
-            return
-    raise ConfigError(
-        f"--format {kind}: needs words with times, and this model answers with {prediction.__name__}; "
-        "--format jsonl, csv or parquet"
-    )
+        return field_types(inner[0])  # type: ignore[arg-type]
+    return {}

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from seqpipe.errors import ConfigError
+from seqpipe.heads.tagging import Tagging
 from seqpipe.heads.transcript import Transcript
 from seqpipe.inference.formats.choose import ENDINGS, check_format, check_place, choose_format
 
@@ -27,6 +28,8 @@ def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("a.pq", None, "parquet"),
         ("a.txt", "csv", "csv"),
         ("a", "parquet", "parquet"),
+        ("a.conll", None, "columns"),
+        ("a.tsv", "columns", "columns"),
         ("subtitles/", "srt", "srt"),
         ("subtitles", "ctm", "ctm"),
         ("odd.srt/", "ctm", "ctm"),
@@ -40,7 +43,7 @@ def test_by_what_is_wanted_else_by_the_ending(output: str, wanted: str | None, k
 @pytest.mark.parametrize(
     ("output", "wanted", "said"),
     [
-        ("a.txt", None, r"a.txt: its ending says no format; known: .jsonl, .*\.pq; or give --format jsonl\|csv"),
+        ("a.txt", None, r"a.txt: its ending says no format; known: .jsonl, .*\.col; or give --format jsonl\|csv"),
         ("a", None, "its ending says no format"),
         ("a.jsonl.gz", None, "its ending says no format"),
         ("a.jsonl", "cvs", "--format cvs: is not known; did you mean csv?"),
@@ -90,16 +93,21 @@ def test_the_folder_that_one_stands_in_is_not_replaced() -> None:
 
 
 @pytest.mark.parametrize("kind", ENDINGS)
-def test_a_transcript_can_be_written_in_every_format(kind: str) -> None:
-    check_format(kind, Transcript)
+def test_a_transcript_can_be_written_in_every_format_but_of_tags_and_tags_in_those_without_times(kind: str) -> None:
+    for prediction, lacking in ((Transcript, {"columns": "tags"}), (Tagging, {"srt": "times", "ctm": "times"})):
+        if kind not in lacking:
+            check_format(kind, prediction)
+            continue
+        with pytest.raises(ConfigError, match=rf"--format {kind}: needs words with {lacking[kind]}, .*answers with"):
+            check_format(kind, prediction)
 
 
 def test_a_prediction_without_times_is_no_subtitle(reading: type) -> None:
     for kind in ("jsonl", "csv", "parquet"):
         check_format(kind, reading)
-    for kind in ("srt", "ctm"):
+    for kind, what in (("srt", "times"), ("ctm", "times"), ("columns", "tags")):
         for prediction in (reading, dict):
-            with pytest.raises(ConfigError, match=f"--format {kind}: needs words with times.*{prediction.__name__}"):
+            with pytest.raises(ConfigError, match=f"--format {kind}: needs words with {what}.*{prediction.__name__}"):
                 check_format(kind, prediction)
 
 

@@ -11,6 +11,7 @@ from seqpipe.inference.failure import Failure
 from seqpipe.inference.formats.choose import ENDINGS
 from seqpipe.inference.formats.output import write_output
 
+OF_TRANSCRIPTS = [kind for kind in ENDINGS if kind != "columns"]
 ODD = b"caf\xe9.wav".decode("utf-8", "surrogateescape")
 
 
@@ -34,7 +35,7 @@ def contents(output: Path) -> dict[str, bytes]:
     return {str(path.relative_to(output)): path.read_bytes() for path in output.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("kind", ENDINGS)
+@pytest.mark.parametrize("kind", OF_TRANSCRIPTS)
 def test_the_same_store_gives_the_same_bytes_and_nothing_else_is_left(kind: str, store: Path, tmp_path: Path) -> None:
     kept = store.read_bytes()
     for name in ("one", "two"):
