@@ -158,17 +158,19 @@ def _kind(path: Path, wanted: str) -> str:
     _must_exist(path)
     if wanted == "columns" and path.is_dir():
         raise DataError(f"{path}: is a folder; format: columns reads a file, a token a line")
+    by_name = MANIFEST_KINDS.get(path.suffix.lower())
+    if wanted == "columns" and by_name not in (None, "tsv"):
+        return str(by_name)  # a manifest beside column files, which are often called .tsv
     if wanted != "auto":
         return wanted
     if path.is_dir():
         return "folder"
-    kind = MANIFEST_KINDS.get(path.suffix.lower())
-    if kind is None:
+    if by_name is None:
         raise DataError(
             f"{path}: can't tell what kind of source this is from its name; known endings: "
             f"{', '.join(sorted(MANIFEST_KINDS))}, or set data.format"
         )
-    return kind
+    return by_name
 
 
 def make_row(

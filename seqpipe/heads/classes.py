@@ -69,6 +69,12 @@ class Classes:
         names = sorted(found, key=_order)
         return cls(names, [found[name] for name in names], items)
 
+    def completed(self, names: Iterable[str]) -> Classes:
+        """The same with further classes, which no training target has."""
+        counts = dict.fromkeys(names, 0) | dict(zip(self.names, self.counts, strict=True))
+        ordered = sorted(counts, key=_order)
+        return Classes(ordered, [counts[name] for name in ordered])
+
     def __len__(self) -> int:
         return len(self.names)
 

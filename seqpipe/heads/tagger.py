@@ -168,7 +168,11 @@ class TaggerHead(Stage):
                 odd = odd or error
         if not found and odd is not None and self.scheme != "none":
             raise ConfigError(f"head.scheme is {self.scheme}, and {odd}; set it to none for tags that mark no spans")
-        self._adopt(Classes.learn(tag for tags in found for tag in tags))
+        classes = Classes.learn(tag for tags in found for tag in tags)
+        # A type that training has in one word alone may have two elsewhere.
+        prefixes = {"none": (), "bio": ("B", "I"), "bioes": ("B", "I", "E", "S")}[self.scheme]
+        kinds = sorted({split_tag(tag)[1] for tag in classes.names} - {""})
+        self._adopt(classes.completed(f"{prefix}-{kind}" for kind in kinds for prefix in prefixes))
 
     def _learnt(self, tags: list[str]) -> list[str]:
         """Tags as they are learnt; raises `InputError` for one that is none of any scheme of spans."""

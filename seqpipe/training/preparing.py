@@ -95,6 +95,7 @@ def prepare_training(
     if not training.rows:
         training.findings.enforce(config.max_bad_share)
         raise DataError(f"{config.train}: holds no rows that can be used")
+    training.findings.enforce(config.max_bad_share)  # before what is left is learnt from, which may say odd things
     data = fingerprint(training.rows)
     changed: list[str] = []
     if saved is not None:

@@ -70,7 +70,8 @@ TAG_WEIGHTS = {"Ann": "B-PER", "Lee": "I-PER", "Paris": "B-LOC", "New": "B-LOC",
 
 def set_weights(pipeline: Pipeline, weights: Mapping[str, Mapping[str, float]]) -> None:
     """Scores of the head's classes by word."""
-    layer, words = pipeline.head.perceptron.output, pipeline.features.first.vocabulary
+    head, words = pipeline.head, pipeline.features.first.vocabulary
+    layer = (head.pooled[0].perceptron if hasattr(head, "pooled") else head.perceptron).output
     with torch.no_grad():
         layer.weight.zero_()
         layer.bias.zero_()

@@ -17,6 +17,9 @@ VALUES: dict[str, Any] = {
     "training.learning_rate": 1e-05,
     "training.threads": 2,
     "pipeline.encoder.dropout": 0.35,
+}
+SPEECH_VALUES: dict[str, Any] = {
+    **VALUES,
     "pipeline.features.SpecAugment.time_masks": 3,
     "pipeline.features.LogMel.low_hertz": 50.0,
     "pipeline.frontend.strides": [[2, 2], [1, 2]],
@@ -28,16 +31,17 @@ VALUES: dict[str, Any] = {
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_values_change_and_every_comment_stays(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
-    changed = edited(text, VALUES)
+    values = SPEECH_VALUES if path.parent.name == "speech" else VALUES
+    changed = edited(text, values)
     assert changed is not None
     meant = yaml.safe_load(text)
-    for key, value in VALUES.items():
+    for key, value in values.items():
         set_value(meant, key, value, key)
     assert yaml.safe_load(changed) == meant
-    comments = [line.partition("#")[2] for line in text.splitlines() if "#" in line]
-    assert [line.partition("#")[2] for line in changed.splitlines() if "#" in line and "/a folder" not in line] == [
-        comment for comment in comments if not comment.startswith((" where tools", " made once"))
-    ]
+    comments = [line.partition("#")[2] for line in text.splitlines() if "#" in line and "  root:" not in line]
+    assert [
+        line.partition("#")[2] for line in changed.splitlines() if "#" in line and "/a folder" not in line
+    ] == comments
 
 
 TEXT = """# mine

@@ -161,7 +161,7 @@ def test_labels_that_were_not_learnt_are_errors_with_a_notice(mood_run: Path, ta
 def test_runs_of_both_heads_are_compared(mood_run: Path, tag_run: Path, tmp_path: Path) -> None:
     other = Pipeline.load(mood_run)
     with torch.no_grad():
-        other.head.perceptron.output.weight.neg_()
+        other.head.pooled[0].perceptron.output.weight.neg_()
     other.save(tmp_path / "contrary")
     found = compare([mood_run, tmp_path / "contrary"], device="cpu")
     shown = render_comparison(found)
