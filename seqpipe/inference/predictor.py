@@ -132,13 +132,16 @@ class Predictor:
 
 
 def _limits(unit: str, *, seconds: float | None, tokens: int | None) -> dict[str, Any]:
-    """Those of the `Settings` that were given, as far as they concern inputs that are measured in this unit."""
-    if unit == "token" and seconds is not None:
+    """Those of the `Settings` that were given; one for inputs of another unit is an error, but for its default.
+
+    An actor of a cluster is handed all settings, those of other units too.
+    """
+    if unit == "token" and seconds not in (None, Settings.longest_seconds):
         raise ConfigError(
             "longest_seconds (--max-seconds) is for recordings, and this model reads text; longest_tokens "
             "(--max-tokens) limits that"
         )
-    if unit != "token" and tokens is not None:
+    if unit != "token" and tokens not in (None, Settings.longest_tokens):
         raise ConfigError(
             f"longest_tokens (--max-tokens) is for text, and this model reads inputs of {unit}s; longest_seconds "
             "(--max-seconds) limits these"
