@@ -214,6 +214,8 @@ def test_a_dumped_config_is_read_back(name: str) -> None:
     options: dict[str, Any] = {"stages": nested[name]} if name in nested else {}
     if name == "Bypass":
         options = {"size": 2, "encoder": "RecurrentEncoder"}
+    if name == "Parallel":
+        options = {"encoders": ["RecurrentEncoder", "RecurrentEncoder"]}
     config = StageConfig.parse({"stage": name, **options})
     assert StageConfig.parse(config.dump()) == config
     assert StageConfig.parse(config) is config
