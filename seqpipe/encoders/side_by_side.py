@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
 
 import torch
@@ -38,6 +38,23 @@ def run_side_by_side(run: Run, layers: Sequence[nn.Module], inputs: Sequence[Ten
     return list(outputs)
 
 
+_retaining = threading.local()
+
+
+@contextmanager
+def retaining() -> Iterator[None]:
+    """What runs side by side meanwhile can be walked back more than once, as ``retain_graph=True`` asks for.
+
+    Otherwise what a layer has kept is let go of with its first backward pass, whatever that asks for.
+    """
+    before = getattr(_retaining, "on", False)
+    _retaining.on = True
+    try:
+        yield
+    finally:
+        _retaining.on = before
+
+
 class _SideBySide(torch.autograd.Function):
     """The layers' own graphs are built and walked in the workers; autograd's engine sees one node."""
 
@@ -47,6 +64,7 @@ class _SideBySide(torch.autograd.Function):
         with torch.enable_grad():
             outputs = _outputs(run, layers, inputs, threads)
         ctx.threads, ctx.outputs = threads, outputs
+        ctx.retain = getattr(_retaining, "on", False)
         ctx.sources = [[values, *layer.parameters()] for layer, values in zip(layers, inputs, strict=True)]
         return tuple(output.detach() for output in outputs)
 
@@ -57,12 +75,18 @@ class _SideBySide(torch.autograd.Function):
                 "gradients of gradients don't pass through layers that run side by side: "
                 "call torch.set_num_threads(1) first"
             )
+        if ctx.outputs is None:
+            raise RuntimeError(
+                "layers that run side by side were walked back already: run them within "
+                "seqpipe.encoders.side_by_side.retaining(), or call torch.set_num_threads(1) first"
+            )
         tasks = [
-            _Walk(output, sources, gradient)
+            _Walk(output, sources, gradient, ctx.retain)
             for output, sources, gradient in zip(ctx.outputs, ctx.sources, gradients, strict=True)
         ]
         results = _both(tasks, ctx.threads)
-        ctx.outputs = None  # what the layers kept for this is free now
+        if not ctx.retain:
+            ctx.outputs = None  # what the layers kept for this is free now
         return (None, None, None, *(result[0] for result in results), *(g for result in results for g in result[1:]))
 
 
@@ -92,12 +116,18 @@ class _Task:
 class _Walk:
     """The gradients of a layer's input and parameters; None where none is wanted."""
 
-    def __init__(self, output: Tensor, sources: list[Tensor], gradient: Tensor) -> None:
-        self.output, self.sources, self.gradient = output, sources, gradient
+    def __init__(self, output: Tensor, sources: list[Tensor], gradient: Tensor, retain: bool) -> None:
+        self.output, self.sources, self.gradient, self.retain = output, sources, gradient, retain
 
     def __call__(self) -> list[Tensor | None]:
         wanted = [source for source in self.sources if source.requires_grad]
-        found = iter(torch.autograd.grad(self.output, wanted, self.gradient, allow_unused=True) if wanted else ())
+        found: Iterator[Tensor | None] = iter(())
+        if wanted:
+            found = iter(
+                torch.autograd.grad(
+                    self.output, wanted, self.gradient, allow_unused=True, retain_graph=self.retain or None
+                )
+            )
         return [next(found) if source.requires_grad else None for source in self.sources]
 
 

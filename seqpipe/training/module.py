@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -15,6 +16,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from seqpipe.data.loader import Batch, Share
 from seqpipe.data.rows import Row
+from seqpipe.encoders.side_by_side import retaining
 from seqpipe.errors import DataError, InputError, SeqpipeError
 from seqpipe.frontends.masked_norm import out_of_statistics
 from seqpipe.pipeline import Pipeline
@@ -135,7 +137,8 @@ class PipelineModule(ScoredModule):
             self._stand_in = batch.inputs.first()
         torch.manual_seed(seed_from(self.config.seed, self.current_epoch, batch_index, self.global_rank))
         features = self.pipeline.features(batch.inputs)
-        found, too_short = self._loss(self.pipeline.encode(features, batch.inputs), batch.targets)
+        with retaining() if self.config.adversarial else nullcontext():
+            found, too_short = self._loss(self.pipeline.encode(features, batch.inputs), batch.targets)
         self._leave_out([(batch.rows[index], error) for index, error in too_short])
         if found is not None and self.config.adversarial and features.values.requires_grad and torch.isfinite(found[0]):
             # The disturbed batch is learnt beside the one as it is, half of the loss each.

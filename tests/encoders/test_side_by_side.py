@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from seqpipe.encoders.side_by_side import run_side_by_side
+from seqpipe import PaddedSequence, RecurrentEncoder
+from seqpipe.encoders.side_by_side import retaining, run_side_by_side
 
 
 @pytest.fixture(autouse=True, params=[1, 2, 4])
@@ -156,3 +157,22 @@ def test_gradients_of_gradients_are_refused(layers: list[nn.Module], inputs: lis
     first, _ = run_side_by_side(run, layers, inputs)
     with pytest.raises(RuntimeError, match="gradients of gradients"):
         torch.autograd.grad(first.sum(), inputs[0], create_graph=True)
+
+
+def test_what_is_retained_is_walked_back_twice_and_else_the_second_time_is_refused() -> None:
+    encoder = RecurrentEncoder(input_size=3, hidden_size=4, layers=2)
+    values = torch.randn(2, 6, 3, requires_grad=True)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with retaining():
+            total = encoder(PaddedSequence(values, torch.tensor([6, 4]))).values.square().sum()
+        (first,) = torch.autograd.grad(total, values, retain_graph=True)
+        (second,) = torch.autograd.grad(total, values)
+        assert torch.equal(first, second)
+        total = encoder(PaddedSequence(values, torch.tensor([6, 4]))).values.square().sum()
+        torch.autograd.grad(total, values, retain_graph=True)
+        with pytest.raises(RuntimeError, match="retaining"):
+            torch.autograd.grad(total, values)
+    finally:
+        torch.set_num_threads(before)
