@@ -12,9 +12,6 @@ from seqpipe.errors import ConfigError
 from seqpipe.sequence import PaddedSequence
 from seqpipe.stage import Stage, Upstream
 
-_CLASSES = 5
-"""Of characters in a shape: nothing, capitals, other letters, digits, anything else."""
-
 
 class AffixFeatures(Stage):
     """Vectors of a word's first and last characters and of its shape, each looked up in a table by its hash.
@@ -97,7 +94,7 @@ def _table(rows: int, size: int) -> nn.Embedding:
 
 
 def _kind(sign: str, number: int) -> int:
-    """The class of a character; the first number stands for none at all."""
+    """The class of a character: nothing, capitals, other letters, digits, anything else; number 0 is none at all."""
     if number == 0:
         return 0
     if sign.isalpha():

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from seqpipe.dropout import DropoutKind, dropout
 from seqpipe.errors import ConfigError
+from seqpipe.features.after_tokens import token_numbers, tokens_before
 from seqpipe.features.vectors import Coverage, read_vectors
 from seqpipe.features.vocabulary import UNKNOWN
 from seqpipe.sequence import PaddedSequence
@@ -54,9 +55,7 @@ class Embedding(Stage):
         dropout_kind: DropoutKind = "elements",
     ) -> None:
         super().__init__()
-        if not hasattr(type(previous), "vocabulary"):
-            raise ConfigError(f"Embedding needs Tokens before it; there stands {type(previous).__name__}")
-        self._previous = (previous,)  # in a tuple: it is a stage of the chain, not a part of this one
+        self._previous = tokens_before(previous, self)
         self.output_size = size
         self.vectors, self.tuned, self.deviation = vectors, tuned, deviation
         self.word_dropout, self.dropout, self.dropout_kind = word_dropout, dropout, dropout_kind
@@ -103,9 +102,8 @@ class Embedding(Stage):
         """Look up, and drop out if training."""
         if self.weight is None:
             raise ConfigError("Embedding has no vectors yet: call fit or load_assets of the chain first")
-        numbers, lengths = sequence.masked(0)
-        if numbers.dim() == 3:
-            numbers = numbers[..., 0]
+        values, lengths = sequence.masked(0)
+        numbers = token_numbers(values)
         if self.training and self.word_dropout:
             hidden = torch.rand(numbers.shape, device=numbers.device) < self.word_dropout
             numbers = numbers.masked_fill(hidden, UNKNOWN)
@@ -126,9 +124,7 @@ class OneHot(Stage):
 
     def __init__(self, *, previous: Annotated[Any, Upstream("")]) -> None:
         super().__init__()
-        if not hasattr(type(previous), "vocabulary"):
-            raise ConfigError(f"OneHot needs Tokens before it; there stands {type(previous).__name__}")
-        self._previous = (previous,)
+        self._previous = tokens_before(previous, self)
 
     @property
     def output_size(self) -> int:  # type: ignore[override]
@@ -137,8 +133,7 @@ class OneHot(Stage):
 
     def forward(self, sequence: PaddedSequence) -> PaddedSequence:
         """Spread out."""
-        numbers, lengths = sequence.masked(0)
-        if numbers.dim() == 3:
-            numbers = numbers[..., 0]
+        values, lengths = sequence.masked(0)
+        numbers = token_numbers(values)
         values = F.one_hot(numbers, self.output_size).to(torch.get_default_dtype())
         return PaddedSequence(values, lengths).masked()

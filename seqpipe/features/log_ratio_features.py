@@ -13,6 +13,7 @@ from torch import Tensor
 
 from seqpipe.dropout import dropout
 from seqpipe.errors import ConfigError, DataError
+from seqpipe.features.after_tokens import token_numbers, tokens_before
 from seqpipe.features.ngrams import ngram_keys, places_of
 from seqpipe.sequence import PaddedSequence
 from seqpipe.stage import Stage, Upstream
@@ -55,8 +56,7 @@ class LogRatioFeatures(Stage):
         dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3,
     ) -> None:
         super().__init__()
-        if not hasattr(type(previous), "vocabulary"):
-            raise ConfigError(f"LogRatioFeatures needs Tokens before it; there stands {type(previous).__name__}")
+        self._previous = tokens_before(previous, self)
         changing = [name for name in ("word_dropout", "rare_dropout", "lowercase_share") if getattr(previous, name, 0)]
         if "lowercase" in getattr(previous, "rules", ()) and "lowercase_share" in changing:
             changing.remove("lowercase_share")  # the words are the same in either case
@@ -65,7 +65,6 @@ class LogRatioFeatures(Stage):
                 f"LogRatioFeatures knows training texts by their tokens, and Tokens.{changing[0]} changes these; hide "
                 "words by Embedding.word_dropout instead"
             )
-        self._previous = (previous,)
         self.orders, self.min_count, self.dropout = orders, min_count, dropout
         none = torch.zeros(0, dtype=torch.int64)
         for name in ("keys", "counts", "totals", "texts", "labels"):
@@ -160,7 +159,6 @@ class LogRatioFeatures(Stage):
 
 def text_number(tokens: PaddedSequence) -> Tensor:
     """A number that a text is known by, ``[B]``: a polynomial of its tokens modulo 2^64."""
-    values = tokens.values if tokens.values.dim() == 2 else tokens.values[..., 0]
-    numbers = (values + 1).masked_fill(~tokens.mask(), 0)
+    numbers = (token_numbers(tokens.values) + 1).masked_fill(~tokens.mask(), 0)
     base = torch.full((numbers.shape[1],), 0x2545F4914F6CDD1D, dtype=torch.int64, device=numbers.device)
     return (numbers * base.cumprod(dim=0)).sum(dim=1)

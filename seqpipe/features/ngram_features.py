@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqpipe.errors import ConfigError
+from seqpipe.features.after_tokens import tokens_before
 from seqpipe.features.ngrams import ngram_keys, places_of
 from seqpipe.sequence import PaddedSequence
 from seqpipe.stage import Stage, Upstream
@@ -53,9 +54,7 @@ class NGramFeatures(Stage):
         dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5,
     ) -> None:
         super().__init__()
-        if not hasattr(type(previous), "vocabulary"):
-            raise ConfigError(f"NGramFeatures needs Tokens before it; there stands {type(previous).__name__}")
-        self._previous = (previous,)
+        self._previous = tokens_before(previous, self)
         self.orders, self.min_count = orders, min_count
         self.deviation, self.dropout = deviation, dropout
         self.output_size = size

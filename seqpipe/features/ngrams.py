@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from seqpipe.errors import ConfigError
+from seqpipe.features.after_tokens import token_numbers
 from seqpipe.sequence import PaddedSequence
 
 
@@ -24,7 +25,7 @@ def ngram_keys(tokens: PaddedSequence, order: int, size: int) -> Tensor:
     """
     if size ** (order + 1) >= 2**62:
         raise ConfigError(f"{size} tokens are too many for n-grams of {order}: raise min_count or lower the order")
-    sequence = PaddedSequence(tokens.values if tokens.values.dim() == 2 else tokens.values[..., 0], tokens.lengths)
+    sequence = PaddedSequence(token_numbers(tokens.values), tokens.lengths)
     numbers = sequence.masked(0).values  # so what reaches into the padding has an unknown token
     keys = torch.full_like(numbers, -1)
     if numbers.shape[1] >= order:
