@@ -129,6 +129,17 @@ def _gather_steps(values: Tensor, index: Tensor) -> Tensor:
     return values.flatten(0, 1).index_select(0, flat.reshape(-1)).reshape(values.shape)
 
 
+def end_states(encoded: PaddedSequence) -> Tensor:
+    """What each direction of a bidirectional encoder has seen last: ``[B, T, 2 H]`` -> ``[B, 2 H]``.
+
+    The first half of a row's features is that of its last step, the second half that of its first.
+    """
+    values, lengths = encoded
+    half = values.shape[2] // 2
+    last = (lengths - 1).clamp(min=0).view(-1, 1, 1).expand(-1, 1, values.shape[2])
+    return torch.cat([values.gather(1, last)[:, 0, :half], values[:, 0, half:]], dim=1)
+
+
 def concatenate_features(sequences: Iterable[PaddedSequence]) -> PaddedSequence:
     """Sequences of equal lengths side by side: ``[B, T, D1]``, ``[B, T, D2]`` -> ``[B, T, D1 + D2]``.
 

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from seqpipe.dropout import dropout
 from seqpipe.encoders.recurrent import RecurrentEncoder
 from seqpipe.errors import ConfigError
-from seqpipe.sequence import PaddedSequence
+from seqpipe.sequence import PaddedSequence, end_states
 from seqpipe.stage import Stage, Upstream
 
 
@@ -90,10 +90,7 @@ class CharacterFeatures(Stage):
         values = self.table(spelt) * inside
         values = dropout(values, self.dropout, self.training)
         if self.encoder is not None:
-            encoded = self.encoder(PaddedSequence(values, sizes)).values
-            last = (sizes - 1).view(-1, 1, 1).expand(-1, 1, encoded.shape[2])
-            half = encoded.shape[2] // 2
-            return torch.cat([encoded.gather(1, last)[:, 0, :half], encoded[:, 0, half:]], dim=1)
+            return end_states(self.encoder(PaddedSequence(values, sizes)))
         found = []
         for width, convolution in zip(self.kernels, self.convolutions, strict=True):
             padded = F.pad(values, (0, 0, width // 2, (width - 1) // 2))

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from seqpipe.sequence import PaddedSequence
+from seqpipe.sequence import PaddedSequence, end_states
 
 PoolingKind = Literal["mean", "root", "max", "end", "attention"]
 """``mean`` and ``max`` over the steps; ``root``: their sum over the root of their number, which stays of one size where
@@ -47,9 +47,7 @@ class Pooling(nn.Module):
             elif kind == "max":
                 pooled.append(values.masked_fill(~mask, torch.finfo(values.dtype).min).amax(dim=1))
             elif kind == "end":
-                half = values.shape[2] // 2
-                last = (lengths - 1).clamp(min=0).view(-1, 1, 1).expand(-1, 1, values.shape[2])
-                pooled.append(torch.cat([values.gather(1, last)[:, 0, :half], values[:, 0, half:]], dim=1))
+                pooled.append(end_states(PaddedSequence(values, lengths)))
             else:
                 pooled.append((values * self.attention(sequence).unsqueeze(-1)).sum(dim=1))
         return torch.cat(pooled, dim=1)
