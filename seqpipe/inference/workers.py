@@ -19,6 +19,9 @@ from seqpipe.inference.warm_up import worker_context
 
 Prepare = Callable[[list[Any]], Any]
 
+GRACE = 5.0
+"""Seconds that a closed pool's processes have to end by themselves."""
+
 
 class Workers:
     """A pool that prepares inputs.
@@ -42,6 +45,9 @@ class Workers:
     ) -> None:
         self.prepare, self.count, self.processes, self.modules = prepare, max(1, count), processes, tuple(modules)
         self.notice = notice
+        # Closed with the pool: a process that was killed while it waited for work leaves the queue's lock taken, and
+        # those that wait behind it would neither hear the pool's end nor let this process end.
+        self._lifeline: connection.Connection | None = None
         self._pool = self._make()
 
     def submit(self, raws: list[Any]) -> Future[Any]:
@@ -68,21 +74,26 @@ class Workers:
         except BrokenProcessPool as error:
             if self.notice is not None:
                 self.notice(f"a process that reads inputs died ({error}); its inputs are read again")
-            self._pool.shutdown(wait=False, cancel_futures=True)
+            self.close()
             self._pool = self._make()
 
     def close(self) -> None:
         """End the pool; what is not begun is dropped."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+        if self._lifeline is not None:
+            self._lifeline.close()
+            self._lifeline = None
 
     def _make(self) -> Executor:
         if not self.processes:
             return ThreadPoolExecutor(self.count, thread_name_prefix="seqpipe-read")
+        context = worker_context()
+        closed, self._lifeline = context.Pipe(duplex=False)
         return ProcessPoolExecutor(
             self.count,
-            mp_context=worker_context(),
+            mp_context=context,
             initializer=_begin,
-            initargs=(pickle.dumps(self.prepare), self.modules, list(sys.path)),
+            initargs=(pickle.dumps(self.prepare), self.modules, list(sys.path), closed),
         )
 
 
@@ -91,11 +102,11 @@ class Workers:
 _worker: Prepare | None = None
 
 
-def _begin(prepare: bytes, modules: Sequence[str], path: list[str]) -> None:
+def _begin(prepare: bytes, modules: Sequence[str], path: list[str], closed: connection.Connection) -> None:
     global _worker
     for number in (signal.SIGINT, signal.SIGTERM):  # the terminal sends them to all: who reads goes on till told to end
         signal.signal(number, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(closed,), daemon=True).start()
     import torch
 
     torch.set_num_threads(1)
@@ -105,11 +116,12 @@ def _begin(prepare: bytes, modules: Sequence[str], path: list[str]) -> None:
     _worker = pickle.loads(prepare)
 
 
-def _end_with_parent() -> None:
-    """A pool's process waits for work for ever, also of a parent that was killed."""
+def _end_with_parent(closed: connection.Connection) -> None:
+    """A pool's process waits for work for ever, also of a parent that was killed, or of a pool that has broken."""
     parent = multiprocessing.parent_process()
     if parent is not None:
-        connection.wait([parent.sentinel])
+        if parent.sentinel not in connection.wait([parent.sentinel, closed]):
+            connection.wait([parent.sentinel], timeout=GRACE)
         os._exit(1)
 
 

@@ -152,3 +152,27 @@ def test_no_process_outlives_a_parent_that_was_killed(tmp_path: Path) -> None:
             return
         time.sleep(0.1)
     pytest.fail("the process is still there after a minute")
+
+
+@pytest.mark.parametrize("victim", [0, 1])
+def test_a_pool_in_which_a_waiting_process_was_killed_lets_its_owner_end(victim: int, tmp_path: Path) -> None:
+    """Who is killed while it waits for work keeps the queue's lock; those that wait behind it would wait for ever."""
+    script = tmp_path / "owner.py"
+    script.write_text(
+        "import multiprocessing, os, signal, sys, time\n"
+        "from seqpipe.inference.workers import Workers\n"
+        "def prepare(raws):\n"
+        "    time.sleep(0.2)\n"
+        "    return raws, 0.0\n"
+        "if __name__ == '__main__':\n"
+        "    workers = Workers(prepare, count=2, processes=True)\n"
+        "    for future in [workers.submit([1]) for _ in range(4)]:\n"
+        "        future.result()\n"
+        "    children = sorted(multiprocessing.active_children(), key=lambda child: child.pid)\n"
+        "    time.sleep(0.5)\n"
+        "    os.kill(children[int(sys.argv[1]) % len(children)].pid, signal.SIGKILL)\n"
+        "    time.sleep(0.5)\n"
+        "    workers.close()\n"
+    )
+    done = subprocess.run([sys.executable, str(script), str(victim)], timeout=60, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 0, done.stderr
