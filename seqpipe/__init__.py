@@ -67,7 +67,7 @@ EXPORTS = {
     "Pipeline": "seqpipe.pipeline",
     "Row": "seqpipe.data.rows",
     "read_rows": "seqpipe.data.source",
-    "AudioSpan": "seqpipe.data.rows",
+    "FileSpan": "seqpipe.data.rows",
     "Piece": "seqpipe.data.rows",
     "train": "seqpipe.training.train",
     "evaluate": "seqpipe.evaluation.evaluate",

@@ -5,6 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from seqpipe.data.file_kinds import AUDIO_SUFFIXES
 from seqpipe.data.rows import Row
 from seqpipe.data.source import read_rows
 from seqpipe.errors import ConfigError
@@ -16,7 +17,7 @@ from seqpipe.sequence import PaddedSequence
 @pytest.fixture(scope="module")
 def rows(tone_data: Path) -> list[Row]:
     recipe = load_recipe(tone_data / "tones.yaml")
-    return list(read_rows("train.tsv", recipe.data, reads_files=True, root=tone_data))[:12]
+    return list(read_rows("train.tsv", recipe.data, reads_files=AUDIO_SUFFIXES, root=tone_data))[:12]
 
 
 @pytest.fixture(scope="module")

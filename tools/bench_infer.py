@@ -248,9 +248,12 @@ def speechbrain_side(options: argparse.Namespace, precision: str, out: Path) -> 
 
 
 def manifest_rows(options: argparse.Namespace, pipeline: Any) -> Iterator[Any]:
+    from seqpipe.data.file_kinds import AUDIO_SUFFIXES
     from seqpipe.data.source import read_rows
 
-    return read_rows(options.manifest, pipeline.recipe.data, reads_files=True, needs_target=False, needs_id=False)
+    return read_rows(
+        options.manifest, pipeline.recipe.data, reads_files=AUDIO_SUFFIXES, needs_target=False, needs_id=False
+    )
 
 
 def facts_of(options: argparse.Namespace) -> dict[str, Any]:

@@ -158,7 +158,7 @@ def read_sentences(path: Path) -> list[tuple[list[str], list[str]]]:
     from seqpipe.recipe import DataConfig
 
     config = DataConfig(format="columns", columns=["form", "upos", "xpos"], input="form", target="upos")
-    rows = read_rows(str(path), config, reads_files=False)
+    rows = read_rows(str(path), config, reads_files=frozenset())
     return [(list(row.input), list(row.target)) for row in rows]
 
 

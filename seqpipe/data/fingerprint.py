@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from typing import Any
 
-from seqpipe.data.rows import AudioSpan, Row
+from seqpipe.data.rows import FileSpan, Row
 
 
 def fingerprint(rows: Iterable[Row]) -> str:
@@ -22,7 +22,7 @@ def fingerprint(rows: Iterable[Row]) -> str:
 
 
 def _identity(value: Any) -> Any:
-    if not isinstance(value, AudioSpan):
+    if not isinstance(value, FileSpan):
         return value
     if isinstance(value.source, bytes):
         return (hashlib.sha256(value.source).hexdigest(), value.start, value.end)

@@ -6,45 +6,39 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
+from seqpipe.data.file_kinds import TEXT_SUFFIXES
 from seqpipe.data.text import unfit
 from seqpipe.data.walk import find_files
 from seqpipe.errors import DataError, InputError
 from seqpipe.recipe import DataConfig
 
-AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".sph", ".w64"})
-TEXT_SUFFIXES = frozenset({".txt"})
-"""Of the files that a folder gives where inputs are text."""
 
-
-def audio_files(folder: Path) -> Iterator[Path]:
-    """Recordings below a folder, one at a time, in the order of their paths; see `find_files`.
+def files_below(folder: Path, suffixes: Collection[str]) -> Iterator[Path]:
+    """Files of these endings below a folder, one at a time, in the order of their paths; see `find_files`.
 
     Raises:
         DataError: a folder can't be read.
     """
-    yield from _files(folder, AUDIO_SUFFIXES)
-
-
-def _files(folder: Path, suffixes: Collection[str]) -> Iterator[Path]:
     for found in find_files(folder, suffixes):
         if isinstance(found, OSError):
             raise DataError(f"{found.filename}: the folder can't be read ({found.strerror})")
         yield found
 
 
-def read_folder(folder: Path, names: DataConfig) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Recordings below ``folder`` in order of their paths; ``x.txt`` beside ``x.flac`` holds its text.
+def read_folder(folder: Path, names: DataConfig, suffixes: Collection[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Recordings (images, inks) below ``folder`` in order of their paths; ``x.txt`` beside ``x.flac`` holds its text.
 
     Args:
         folder: searched with all folders in it.
-        names: of the columns; an id column gets the recording's path without its ending. A recording without text has
-            None as target.
+        names: of the columns; an id column gets the file's path without its ending. A file without text has None as
+            target.
+        suffixes: endings of the files, in lower case.
 
     Raises:
-        DataError: the folder holds no recordings, it or one in it can't be read, or a text is not UTF-8.
+        DataError: the folder holds no such files, it or one in it can't be read, or a text is not UTF-8.
     """
     number = 0
-    for number, path in enumerate(audio_files(folder), 1):
+    for number, path in enumerate(files_below(folder, suffixes), 1):
         place = path.relative_to(folder)
         record: dict[str, Any] = {names.id: str(place.with_suffix(""))} if names.id else {}
         record[names.input] = str(place)
@@ -57,7 +51,7 @@ def read_folder(folder: Path, names: DataConfig) -> Iterator[tuple[int, dict[str
                 raise DataError(f"{transcript}: is not UTF-8 text (byte {error.start}: {error.reason})") from None
         yield number, record
     if not number:
-        raise DataError(f"{folder}: holds no recordings ({', '.join(sorted(AUDIO_SUFFIXES))})")
+        raise DataError(f"{folder}: holds no file to read ({', '.join(sorted(suffixes))})")
 
 
 def read_text_folder(folder: Path, names: DataConfig) -> Iterator[tuple[int, dict[str, Any] | InputError, str]]:
@@ -76,7 +70,7 @@ def read_text_folder(folder: Path, names: DataConfig) -> Iterator[tuple[int, dic
         DataError: the folder holds no texts, or it or one in it can't be read.
     """
     number = 0
-    for number, path in enumerate(_files(folder, TEXT_SUFFIXES), 1):
+    for number, path in enumerate(files_below(folder, TEXT_SUFFIXES), 1):
         place = path.relative_to(folder)
         try:
             text = path.read_bytes().decode("utf-8-sig", "surrogateescape").strip()

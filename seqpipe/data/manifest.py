@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
+import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -21,14 +24,14 @@ def read_manifest(path: Path, kind: str, *, strict: bool = True) -> Iterator[tup
     """Rows of a manifest as (number from 1, columns), one at a time.
 
     Args:
-        path: the file, UTF-8.
+        path: the file, UTF-8; gzipped if its name ends with ``.gz``, but for Parquet.
         kind: ``jsonl``, ``csv``, ``tsv`` or ``parquet``.
         strict: a row that can't be read ends the reading. Else an `InputError` (``bad value``) that names file and row
             comes in its place, and the rest go on; of a Parquet file, one for the rest of a group of rows.
 
     Raises:
-        DataError: a row can't be read; file and row are named. Strict or not: the file is no Parquet, or its header
-            can't be read.
+        DataError: a row can't be read; file and row are named. Strict or not: the file is no Parquet, its header
+            can't be read, or what gzip packed breaks off.
         OSError: the file can't be opened or read.
     """
     for number, columns in _parquet(path) if kind == "parquet" else _text_rows(path, kind):
@@ -47,7 +50,7 @@ def count_manifest(path: Path, kind: str) -> int:
     if kind == "parquet":
         with _open_parquet(path) as file:
             return int(file.metadata.num_rows)
-    with _open_text(path, kind) as file:
+    with _open_text(path, kind) as file, _whole(path):
         if kind == "jsonl":
             return sum(1 for line in file if line.strip())
         rows = _csv(file, path) if kind == "csv" else _tsv(file)
@@ -57,15 +60,27 @@ def count_manifest(path: Path, kind: str) -> int:
 
 def _open_text(path: Path, kind: str) -> TextIO:
     # Bytes that are no UTF-8 become surrogates, so that only their own row is lost.
-    return path.open(encoding="utf-8-sig", errors="surrogateescape", newline="" if kind == "csv" else None)
+    newline = "" if kind == "csv" else None
+    if path.suffix.lower() == ".gz":
+        return gzip.open(path, "rt", encoding="utf-8-sig", errors="surrogateescape", newline=newline)
+    return path.open(encoding="utf-8-sig", errors="surrogateescape", newline=newline)
 
 
 def _text_rows(path: Path, kind: str) -> Iterator[tuple[int, Record | InputError]]:
-    with _open_text(path, kind) as file:
+    with _open_text(path, kind) as file, _whole(path):
         if kind == "jsonl":
             yield from _jsonl(file, path)
         else:
             yield from _tabular(_csv(file, path) if kind == "csv" else _tsv(file), path)
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[None]:
+    """What gzip raises in the middle of a damaged file, as this project's error."""
+    try:
+        yield
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DataError(f"{path}: can't be unpacked; is it cut off? ({error})") from None
 
 
 def _bad(where: str, what: str) -> InputError:

@@ -11,8 +11,8 @@ from seqpipe.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)
-class AudioSpan:
-    """A recording, or a part of one.
+class FileSpan:
+    """A file that is an input (a recording, an image), or a part of a recording.
 
     Attributes:
         source: path of a file, or the bytes of one.
@@ -58,7 +58,7 @@ class Row:
 
     Attributes:
         id: names it in messages and results: the id column, else the input's path or number.
-        input: what the features read: an `AudioSpan`, a string, a list of words, an array.
+        input: what the features read: a `FileSpan`, a string, a list of words, an array.
         target: what the head encodes (a string, or a list of tags), or None.
         number: its row in the source, counted from 1 (for a file with a header, after the header).
         source: what it was read from, for messages.

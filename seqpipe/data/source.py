@@ -8,17 +8,28 @@ from pathlib import Path
 from typing import Any
 
 from seqpipe.data.column_file import read_column_file
+from seqpipe.data.file_kinds import Suffixes
 from seqpipe.data.folder import read_folder, read_text_folder
 from seqpipe.data.hub import read_hub
 from seqpipe.data.manifest import read_manifest
-from seqpipe.data.rows import AudioSpan, Row
+from seqpipe.data.rows import FileSpan, Row
 from seqpipe.data.sentiment_trees import read_trees, split_trees
 from seqpipe.data.text import unfit
 from seqpipe.errors import ConfigError, DataError, InputError, did_you_mean
 from seqpipe.recipe import DataConfig
 
 MANIFEST_KINDS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".tsv": "tsv", ".parquet": "parquet"}
-MANIFEST_SUFFIXES = frozenset(MANIFEST_KINDS)
+
+
+def manifest_kind(name: Path) -> str | None:
+    """What kind of manifest a file is by its name, compressed (``.gz``) or not; None if it is none."""
+    kind = MANIFEST_KINDS.get(_plain(name).suffix.lower())
+    return None if kind == "parquet" and _plain(name) != name else kind
+
+
+def _plain(name: Path) -> Path:
+    return name.with_suffix("") if name.suffix.lower() == ".gz" else name
+
 
 Records = Iterable[tuple[int, Mapping[str, Any] | InputError, str]]
 """For each row its number from 1, its columns (or why there are none), and what the source itself calls it, or ""."""
@@ -41,7 +52,7 @@ def is_there(part: str, root: Path) -> bool:
     return part.startswith("hub:") or (root / part).exists()
 
 
-def training_rows(config: DataConfig, *, reads_files: bool) -> Iterator[Row]:
+def training_rows(config: DataConfig, *, reads_files: Suffixes) -> Iterator[Row]:
     """Rows of ``data.train``, then those of ``data.train_also``.
 
     Raises:
@@ -60,7 +71,7 @@ def read_rows(
     source: str,
     config: DataConfig,
     *,
-    reads_files: bool,
+    reads_files: Suffixes,
     needs_target: bool = True,
     needs_id: bool = True,
     strict: bool = True,
@@ -74,7 +85,8 @@ def read_rows(
             (``trees:FILE@fine``, ``trees:FILE@binary``; `read_trees`), or rows that are made on this machine, once
             (``starter:digits``).
         config: says which column is what.
-        reads_files: inputs are paths, relative to the manifest (or bytes, from a data set).
+        reads_files: endings of the files that inputs are, given as paths relative to the manifest (or as bytes, by a
+            data set); none where inputs are no files.
         needs_target: a row without target has a `Row.problem`.
         needs_id: a source without the id column is an error; else its rows go by their inputs or numbers.
         strict: a row that can't be told from the others ends the reading. Else it has a `Row.problem` and no columns,
@@ -112,7 +124,7 @@ def read_rows(
 
 
 def _records(
-    source: str, config: DataConfig, root: Path, reads_files: bool, needs_target: bool, strict: bool
+    source: str, config: DataConfig, root: Path, reads_files: Suffixes, needs_target: bool, strict: bool
 ) -> tuple[Records, Path, str]:
     """Records of a source, what paths in it are relative to, and its name for messages."""
     if source.startswith("trees:"):
@@ -132,7 +144,11 @@ def _records(
         path, wanted = starter_source(source.removeprefix("starter:")), "auto"
     kind = _kind(path, wanted)
     if kind == "folder":
-        return _nameless(read_folder(path, config)) if reads_files else read_text_folder(path, config), path, str(path)
+        return (
+            _nameless(read_folder(path, config, reads_files)) if reads_files else read_text_folder(path, config),
+            path,
+            str(path),
+        )
     if kind == "columns":
         return read_column_file(path, config, needs_target=needs_target), path.parent, str(path)
     return _nameless(read_manifest(path, kind, strict=strict)), path.parent, str(path)
@@ -158,7 +174,7 @@ def _kind(path: Path, wanted: str) -> str:
     _must_exist(path)
     if wanted == "columns" and path.is_dir():
         raise DataError(f"{path}: is a folder; format: columns reads a file, a token a line")
-    by_name = MANIFEST_KINDS.get(path.suffix.lower())
+    by_name = manifest_kind(path)
     if wanted == "columns" and by_name not in (None, "tsv"):
         return str(by_name)  # a manifest beside column files, which are often called .tsv
     if wanted != "auto":
@@ -168,7 +184,7 @@ def _kind(path: Path, wanted: str) -> str:
     if by_name is None:
         raise DataError(
             f"{path}: can't tell what kind of source this is from its name; known endings: "
-            f"{', '.join(sorted(MANIFEST_KINDS))}, or set data.format"
+            f"{', '.join(sorted(MANIFEST_KINDS))} (text also with .gz behind), or set data.format"
         )
     return by_name
 
@@ -180,7 +196,7 @@ def make_row(
     base: Path,
     source: str,
     *,
-    reads_files: bool,
+    reads_files: Suffixes,
     needs_target: bool,
     needs_id: bool,
     name: str = "",
@@ -211,8 +227,8 @@ def make_row(
         except InputError as error:
             value, problem = None, error
         else:
-            value = _audio(value, base, seconds.get(config.start or ""), seconds.get(config.end or ""))
-        if not named_by and isinstance(value, AudioSpan) and value.start:
+            value = _file(value, base, seconds.get(config.start or ""), seconds.get(config.end or ""))
+        if not named_by and isinstance(value, FileSpan) and value.start:
             row_id = f"{row_id}@{value.start:g}"
     elif what := unfit(_all_text(value)):
         value, problem = None, InputError("bad value", f"the column {config.input} (data.input) {what}")
@@ -234,7 +250,7 @@ def _all_text(value: Any) -> str:
 
 def unread_spans(row: Row, config: DataConfig) -> str | None:
     """What to tell the user where a source has columns of spans that the recipe doesn't read; else None."""
-    if config.start or config.end or not isinstance(row.input, AudioSpan):
+    if config.start or config.end or not isinstance(row.input, FileSpan):
         return None
     found = [name for name in ("start", "end") if name in row.columns]
     if not found:
@@ -245,13 +261,13 @@ def unread_spans(row: Row, config: DataConfig) -> str | None:
     )
 
 
-def _audio(value: Any, base: Path, start: float | None, end: float | None) -> Any:
-    """A span of a recording; what is neither path nor bytes stays as it is, for the features to refuse as bad input."""
-    if isinstance(value, Mapping):  # an undecoded Audio column of `datasets`
+def _file(value: Any, base: Path, start: float | None, end: float | None) -> Any:
+    """A file, or a span of one; what is neither path nor bytes stays as it is, for the features to judge."""
+    if isinstance(value, Mapping) and value.keys() & {"bytes", "path"}:  # an undecoded column of `datasets`
         value = value["bytes"] if value.get("bytes") is not None else value.get("path")
     if isinstance(value, str) and value:
         value = base / value
-    return AudioSpan(value, start or 0.0, end) if isinstance(value, (Path, bytes)) else value
+    return FileSpan(value, start or 0.0, end) if isinstance(value, (Path, bytes)) else value
 
 
 def _seconds(value: Any, name: str) -> float | None:

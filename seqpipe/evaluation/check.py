@@ -10,7 +10,7 @@ from typing import Any
 
 from seqpipe.data.check import Findings, Part, compare, read_part
 from seqpipe.data.rows import Row
-from seqpipe.data.source import MANIFEST_SUFFIXES, data_root, is_there
+from seqpipe.data.source import data_root, is_there, manifest_kind
 from seqpipe.errors import ConfigError, DataError, InputError
 from seqpipe.pipeline import Pipeline
 from seqpipe.recipe import Recipe, load_recipe
@@ -86,7 +86,7 @@ def _scored_all_the_same(part: Part, row: Row, error: InputError) -> None:
 
 def check_command(target: str, reader: str | None, overrides: Sequence[str], *, as_json: bool = False) -> bool:
     """What the command line prints; whether all rows can be used."""
-    if reader is None and Path(target).suffix.lower() in MANIFEST_SUFFIXES and Path(target).is_file():
+    if reader is None and manifest_kind(Path(target)) and Path(target).is_file():
         raise ConfigError(f"{target}: is a manifest, not a recipe; --recipe RECIPE says how to read it")
     recipe = load_recipe(reader or target, overrides)
     found = check(recipe, target if reader else None, progress=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from seqpipe.data.rows import AudioSpan
+from seqpipe.data.rows import FileSpan
 from seqpipe.errors import ConfigError, DataError
 from seqpipe.evaluation.bootstrap import Difference, grouped, paired_differences
 from seqpipe.evaluation.evaluate import Evaluation, evaluate
@@ -167,7 +167,7 @@ def _only(one: Evaluation, other: Evaluation) -> str:
 
 def _place(value: Any) -> Any:
     """An input as something to compare: the same file may be reached by different paths."""
-    if isinstance(value, AudioSpan):
+    if isinstance(value, FileSpan):
         source = value.source.resolve() if isinstance(value.source, Path) else value.source
         return source, value.start, value.end
     return value if isinstance(value, (str, bytes, list, tuple)) else None

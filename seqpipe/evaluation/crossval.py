@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from seqpipe.data.check import Findings, usable
+from seqpipe.data.file_kinds import Suffixes
 from seqpipe.data.rows import Row
 from seqpipe.data.source import data_root, read_rows
 from seqpipe.errors import ConfigError, RunError
@@ -151,8 +152,8 @@ def crossval(
     return result
 
 
-def _rows(recipe: Recipe, parts: Sequence[str], notice: Notice) -> tuple[list[Row], bool]:
-    """The rows that can be used, and whether their inputs are files."""
+def _rows(recipe: Recipe, parts: Sequence[str], notice: Notice) -> tuple[list[Row], Suffixes]:
+    """The rows that can be used, and the endings of the files that their inputs are."""
     features = Pipeline(recipe).features
     reads_files = features.first.reads_files
     rows: list[Row] = []

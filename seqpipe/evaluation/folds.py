@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seqpipe.data.rows import AudioSpan, Row
+from seqpipe.data.file_kinds import Suffixes
+from seqpipe.data.rows import FileSpan, Row
 from seqpipe.errors import ConfigError, DataError, did_you_mean
 from seqpipe.recipe import DataConfig
 
@@ -120,7 +121,7 @@ class FoldManifests:
         config: how the manifests are to be read.
     """
 
-    def __init__(self, rows: Sequence[Row], config: DataConfig, folder: Path, *, reads_files: bool) -> None:
+    def __init__(self, rows: Sequence[Row], config: DataConfig, folder: Path, *, reads_files: Suffixes) -> None:
         self.folder = folder
         known = {name for row in rows for name in row.columns}
         id_column = config.id or next(name for name in _free_names("id") if name not in known)
@@ -145,8 +146,8 @@ class FoldManifests:
         """Of the rows, in their order."""
         return self._lines
 
-    def _line(self, position: int, row: Row, *, reads_files: bool) -> str:
-        source = row.input.source if isinstance(row.input, AudioSpan) else row.input
+    def _line(self, position: int, row: Row, *, reads_files: Suffixes) -> str:
+        source = row.input.source if isinstance(row.input, FileSpan) else row.input
         if not reads_files or not isinstance(source, (Path, bytes)):
             source = row.columns[self.config.input]
         given = self._path(position, source) if reads_files and isinstance(source, (Path, bytes)) else source

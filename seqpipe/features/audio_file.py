@@ -15,22 +15,22 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from seqpipe.data.rows import AudioSpan
+from seqpipe.data.rows import FileSpan
 from seqpipe.errors import InputError
 from seqpipe.features.truncation import missing_bytes
 
 
-def as_span(raw: Any) -> AudioSpan:
+def as_span(raw: Any) -> FileSpan:
     """A path, the bytes of a file, or a span, as a span; raises `InputError` for anything else."""
-    if isinstance(raw, AudioSpan):
+    if isinstance(raw, FileSpan):
         return raw
     if isinstance(raw, (str, Path)) and raw != "":
-        return AudioSpan(Path(raw))
+        return FileSpan(Path(raw))
     if isinstance(raw, bytes):
-        return AudioSpan(raw)
+        return FileSpan(raw)
     raise InputError(
         "bad value",
-        "audio is a path, the bytes of a file, an AudioSpan or a mapping with array; "
+        "audio is a path, the bytes of a file, a FileSpan or a mapping with array; "
         f"received {reprlib.repr(raw)} ({type(raw).__name__})",
     )
 
@@ -73,7 +73,7 @@ def keeping_open() -> Iterator[None]:
 
 
 @contextmanager
-def opened(span: AudioSpan) -> Iterator[Any]:
+def opened(span: FileSpan) -> Iterator[Any]:
     """The file of a span, open for reading.
 
     Raises:
@@ -94,7 +94,7 @@ def opened(span: AudioSpan) -> Iterator[Any]:
         raise
 
 
-def _open(span: AudioSpan) -> Any:
+def _open(span: FileSpan) -> Any:
     import soundfile
 
     source = span.source
@@ -132,7 +132,7 @@ def bytes_of(source: Path | bytes) -> BinaryIO:
     return io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")
 
 
-def frames_of(span: AudioSpan, rate: int, frames: int) -> tuple[int, int]:
+def frames_of(span: FileSpan, rate: int, frames: int) -> tuple[int, int]:
     """The span in frames of the file."""
     start = round(span.start * rate)
     stop = frames if span.end is None else min(round(span.end * rate), frames)
@@ -171,7 +171,7 @@ def array_of(raw: dict[str, Any]) -> tuple[np.ndarray[Any, Any], int]:
     return samples, rate
 
 
-def blocks(span: AudioSpan, file: Any, start: int, stop: int, size: int) -> Iterator[np.ndarray[Any, Any]]:
+def blocks(span: FileSpan, file: Any, start: int, stop: int, size: int) -> Iterator[np.ndarray[Any, Any]]:
     """Frames from ``start`` to ``stop`` of an open file, ``size`` at a time."""
     import soundfile
 

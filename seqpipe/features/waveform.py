@@ -13,7 +13,8 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from seqpipe.data.rows import AudioSpan, Piece
+from seqpipe.data.file_kinds import AUDIO_SUFFIXES
+from seqpipe.data.rows import FileSpan, Piece
 from seqpipe.errors import InputError
 from seqpipe.features.audio_file import (
     array_of,
@@ -47,13 +48,13 @@ class Waveform(Stage):
     Args:
         sample_rate: of the outgoing samples, in hertz.
 
-    Shape: in batches ``[B, S]`` -> ``[B, S]``. An input is a path, an `AudioSpan`, the bytes of a file, or a mapping
+    Shape: in batches ``[B, S]`` -> ``[B, S]``. An input is a path, a `FileSpan`, the bytes of a file, or a mapping
     with ``array`` (``[S]`` or ``[S, channels]``, in -1 to 1) and ``sampling_rate``; with ``start`` too if the array was
     cut out of something longer, in seconds from its beginning.
     """
 
     role = "features"
-    reads_files = True
+    reads_files = AUDIO_SUFFIXES
     unit = "second"
 
     def __init__(self, *, sample_rate: Annotated[int, Field(ge=1000, le=384_000)] = 16_000) -> None:
@@ -117,7 +118,7 @@ class Waveform(Stage):
             part = (
                 {**raw, "array": samples[share.heard_from : share.heard_until], "start": first}
                 if isinstance(raw, dict)
-                else AudioSpan(span.source, first, last)
+                else FileSpan(span.source, first, last)
             )
             pieces.append(Piece(part, (start + share.start) / rate, (start + share.stop) / rate, share.overlap / rate))
         return pieces
@@ -166,7 +167,7 @@ class Waveform(Stage):
         """Seconds from the beginning of the file to the beginning of the input."""
         if isinstance(raw, dict):
             return float(raw.get("start", 0.0))
-        return raw.start if isinstance(raw, AudioSpan) else 0.0
+        return raw.start if isinstance(raw, FileSpan) else 0.0
 
     def locate(self, prepared: Tensor, steps: Tensor) -> Tensor:
         """Samples -> seconds from the beginning of the input."""

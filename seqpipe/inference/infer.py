@@ -12,6 +12,7 @@ from typing import Any, Literal, get_type_hints
 
 import torch
 
+from seqpipe.data.file_kinds import Suffixes
 from seqpipe.data.rows import Row
 from seqpipe.errors import ConfigError
 from seqpipe.inference.engine import Budget, Engine, Window
@@ -215,6 +216,8 @@ def measure(features: Any, row: Row) -> float:
     return float(features.amount(features.measure(row.input)))
 
 
-def _total(inputs: Sequence[str], config: DataConfig, reads_files: bool, place: tuple[int, int] | None) -> int | None:
+def _total(
+    inputs: Sequence[str], config: DataConfig, reads_files: Suffixes, place: tuple[int, int] | None
+) -> int | None:
     count = count_inputs(inputs, config, reads_files)
     return count if count is None or place is None else round(count / place[1])

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from seqpipe.data.column_file import COLUMN_SUFFIXES, count_column_file
-from seqpipe.data.folder import AUDIO_SUFFIXES, TEXT_SUFFIXES
+from seqpipe.data.file_kinds import TEXT_SUFFIXES, Suffixes
 from seqpipe.data.hub import count_hub, is_saved_data_set
 from seqpipe.data.manifest import count_manifest
-from seqpipe.data.rows import AudioSpan, Row
-from seqpipe.data.source import MANIFEST_KINDS, read_rows, unread_spans
+from seqpipe.data.rows import FileSpan, Row
+from seqpipe.data.source import manifest_kind, read_rows, unread_spans
 from seqpipe.data.walk import find_files
 from seqpipe.errors import DataError
 from seqpipe.inference.failure import Failure
@@ -25,7 +25,11 @@ from seqpipe.recipe import DataConfig
 
 
 def expand_inputs(
-    arguments: Iterable[str], config: DataConfig, *, reads_files: bool, notice: Callable[[str], None] | None = None
+    arguments: Iterable[str],
+    config: DataConfig,
+    *,
+    reads_files: Suffixes,
+    notice: Callable[[str], None] | None = None,
 ) -> Iterator[Row | Failure]:
     """Rows of files, folders, patterns, manifests, data sets, and ``-`` for standard input, one at a time.
 
@@ -45,7 +49,7 @@ def expand_inputs(
         arguments: as given on the command line.
         config: which columns a manifest or column file has. Its ``format`` is that of the recipe's own sources, and
             says whether column files are expected; else names decide.
-        reads_files: inputs are paths.
+        reads_files: endings of the files that inputs are; none where they are text.
         notice: told what the user should know about a manifest.
 
     Raises:
@@ -57,7 +61,7 @@ def expand_inputs(
             yield from _rows(source, names, notice)
 
 
-def check_inputs(arguments: Iterable[str], config: DataConfig, *, reads_files: bool) -> None:
+def check_inputs(arguments: Iterable[str], config: DataConfig, *, reads_files: Suffixes) -> None:
     """Look at the header and the first rows of each manifest or column file, before hours are spent on others.
 
     Raises:
@@ -74,7 +78,7 @@ def check_inputs(arguments: Iterable[str], config: DataConfig, *, reads_files: b
             any(isinstance(row, Row) for row in rows)  # the first that is whole tells of columns
 
 
-def count_inputs(arguments: Iterable[str], config: DataConfig, reads_files: bool) -> int | None:
+def count_inputs(arguments: Iterable[str], config: DataConfig, reads_files: Suffixes) -> int | None:
     """How many rows and failures `expand_inputs` will give, for showing the time left; no recording is read.
 
     It takes a walk of the folders and a pass over the lines of manifests and column files. Files may come and go
@@ -111,7 +115,7 @@ class _Source(NamedTuple):
 class _Names(NamedTuple):
     """What decides what a name stands for."""
 
-    reads_files: bool
+    reads_files: Suffixes
     config: DataConfig
 
     def listing(self, name: str) -> Literal["manifest", "columns"] | None:
@@ -119,13 +123,13 @@ class _Names(NamedTuple):
         ending = Path(name).suffix.lower()
         if self.config.format == "columns" and not self.reads_files and ending in COLUMN_SUFFIXES:
             return "columns"
-        return "manifest" if ending in MANIFEST_KINDS else None
+        return "manifest" if manifest_kind(Path(name)) else None
 
     @property
     def in_folders(self) -> frozenset[str]:
         """Endings of the files that a folder gives."""
         if self.reads_files:
-            return AUDIO_SUFFIXES
+            return self.reads_files
         return TEXT_SUFFIXES | COLUMN_SUFFIXES if self.config.format == "columns" else TEXT_SUFFIXES
 
 
@@ -189,7 +193,7 @@ def _rows(source: _Source, names: _Names, notice: Callable[[str], None] | None) 
                     )
                 yield from read_text_file(name)
             case "file":  # if it is missing, reading it says so
-                yield Row(name, AudioSpan(Path(name)))
+                yield Row(name, FileSpan(Path(name)))
             case "no match":
                 yield Failure(name, "missing", f"{name}: no file matches this pattern")
     except OSError as error:
@@ -218,7 +222,7 @@ def _listed_rows(source: _Source, names: _Names, notice: Callable[[str], None] |
 
 
 def _is_path(value: object) -> bool:
-    return isinstance(value, AudioSpan) and isinstance(value.source, Path)
+    return isinstance(value, FileSpan) and isinstance(value.source, Path)
 
 
 def _folder_sources(name: str, names: _Names) -> Iterator[_Source | Failure]:
@@ -232,8 +236,8 @@ def _folder_sources(name: str, names: _Names) -> Iterator[_Source | Failure]:
             kind = names.listing(str(found)) or ("file" if names.reads_files else "text")
             yield _Source(kind, str(found))
     if is_empty:
-        what = "recordings" if names.reads_files else f"text ({', '.join(sorted(names.in_folders))})"
-        yield Failure(name, "empty", f"{name}: the folder holds no {what}")
+        what = "file to read" if names.reads_files else "text"
+        yield Failure(name, "empty", f"{name}: the folder holds no {what} ({', '.join(sorted(names.in_folders))})")
 
 
 def _count(source: _Source, names: _Names) -> int | None:
@@ -246,7 +250,7 @@ def _count(source: _Source, names: _Names) -> int | None:
                 return count_hub(source.name.removeprefix("hub:"))
             case "manifest":
                 path = Path(source.name)
-                return count_manifest(path, MANIFEST_KINDS[path.suffix.lower()])
+                return count_manifest(path, str(manifest_kind(path)))
             case "columns":
                 return count_column_file(Path(source.name), names.config)
             case "folder":

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from seqpipe.data.rows import AudioSpan, Row
+from seqpipe.data.rows import FileSpan, Row
 from seqpipe.errors import ConfigError
 from seqpipe.inference.compute import Compute
 from seqpipe.inference.engine import Engine, Window
@@ -105,7 +105,7 @@ class Predictor:
         May be called in several threads at once. Inputs are read ahead by at most two windows.
 
         Args:
-            inputs: of a model for speech paths, `AudioSpan`, bytes, arrays (mappings with ``array`` and
+            inputs: of a model for speech paths, `FileSpan`, bytes, arrays (mappings with ``array`` and
                 ``sampling_rate``); of one for text strings and lists of words, whose answers are called after their
                 number, from 1; of both `Row`, or a `Failure`, which is handed through. Any iterable, also one without
                 end.
@@ -113,7 +113,7 @@ class Predictor:
         Raises:
             TypeError: one input was given in the place of several.
         """
-        if isinstance(inputs, (str, bytes, Path, AudioSpan, Row, Mapping)) or hasattr(inputs, "__array__"):
+        if isinstance(inputs, (str, bytes, Path, FileSpan, Row, Mapping)) or hasattr(inputs, "__array__"):
             raise TypeError(
                 f"predict takes a list of inputs, or another iterable; received one: {reprlib.repr(inputs)}"
             )

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seqpipe.data.rows import AudioSpan, Piece, Row
+from seqpipe.data.rows import FileSpan, Piece, Row
 from seqpipe.errors import InputError
 from seqpipe.inference.failure import Failure
 from seqpipe.inference.workers import Workers
@@ -289,7 +289,7 @@ def _identify(given: Any, number: int, is_text: bool) -> tuple[str, Any]:
         return given.id, given.input
     if isinstance(given, Path) or (isinstance(given, str) and not is_text):
         return str(given), given
-    if isinstance(given, AudioSpan) and isinstance(given.source, Path):
+    if isinstance(given, FileSpan) and isinstance(given.source, Path):
         return str(given.source) if not given.start else f"{given.source}@{given.start:g}", given
     return str(number), given
 
@@ -297,7 +297,7 @@ def _identify(given: Any, number: int, is_text: bool) -> tuple[str, Any]:
 def _digest(row_id: str, raw: Any) -> bytes:
     state = hashlib.blake2b(digest_size=16)
     parts = [row_id]
-    if isinstance(raw, AudioSpan):
+    if isinstance(raw, FileSpan):
         parts += [raw.source if isinstance(raw.source, bytes) else str(raw.source), f"{raw.start}-{raw.end}"]  # type: ignore[list-item]
     elif isinstance(raw, (str, bytes, Path)):
         parts.append(raw if isinstance(raw, bytes) else str(raw))  # type: ignore[arg-type]

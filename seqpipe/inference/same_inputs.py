@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from seqpipe.data.column_file import COLUMN_SUFFIXES
-from seqpipe.data.folder import TEXT_SUFFIXES
+from seqpipe.data.file_kinds import TEXT_SUFFIXES
 from seqpipe.data.hub import is_saved_data_set
-from seqpipe.data.source import MANIFEST_KINDS
+from seqpipe.data.source import manifest_kind
 
 
 def fingerprint_inputs(arguments: Iterable[str]) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def fingerprint_inputs(arguments: Iterable[str]) -> dict[str, Any]:
             if is_saved_data_set(path):
                 files = sorted([*path.glob("state.json"), *path.glob("*/state.json")])
                 lists[argument] = _content(files)
-            elif path.suffix.lower() in {*MANIFEST_KINDS, *COLUMN_SUFFIXES, *TEXT_SUFFIXES} and path.is_file():
+            elif _holds_inputs(path) and path.is_file():
                 lists[argument] = _content([path])
         except OSError:
             lists[argument] = None
@@ -57,3 +57,7 @@ def _content(files: Iterable[Path]) -> dict[str, Any]:
                 total.update(piece)
                 size += len(piece)
     return {"bytes": size, "sha256": total.hexdigest()}
+
+
+def _holds_inputs(path: Path) -> bool:
+    return bool(manifest_kind(path)) or path.suffix.lower() in {*COLUMN_SUFFIXES, *TEXT_SUFFIXES}

@@ -12,7 +12,8 @@ from io import BufferedReader
 from pathlib import Path
 from typing import cast
 
-from seqpipe.data.rows import AudioSpan, Row
+from seqpipe.data.file_kinds import Suffixes
+from seqpipe.data.rows import FileSpan, Row
 from seqpipe.data.source import make_row
 from seqpipe.data.text import unfit
 from seqpipe.errors import DataError
@@ -22,7 +23,7 @@ from seqpipe.recipe import DataConfig
 _WHERE = "standard input"
 
 
-def read_standard_input(config: DataConfig, *, reads_files: bool) -> Iterator[Row | Failure]:
+def read_standard_input(config: DataConfig, *, reads_files: Suffixes) -> Iterator[Row | Failure]:
     """A path a line (or the input itself, where inputs are no files), or a JSON object with the columns of a manifest.
 
     Blank lines are passed over. A path is taken as its bytes are, UTF-8 or not; paths may also end with a null
@@ -57,11 +58,11 @@ def _stream() -> BufferedReader:
         return cast(BufferedReader, sys.stdin.buffer)
 
 
-def _input(number: int, line: bytes, config: DataConfig, reads_files: bool) -> Row | Failure:
+def _input(number: int, line: bytes, config: DataConfig, reads_files: Suffixes) -> Row | Failure:
     has_columns = line.lstrip().startswith(b"{")
     if reads_files and not has_columns:
         path = os.fsdecode(line)
-        return Row(path, AudioSpan(Path(path)))
+        return Row(path, FileSpan(Path(path)))
 
     def failure(message: str, kind: str = "bad value") -> Failure:
         return Failure(f"line {number}", kind, message)
@@ -84,7 +85,7 @@ def _input(number: int, line: bytes, config: DataConfig, reads_files: bool) -> R
         return failure(str(error))
     if row.problem is not None:
         return failure(f"{row.where}: {row.problem}", row.problem.kind)
-    if reads_files and not isinstance(row.input, AudioSpan):
+    if reads_files and not isinstance(row.input, FileSpan):
         return failure(f"{row.where}: the input should be a path; received {row.input!r}")
     named = row.id != str(number) or (config.id or "") in row.columns
     return row if named else replace(row, id=f"line {number}")

@@ -20,7 +20,7 @@ TAGGING: dict[str, Any] = {"format": "columns", "columns": ["form", "upos"], "in
 def rows_of(path: Path, text: str | bytes, *, needs_target: bool = True, **config: Any) -> list[Row]:
     """What a column file with this content gives."""
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return list(read_rows(str(path), DataConfig(**config), reads_files=False, needs_target=needs_target))
+    return list(read_rows(str(path), DataConfig(**config), reads_files=frozenset(), needs_target=needs_target))
 
 
 def test_a_sentence_is_a_row_with_all_its_columns(tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_a_column_that_is_not_there_is_an_error_that_names_those_that_are(tmp_pa
     with pytest.raises(DataError, match=r"has no column form \(data\.input\); known: 1, 2"):
         rows_of(tmp_path / "a.tsv", "a\tX\n", **{**TAGGING, "columns": None})
     with pytest.raises(DataError, match="is a folder; format: columns reads a file"):
-        list(read_rows(str(tmp_path), DataConfig(**TAGGING), reads_files=False))
+        list(read_rows(str(tmp_path), DataConfig(**TAGGING), reads_files=frozenset()))
 
 
 def test_names_of_columns_are_checked_with_the_recipe(tmp_path: Path) -> None:
@@ -185,7 +185,7 @@ def test_public_sets_have_the_sentences_and_words_that_they_say(name: str, sente
     path = Path(os.environ.get("SEQPIPE_DATA", "")) / f"{name}.tsv"
     if "SEQPIPE_DATA" not in os.environ or not path.is_file():
         pytest.skip(f"SEQPIPE_DATA names no folder with {name}.tsv")
-    rows = list(read_rows(str(path), DataConfig(format="columns", input="1", target="2"), reads_files=False))
+    rows = list(read_rows(str(path), DataConfig(format="columns", input="1", target="2"), reads_files=frozenset()))
     assert len(rows) == sentences
     assert all(row.problem is None for row in rows)
     assert sum(len(row.input) for row in rows) == words

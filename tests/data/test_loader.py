@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqpipe import AddNoise, FeatureChain, LogMel, SpeedPerturbation, Waveform
+from seqpipe.data.file_kinds import AUDIO_SUFFIXES
 from seqpipe.data.loader import Batch, Examples, Share, TrainingBatches, TrainingLoader, plain_loader
-from seqpipe.data.rows import AudioSpan, Row
+from seqpipe.data.rows import FileSpan, Row
 from seqpipe.data.source import read_rows
 from seqpipe.errors import InputError
 from seqpipe.randomness import Draw
@@ -30,7 +31,7 @@ def features() -> FeatureChain:
 
 @pytest.fixture(scope="module")
 def rows(tone_data: Path) -> list[Row]:
-    return list(read_rows(str(tone_data / "train.tsv"), DataConfig(), reads_files=True))[:24]
+    return list(read_rows(str(tone_data / "train.tsv"), DataConfig(), reads_files=AUDIO_SUFFIXES))[:24]
 
 
 @pytest.fixture(scope="module")
@@ -167,9 +168,9 @@ def test_a_broken_file_stands_among_the_failures_and_takes_nothing_with_it(
     (tmp_path / "broken.wav").write_bytes(b"RIFF and nothing else")
     mixed = [
         rows[0],
-        Row("x", AudioSpan(tmp_path / "broken.wav"), ""),
+        Row("x", FileSpan(tmp_path / "broken.wav"), ""),
         rows[1],
-        Row("y", AudioSpan(tmp_path / "gone"), ""),
+        Row("y", FileSpan(tmp_path / "gone"), ""),
     ]
     (batch,) = plain_loader(examples(mixed, features), [9000] * 4, budget=10_000, most_rows=8, workers=workers)
     assert batch.rows == [0, 2]
@@ -179,7 +180,7 @@ def test_a_broken_file_stands_among_the_failures_and_takes_nothing_with_it(
 
 
 def test_a_batch_of_broken_files_alone_has_no_inputs(features: FeatureChain, tmp_path: Path) -> None:
-    broken = [Row("x", AudioSpan(tmp_path / "gone.wav"), "")]
+    broken = [Row("x", FileSpan(tmp_path / "gone.wav"), "")]
     (batch,) = plain_loader(examples(broken, features), [9000], budget=100, most_rows=8, workers=0)
     assert batch.inputs is None
     assert batch.rows == batch.targets == []

@@ -1,3 +1,4 @@
+import gzip
 from pathlib import Path
 from typing import Any
 
@@ -5,15 +6,17 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
+from seqpipe.data.file_kinds import AUDIO_SUFFIXES, Suffixes
 from seqpipe.data.fingerprint import fingerprint
-from seqpipe.data.rows import AudioSpan, Row
+from seqpipe.data.manifest import count_manifest
+from seqpipe.data.rows import FileSpan, Row
 from seqpipe.data.source import read_rows, unread_spans
 from seqpipe.errors import DataError, InputError
 from seqpipe.features.waveform import Waveform
 from seqpipe.recipe import DataConfig
 
 
-def rows_of(path: Path, text: str, *, reads_files: bool = True, **config: Any) -> list[Row]:
+def rows_of(path: Path, text: str, *, reads_files: Suffixes = AUDIO_SUFFIXES, **config: Any) -> list[Row]:
     """What a manifest with this text gives."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
@@ -22,26 +25,26 @@ def rows_of(path: Path, text: str, *, reads_files: bool = True, **config: Any) -
 
 def test_paths_are_relative_to_the_manifest_and_ids_are_the_paths(tmp_path: Path) -> None:
     (row,) = rows_of(tmp_path / "sets" / "train.tsv", "path\ttext\n../audio/a b.wav\thello\n")
-    assert row.input == AudioSpan(tmp_path / "sets" / "../audio/a b.wav")
+    assert row.input == FileSpan(tmp_path / "sets" / "../audio/a b.wav")
     assert (row.id, row.target, row.number) == ("../audio/a b.wav", "hello", 1)
     assert row.where == f"{tmp_path}/sets/train.tsv, row 1 (../audio/a b.wav)"
 
 
 def test_an_absolute_path_stays(tmp_path: Path) -> None:
     (row,) = rows_of(tmp_path / "train.tsv", "path\ttext\n/somewhere/a.wav\thello\n")
-    assert row.input == AudioSpan(Path("/somewhere/a.wav"))
+    assert row.input == FileSpan(Path("/somewhere/a.wav"))
 
 
 def test_a_relative_source_is_relative_to_the_root(tmp_path: Path) -> None:
     (tmp_path / "train.jsonl").write_text('{"path": "a.wav", "text": "x"}\n')
-    (row,) = read_rows("train.jsonl", DataConfig(), reads_files=True, root=tmp_path)
+    (row,) = read_rows("train.jsonl", DataConfig(), reads_files=AUDIO_SUFFIXES, root=tmp_path)
     assert row.input.source == tmp_path / "a.wav"
 
 
 def test_rows_come_one_at_a_time(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text('{"path": "a.wav", "text": "x"}\nno json\n')
-    rows = read_rows(str(path), DataConfig(), reads_files=True)
+    rows = read_rows(str(path), DataConfig(), reads_files=AUDIO_SUFFIXES)
     assert next(rows).target == "x"
     with pytest.raises(DataError, match="line 2"):
         next(rows)
@@ -67,7 +70,7 @@ def test_a_missing_column_is_named_with_its_key_and_the_nearest_one(
 def test_targets_may_be_missing_where_none_are_needed(tmp_path: Path) -> None:
     path = tmp_path / "rows.tsv"
     path.write_text("path\na.wav\n")
-    (row,) = read_rows(str(path), DataConfig(), reads_files=True, needs_target=False)
+    (row,) = read_rows(str(path), DataConfig(), reads_files=AUDIO_SUFFIXES, needs_target=False)
     assert row.target is None
 
 
@@ -83,7 +86,7 @@ def test_spans_come_from_their_columns_in_seconds(tmp_path: Path) -> None:
     text = "path,text,from,to\na.wav,one,0.5,1.25\na.wav,two,1.25,\na.wav,three,,0.5\n"
     rows = rows_of(tmp_path / "rows.csv", text, start="from", end="to")
     path = tmp_path / "a.wav"
-    assert [row.input for row in rows] == [AudioSpan(path, 0.5, 1.25), AudioSpan(path, 1.25), AudioSpan(path, 0, 0.5)]
+    assert [row.input for row in rows] == [FileSpan(path, 0.5, 1.25), FileSpan(path, 1.25), FileSpan(path, 0, 0.5)]
     assert len({row.id for row in rows}) == 3  # the same file, and yet each row has a name of its own
 
 
@@ -98,7 +101,7 @@ def test_what_is_no_number_of_seconds_is_one_bad_row(bad: str, column: str, tmp_
     assert row.problem.kind == "bad value"
     assert str(row.problem) == f"{column} should be seconds, at least 0; received '{bad}'"
     assert row.input is None  # whatever reads it refuses it
-    assert (good.problem, good.input) == (None, AudioSpan(tmp_path / "b.wav"))
+    assert (good.problem, good.input) == (None, FileSpan(tmp_path / "b.wav"))
 
 
 def test_columns_of_spans_that_the_recipe_does_not_read_are_told(tmp_path: Path) -> None:
@@ -114,14 +117,14 @@ def test_numbers_of_a_parquet_manifest_are_seconds_as_they_stand(tmp_path: Path)
     table = pyarrow.Table.from_pylist([{"path": "a.wav", "text": "x", "start": 1, "end": None}])
     pyarrow.parquet.write_table(table, tmp_path / "rows.parquet")
     config = DataConfig(start="start", end="end")
-    (row,) = read_rows(str(tmp_path / "rows.parquet"), config, reads_files=True)
-    assert row.input == AudioSpan(tmp_path / "a.wav", 1.0)
+    (row,) = read_rows(str(tmp_path / "rows.parquet"), config, reads_files=AUDIO_SUFFIXES)
+    assert row.input == FileSpan(tmp_path / "a.wav", 1.0)
 
 
 def test_bytes_in_a_parquet_manifest_are_the_file_itself(tmp_path: Path) -> None:
     pyarrow.parquet.write_table(pyarrow.table({"path": [b"RIFF"], "text": ["x"]}), tmp_path / "rows.parquet")
-    (row,) = read_rows(str(tmp_path / "rows.parquet"), DataConfig(), reads_files=True)
-    assert row.input == AudioSpan(b"RIFF")
+    (row,) = read_rows(str(tmp_path / "rows.parquet"), DataConfig(), reads_files=AUDIO_SUFFIXES)
+    assert row.input == FileSpan(b"RIFF")
     assert row.id == "1"
 
 
@@ -129,7 +132,7 @@ def test_bytes_in_a_parquet_manifest_are_the_file_itself(tmp_path: Path) -> None
 def test_what_is_neither_path_nor_bytes_is_a_bad_row_among_good_ones(bad: str, tmp_path: Path) -> None:
     row, other = rows_of(tmp_path / "rows.jsonl", f'{{"path": {bad}, "text": "x"}}\n{{"path": "a", "text": "y"}}\n')
     assert row.where == f"{tmp_path}/rows.jsonl, row 1 ({row.id})"
-    assert other.input == AudioSpan(tmp_path / "a")
+    assert other.input == FileSpan(tmp_path / "a")
     for look in (Waveform().measure, lambda raw: Waveform().prepare(raw, None)):
         with pytest.raises(InputError, match=r"audio is a path, the bytes of a file, .*; received ") as caught:
             look(row.input)
@@ -139,15 +142,15 @@ def test_what_is_neither_path_nor_bytes_is_a_bad_row_among_good_ones(bad: str, t
 def test_an_id_column_can_be_done_without_where_rows_are_only_answered(tmp_path: Path) -> None:
     (tmp_path / "rows.tsv").write_text("path\ttext\na.wav\tone\n")
     config = DataConfig(id="name")
-    (row,) = read_rows(str(tmp_path / "rows.tsv"), config, reads_files=True, needs_id=False)
+    (row,) = read_rows(str(tmp_path / "rows.tsv"), config, reads_files=AUDIO_SUFFIXES, needs_id=False)
     assert row.id == "a.wav"
     with pytest.raises(DataError, match=r"has no column name \(data\.id\)"):
-        list(read_rows(str(tmp_path / "rows.tsv"), config, reads_files=True))
+        list(read_rows(str(tmp_path / "rows.tsv"), config, reads_files=AUDIO_SUFFIXES))
 
 
 def test_a_missing_source_says_which_keys_to_look_at(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"nothing\.tsv: there is no such file.*data\.root"):
-        list(read_rows("nothing.tsv", DataConfig(), reads_files=True, root=tmp_path))
+        list(read_rows("nothing.tsv", DataConfig(), reads_files=AUDIO_SUFFIXES, root=tmp_path))
 
 
 def test_the_kind_is_told_by_the_ending_or_by_the_recipe(tmp_path: Path) -> None:
@@ -155,18 +158,20 @@ def test_the_kind_is_told_by_the_ending_or_by_the_recipe(tmp_path: Path) -> None
     with pytest.raises(DataError, match=r"rows\.list: can't tell what kind.*\.tsv.*data\.format"):
         rows_of(tmp_path / "rows.list", text)
     assert rows_of(tmp_path / "rows.list", text, format="tsv") == [
-        Row("a.wav", AudioSpan(tmp_path / "a.wav"), "one", 1, f"{tmp_path}/rows.list", {"path": "a.wav", "text": "one"})
+        Row("a.wav", FileSpan(tmp_path / "a.wav"), "one", 1, f"{tmp_path}/rows.list", {"path": "a.wav", "text": "one"})
     ]
     assert rows_of(tmp_path / "rows.TSV", text)[0].target == "one"
 
 
 def test_lists_of_words_and_tags_come_through_as_lists(tmp_path: Path) -> None:
     config = {"input": "words", "target": "tags"}
-    (row,) = rows_of(tmp_path / "a.jsonl", '{"words": ["a", "b"], "tags": ["X", "Y"]}', reads_files=False, **config)
+    (row,) = rows_of(
+        tmp_path / "a.jsonl", '{"words": ["a", "b"], "tags": ["X", "Y"]}', reads_files=frozenset(), **config
+    )
     assert (row.input, row.target) == (["a", "b"], ["X", "Y"])
     table = pyarrow.Table.from_pylist([{"words": ["a", "b"], "tags": ["X", "Y"]}])
     pyarrow.parquet.write_table(table, tmp_path / "a.parquet")
-    (same,) = read_rows(str(tmp_path / "a.parquet"), DataConfig(**config), reads_files=False)
+    (same,) = read_rows(str(tmp_path / "a.parquet"), DataConfig(**config), reads_files=frozenset())
     assert (same.input, same.target) == (row.input, row.target)
     assert fingerprint([same]) == fingerprint([row])
 
@@ -174,7 +179,22 @@ def test_lists_of_words_and_tags_come_through_as_lists(tmp_path: Path) -> None:
 @pytest.mark.parametrize("value", ['"a\\u0000"', '["b", "a\\u0000"]'])
 def test_a_text_with_a_null_character_is_one_bad_row(value: str, tmp_path: Path) -> None:
     bad, good = rows_of(
-        tmp_path / "a.jsonl", f'{{"path": {value}, "text": "x"}}\n{{"path": "b", "text": "y"}}\n', reads_files=False
+        tmp_path / "a.jsonl",
+        f'{{"path": {value}, "text": "x"}}\n{{"path": "b", "text": "y"}}\n',
+        reads_files=frozenset(),
     )
     assert str(bad.problem) == "the column path (data.input) holds a null character"
     assert (bad.input, good.input, good.problem) == (None, "b", None)
+
+
+def test_a_manifest_may_be_gzipped_and_one_that_breaks_off_is_named(tmp_path: Path) -> None:
+    plain = "path\ttext\n" + "".join(f"{number}.wav\tword {number}\n" for number in range(500))
+    packed = gzip.compress(plain.encode())
+    (tmp_path / "a.tsv.gz").write_bytes(packed)
+    rows = list(read_rows("a.tsv.gz", DataConfig(), reads_files=AUDIO_SUFFIXES, root=tmp_path))
+    assert [row.target for row in rows] == [f"word {number}" for number in range(500)]
+    assert count_manifest(tmp_path / "a.tsv.gz", "tsv") == 500
+    for content in (packed[:-200], b"no gzip at all"):
+        (tmp_path / "b.tsv.gz").write_bytes(content)
+        with pytest.raises(DataError, match=r"b\.tsv\.gz: can't be unpacked; is it cut off\?"):
+            list(read_rows("b.tsv.gz", DataConfig(), reads_files=AUDIO_SUFFIXES, root=tmp_path))

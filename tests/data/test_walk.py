@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqpipe.data.folder import audio_files
+from seqpipe.data.file_kinds import AUDIO_SUFFIXES
+from seqpipe.data.folder import files_below
 from seqpipe.data.walk import find_files
 from seqpipe.errors import DataError
 
@@ -110,7 +111,7 @@ def test_a_folder_that_cannot_be_read_has_its_place_and_the_others_go_on(folder:
     assert everything == without
     assert everything[3:5] == [folder / "a.wav", folder / "b" / "x.WAV"]  # it stood between these
     with pytest.raises(DataError, match=r"ddd: the folder can't be read \(.+\)"):
-        list(audio_files(folder))
+        list(files_below(folder, AUDIO_SUFFIXES))
 
 
 def test_a_folder_that_is_not_there_is_its_own_error(tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ def mood_run(tmp_path: Path) -> Path:
     )
     recipe = load_recipe(tmp_path / "moods.yaml")
     pipeline = Pipeline(recipe)
-    pipeline.fit(list(training_rows(recipe.data, reads_files=False)))
+    pipeline.fit(list(training_rows(recipe.data, reads_files=frozenset())))
     set_weights(pipeline, {word: {"good": weight} for word, weight in MOOD_WEIGHTS.items()})
     pipeline.save(tmp_path / "moods")
     return tmp_path / "moods"
@@ -112,7 +112,7 @@ def tag_run(tmp_path: Path) -> Path:
     )
     recipe = load_recipe(tmp_path / "tags.yaml")
     pipeline = Pipeline(recipe)
-    pipeline.fit(list(training_rows(recipe.data, reads_files=False)))
+    pipeline.fit(list(training_rows(recipe.data, reads_files=frozenset())))
     outside = {word: {"O": 5.0} for word in pipeline.features.first.vocabulary}
     set_weights(pipeline, {**outside, **{word: {tag: 4.0} for word, tag in TAG_WEIGHTS.items()}})
     pipeline.save(tmp_path / "tags")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from seqpipe.data.rows import AudioSpan
+from seqpipe.data.rows import FileSpan
 from seqpipe.errors import InputError
 from seqpipe.features import audio_file
 from seqpipe.features.audio_file import keeping_open, opened, read_samples
@@ -20,8 +20,8 @@ def recording(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return path
 
 
-def parts(path: Path) -> list[AudioSpan]:
-    return [AudioSpan(path, float(start), start + 7.5) for start in range(0, 50, 5)]
+def parts(path: Path) -> list[FileSpan]:
+    return [FileSpan(path, float(start), start + 7.5) for start in range(0, 50, 5)]
 
 
 def test_what_is_read_from_one_opening_is_what_many_openings_give(recording: Path) -> None:
@@ -47,7 +47,7 @@ def test_a_file_is_opened_once_while_it_is_kept_and_closed_after_that(
         assert len(files) == 1
         assert not files[0].closed
     assert files[0].closed
-    read_samples(AudioSpan(recording))
+    read_samples(FileSpan(recording))
     assert len(files) == 2
     assert files[1].closed
 
@@ -55,7 +55,7 @@ def test_a_file_is_opened_once_while_it_is_kept_and_closed_after_that(
 def test_a_file_that_failed_is_opened_anew(recording: Path) -> None:
     with keeping_open():
         with pytest.raises(InputError, match="leave nothing"):
-            read_samples(AudioSpan(recording, 100.0))
-        assert len(read_samples(AudioSpan(recording, 0.0, 1.0))[0]) == RATE
-        with opened(AudioSpan(recording)) as file:
+            read_samples(FileSpan(recording, 100.0))
+        assert len(read_samples(FileSpan(recording, 0.0, 1.0))[0]) == RATE
+        with opened(FileSpan(recording)) as file:
             assert file.samplerate == RATE

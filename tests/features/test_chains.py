@@ -9,10 +9,10 @@ import soundfile
 import torch
 
 from seqpipe import (
-    AudioSpan,
     Concatenation,
     ConfigError,
     FeatureChain,
+    FileSpan,
     LogMel,
     Normalization,
     PaddedSequence,
@@ -46,7 +46,7 @@ class TestFeatureChain:
     def test_places_are_seconds_of_the_input_and_amounts_too(self, noisy: Any, tmp_path: Path) -> None:
         soundfile.write(tmp_path / "a.wav", noisy(16_000).numpy(), 16_000)
         chain: Any = FeatureChain(stages=configs(WAVEFORM, "LogMel"))
-        span = AudioSpan(tmp_path / "a.wav", 0.25, 0.75)
+        span = FileSpan(tmp_path / "a.wav", 0.25, 0.75)
         assert chain.measure(span) == len(chain.prepare(span, None)) == 4000
         assert chain.origin(span) == 0.25
         assert chain.locate(torch.zeros(4000), torch.tensor([0, 10, 50]).double()).tolist() == [0.0, 0.1, 0.5]

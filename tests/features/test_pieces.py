@@ -9,7 +9,7 @@ import pytest
 import soundfile
 import torch
 
-from seqpipe import AudioSpan, InputError, Piece, Waveform
+from seqpipe import FileSpan, InputError, Piece, Waveform
 
 RATE = 8000
 STAGE = Waveform(sample_rate=RATE)
@@ -42,7 +42,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_piece_is_what_the_whole_is_there(recording: Path) -> None:
     whole = STAGE.prepare(recording, None)
     array = {"array": soundfile.read(recording)[0], "sampling_rate": RATE, "path": "a.flac"}
-    for raw in (recording, str(recording), recording.read_bytes(), AudioSpan(recording), array):
+    for raw in (recording, str(recording), recording.read_bytes(), FileSpan(recording), array):
         pieces = cut(raw)
         assert borders(pieces) == borders(cut(recording))
         for piece in pieces:
@@ -64,7 +64,7 @@ def test_times_are_counted_from_the_beginning_of_the_file(recording: Path) -> No
     """Of a span too, and of an array that says where it was cut out."""
     samples = soundfile.read(recording)[0]
     array = {"array": samples[3 * RATE : 19 * RATE], "sampling_rate": RATE, "start": 3.0}
-    for raw in (AudioSpan(recording, 3.0, 19.0), array):
+    for raw in (FileSpan(recording, 3.0, 19.0), array):
         pieces = cut(raw)
         assert (pieces[0].start, pieces[-1].end) == (3.0, 19.0)
         assert STAGE.origin(pieces[0].raw) == 3.0
@@ -90,9 +90,9 @@ def test_any_rate_and_channels(extension: str, rate: int, tmp_path: Path) -> Non
 
 def test_what_is_not_longer_is_left_whole(recording: Path) -> None:
     array = {"array": np.zeros(20 * RATE), "sampling_rate": RATE}
-    for raw in (recording, array, AudioSpan(recording, 1.0)):
+    for raw in (recording, array, FileSpan(recording, 1.0)):
         assert STAGE.pieces(raw, longest=20.0) is None
-    assert STAGE.pieces(AudioSpan(recording, 2.0, 12.0), longest=10.0) is None
+    assert STAGE.pieces(FileSpan(recording, 2.0, 12.0), longest=10.0) is None
     assert STAGE.pieces({"array": [], "sampling_rate": RATE}, longest=10.0) is None
     assert len(cut(recording, 19.999)) == 2
 

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqpipe import AudioSpan, InputError, Waveform
+from seqpipe import FileSpan, InputError, Waveform
 from seqpipe.features.waveform import resample
 
 RATE = 16_000
@@ -58,7 +58,7 @@ def test_formats_give_the_samples_written(
 def test_every_kind_of_input_is_the_same(samples: np.ndarray, tmp_path: Path) -> None:
     path = written(tmp_path / "a.wav", samples, subtype="FLOAT")
     array = {"array": samples.astype(np.float64), "sampling_rate": RATE}
-    spans = [AudioSpan(path), AudioSpan(path.read_bytes())]
+    spans = [FileSpan(path), FileSpan(path.read_bytes())]
     for raw in (path, str(path), path.read_bytes(), array, {**array, "array": samples.tolist()}, *spans):
         np.testing.assert_array_equal(read(raw), samples)
         assert Waveform(sample_rate=RATE).measure(raw) == 4000
@@ -102,7 +102,7 @@ def test_spans_are_read_out_of_the_file(samples: np.ndarray, tmp_path: Path) -> 
     stage = Waveform(sample_rate=RATE)
     for start, end, first, last in [(0.05, 0.1, 800, 1600), (0.1, None, 1600, 4000), (0.2, 9.0, 3200, 4000)]:
         for source in (path, path.read_bytes()):
-            span = AudioSpan(source, start, end)
+            span = FileSpan(source, start, end)
             assert torch.equal(read(span), whole[first:last])
             assert stage.measure(span) == last - first
             assert stage.origin(span) == start
@@ -183,7 +183,7 @@ class TestRefused:
     @pytest.mark.parametrize(("start", "end"), [(0.25, None), (3.0, 4.0), (0.1, 0.1), (0.1, 0.05), (-0.1, 0.2)])
     def test_span_outside(self, start: float, end: float | None, samples: np.ndarray, tmp_path: Path) -> None:
         path = written(tmp_path / "a.wav", samples)
-        assert "0.25 s" in self.refused(AudioSpan(path, start, end), "bad value", "a.wav")
+        assert "0.25 s" in self.refused(FileSpan(path, start, end), "bad value", "a.wav")
 
     def test_no_audio_at_all(self) -> None:
         self.refused(17, "bad value", "int")

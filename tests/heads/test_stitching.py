@@ -9,7 +9,7 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqpipe import AudioSpan, CTCHead, Piece, Transcript, load
+from seqpipe import CTCHead, FileSpan, Piece, Transcript, load
 from seqpipe.heads.transcript import Token, group_words
 from seqpipe.units import Characters, SentencePieceUnits, Units
 
@@ -141,7 +141,7 @@ def test_a_long_recording_is_answered_as_if_it_were_whole(
     """Tones that follow each other without a pause (a space is one too), five seconds after the file's beginning."""
     text = " ".join("".join(letters) for letters in itertools.product("abc", repeat=3))
     soundfile.write(tmp_path / "a.wav", np.concatenate([np.zeros(5 * 8000), speak(text, 3)]), 8000)
-    raw = AudioSpan(tmp_path / "a.wav", 5.0)
+    raw = FileSpan(tmp_path / "a.wav", 5.0)
     predictor = load(trained_run, device="cpu")
     pipeline = predictor.pipeline
     (whole,) = predictor.predict([raw])

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import seqpipe
+from seqpipe.data.file_kinds import AUDIO_SUFFIXES
 from seqpipe.data.rows import Row
 from seqpipe.data.source import read_rows
 from seqpipe.inference import engine as module
@@ -26,7 +27,7 @@ def predictor(trained_run: Path) -> Predictor:
 
 @pytest.fixture(scope="module")
 def rows(predictor: Predictor, tone_data: Path) -> list[Row]:
-    return list(read_rows("dev.tsv", predictor.pipeline.recipe.data, reads_files=True, root=tone_data))
+    return list(read_rows("dev.tsv", predictor.pipeline.recipe.data, reads_files=AUDIO_SUFFIXES, root=tone_data))
 
 
 def run(predictor: Predictor, inputs: Any, compute: Any = None, **options: Any) -> list[Window | Pause]:

@@ -15,7 +15,8 @@ import pytest
 import torch
 
 import seqpipe
-from seqpipe.data.rows import AudioSpan, Row
+from seqpipe.data.file_kinds import AUDIO_SUFFIXES
+from seqpipe.data.rows import FileSpan, Row
 from seqpipe.data.source import read_rows
 from seqpipe.errors import ConfigError
 from seqpipe.inference.engine import Engine, Window
@@ -57,8 +58,8 @@ def predictor(trained_run: Path) -> Predictor:
 @pytest.fixture(scope="module")
 def rows(predictor: Predictor, tone_data: Path) -> list[Any]:
     """70 inputs in 18 windows, some of them broken."""
-    found = list(read_rows("dev.tsv", predictor.pipeline.recipe.data, reads_files=True, root=tone_data))
-    broken = [Row("gone", AudioSpan(Path("gone.wav"))), Failure("line 7", "bad value", "line 7: is not JSON")]
+    found = list(read_rows("dev.tsv", predictor.pipeline.recipe.data, reads_files=AUDIO_SUFFIXES, root=tone_data))
+    broken = [Row("gone", FileSpan(Path("gone.wav"))), Failure("line 7", "bad value", "line 7: is not JSON")]
     return (found * 5)[:68] + broken
 
 
@@ -154,7 +155,7 @@ def kill_in_the_middle(run: Path, predictor: Predictor, rows: list[Any], deadly:
     """What is said when an actor, or its node, dies with a window in hand; no answer is lost, doubled or another."""
     expected = on_one_machine(predictor, rows)
     row = rows[21]
-    given = [*rows[:21], Row(row.id, AudioSpan(deadly.DeadlyPath(row.input.source)), None, row.number, row.source)]
+    given = [*rows[:21], Row(row.id, FileSpan(deadly.DeadlyPath(row.input.source)), None, row.number, row.source)]
     said: list[str] = []
     with closing(RayEngine(run, predictor.settings, modules=["deadly"], notice=said.append)) as engine:
         assert list(engine.windows([*given, *rows[22:]], 0)) == expected
@@ -237,7 +238,7 @@ from pathlib import Path
 import my_stages
 from seqpipe import Pipeline, load_recipe, read_rows
 pipeline = Pipeline(load_recipe("own.yaml"))
-pipeline.fit(list(read_rows("list.tsv", pipeline.recipe.data, reads_files=True)))
+pipeline.fit(list(read_rows("list.tsv", pipeline.recipe.data, reads_files=AUDIO_SUFFIXES)))
 pipeline.save(Path("run"))
 """
 

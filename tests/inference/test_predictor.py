@@ -10,7 +10,8 @@ import soundfile
 import torch
 
 import seqpipe
-from seqpipe.data.rows import AudioSpan, Row
+from seqpipe.data.file_kinds import AUDIO_SUFFIXES
+from seqpipe.data.rows import FileSpan, Row
 from seqpipe.data.source import read_rows
 from seqpipe.errors import ConfigError
 from seqpipe.heads.transcript import Transcript
@@ -31,7 +32,7 @@ def predictor(trained_run: Path) -> Predictor:
 
 @pytest.fixture(scope="module")
 def rows(predictor: Predictor, tone_data: Path) -> list[Row]:
-    return list(read_rows("dev.tsv", predictor.pipeline.recipe.data, reads_files=True, root=tone_data))
+    return list(read_rows("dev.tsv", predictor.pipeline.recipe.data, reads_files=AUDIO_SUFFIXES, root=tone_data))
 
 
 def test_answers_come_in_the_order_of_the_inputs(predictor: Predictor, rows: list[Row]) -> None:
@@ -147,8 +148,8 @@ def broken(tmp_path: Path) -> list[tuple[Any, str]]:
         (b"no audio either", "undecodable"),
         (tmp_path / "nan.wav", "non-finite"),
         (tmp_path / "half.flac", None),  # libsndfile's versions differ in what they say
-        (AudioSpan(tmp_path / "good.wav", 2.0), "bad value"),
-        (AudioSpan(tmp_path / "good.wav", 0.5, 0.4), "bad value"),
+        (FileSpan(tmp_path / "good.wav", 2.0), "bad value"),
+        (FileSpan(tmp_path / "good.wav", 0.5, 0.4), "bad value"),
         (5, "bad value"),
         (None, "bad value"),
         ({"array": np.zeros(100)}, "bad value"),
@@ -193,7 +194,7 @@ def test_a_failure_handed_in_is_handed_through(predictor: Predictor, rows: list[
 def test_paths_bytes_arrays_spans_and_rows_are_the_same_to_the_model(predictor: Predictor, rows: list[Row]) -> None:
     path = rows[0].input.source
     samples, rate = soundfile.read(path, dtype="float32")
-    inputs = [path, str(path), path.read_bytes(), {"array": samples, "sampling_rate": rate}, AudioSpan(path), rows[0]]
+    inputs = [path, str(path), path.read_bytes(), {"array": samples, "sampling_rate": rate}, FileSpan(path), rows[0]]
     inputs.append({"array": np.stack([samples, samples], axis=1), "sampling_rate": rate})
     answers = list(predictor.predict(inputs))
     assert [answer.id for answer in answers] == [str(path), str(path), "3", "4", str(path), rows[0].id, "7"]
@@ -213,7 +214,7 @@ def check_places(answer: Transcript, start: float, end: float) -> None:
 
 
 def test_places_lie_inside_the_input_wherever_it_is_cut(predictor: Predictor, rows: list[Row]) -> None:
-    cuts = [AudioSpan(row.input.source, 0.0, cut / 200) for row in rows[:4] for cut in range(30, 120, 4)]
+    cuts = [FileSpan(row.input.source, 0.0, cut / 200) for row in rows[:4] for cut in range(30, 120, 4)]
     for span, answer in zip(cuts, predictor.predict(cuts), strict=True):
         check_places(answer, 0.0, min(span.end, soundfile.info(span.source).duration) + 1e-9)
 
@@ -241,7 +242,7 @@ def test_places_in_a_span_are_those_of_the_whole_file(predictor: Predictor, rows
     samples, rate = soundfile.read(rows[0].input.source)
     path = tmp_path / "long.wav"
     soundfile.write(path, np.concatenate([np.zeros(3 * rate), samples, np.zeros(rate)]), rate)
-    alone, inside = predictor.predict([rows[0], AudioSpan(path, 3.0, 3.0 + len(samples) / rate)])
+    alone, inside = predictor.predict([rows[0], FileSpan(path, 3.0, 3.0 + len(samples) / rate)])
     assert inside.id == f"{path}@3"
     assert inside.text == alone.text == rows[0].target
     assert [token.start for token in inside.tokens] == pytest.approx([token.start + 3 for token in alone.tokens])
@@ -258,9 +259,7 @@ def test_bf16_says_the_same_of_what_is_easy(predictor: Predictor, rows: list[Row
         assert other.confidence == pytest.approx(one.confidence, abs=0.05)
 
 
-@pytest.mark.parametrize(
-    "given", ["a.wav", b"RIFF", Path("a.wav"), {"array": [0.0]}, np.zeros(3), AudioSpan(Path("a"))]
-)
+@pytest.mark.parametrize("given", ["a.wav", b"RIFF", Path("a.wav"), {"array": [0.0]}, np.zeros(3), FileSpan(Path("a"))])
 def test_one_input_in_the_place_of_several_is_told(given: Any, predictor: Predictor) -> None:
     with pytest.raises(TypeError, match="predict takes a list of inputs"):
         predictor.predict(given)

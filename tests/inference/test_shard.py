@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqpipe.data.rows import AudioSpan, Row
+from seqpipe.data.rows import FileSpan, Row
 from seqpipe.errors import ConfigError, InputError
 from seqpipe.features.waveform import Waveform
 from seqpipe.inference import shard as module
@@ -99,7 +99,7 @@ def test_a_length_that_is_none_counts_as_nothing(odd: float) -> None:
 
 def test_recordings_are_divided_by_their_headers(tone_data: Path) -> None:
     files = [*sorted((tone_data / "dev").glob("*.wav")), tone_data / "dev.tsv", tone_data / "gone.wav"]
-    rows = [Row(str(place), AudioSpan(file)) for place, file in enumerate(files)]
+    rows = [Row(str(place), FileSpan(file)) for place, file in enumerate(files)]
     waveform = Waveform(sample_rate=8000)
     lengths = [waveform.measure(row.input) for row in rows[:-2]]
     parts = [

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seqpipe.data.file_kinds import AUDIO_SUFFIXES, NO_FILES, Suffixes
 from seqpipe.data.rows import Row
 from seqpipe.inference.failure import Failure
 from seqpipe.inference.standard_input import read_standard_input
@@ -20,7 +21,7 @@ from seqpipe.recipe import DataConfig
 def read(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Row | Failure]]:
     """What standard input with this content gives."""
 
-    def read(content: bytes, *, reads_files: bool = True, **config: str) -> list[Row | Failure]:
+    def read(content: bytes, *, reads_files: Suffixes = AUDIO_SUFFIXES, **config: str) -> list[Row | Failure]:
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content), encoding="utf-8"))
         return list(read_standard_input(DataConfig(**config), reads_files=reads_files))
 
@@ -37,8 +38,8 @@ def pipe(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
         os.close(writing)
 
 
-@pytest.mark.parametrize("reads_files", [True, False])
-def test_a_line_is_an_input_before_anything_comes_after_it(reads_files: bool, pipe: int) -> None:
+@pytest.mark.parametrize("reads_files", [AUDIO_SUFFIXES, NO_FILES])
+def test_a_line_is_an_input_before_anything_comes_after_it(reads_files: Suffixes, pipe: int) -> None:
     rows = read_standard_input(DataConfig(), reads_files=reads_files)
     for number in range(1, 4):  # a reader that waited for more would wait for ever
         os.write(pipe, f"{number}.wav\n".encode())
@@ -48,7 +49,7 @@ def test_a_line_is_an_input_before_anything_comes_after_it(reads_files: bool, pi
 
 
 def test_a_line_may_come_in_pieces(pipe: int) -> None:
-    rows = read_standard_input(DataConfig(), reads_files=True)
+    rows = read_standard_input(DataConfig(), reads_files=AUDIO_SUFFIXES)
     os.write(pipe, b"a.wav\nb")
     assert next(rows).id == "a.wav"
     os.write(pipe, b".wav\n")
@@ -67,7 +68,7 @@ def test_names_that_end_with_null_characters_may_hold_line_breaks(
         (tmp_path / name).touch()
     with subprocess.Popen(["find", tmp_path, "-name", "*.wav", "-print0"], stdout=subprocess.PIPE) as find:
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(find.stdout))
-        rows = list(read_standard_input(DataConfig(), reads_files=True))
+        rows = list(read_standard_input(DataConfig(), reads_files=AUDIO_SUFFIXES))
     assert len(rows) == len(names)
     assert {row.id for row in rows} == {f"{tmp_path}/{name}" for name in names}
 
@@ -88,26 +89,28 @@ TEXT = st.text(st.characters(exclude_characters="\n\r\0", exclude_categories=("C
 def test_text_comes_as_it_is_a_row_a_line(lines: list[str]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("\n".join(lines).encode())))
-        rows = list(read_standard_input(DataConfig(), reads_files=False))
+        rows = list(read_standard_input(DataConfig(), reads_files=frozenset()))
     kept = [(f"line {number}", line) for number, line in enumerate(lines, 1) if line.encode().strip()]
     assert [(row.id, row.input) for row in rows] == kept
 
 
 def test_text_may_come_in_json_rows(read: Callable[..., list[Row | Failure]]) -> None:
     given = [{"source": "{one"}, {"source": "two", "name": "second"}]
-    rows = read("\n".join(map(json.dumps, given)).encode() + b"\nthree", reads_files=False, input="source", id="name")
+    rows = read(
+        "\n".join(map(json.dumps, given)).encode() + b"\nthree", reads_files=frozenset(), input="source", id="name"
+    )
     assert [(row.id, row.input) for row in rows] == [("line 1", "{one"), ("second", "two"), ("line 3", "three")]
 
 
 def test_a_line_that_cannot_be_read_fails_in_its_place(read: Callable[..., list[Row | Failure]]) -> None:
     deep = b'{"path": ' + b"[" * 100_000
-    rows = read(b"one\ngr\xfcn\n{two\n" + deep + b"\nfour", reads_files=False)
+    rows = read(b"one\ngr\xfcn\n{two\n" + deep + b"\nfour", reads_files=frozenset())
     assert [isinstance(row, Failure) for row in rows] == [False, True, True, True, False]
     assert [row.id for row in rows] == [f"line {number}" for number in range(1, 6)]
     assert rows[1].message == "standard input, row 2: is not UTF-8 text (byte 0xfc)"
-    (null,) = read(b"a\0b\n", reads_files=False)
+    (null,) = read(b"a\0b\n", reads_files=frozenset())
     assert (null.kind, null.message) == ("bad value", "standard input, row 1: holds a null character")
-    (half,) = read(b'{"path": "\\ud800"}', reads_files=False)
+    (half,) = read(b'{"path": "\\ud800"}', reads_files=frozenset())
     assert half.message.endswith("holds half a surrogate pair (U+D800), which is no character")
     assert rows[2].message.startswith("standard input, row 3: is not JSON")
     assert rows[2].message.endswith("a text that begins with { has to stand in a JSON object")
@@ -117,9 +120,9 @@ def test_a_line_that_cannot_be_read_fails_in_its_place(read: Callable[..., list[
 
 def test_standard_input_that_cannot_be_read_is_one_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", None)  # as Python leaves it under `<&-`
-    (closed,) = read_standard_input(DataConfig(), reads_files=True)
+    (closed,) = read_standard_input(DataConfig(), reads_files=AUDIO_SUFFIXES)
     assert (closed.id, closed.kind) == ("-", "missing")
     with os.fdopen(os.open(tmp_path / "out", os.O_WRONLY | os.O_CREAT)) as write_only:
         monkeypatch.setattr(sys, "stdin", write_only)
-        (unreadable,) = read_standard_input(DataConfig(), reads_files=True)
+        (unreadable,) = read_standard_input(DataConfig(), reads_files=AUDIO_SUFFIXES)
     assert (unreadable.id, unreadable.kind) == ("-", "unreadable")

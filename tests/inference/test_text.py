@@ -162,7 +162,7 @@ def test_tagged_words_as_a_column_file_that_is_read_back(command: Command, predi
     ]
     assert command("in.txt", "gone.txt", "--output", "out.jsonl")[0] == 3
     answers = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
-    rows = list(read_rows("out.conll", predictor.pipeline.recipe.data, reads_files=False))
+    rows = list(read_rows("out.conll", predictor.pipeline.recipe.data, reads_files=frozenset()))
     for row, answer in zip(rows, [answer for answer in answers if "words" in answer], strict=True):
         assert row.input == [word["text"] for word in answer["words"]]
         assert row.target == [word["tag"] for word in answer["words"]]
@@ -185,12 +185,14 @@ def test_a_column_file_that_is_read_as_text_is_told(tmp_path: Path) -> None:
     path = tmp_path / "a.conll"
     path.write_text("Anna\tO\nmet\tO\n\n")
     told: list[str] = []
-    rows = list(expand_inputs([str(path)], DataConfig(train="", input="text"), reads_files=False, notice=told.append))
+    rows = list(
+        expand_inputs([str(path)], DataConfig(train="", input="text"), reads_files=frozenset(), notice=told.append)
+    )
     assert len(rows) == 2
     (line,) = told
     assert f"{path}: is read as text, a line an input" in line
     config = DataConfig(train="", input="1", format="columns")
-    (row,) = expand_inputs([str(path)], config, reads_files=False, notice=told.append)
+    (row,) = expand_inputs([str(path)], config, reads_files=frozenset(), notice=told.append)
     assert isinstance(row, Row)
     assert row.input == ["Anna", "met"]
     assert len(told) == 1

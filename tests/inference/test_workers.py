@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from seqpipe.data.file_kinds import AUDIO_SUFFIXES
 from seqpipe.data.rows import Row
 from seqpipe.data.source import read_rows
 from seqpipe.errors import InputError
@@ -42,7 +43,7 @@ def pipeline(trained_run: Path) -> Pipeline:
 
 @pytest.fixture(scope="module")
 def rows(pipeline: Pipeline, tone_data: Path) -> list[Row]:
-    return list(read_rows("dev.tsv", pipeline.recipe.data, reads_files=True, root=tone_data))
+    return list(read_rows("dev.tsv", pipeline.recipe.data, reads_files=AUDIO_SUFFIXES, root=tone_data))
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from itertools import count
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from seqpipe.data.folder import AUDIO_SUFFIXES
+from seqpipe.data.file_kinds import FILE_SUFFIXES
 from seqpipe.inference.formats.store import readable
 
 PART_BYTES = 200
@@ -53,7 +53,7 @@ class NewFiles:
 
     def _candidates(self, folder: str, last: str) -> Iterator[str]:
         path = PurePosixPath(last)
-        stem = path.stem if path.suffix.lower() in AUDIO_SUFFIXES else last
+        stem = path.stem if path.suffix.lower() in FILE_SUFFIXES else last
         yield stem
         if stem != last:
             yield last
@@ -82,6 +82,6 @@ def _cut(part: str, digest: str, *, whole: bool) -> str:
     if whole and len(part.encode()) <= PART_BYTES:
         return part
     ending = PurePosixPath(part).suffix
-    ending = ending if ending.lower() in AUDIO_SUFFIXES else ""
+    ending = ending if ending.lower() in FILE_SUFFIXES else ""
     kept = part.removesuffix(ending).encode()[: PART_BYTES - len(digest) - len(ending) - 1].decode("utf-8", "ignore")
     return f"{kept}~{digest}{ending}"
