@@ -29,7 +29,6 @@ import json
 import os
 import random
 import statistics
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -39,6 +38,7 @@ from typing import Any
 
 from bench_infer import expect_answers, timed_infer
 from bench_recipe import positive
+from side_process import SideProcess
 
 SIDES = {"flair": "Flair", "fp32": "seqpipe", "bf16": "seqpipe, bf16"}
 BATCH = 32
@@ -95,30 +95,13 @@ def names_of(known: Iterable[str]) -> Any:
 # Tagging
 
 
-class Side:
-    """A process with one of the taggers, that waits between calls."""
-
-    def __init__(self, name: str, job: Path, options: argparse.Namespace) -> None:
-        self.name = name
-        python = options.flair_python if name == "flair" else sys.executable
-        script = Path(__file__).with_name("tagging_sides.py")
-        self.process = subprocess.Popen(
-            [python, str(script), name, str(job)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-
-    def call(self, kind: str, argument: int = 0) -> dict[str, Any]:
-        stdin, stdout = self.process.stdin, self.process.stdout
-        if stdin is not None and stdout is not None and self.process.poll() is None:
-            stdin.write(json.dumps([kind, argument]) + "\n")
-            stdin.flush()
-            if line := stdout.readline():
-                answer: dict[str, Any] = json.loads(line)
-                return answer
-        more = "; --flair-python names a Python that has flair" if self.name == "flair" else ""
-        sys.exit(f"bench_text: the process of {SIDES[self.name]} has ended{more}")
-
-    def close(self) -> None:
-        self.process.communicate()
+def start(name: str, job: Path, options: argparse.Namespace) -> SideProcess:
+    """A process with one of the taggers."""
+    flair = name == "flair"
+    command = [options.flair_python if flair else sys.executable, str(Path(__file__).with_name("tagging_sides.py"))]
+    return SideProcess(
+        SIDES[name], [*command, name, str(job)], "--flair-python names a Python that has flair" if flair else ""
+    )
 
 
 def tag(options: argparse.Namespace, folder: Path) -> None:
@@ -130,7 +113,7 @@ def tag(options: argparse.Namespace, folder: Path) -> None:
     batches = [*mixed, *similar_batches(train, drawn)]
     job = folder / "job.json"
     job.write_text(json.dumps({"train": train, "dev": dev, "batches": batches, "threads": options.threads}))
-    sides = {name: Side(name, job, options) for name in options.sides}
+    sides = {name: start(name, job, options) for name in options.sides}
     tasks = {name: side.call("facts") for name, side in sides.items()}
     alike = {tuple(task[what] for what in ("words", "characters", "tags")) for task in tasks.values()}
     if len(alike) > 1:
@@ -154,11 +137,12 @@ def tag(options: argparse.Namespace, folder: Path) -> None:
 
 
 def read_sentences(path: Path) -> list[tuple[list[str], list[str]]]:
+    from seqpipe.data.file_kinds import NO_FILES
     from seqpipe.data.source import read_rows
     from seqpipe.recipe import DataConfig
 
     config = DataConfig(format="columns", columns=["form", "upos", "xpos"], input="form", target="upos")
-    rows = read_rows(str(path), config, reads_files=frozenset())
+    rows = read_rows(str(path), config, reads_files=NO_FILES)
     return [(list(row.input), list(row.target)) for row in rows]
 
 
@@ -173,7 +157,7 @@ def similar_batches(sentences: Sequence[Any], drawn: Sequence[int]) -> list[list
     return [[drawn[place] for place in batch] for batch in plan]
 
 
-def train_in_turn(sides: dict[str, Side], count: int, rounds: int) -> dict[str, list[float]]:
+def train_in_turn(sides: dict[str, SideProcess], count: int, rounds: int) -> dict[str, list[float]]:
     """Median seconds of each side for each batch."""
     taken: dict[str, list[list[float]]] = {name: [[] for _ in range(count)] for name in sides}
     for side in sides.values():
@@ -186,7 +170,9 @@ def train_in_turn(sides: dict[str, Side], count: int, rounds: int) -> dict[str, 
     return {name: [statistics.median(times) for times in batches] for name, batches in taken.items()}
 
 
-def predict_in_turn(sides: dict[str, Side], rounds: int, sizes: list[int]) -> dict[str, dict[tuple[str, int], Any]]:
+def predict_in_turn(
+    sides: dict[str, SideProcess], rounds: int, sizes: list[int]
+) -> dict[str, dict[tuple[str, int], Any]]:
     """The answers of each side by the call and the size of its batches; seconds are medians."""
     found: dict[str, dict[tuple[str, int], Any]] = {name: {} for name in sides}
     for repeat in range(rounds + 1):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import resource
 import sys
 import time
@@ -16,6 +15,8 @@ import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
+
+from side_process import answer_calls
 
 WORD_SIZE, CHARACTER_SIZE, HIDDEN_SIZE = 100, 25, 256
 WORD_DROPOUT, DROPOUT = 0.05, 0.5
@@ -230,37 +231,30 @@ SIDES: dict[str, Callable[[dict[str, Any]], Side]] = {
 }
 
 
-def serve(name: str, job: dict[str, Any]) -> None:
-    """Answer calls until standard input ends."""
-    # Libraries may print: on what is standard output now, answers alone.
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
+def make(name: str, job: dict[str, Any]) -> Callable[[str, int], dict[str, Any]]:
+    """What answers this side's calls."""
     import torch
 
     warnings.simplefilter("ignore")
     logging.disable()  # Flair tells every word of its dictionaries
     torch.set_num_threads(job["threads"])
     side = SIDES[name](job)
-    for line in sys.stdin:
-        kind, argument = json.loads(line)
-        started = time.perf_counter()
+
+    def answer(kind: str, argument: int) -> dict[str, Any]:
         if kind == "facts":
-            answer = {**side.sizes(), "parameters": sum(each.numel() for each in side.model.parameters())}
-            answer["megabytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        elif kind == "train":
-            answer = {"loss": side.train(job["batches"][argument])}
-        else:
-            answer = {"tags": getattr(side, kind)(argument)}
-        answer["seconds"] = time.perf_counter() - started
-        if "tags" in answer and kind != "facts":
-            pairs = [
-                zip(wanted, found, strict=True)
-                for (_, wanted), found in zip(job["dev"], answer.pop("tags"), strict=True)
-            ]
-            answer["right"] = sum(tag == other for pair in pairs for tag, other in pair)
-        answers.write(json.dumps(answer) + "\n")
-        answers.flush()
+            megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            parameters = sum(each.numel() for each in side.model.parameters())
+            return {**side.sizes(), "parameters": parameters, "megabytes": megabytes}
+        started = time.perf_counter()
+        if kind == "train":
+            return {"loss": side.train(job["batches"][argument]), "seconds": time.perf_counter() - started}
+        found = getattr(side, kind)(argument)
+        seconds = time.perf_counter() - started
+        pairs = [zip(wanted, tags, strict=True) for (_, wanted), tags in zip(job["dev"], found, strict=True)]
+        return {"right": sum(tag == other for pair in pairs for tag, other in pair), "seconds": seconds}
+
+    return answer
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1], json.loads(Path(sys.argv[2]).read_text()))
+    answer_calls(lambda: make(sys.argv[1], json.loads(Path(sys.argv[2]).read_text())))
