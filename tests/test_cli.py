@@ -196,6 +196,28 @@ def test_evaluate_prints_a_table(trained_run: Path, tone_data: Path, capsys: pyt
     assert out.startswith(f"{tone_data}/train.tsv: 80 rows\nWER ")
 
 
+def test_evaluate_scores_the_rows_that_are_asked_for(
+    trained_run: Path, tone_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    header, *lines = (tone_data / "train.tsv").read_text().splitlines()
+    rows = [f"{line}\t{'even' if number % 2 == 0 else 'odd'}" for number, line in enumerate(lines)]
+    manifest = tone_data / "parity.tsv"
+    manifest.write_text("\n".join([f"{header}\tparity", *rows]) + "\n")
+    whole = ("evaluate", trained_run, "--data", manifest, "--json")
+    status, out, _ = run(capsys, *whole, "--where", "parity=even")
+    assert (status, json.loads(out)["rows"]) == (0, (len(rows) + 1) // 2)
+    status, out, _ = run(capsys, *whole, "--where", "parity=even,odd")
+    assert (status, json.loads(out)["rows"]) == (0, len(rows))
+    for wrong, message in (
+        ("parity", "should be COLUMN=VALUE"),
+        ("party=odd", "has no column party to choose by; did you mean parity?"),
+        ("parity=prime", "no row has prime in its column parity"),
+    ):
+        status, out, err = run(capsys, *whole, "--where", wrong)
+        assert (status, out) == (2, "")
+        assert message in err
+
+
 def test_infer_writes_a_file_and_is_done(
     trained_run: Path, tone_data: Path, inputs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -173,6 +173,7 @@ def evaluate(
     *,
     part: str | None = None,
     group: str | None = None,
+    where: Mapping[str, Collection[str]] | None = None,
     decoding: Mapping[str, Any] | None = None,
     device: str = "auto",
 ) -> Evaluation:
@@ -184,11 +185,12 @@ def evaluate(
         part: ``dev`` or ``test``, which of the recipe's parts to prefer instead; not with ``data``.
         group: column whose rows are drawn together for the intervals, since they resemble each other (a speaker's);
             None takes a column ``group`` or ``speaker`` if it has ten values or more.
+        where: columns with the values that a row must have, as text, to be scored; None scores all.
         decoding: options that replace the recipe's.
         device: ``auto``, ``cpu`` or ``cuda``.
 
     Raises:
-        ConfigError: the recipe names no part to score, or there is no such group column.
+        ConfigError: the recipe names no part to score, there is no such column, or no row has such values.
         DataError: the source is missing, has no rows, or an input in it can't be used (scores of a part would mislead).
     """
     predictor = run if isinstance(run, Predictor) else load(run, decoding=decoding, device=device)
@@ -198,6 +200,8 @@ def evaluate(
     rows = list(read_rows(source, pipeline.recipe.data, reads_files=reads_files, needs_id=False, root=root))
     if not rows:
         raise DataError(f"{source}: holds no rows")
+    for column, values in (where or {}).items():
+        rows = _having(rows, column, values, source)
     group = _group_column(rows, group, source)
     _refuse_other_numbers(rows, pipeline, source)
     predictions = list(predictor.predict(rows))
@@ -229,6 +233,15 @@ def _spans(row: Row, recipe: Any) -> list[str]:
     """Columns of spans that the run doesn't read."""
     message = unread_spans(row, recipe.data)
     return [f"{row.source}: {message}"] if message else []
+
+
+def _having(rows: Sequence[Row], column: str, values: Collection[str], source: str) -> list[Row]:
+    if all(column not in row.columns for row in rows):
+        raise ConfigError(f"{source}: has no column {column} to choose by{did_you_mean(column, rows[0].columns)}")
+    found = [row for row in rows if str(row.columns.get(column)) in values]
+    if not found:
+        raise ConfigError(f"{source}: no row has {' or '.join(sorted(values))} in its column {column}")
+    return found
 
 
 def _group_column(rows: Sequence[Row], wanted: str | None, source: str) -> str | None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -38,11 +38,20 @@ from seqpipe.sequence import PaddedSequence
 from seqpipe.stage import InputSize, Stage
 
 
+def _as_names(value: Any) -> Any:
+    """Classes by name; digits on a command line are read as numbers."""
+    return [str(item) if isinstance(item, int) else item for item in value] if isinstance(value, list) else value
+
+
 class ClassifierDecoding(BaseModel):
     """The keys of ``decoding:`` in a recipe with a classifying head."""
 
     model_config = ConfigDict(extra="forbid")
     top: int = Field(10, ge=1, description="classes whose probabilities are in an answer, the most probable ones")
+    among: Annotated[list[str], Field(min_length=1), BeforeValidator(_as_names)] | None = Field(
+        None,
+        description="classes that an answer may have, where others can't be, and that share the probability; null: all",
+    )
 
 
 class ClassifierHead(Stage):
@@ -202,15 +211,31 @@ class ClassifierHead(Stage):
     def decode(
         self, encoded: PaddedSequence, options: ClassifierDecoding | None = None
     ) -> list[list[tuple[int, float]]]:
-        """Each row's most probable classes by number with their probabilities, falling."""
-        top = min((options or ClassifierDecoding()).top, len(self.classes))
-        probabilities = self(encoded).values[:, 0].double().exp()
+        """Each row's most probable classes by number with their probabilities, falling.
+
+        Raises:
+            ConfigError: ``among`` names what is no class.
+        """
+        options = options or ClassifierDecoding()
+        emissions = self(encoded).values[:, 0].double()  # [B, K]
+        if options.among is not None:
+            allowed = torch.zeros(len(self.classes), dtype=torch.bool, device=emissions.device)
+            allowed[self._numbers_of(options.among)] = True
+            emissions = F.log_softmax(emissions.masked_fill(~allowed, float("-inf")), dim=-1)
+        top = min(options.top, len(self.classes), len(options.among or self.classes.names))
+        probabilities = emissions.exp()
         # A stable order, that equal probabilities may not change places with the batch.
         values, order = probabilities.sort(dim=-1, descending=True, stable=True)
         return [
             list(zip(numbers, shares, strict=True))
             for numbers, shares in zip(order[:, :top].tolist(), values[:, :top].tolist(), strict=True)
         ]
+
+    def _numbers_of(self, names: Sequence[str]) -> list[int]:
+        try:
+            return [self.classes.require(name) for name in names]
+        except InputError as error:
+            raise ConfigError([(("decoding", "among"), str(error))]) from None
 
     def predict(self, row_id: str, hypothesis: list[tuple[int, float]], locate: Located) -> Classification:
         """A hypothesis as an answer."""

@@ -23,6 +23,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--data", metavar="SOURCE", help="manifest, folder or hub:NAME (default: the recipe's test or dev)"
     )
     parser.add_argument("--group", metavar="COLUMN", help="rows drawn together for the intervals, e.g. speaker")
+    parser.add_argument(
+        "--where",
+        action="append",
+        default=[],
+        metavar="COLUMN=VALUE,...",
+        help="score only rows that have one of these values, e.g. speaker=anna,paul",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object of the scores, nothing else")
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
 
@@ -35,6 +42,7 @@ def run(options: argparse.Namespace) -> int:
         options.run,
         options.data,
         group=options.group,
+        where=dict(map(_condition, options.where)),
         decoding=decoding(options.overrides),
         device=options.device,
     )
@@ -47,6 +55,13 @@ def run(options: argparse.Namespace) -> int:
 
     print(render(evaluation))
     return 0
+
+
+def _condition(text: str) -> tuple[str, set[str]]:
+    column, sign, values = text.partition("=")
+    if not (column and sign and values):
+        raise ConfigError(f"--where {text}: should be COLUMN=VALUE, or COLUMN=VALUE,VALUE for several")
+    return column, set(values.split(","))
 
 
 def decoding(overrides: Sequence[str]) -> dict[str, Any]:

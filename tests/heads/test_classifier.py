@@ -93,6 +93,19 @@ def test_confidence_is_the_probability_of_the_answer(encoded: Encoded, place: An
 
 
 @torch.no_grad()
+def test_an_answer_among_some_classes_has_their_share_of_the_probability(encoded: Encoded) -> None:
+    head = fitted([0, 1, 2, 1])
+    batch = encoded([5, 1, 9, 2])
+    shares = head(batch).values[:, 0, [0, 2]].exp()
+    shares /= shares.sum(dim=1, keepdim=True)
+    for row, hypothesis in zip(shares, head.decode(batch, ClassifierDecoding(among=[2, 0])), strict=True):  # type: ignore[list-item]
+        assert {number for number, _ in hypothesis} == {0, 2}
+        assert [share for _, share in hypothesis] == pytest.approx(row.sort(descending=True).values.tolist(), abs=1e-6)
+    with pytest.raises(ConfigError, match=r"decoding\.among '7' is none of the classes"):
+        head.decode(batch, ClassifierDecoding(among=["7"]))
+
+
+@torch.no_grad()
 def test_equal_probabilities_are_answered_in_the_order_of_the_classes(encoded: Encoded) -> None:
     head = fitted()
     for parameter in head.parameters():
