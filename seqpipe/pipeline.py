@@ -17,7 +17,7 @@ from seqpipe.item import Item
 from seqpipe.randomness import seed_from
 from seqpipe.recipe import Recipe
 from seqpipe.sequence import PaddedSequence
-from seqpipe.stage import Stage, StageConfig
+from seqpipe.stage import Stage, StageConfig, find_stage, upstream_parameters
 
 
 class Pipeline(nn.Module):
@@ -73,7 +73,10 @@ class Pipeline(nn.Module):
         config = self.recipe.pipeline
         self.frontend = _built(config.frontend, self.features, "frontend") if config.frontend else None
         self.encoder = _built(config.encoder, self.frontend or self.features, "encoder") if config.encoder else None
-        self.head = _built(config.head, self.encoder or self.frontend or self.features, "head")
+        front = self.frontend or self.features
+        sees_front = "front_size" in upstream_parameters(find_stage(config.head.name))
+        passed = {"front_size": front.output_size} if sees_front else {}
+        self.head = _built(config.head, self.encoder or front, "head", **passed)
 
     # Forward
 
@@ -99,6 +102,7 @@ class Pipeline(nn.Module):
         """What the features made of ``prepared``, ``[B, T, D]``, to encoded steps ``[B, T', D']``."""
         if self.frontend is not None:
             features = self.frontend(features)
+        self.head.watch(features)
         encoded = self.encoder(features) if self.encoder is not None else features
         pooled: PaddedSequence = self.features.pool(prepared, encoded)
         return pooled
@@ -213,8 +217,8 @@ class Location:
         return int(self.pipeline.features.cut_off(self.raw))
 
 
-def _built(config: StageConfig, previous: Stage | None, slot: str) -> Stage:
+def _built(config: StageConfig, previous: Stage | None, slot: str, **passed: Any) -> Stage:
     try:
-        return config.build(previous)
+        return config.build(previous, **passed)
     except ConfigError as error:
         raise error.within("pipeline", slot) from None

@@ -75,6 +75,10 @@ class PaddedSequence(NamedTuple):
         """The rows without their padding, each ``[T_i, ...]``."""
         return [row[:length] for row, length in zip(self.values, self.lengths.tolist(), strict=True)]
 
+    def chosen(self, rows: Sequence[int]) -> PaddedSequence:
+        """These rows alone, in this order, still padded."""
+        return PaddedSequence(self.values[rows], self.lengths[rows])
+
     def first(self) -> PaddedSequence:
         """The first row alone, without its padding."""
         return PaddedSequence(self.values[:1, : int(self.lengths[0])], self.lengths[:1])

@@ -156,6 +156,14 @@ class Stage(nn.Module):
         """What is odd about a target that can be used, as `suspicions` says it of inputs; asked of the head."""
         return []
 
+    # What training tells a head
+
+    def watch(self, front: PaddedSequence) -> None:
+        """What the front-end gave, ``[B, T, D]``, before the loss of the same batch; for a loss on it beside."""
+
+    def watch_only(self, rows: Sequence[int]) -> None:
+        """The loss will be of these rows of the batch alone."""
+
     # What reports ask of a head, beyond what `seqpipe.heads.scoring.ScoringHead` demands
 
     @property
@@ -251,8 +259,10 @@ class StageConfig:
             ConfigError: the stage before gives nothing that this one needs.
         """
         stage = find_stage(self.name)
+        parameters = inspect.signature(stage.__init__).parameters
+        optional = {name for name, each in parameters.items() if each.default is not inspect.Parameter.empty}
         for name, attribute in upstream_parameters(stage).items():
-            if name in passed:
+            if name in passed or (name in optional and attribute and not hasattr(previous, attribute)):
                 continue
             if not attribute:
                 passed[name] = previous

@@ -54,6 +54,7 @@ def test_the_seed_decides_the_first_weights_and_nothing_else_does(tone_data: Pat
         ("pipeline.frontend=null", "pipeline.encoder=null"),
         ("pipeline.features.Normalization.over=global",),
         ("pipeline.head.units=bpe", "pipeline.head.vocabulary_size=8"),
+        ("pipeline.head.shortcut=0.5",),
         ("pipeline.frontend=[{stage: Conv1dFrontEnd}, {stage: Conv1dFrontEnd, strides: [1, 1]}]",),
     ],
     ids=str,

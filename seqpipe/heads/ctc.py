@@ -22,7 +22,7 @@ from seqpipe.heads.scoring import Mark, Pair, ScoreKind, per_cent
 from seqpipe.heads.stitching import stitch
 from seqpipe.heads.transcript import Token, Transcript, group_words
 from seqpipe.sequence import PaddedSequence
-from seqpipe.stage import InputSize, Stage
+from seqpipe.stage import InputSize, Stage, Upstream
 from seqpipe.text_rules import TextRule, apply_rules, describe_rules
 from seqpipe.units import Characters, SentencePieceUnits, Units, load_units
 
@@ -47,6 +47,9 @@ class CTCHead(Stage):
             ``lowercase``, ``uppercase``, ``no_punctuation``, ``collapse_spaces``.
         dropout: probability, on the encoded steps.
         dropout_kind: what is dropped together; see `DropoutKind`.
+        shortcut: weight of a second CTC loss, of a layer of its own right behind the front-end, while training. It
+            teaches the front-end before the encoder has learnt anything (Retsinas et al. 2022). 0 for none.
+        front_size: features of a step of the front-end; passed by the pipeline.
 
     Shape: ``[B, T, D]`` -> log-probabilities ``[B, T, V]``; label 0 is the blank.
 
@@ -84,8 +87,15 @@ class CTCHead(Stage):
         text: list[TextRule] = [],  # noqa: B006
         dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0,
         dropout_kind: DropoutKind = "elements",
+        shortcut: Annotated[float, Field(ge=0)] = 0.0,
+        front_size: Annotated[int | None, Upstream("front_size")] = None,
     ) -> None:
         super().__init__()
+        if shortcut and front_size is None:
+            raise ConfigError([(("shortcut",), "needs a front-end; a head by itself has none (front_size)")])
+        self.shortcut, self.front_size = shortcut, front_size
+        self.side_output: nn.Linear | None = None
+        self._front: PaddedSequence | None = None
         self.input_size, self.kind, self.vocabulary_size = input_size, units, vocabulary_size
         self.rules: list[TextRule] = text
         self.dropout, self.dropout_kind = dropout, dropout_kind
@@ -115,6 +125,16 @@ class CTCHead(Stage):
         self._units = units
         self.output_size = len(units) + 1
         self.output = nn.Linear(self.input_size, self.output_size)
+        if self.shortcut and self.front_size is not None:
+            self.side_output = nn.Linear(self.front_size, self.output_size)
+
+    def watch(self, front: PaddedSequence) -> None:
+        """What the shortcut's loss is to be of; kept while training alone."""
+        self._front = front if self.side_output is not None and self.training else None
+
+    def watch_only(self, rows: Sequence[int]) -> None:
+        """These rows of what is watched."""
+        self._front = self._front.chosen(rows) if self._front is not None else None
 
     def save_assets(self, folder: Path) -> None:
         """Write the units."""
@@ -152,6 +172,8 @@ class CTCHead(Stage):
     def loss(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Sum of the rows' CTC losses, in nats, and the number of labels that it is a sum over.
 
+        While training, the shortcut's loss is in it.
+
         Raises:
             InputError: a target doesn't fit into its row's steps; the message names its position in the batch.
         """
@@ -165,6 +187,10 @@ class CTCHead(Stage):
                     "left after the front-end; lower its time strides or use larger units",
                 )
         losses = ctc_losses(emissions, lengths, labels)
+        front, self._front = self._front, None
+        if front is not None and self.side_output is not None:
+            side = F.log_softmax(self.side_output(front.values).float(), dim=-1)
+            losses = losses + self.shortcut * ctc_losses(side, front.lengths, labels)
         return losses.sum(), torch.tensor(float(max(1, sum(map(len, labels)))), device=losses.device)
 
     def decode(self, encoded: PaddedSequence, options: CTCDecoding | None = None) -> list[tuple[CTCHypothesis, float]]:

@@ -105,7 +105,8 @@ class ScoredModule(lightning.LightningModule):
         if not good:
             return None, too_short
         if len(good) < len(targets):
-            encoded = PaddedSequence(encoded.values[good], encoded.lengths[good])
+            encoded = encoded.chosen(good)
+            head.watch_only(good)
         return head.loss(encoded, [targets[index] for index in good]), too_short
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_index: int) -> Batch:

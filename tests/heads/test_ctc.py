@@ -90,6 +90,41 @@ def test_the_loss_is_torchs_summed_and_its_count_the_labels() -> None:
     torch.testing.assert_close(head.loss(batch.extended(64).masked(1e3), targets)[0], total, rtol=1e-5, atol=1e-5)
 
 
+def test_a_shortcut_s_loss_is_that_of_its_own_layer_and_of_training_alone() -> None:
+    head, plain = fitted(shortcut=0.3, front_size=4), fitted()
+    plain.load_state_dict(head.state_dict(), strict=False)
+    batch, labels = encoded([40, 60, 50]), [head.encode_target(text) for text in TEXTS[:3]]
+    front = PaddedSequence(torch.randn(3, 60, 4), batch.lengths)
+    head.watch(front)
+    assert torch.equal(head.loss(batch, labels)[0], plain.loss(batch, labels)[0])  # in evaluation
+    head.train()
+    head.watch(front)
+    total, count = head.loss(batch, labels)
+    side = CTCHead(input_size=4)
+    side.fit(TEXTS)
+    assert head.side_output is not None
+    side.output = head.side_output
+    with torch.no_grad():
+        wanted = float(plain.loss(batch, labels)[0] + 0.3 * side.loss(front, labels)[0])
+    assert total.item() == pytest.approx(wanted)
+    assert float(count) == float(plain.loss(batch, labels)[1])
+    total.backward()
+    assert head.side_output.weight.grad is not None
+    assert torch.equal(head.loss(batch, labels)[0], plain.loss(batch, labels)[0])  # what it saw was of one batch
+    # Rows whose labels don't fit are left out on both sides.
+    head.watch(front)
+    head.watch_only([2, 0])
+    chosen = [labels[2], labels[0]]
+    with torch.no_grad():
+        wanted = float(plain.loss(batch.chosen([2, 0]), chosen)[0] + 0.3 * side.loss(front.chosen([2, 0]), chosen)[0])
+        assert float(head.loss(batch.chosen([2, 0]), chosen)[0]) == pytest.approx(wanted)
+
+
+def test_a_shortcut_needs_a_front_end() -> None:
+    with pytest.raises(ConfigError, match=r"shortcut needs a front-end"):
+        fitted(shortcut=0.3)
+
+
 def test_learning_lowers_the_loss_to_the_text() -> None:
     """Loss, gradient and decoding belong together: trained on one text, the head says it."""
     head = fitted().train()
