@@ -39,7 +39,7 @@ class InputError(SeqpipeError, ValueError):
 
     Attributes:
         kind: a short fixed word for summaries: ``missing``, ``not a file``, ``unreadable``, ``undecodable``,
-            ``truncated``, ``empty``, ``non-finite``, ``too long``, ``no target``, ``unknown character``,
+            ``truncated``, ``empty``, ``non-finite``, ``too long``, ``too large``, ``no target``, ``unknown character``,
             ``unknown label``, ``wrong number of tags``,
             ``too short for its label``, ``bad value``.
     """

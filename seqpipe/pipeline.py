@@ -145,7 +145,7 @@ class Pipeline(nn.Module):
             steps = self.frontend.locate(prepared, steps)
         places = self.features.locate(prepared, steps)
         end = self.features.first.locate(prepared, torch.tensor(len(prepared), dtype=torch.float64))
-        return places.clamp(min=0.0, max=float(end)) + self.features.origin(raw)
+        return places.clamp(min=0.0, max=float(end)) * self.features.scale(raw) + self.features.origin(raw)
 
     # On disk
 

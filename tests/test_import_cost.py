@@ -19,6 +19,7 @@ HEAVY = {
     "matplotlib",
     "pyarrow",
     "yaml",
+    "PIL",
 }
 
 
@@ -56,6 +57,15 @@ def test_predicting_does_not_import_what_only_training_needs() -> None:
         "datasets",
         "librosa",
     }
+
+
+def test_only_images_import_what_reads_images() -> None:
+    speech = "from seqpipe import Waveform, LogMel, LineImage; LogMel(sample_rate=8000); LineImage()"
+    speech += "; Waveform(sample_rate=8000).prepare({'array': [0.1] * 800, 'sampling_rate': 8000}, None)"
+    assert "PIL" not in imported(speech)
+    assert "PIL" in imported(
+        "import numpy; from seqpipe import LineImage; LineImage().prepare(numpy.ones((9, 9)), None)"
+    )
 
 
 def test_every_public_name_is_there_and_from_its_own_module() -> None:

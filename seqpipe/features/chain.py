@@ -127,6 +127,10 @@ class FeatureChain(Stage):
         """Where the input begins in what it was cut from."""
         return float(self.first.origin(raw)) if hasattr(self.first, "origin") else 0.0
 
+    def scale(self, raw: Any) -> float:
+        """What a place is to be multiplied by, for an input that was scaled: pixels of a file in one that is left."""
+        return float(self.first.scale(raw)) if hasattr(self.first, "scale") else 1.0
+
     def items(self, raw: Any) -> Sequence[Item]:
         """The words of a text, if the input is one."""
         found: Sequence[Item] = self.first.items(raw)

@@ -13,7 +13,7 @@ from seqpipe.data.file_kinds import IMAGE_SUFFIXES
 from seqpipe.data.rows import FileSpan
 from seqpipe.errors import InputError
 from seqpipe.features.image_file import opened, read_brightness, source_of
-from seqpipe.features.image_pixels import Brightness, brightness_of_array
+from seqpipe.features.image_pixels import Brightness, brightness_of_array, check_shape
 from seqpipe.features.ink import Background, Grey, Ink, contrast_of, darkness_of, stretched
 from seqpipe.features.slant import straightened
 from seqpipe.picture import Picture
@@ -92,13 +92,13 @@ class LineImage(Stage):
         """Width and height of the input, in pixels."""
         array = _array_of(raw)
         if array is not None:
-            return (array.shape[1], array.shape[0]) if array.ndim > 1 else (0, 0)
+            return array.shape[1], array.shape[0]
         with opened(source_of(raw), most_pixels=self.most_pixels) as found:
             return found.width, found.height
 
     def _width(self, raw: Any, width: int, height: int) -> int:
         """Of the scaled image."""
-        scaled = max(1, (2 * width * self.height + height) // (2 * height)) if height else 0
+        scaled = max(1, (2 * width * self.height + height) // (2 * height))
         if self.longest is not None and scaled > self.longest:
             raise InputError(
                 "too large", f"{name_of(raw)}: is {scaled} columns wide; {self.longest} are allowed (longest)"
@@ -190,16 +190,21 @@ def name_of(raw: Any) -> str:
 
 def _array_of(raw: Any) -> Any:
     """Of what is an array, or cuts one out; else None."""
-    if isinstance(raw, np.ndarray):
-        return raw
-    return raw.cut() if hasattr(raw, "cut") else None
+    if not isinstance(raw, np.ndarray) and not hasattr(raw, "cut"):
+        return None
+    array = raw if isinstance(raw, np.ndarray) else raw.cut()
+    check_shape(array, name_of(raw))
+    return array
 
 
 def _resized(image: Brightness, width: int, height: int) -> Grey:
     from PIL import Image
 
     if image.size != (width, height):
+        # Filters without negative lobes: others write halos around ink, and cut them off at white in 8 bits alone.
+        smaller = height <= image.height
+        method = Image.Resampling.HAMMING if smaller else Image.Resampling.BILINEAR
         # Reduced by a whole factor first, to at least three times the size: as good to the eye, and much faster.
-        image = image.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3.0)
+        image = image.resize((width, height), method, reducing_gap=3.0)
     values = np.asarray(image, dtype=np.float32)
     return values / np.float32(255) if image.mode == "L" else np.clip(values, 0, 1)

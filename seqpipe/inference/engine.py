@@ -22,8 +22,8 @@ CHUNK_ELEMENTS = 30 * 60 * 16_000
 """Prepared elements (audio samples) that are held at once: half an hour at 16 kHz, 115 MB."""
 WINDOW_SECONDS = 2 * 3600.0
 """Input after which a window closes early, so that what is done is soon safe."""
-WINDOW_TOKENS = 500_000
-"""The same of text: some ten seconds of work."""
+WINDOW_STEPS = 500_000
+"""The same of tokens, of columns of images, and of other steps: some ten seconds of work."""
 MOST_ROWS = 256
 
 
@@ -125,7 +125,7 @@ class Engine:
         slots: list[Slot] = []
         units: list[Unit] = []
         elements, chunk, seconds = 0, 0, 0.0
-        most = WINDOW_TOKENS if self.pipeline.features.unit == "token" else WINDOW_SECONDS
+        most = WINDOW_SECONDS if self.pipeline.features.unit == "second" else WINDOW_STEPS
         for item in prepared:
             if isinstance(item, Pause):
                 if slots and item.closes:

@@ -15,7 +15,7 @@ from seqpipe.errors import ConfigError
 from seqpipe.inference.compute import Compute
 from seqpipe.inference.engine import Engine, Window
 from seqpipe.inference.reading import Preparation, Reader
-from seqpipe.inference.settings import Settings, default_window
+from seqpipe.inference.settings import LIMITED, LIMITS, Settings, default_window, limit_of
 from seqpipe.inference.workers import Workers
 from seqpipe.pipeline import Pipeline
 from seqpipe.recipe import decoding_options
@@ -36,6 +36,7 @@ class Predictor:
             None leaves them whole.
         longest_seconds: longer recordings are answered by a `Failure`; 6 hours when None.
         longest_tokens: longer texts are; 100,000 tokens when None.
+        longest_steps: longer inputs of other kinds are; 100,000 when None (of images, columns as the model reads them).
         workers: threads that read and prepare.
         decoding: options that replace the recipe's.
 
@@ -60,6 +61,7 @@ class Predictor:
         piece_seconds: float | None = Settings.piece_seconds,
         longest_seconds: float | None = None,
         longest_tokens: int | None = None,
+        longest_steps: int | None = None,
         workers: int = 2,
         decoding: Mapping[str, Any] | None = None,
     ) -> None:
@@ -68,10 +70,13 @@ class Predictor:
         if device.startswith("cuda") and not torch.cuda.is_available():
             raise ConfigError(f"device {device} was asked for, and torch sees no CUDA device")
         unit = pipeline.features.unit
-        longest = _limits(unit, seconds=longest_seconds, tokens=longest_tokens)
-        if unit == "token" and piece_seconds not in (None, Settings.piece_seconds):
+        longest = _limits(
+            unit, longest_seconds=longest_seconds, longest_tokens=longest_tokens, longest_steps=longest_steps
+        )
+        if piece_seconds not in (None, Settings.piece_seconds) and not hasattr(pipeline.features.first, "pieces"):
             raise ConfigError(
-                "piece_seconds (--piece-seconds) is for recordings, and this model reads text, which stays whole"
+                f"piece_seconds (--piece-seconds) is for recordings, and this model reads {_kind(unit)}, which stays "
+                "whole"
             )
         self.settings = Settings(
             device=device,
@@ -106,9 +111,9 @@ class Predictor:
 
         Args:
             inputs: of a model for speech paths, `FileSpan`, bytes, arrays (mappings with ``array`` and
-                ``sampling_rate``); of one for text strings and lists of words, whose answers are called after their
-                number, from 1; of both `Row`, or a `Failure`, which is handed through. Any iterable, also one without
-                end.
+                ``sampling_rate``); of one for handwriting paths, bytes, arrays ``[H, W]``; of one for text strings and
+                lists of words, whose answers are called after their number, from 1; of all `Row`, or a `Failure`, which
+                is handed through. Any iterable, also one without end.
 
         Raises:
             TypeError: one input was given in the place of several.
@@ -131,23 +136,23 @@ class Predictor:
         self.compute.close()
 
 
-def _limits(unit: str, *, seconds: float | None, tokens: int | None) -> dict[str, Any]:
+def _limits(unit: str, **given: float | None) -> dict[str, Any]:
     """Those of the `Settings` that were given; one for inputs of another unit is an error, but for its default.
 
     An actor of a cluster is handed all settings, those of other units too.
     """
-    if unit == "token" and seconds not in (None, Settings.longest_seconds):
-        raise ConfigError(
-            "longest_seconds (--max-seconds) is for recordings, and this model reads text; longest_tokens "
-            "(--max-tokens) limits that"
-        )
-    if unit != "token" and tokens not in (None, Settings.longest_tokens):
-        raise ConfigError(
-            f"longest_tokens (--max-tokens) is for text, and this model reads inputs of {unit}s; longest_seconds "
-            "(--max-seconds) limits these"
-        )
-    given = {"longest_seconds": seconds, "longest_tokens": tokens}
+    right = limit_of(unit)
+    for name, value in given.items():
+        if name != right and value not in (None, getattr(Settings, name)):
+            raise ConfigError(
+                f"{name} ({LIMITS[name]}) is for {LIMITED[name]}, and this model reads {_kind(unit)}; {right} "
+                f"({LIMITS[right]}) limits that"
+            )
     return {name: value for name, value in given.items() if value is not None}
+
+
+def _kind(unit: str) -> str:
+    return {"second": "sound", "token": "text", "pixel": "images of lines"}.get(unit, f"what is measured in {unit}s")
 
 
 def load(run: str | Path, **settings: Any) -> Predictor:

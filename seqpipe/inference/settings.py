@@ -11,6 +11,18 @@ FIRST_WINDOW = 32
 """Inputs of the first window; each further one has twice as many, up to the setting, so that answers come soon."""
 
 
+LIMITS = {"longest_seconds": "--max-seconds", "longest_tokens": "--max-tokens", "longest_steps": "--max-steps"}
+"""How long an input may be: the setting, and the option of ``seqpipe infer``."""
+
+LIMITED = {"longest_seconds": "recordings", "longest_tokens": "text", "longest_steps": "images and other inputs"}
+"""What each of these is for."""
+
+
+def limit_of(unit: str) -> str:
+    """The setting that limits inputs which are measured in this unit."""
+    return {"second": "longest_seconds", "token": "longest_tokens"}.get(unit, "longest_steps")
+
+
 def default_window(unit: str) -> int:
     """Inputs of a window, for features that measure in this unit: of texts more, since they are short and small.
 
@@ -31,8 +43,10 @@ class Settings:
         window: inputs that are looked at together, to batch those of similar length; see `default_window`.
         piece_seconds: inputs of more than twice as much are cut at silences into pieces of at most this; None leaves
             them whole.
-        longest_seconds: longer inputs are refused, where they are measured in seconds (or in steps).
+        longest_seconds: longer recordings are refused.
         longest_tokens: longer texts are refused.
+        longest_steps: longer inputs of other kinds are refused: images of lines by their columns, scaled to the height
+            that the model reads.
     """
 
     device: str = "cpu"
@@ -43,6 +57,7 @@ class Settings:
     piece_seconds: float | None = 20.0
     longest_seconds: float = 6 * 3600.0
     longest_tokens: int = 100_000
+    longest_steps: int = 100_000
 
     def __post_init__(self) -> None:
         if self.precision not in ("fp32", "bf16"):
@@ -52,7 +67,7 @@ class Settings:
                 raise ConfigError(f"{name} should be at least 1; received {getattr(self, name)}")
         if self.piece_seconds is not None and self.piece_seconds < 5:
             raise ConfigError(f"piece_seconds should be at least 5; received {self.piece_seconds:g}")
-        for name in ("longest_seconds", "longest_tokens"):
+        for name in LIMITS:
             if getattr(self, name) <= 0:
                 raise ConfigError(f"{name} should be above 0; received {getattr(self, name):g}")
 
@@ -62,7 +77,7 @@ class Settings:
 
     def longest(self, unit: str) -> float:
         """How long an input may be, in the features' unit."""
-        return self.longest_tokens if unit == "token" else self.longest_seconds
+        return float(getattr(self, limit_of(unit)))
 
     def as_json(self) -> dict[str, Any]:
         """For a journal."""

@@ -50,6 +50,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     wrong.add_argument("--max-seconds", type=float, metavar="S", help="longer recordings fail (default: 6 hours)")
     wrong.add_argument("--max-tokens", type=int, metavar="N", help="longer texts fail (default: 100000)")
     wrong.add_argument(
+        "--max-steps",
+        type=int,
+        metavar="N",
+        help="longer images fail: columns, as scaled by the recipe (default: 100000)",
+    )
+    wrong.add_argument(
         "--piece-seconds",
         type=float,
         metavar="S",
@@ -94,6 +100,7 @@ def run(options: argparse.Namespace) -> int:
         "window": options.window,
         "longest_seconds": options.max_seconds,
         "longest_tokens": options.max_tokens,
+        "longest_steps": options.max_steps,
     }
     settings |= {name: value for name, value in given.items() if value is not None}
     if options.piece_seconds is not None:

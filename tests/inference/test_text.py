@@ -123,10 +123,10 @@ def test_limits_are_in_the_units_of_the_input(run: Path, trained_run: Path) -> N
 def test_a_window_of_texts_closes_by_tokens(predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not after two hours, were a token a second."""
     inputs = ["a b c d e"] * 30
-    assert engine_module.WINDOW_TOKENS > engine_module.WINDOW_SECONDS
+    assert engine_module.WINDOW_STEPS > engine_module.WINDOW_SECONDS
     sizes = {}
-    for most in (engine_module.WINDOW_TOKENS, 50):
-        monkeypatch.setattr(engine_module, "WINDOW_TOKENS", most)
+    for most in (engine_module.WINDOW_STEPS, 50):
+        monkeypatch.setattr(engine_module, "WINDOW_STEPS", most)
         engine = engine_module.Engine(predictor.pipeline, predictor.settings, predictor.compute)
         reader = Reader(predictor.preparation, Workers(predictor.preparation, count=1))
         sizes[most] = [len(window.answers) for window in engine.windows(reader, inputs) if isinstance(window, Window)]

@@ -1,0 +1,147 @@
+"""Images of lines through the predictor and the verb: files, limits, windows, places."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageDraw, ImageFont
+
+import seqpipe
+from seqpipe import cli
+from seqpipe.data.rows import Row
+from seqpipe.errors import ConfigError
+from seqpipe.inference import engine as engine_module
+from seqpipe.inference.engine import Window
+from seqpipe.inference.failure import Failure
+from seqpipe.inference.predictor import Predictor
+from seqpipe.inference.reading import Reader
+from seqpipe.inference.workers import Workers
+from seqpipe.pipeline import Pipeline
+from seqpipe.recipe import Recipe
+
+Command = Callable[..., tuple[int, str, str]]
+
+
+def line(words: str, size: int = 30) -> Image.Image:
+    font = ImageFont.load_default(size)
+    image = Image.new("L", (round(font.getlength(words)) + 20, 2 * size), "white")
+    ImageDraw.Draw(image).text((10, size // 2), words, fill="black", font=font)
+    return image
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A transcriber that has learnt its letters and no more, but is decided enough to emit them."""
+    recipe = Recipe.model_validate(
+        {
+            "data": {"train": ""},
+            "pipeline": {
+                "features": [{"stage": "LineImage", "height": 16}],
+                "frontend": {"stage": "Conv2dFrontEnd", "channels": [4, 4]},
+                "encoder": {"stage": "RecurrentEncoder", "hidden_size": 8, "layers": 1},
+                "head": {"stage": "CTCHead"},
+            },
+        }
+    )
+    pipeline = Pipeline(recipe)
+    pipeline.fit([Row("1", np.asarray(line("abc")), "abc"), Row("2", np.asarray(line("b a")), "b a")])
+    with torch.no_grad():
+        pipeline.head.output.weight.mul_(20.0)
+    folder = tmp_path_factory.mktemp("images") / "run"
+    pipeline.save(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def predictor(run: Path) -> Predictor:
+    return seqpipe.load(run, device="cpu", threads=1)
+
+
+@pytest.fixture
+def command(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Any:
+    """``seqpipe infer`` with this model; status, standard output and standard error."""
+    monkeypatch.chdir(tmp_path)
+
+    def infer(*arguments: str) -> tuple[int, str, str]:
+        status = cli.main(["infer", str(run), *arguments, "--threads", "1", "--workers", "0"])
+        return status, *capfd.readouterr()
+
+    return infer
+
+
+def test_folders_and_files_are_answered_in_order_and_places_lie_in_them(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "scans").mkdir()
+    line("minimum").save("scans/a.png")
+    line("some more", size=90).convert("RGB").save("scans/b.jpg")
+    line("and more").save("scans/c.tif")
+    Path("scans/d.png").write_bytes(Path("scans/a.png").read_bytes()[:300])
+    Path("scans/notes.txt").write_text("no image")
+    line("last").save("z.png")
+    status, _, said = command("scans", "z.png", "gone.png", "--output", "out.jsonl")
+    assert status == 3
+    assert "pixels a second" in said
+    assert "audio" not in said
+    answers = [json.loads(answer) for answer in Path("out.jsonl").read_text().splitlines()]
+    names = ["scans/a.png", "scans/b.jpg", "scans/c.tif", "scans/d.png", "z.png", "gone.png"]
+    assert [answer["id"] for answer in answers] == names
+    assert [answer["error"] for answer in answers if "error" in answer] == ["truncated", "missing"]
+    ends = {}
+    for name, answer in zip(names, answers, strict=True):
+        if answer.get("tokens"):
+            with Image.open(name) as image:
+                places = [token[edge] for token in answer["tokens"] for edge in ("start", "end")]
+                assert min(places) >= 0
+                assert max(places) <= image.width
+                ends[name] = max(places) / image.width
+    assert ends["scans/b.jpg"] > 0.7, "in pixels of the file, not of the scaled line"
+
+
+def test_what_python_may_give(predictor: Predictor, tmp_path: Path) -> None:
+    image = line("minimum")
+    image.save(tmp_path / "a.png")
+    path = tmp_path / "a.png"
+    answers = list(predictor.predict([path, path.read_bytes(), np.asarray(image), Row("mine", np.asarray(image)), 5]))
+    assert [answer.id for answer in answers] == [str(path), "2", "3", "mine", "5"]
+    assert len({answer.text for answer in answers[:4]}) == 1
+    assert isinstance(answers[4], Failure)
+    assert "an image is a path" in answers[4].message
+
+
+def test_limits_are_in_columns(run: Path, command: Command) -> None:
+    predictor = seqpipe.load(run, device="cpu", threads=1, longest_steps=100)
+    short, long = predictor.predict([np.ones((16, 100)), np.ones((32, 204))])
+    assert not isinstance(short, Failure)
+    assert (long.kind, long.message) == ("too long", "2: is 102 pixels long; 100 are allowed")
+    for settings, said in (
+        (
+            {"longest_seconds": 5},
+            r"longest_seconds .* is for recordings, and this model reads images of lines; longest_st",
+        ),
+        ({"longest_tokens": 5}, r"longest_tokens .* is for text, and this model reads images"),
+        ({"piece_seconds": 10}, "piece_seconds .* is for recordings, and this model reads images of lines"),
+        ({"longest_steps": 0}, "longest_steps should be above 0; received 0"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            seqpipe.load(run, device="cpu", **settings)
+    line("minimum").save("a.png")
+    assert command("a.png", "--output", "-", "--max-steps", "5")[0] == 3
+    assert command("a.png", "--output", "-", "--max-steps", "500")[0] == 0
+    assert command("a.png", "--output", "-", "--max-seconds", "500")[0] == 2
+
+
+def test_a_window_of_images_closes_by_columns(predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not after two hours, were a column a second."""
+    inputs = [np.ones((16, 50))] * 30
+    assert engine_module.WINDOW_STEPS > 100 * 1000, "some hundred lines"
+    sizes = {}
+    for most in (engine_module.WINDOW_STEPS, 500):
+        monkeypatch.setattr(engine_module, "WINDOW_STEPS", most)
+        monkeypatch.setattr(engine_module, "WINDOW_SECONDS", 1)
+        engine = engine_module.Engine(predictor.pipeline, predictor.settings, predictor.compute)
+        reader = Reader(predictor.preparation, Workers(predictor.preparation, count=1))
+        sizes[most] = [len(window.answers) for window in engine.windows(reader, inputs) if isinstance(window, Window)]
+    assert list(sizes.values()) == [[30], [10, 10, 10]]
