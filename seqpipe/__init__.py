@@ -46,6 +46,7 @@ STAGES = {
     "AffixFeatures": "seqpipe.features.affix_features",
     "NGramFeatures": "seqpipe.features.ngram_features",
     "LogRatioFeatures": "seqpipe.features.log_ratio_features",
+    "PenStrokes": "seqpipe.features.pen_strokes",
     "FeatureChain": "seqpipe.features.chain",
     "Conv2dFrontEnd": "seqpipe.frontends.conv2d",
     "Conv1dFrontEnd": "seqpipe.frontends.conv1d",
