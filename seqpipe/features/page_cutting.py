@@ -146,7 +146,9 @@ def _smoothed(line: Array, outline: Array, sigma: float) -> Array:
     from scipy.ndimage import gaussian_filter1d
 
     # Straight on at both ends, so that smoothing doesn't shorten it, and every point of the polygon has one beneath it.
-    reach = 4 * sigma + max(_beyond(outline, line[0]), _beyond(outline, line[-1]))
+    # By whole pixels, so that a polygon that reaches further moves no column by a part of one.
+    margin = int(np.ceil(4 * sigma))
+    reach = margin + np.ceil(max(_beyond(outline, line[0]), _beyond(outline, line[-1]))) + 1
     line = _evenly(line)
     span = max(1, min(len(line) - 1, round(8 * sigma)))  # the direction at an end, of more than its last short piece
     before, behind = line[0] - line[span], line[-1] - line[-1 - span]
@@ -157,7 +159,7 @@ def _smoothed(line: Array, outline: Array, sigma: float) -> Array:
             (line[-1] + behind / np.hypot(*behind) * reach)[None],
         ]
     )
-    return _evenly(gaussian_filter1d(_evenly(line), sigma, axis=0, mode="nearest"))
+    return _evenly(gaussian_filter1d(_evenly(line), sigma, axis=0, mode="nearest")[margin:-margin])
 
 
 def _beyond(outline: Array, end: Array) -> float:
@@ -168,7 +170,7 @@ def _evenly(line: Array) -> Array:
     """Points on the line, a pixel from one to the next."""
     lengths = np.hypot(*np.diff(line, axis=0).T)
     at = np.concatenate([[0.0], np.cumsum(lengths)])
-    steps = np.linspace(0.0, at[-1], max(2, round(at[-1]) + 1))
+    steps = np.arange(max(2, int(at[-1]) + 1))
     return np.stack([np.interp(steps, at, line[:, 0]), np.interp(steps, at, line[:, 1])], axis=1)
 
 
@@ -194,7 +196,7 @@ def _projected(points: Array, curve: Array, down: Array) -> tuple[Array, Array]:
     from scipy.spatial import cKDTree
 
     along = cKDTree(curve).query(points)[1]
-    offset = ((points - curve[along]) * down[along]).sum(axis=1)
+    offset = ((points - curve[along]) * down[along]).sum(axis=1).round(3)  # whole numbers are to be such
     return along.astype(np.float64), offset
 
 

@@ -6,13 +6,14 @@ import os
 import threading
 from collections import OrderedDict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seqpipe.errors import InputError
+from seqpipe.features.image_file import opened, read_brightness
 
+MOST_PIXELS = 200_000_000
+"""Of a page: A2 at 600 dots per inch has 139 million."""
 KEPT_BYTES = 128 * 2**20
 """Of decoded pages in a process: nine of 3,000 x 4,500 pixels. The page in hand is kept however large it is."""
 
@@ -24,7 +25,7 @@ class _Page:
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.pixels: NDArray[Any] | None = None
+        self.pixels: NDArray[np.uint8] | None = None
 
 
 class _Kept:
@@ -66,20 +67,18 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_begin_anew)
 
 
-def page_pixels(path: Path) -> NDArray[Any]:
+def page_pixels(path: Path) -> NDArray[np.uint8]:
     """The brightness of a page's image, ``[H, W]`` uint8, not to be written to; decoded when it is first asked for.
 
     May be called from several threads. A file that changes is read again.
 
     Raises:
-        InputError: the image is missing, unreadable, no image or too large.
+        InputError: the image is missing, unreadable, no image, truncated or larger than `MOST_PIXELS`.
     """
     try:
         status = path.stat()
-    except (FileNotFoundError, NotADirectoryError, ValueError):
-        raise InputError("missing", f"{path}: no such file") from None
-    except OSError as error:
-        raise InputError("unreadable", f"{path}: {error.strerror}") from None
+    except (OSError, ValueError):  # reading it will say what is wrong
+        return _decode(path)
     key = (str(path), status.st_mtime_ns, status.st_size)
     kept = _kept
     page = kept.page(key)
@@ -96,24 +95,15 @@ def page_pixels(path: Path) -> NDArray[Any]:
 
 def page_size(path: Path) -> tuple[int, int]:
     """Width and height of a page's image, by its header; raises as `page_pixels` does."""
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(path) as image:
-            return image.size
-    except FileNotFoundError:
-        raise InputError("missing", f"{path}: no such file") from None
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise InputError("undecodable", f"{path}: is not an image that can be decoded ({error})") from None
+    with opened(path, most_pixels=MOST_PIXELS) as found:
+        return found.width, found.height
 
 
-def _decode(path: Path) -> NDArray[Any]:
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            pixels = np.array(image.convert("L"))
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError("undecodable", f"{path}: is not an image that can be decoded ({error})") from None
+def _decode(path: Path) -> NDArray[np.uint8]:
+    with opened(path, most_pixels=MOST_PIXELS) as found:
+        image = read_brightness(found, width=found.width, height=found.height)
+        pixels = np.array(image)
+    if pixels.dtype != np.uint8:  # of more than 8 bits: 0 to 1
+        pixels = np.rint(pixels * 255).astype(np.uint8)
     pixels.setflags(write=False)
     return pixels
