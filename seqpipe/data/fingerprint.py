@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from typing import Any
 
+from seqpipe.data.page_line import PageLine
 from seqpipe.data.rows import FileSpan, Row
 
 
@@ -22,6 +23,8 @@ def fingerprint(rows: Iterable[Row]) -> str:
 
 
 def _identity(value: Any) -> Any:
+    if isinstance(value, PageLine):
+        return (_identity(FileSpan(value.image)), value.baseline, value.polygon, value.size)
     if not isinstance(value, FileSpan):
         return value
     if isinstance(value.source, bytes):

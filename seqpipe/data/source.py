@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import glob
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from seqpipe.data.column_file import read_column_file
-from seqpipe.data.file_kinds import Suffixes
+from seqpipe.data.file_kinds import IMAGE_SUFFIXES, Suffixes
 from seqpipe.data.folder import read_folder, read_text_folder
 from seqpipe.data.hub import read_hub
 from seqpipe.data.manifest import read_manifest
+from seqpipe.data.pages.rows import is_page, page_files, page_rows
 from seqpipe.data.rows import FileSpan, Row
 from seqpipe.data.sentiment_trees import read_trees, split_trees
 from seqpipe.data.text import unfit
@@ -49,7 +51,9 @@ def is_there(part: str, root: Path) -> bool:
     """Whether a part of a recipe can be opened; a data set of the Hub is taken to be there."""
     if part.startswith("trees:"):
         part = split_trees(part.removeprefix("trees:"))[0]
-    return part.startswith("hub:") or (root / part).exists()
+    if part.startswith("hub:") or (root / part).exists():
+        return True
+    return is_page(part) and glob.has_magic(part) and bool(glob.glob(str(root / part), recursive=True))  # noqa: PTH207
 
 
 def training_rows(config: DataConfig, *, reads_files: Suffixes) -> Iterator[Row]:
@@ -82,8 +86,9 @@ def read_rows(
     Args:
         source: a manifest (jsonl, csv, tsv, parquet), a column file (`read_column_file`; the recipe's format says so),
             a folder, a data set (``hub:NAME[:CONFIGURATION][@SPLIT]``), phrases of sentiment trees
-            (``trees:FILE@fine``, ``trees:FILE@binary``; `read_trees`), or rows that are made on this machine, once
-            (``starter:digits``).
+            (``trees:FILE@fine``, ``trees:FILE@binary``; `read_trees`), rows that are made on this machine, once
+            (``starter:digits``), or documents of pages in ALTO or PAGE, a row a line: a file (``.xml``), a pattern
+            (``pages/*.xml``) or, with format: pages, a folder (`page_rows`).
         config: says which column is what.
         reads_files: endings of the files that inputs are, given as paths relative to the manifest (or as bytes, by a
             data set); none where inputs are no files.
@@ -97,6 +102,12 @@ def read_rows(
         DataError: the source is missing, a column is missing (the nearest is named), or a row can't be told from the
             others (see ``strict``). What is wrong with one row alone becomes its `Row.problem`.
     """
+    if _lists_pages(source, config, root or Path()):
+        if not reads_files & IMAGE_SUFFIXES:
+            raise DataError(f"{source}: describes pages, and the first of the features reads no images")
+        files = page_files(source, root or Path())
+        yield from page_rows(files, root=root, needs_target=needs_target, columns=(config.input, config.target))
+        return
     records, base, shown = _records(source, config, root or Path(), reads_files, needs_target, strict)
     has_columns = False  # one row at least had those that the recipe names
     for number, columns, name in records:
@@ -154,6 +165,15 @@ def _records(
     return _nameless(read_manifest(path, kind, strict=strict)), path.parent, str(path)
 
 
+def _lists_pages(source: str, config: DataConfig, root: Path) -> bool:
+    """Whether a source is a document of a page, a pattern or a folder of such."""
+    if source.startswith(("trees:", "hub:", "starter:")) or config.format not in ("auto", "pages"):
+        return False
+    if config.format == "pages":
+        return manifest_kind(Path(source)) is None  # a manifest may stand beside pages
+    return is_page(source) and not (root / Path(source).expanduser()).is_dir()
+
+
 def _nameless(records: Iterable[tuple[int, Mapping[str, Any] | InputError]]) -> Records:
     return ((number, columns, "") for number, columns in records)
 
@@ -177,6 +197,8 @@ def _kind(path: Path, wanted: str) -> str:
     by_name = manifest_kind(path)
     if wanted == "columns" and by_name not in (None, "tsv"):
         return str(by_name)  # a manifest beside column files, which are often called .tsv
+    if wanted == "pages" and by_name:
+        return by_name
     if wanted != "auto":
         return wanted
     if path.is_dir():
@@ -184,7 +206,7 @@ def _kind(path: Path, wanted: str) -> str:
     if by_name is None:
         raise DataError(
             f"{path}: can't tell what kind of source this is from its name; known endings: "
-            f"{', '.join(sorted(MANIFEST_KINDS))} (text also with .gz behind), or set data.format"
+            f"{', '.join(sorted(MANIFEST_KINDS))} (text also with .gz behind), .xml for pages, or set data.format"
         )
     return by_name
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from seqpipe.data.page_line import PageLine
 from seqpipe.data.rows import FileSpan
 from seqpipe.errors import ConfigError, DataError
 from seqpipe.evaluation.bootstrap import Difference, grouped, paired_differences
@@ -170,6 +171,8 @@ def _place(value: Any) -> Any:
     if isinstance(value, FileSpan):
         source = value.source.resolve() if isinstance(value.source, Path) else value.source
         return source, value.start, value.end
+    if isinstance(value, PageLine):
+        return value.image.resolve(), value.baseline, value.polygon
     return value if isinstance(value, (str, bytes, list, tuple)) else None
 
 

@@ -13,10 +13,12 @@ from typing import Any, Literal, get_type_hints
 import torch
 
 from seqpipe.data.file_kinds import Suffixes
+from seqpipe.data.page_line import PageLine
 from seqpipe.data.rows import Row
 from seqpipe.errors import ConfigError
 from seqpipe.inference.engine import Budget, Engine, Window
-from seqpipe.inference.formats.choose import check_format, choose_format
+from seqpipe.inference.failure import Failure
+from seqpipe.inference.formats.choose import PAGES, check_format, choose_format
 from seqpipe.inference.inputs import check_inputs, count_inputs, expand_inputs
 from seqpipe.inference.job import Job, Summary
 from seqpipe.inference.pausing import with_pauses
@@ -55,9 +57,10 @@ def infer(
 
     Args:
         run: run directory.
-        inputs: files, folders, globs, manifests, ``hub:`` data sets, ``-`` for standard input.
-        output: a file, or a folder for ``srt`` and ``ctm``, or ``-`` for standard output.
-        kind: ``jsonl``, ``csv``, ``parquet``, ``columns``, ``srt`` or ``ctm``; by the output's name when None.
+        inputs: files, folders, globs, manifests, pages in ALTO or PAGE, ``hub:`` data sets, ``-`` for standard input.
+        output: a file, or a folder for ``srt``, ``ctm``, ``alto`` and ``page``, or ``-`` for standard output.
+        kind: ``jsonl``, ``csv``, ``parquet``, ``columns``, ``srt``, ``ctm``, ``alto`` or ``page``; by the output's name
+            when None.
         resume: go on with a run that was stopped; one that is finished is left alone.
         overwrite: begin anew whatever is there; an output stays till the new one is whole.
         strict: end at the first input that can't be answered.
@@ -128,6 +131,8 @@ def infer(
             job.summary.finished = True
             return job.summary
         rows: Iterable[Any] = expand_inputs(inputs, config, reads_files=reads_files, notice=progress.say)
+        if kind in PAGES:
+            rows = _lines_alone(rows, kind)
         if place is not None:
             rows = shard(rows, *place, lambda row: measure(pipeline.features, row))
         if "-" in inputs:
@@ -195,6 +200,15 @@ def _whole_windows(rows: Iterable[Any], interruption: Interruption) -> Iterator[
     yield from (IDLE if isinstance(row, Pause) else row for row in rows)
     if interruption.received:
         raise KeyboardInterrupt
+
+
+def _lines_alone(rows: Iterable[Any], kind: str) -> Iterator[Any]:
+    """Rows of which those that are no lines of pages, and so have no document to stand in, are failures."""
+    for row in rows:
+        if isinstance(row, Row) and row.problem is None and not isinstance(row.input, PageLine):
+            what = f"{row.where}: is no line of a page, and --format {kind} writes pages; --format jsonl"
+            row = Failure(row.id, "bad value", what)
+        yield row
 
 
 def of_cluster(settings: Settings, given: Mapping[str, Any]) -> Settings:

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from seqpipe.data.column_file import COLUMN_SUFFIXES, count_column_file
-from seqpipe.data.file_kinds import TEXT_SUFFIXES, Suffixes
+from seqpipe.data.file_kinds import IMAGE_SUFFIXES, TEXT_SUFFIXES, Suffixes
 from seqpipe.data.hub import count_hub, is_saved_data_set
 from seqpipe.data.manifest import count_manifest
+from seqpipe.data.pages.rows import METS, PAGE_SUFFIXES, count_lines, is_page, page_rows
 from seqpipe.data.rows import FileSpan, Row
 from seqpipe.data.source import manifest_kind, read_rows, unread_spans
 from seqpipe.data.walk import find_files
@@ -37,13 +38,15 @@ def expand_inputs(
     as is ``hub:NAME[:CONFIGURATION][@SPLIT]``. A pattern (``*.flac``, ``**/*.flac``) gives its matches sorted; one with
     ``**`` passes over folders that it matches, since what is in them matches by itself, unless it ends with a slash.
     Of a run that was trained on column files (``format: columns``), files with an ending of `COLUMN_SUFFIXES` are such,
-    a row a sentence; they need no more columns than the input. What is no manifest and no column file by its name is a
+    a row a sentence; they need no more columns than the input. Where the features read images, files that end with
+    ``.xml`` are pages in ALTO or PAGE, a row a line (`page_rows`); with ``format: pages`` they are what a folder gives,
+    in the place of images. What is no manifest and no column file by its name is a
     recording where the features read files; where they don't it is text, a row a line. What isn't there, or can't be
     read, becomes a `Failure` in its place, and so does a row of a manifest that can't be told from its neighbours, a
     sentence with a damaged line, and a line of text that is no UTF-8 or holds a null character.
 
-    Ids are a row's id column, else its path (``path@start`` of a span), a sentence's own (``# sent_id = ``), else
-    ``name:number`` of the row, line or sentence.
+    Ids are a row's id column, else its path (``path@start`` of a span), a sentence's own (``# sent_id = ``),
+    ``page:line`` of a page's line, else ``name:number`` of the row, line or sentence.
 
     Args:
         arguments: as given on the command line.
@@ -69,7 +72,7 @@ def check_inputs(arguments: Iterable[str], config: DataConfig, *, reads_files: S
     """
     names = _Names(reads_files, config)
     for argument in arguments:
-        is_listing = names.listing(argument) is not None
+        is_listing = names.listing(argument) in ("manifest", "columns")
         if is_listing and not _mode(argument) and not glob.has_magic(argument):
             raise DataError(f"{argument}: there is no such file")
         source = _source_at(argument, names)
@@ -107,7 +110,16 @@ def count_inputs(arguments: Iterable[str], config: DataConfig, reads_files: Suff
 
 class _Source(NamedTuple):
     kind: Literal[
-        "standard input", "data set", "manifest", "columns", "folder", "text", "pipe of text", "file", "no match"
+        "standard input",
+        "data set",
+        "manifest",
+        "columns",
+        "page",
+        "folder",
+        "text",
+        "pipe of text",
+        "file",
+        "no match",
     ]
     name: str
 
@@ -118,16 +130,20 @@ class _Names(NamedTuple):
     reads_files: Suffixes
     config: DataConfig
 
-    def listing(self, name: str) -> Literal["manifest", "columns"] | None:
+    def listing(self, name: str) -> Literal["manifest", "columns", "page"] | None:
         """What a file of this name lists inputs in; None of one that is an input itself, or text."""
         ending = Path(name).suffix.lower()
         if self.config.format == "columns" and not self.reads_files and ending in COLUMN_SUFFIXES:
             return "columns"
+        if self.reads_files & IMAGE_SUFFIXES and is_page(name):
+            return "page"
         return "manifest" if manifest_kind(Path(name)) else None
 
     @property
     def in_folders(self) -> frozenset[str]:
         """Endings of the files that a folder gives."""
+        if self.config.format == "pages" and self.reads_files & IMAGE_SUFFIXES:
+            return PAGE_SUFFIXES
         if self.reads_files:
             return self.reads_files
         return TEXT_SUFFIXES | COLUMN_SUFFIXES if self.config.format == "columns" else TEXT_SUFFIXES
@@ -182,6 +198,10 @@ def _rows(source: _Source, names: _Names, notice: Callable[[str], None] | None) 
                 yield from read_standard_input(names.config, reads_files=names.reads_files)
             case "manifest" | "columns" | "data set":
                 yield from _listed_rows(source, names, notice)
+            case "page":
+                # Without a source: messages about a line name document and line themselves.
+                rows = page_rows([Path(name)], needs_target=False, columns=(names.config.input, names.config.target))
+                yield from (replace(row, source="") for row in rows)
             case "folder":
                 for inner in _folder_sources(name, names):
                     yield from [inner] if isinstance(inner, Failure) else _rows(inner, names, notice)
@@ -228,6 +248,8 @@ def _is_path(value: object) -> bool:
 def _folder_sources(name: str, names: _Names) -> Iterator[_Source | Failure]:
     is_empty = True
     for found in find_files(Path(name), names.in_folders):
+        if isinstance(found, Path) and found.name.lower() == METS:
+            continue
         is_empty = False
         if isinstance(found, OSError):
             folder = str(found.filename)
@@ -253,6 +275,8 @@ def _count(source: _Source, names: _Names) -> int | None:
                 return count_manifest(path, str(manifest_kind(path)))
             case "columns":
                 return count_column_file(Path(source.name), names.config)
+            case "page":
+                return count_lines(Path(source.name))
             case "folder":
                 inner = _folder_sources(source.name, names)
                 return sum(1 if isinstance(one, Failure) else _count(one, names) or 0 for one in inner)

@@ -230,8 +230,8 @@ def check_replaceable(output: Path, kind: str) -> None:
         ConfigError: it holds something else.
     """
     for path in output.rglob("*"):
-        if path.is_file() and path.suffix != f".{kind}" and path.name != "failures.jsonl":
+        if path.is_file() and path.suffix != FOLDERS[kind] and path.name != "failures.jsonl":
             raise ConfigError(
                 f"--output {output}: holds {path.relative_to(output)}, so --overwrite would delete more "
-                f"than .{kind} files; name another folder"
+                f"than {FOLDERS[kind]} files; name another folder"
             )

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from seqpipe.data.page_line import PageLine
 from seqpipe.data.rows import FileSpan, Row
 from seqpipe.errors import ConfigError
 from seqpipe.inference.compute import Compute
@@ -118,7 +119,7 @@ class Predictor:
         Raises:
             TypeError: one input was given in the place of several.
         """
-        if isinstance(inputs, (str, bytes, Path, FileSpan, Row, Mapping)) or hasattr(inputs, "__array__"):
+        if isinstance(inputs, (str, bytes, Path, FileSpan, PageLine, Row, Mapping)) or hasattr(inputs, "__array__"):
             raise TypeError(
                 f"predict takes a list of inputs, or another iterable; received one: {reprlib.repr(inputs)}"
             )

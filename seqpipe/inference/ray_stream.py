@@ -21,6 +21,7 @@ from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 import seqpipe
+from seqpipe.data.page_line import PageLine
 from seqpipe.errors import SeqpipeError
 from seqpipe.inference.engine import Engine, Window
 from seqpipe.inference.ray_cluster import Pool
@@ -223,5 +224,6 @@ def _set_up(context: DataContext) -> None:
 
 
 def _is_relative(row: Any) -> bool:
-    source = getattr(getattr(row, "input", None), "source", None)
+    given = getattr(row, "input", None)
+    source = given.image if isinstance(given, PageLine) else getattr(given, "source", None)
     return isinstance(source, Path) and not source.is_absolute()

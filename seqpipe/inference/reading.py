@@ -16,6 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from seqpipe.data.page_line import PageLine
+from seqpipe.data.pages.rows import line_name
 from seqpipe.data.rows import FileSpan, Piece, Row
 from seqpipe.errors import InputError
 from seqpipe.inference.failure import Failure
@@ -291,6 +293,8 @@ def _identify(given: Any, number: int, is_text: bool) -> tuple[str, Any]:
         return str(given), given
     if isinstance(given, FileSpan) and isinstance(given.source, Path):
         return str(given.source) if not given.start else f"{given.source}@{given.start:g}", given
+    if isinstance(given, PageLine):
+        return line_name(str(given.page), given.id), given
     return str(number), given
 
 
@@ -299,6 +303,8 @@ def _digest(row_id: str, raw: Any) -> bytes:
     parts = [row_id]
     if isinstance(raw, FileSpan):
         parts += [raw.source if isinstance(raw.source, bytes) else str(raw.source), f"{raw.start}-{raw.end}"]  # type: ignore[list-item]
+    elif isinstance(raw, PageLine):
+        parts += [str(raw.image), f"{raw.baseline} {raw.polygon} {raw.size}"]
     elif isinstance(raw, (str, bytes, Path)):
         parts.append(raw if isinstance(raw, bytes) else str(raw))  # type: ignore[arg-type]
     elif isinstance(raw, (list, tuple)):  # words: the same letters divided otherwise are another input

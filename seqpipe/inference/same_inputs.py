@@ -11,15 +11,17 @@ from typing import Any
 from seqpipe.data.column_file import COLUMN_SUFFIXES
 from seqpipe.data.file_kinds import TEXT_SUFFIXES
 from seqpipe.data.hub import is_saved_data_set
+from seqpipe.data.pages.rows import PAGE_SUFFIXES
 from seqpipe.data.source import manifest_kind
 
 
 def fingerprint_inputs(arguments: Iterable[str]) -> dict[str, Any]:
     """What tells inputs from other ones, for a JSON file: ``arguments``, and under ``lists`` the lists among them.
 
-    A list is a manifest, a column file or a file of text (``bytes`` and ``sha256``, read once and not kept), or a saved
-    data set (the same of the small files that `datasets` describes its content in). Folders are not walked, patterns
-    not matched and recordings not read: what changes there goes unnoticed. A list that can't be read has None.
+    A list is a manifest, a column file, a page's document or a file of text (``bytes`` and ``sha256``, read once and
+    not kept), or a saved data set (the same of the small files that `datasets` describes its content in). Folders are
+    not walked, patterns not matched and recordings not read: what changes there goes unnoticed. A list that can't be
+    read has None.
     """
     arguments = list(arguments)
     lists: dict[str, dict[str, Any] | None] = {}
@@ -60,4 +62,4 @@ def _content(files: Iterable[Path]) -> dict[str, Any]:
 
 
 def _holds_inputs(path: Path) -> bool:
-    return bool(manifest_kind(path)) or path.suffix.lower() in {*COLUMN_SUFFIXES, *TEXT_SUFFIXES}
+    return bool(manifest_kind(path)) or path.suffix.lower() in {*COLUMN_SUFFIXES, *TEXT_SUFFIXES, *PAGE_SUFFIXES}

@@ -7,8 +7,8 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
 
+from seqpipe.data.page_line import PageLine
 from seqpipe.data.rows import Row
 from seqpipe.errors import ConfigError, InputError
 from seqpipe.inference.failure import Failure
@@ -43,8 +43,10 @@ def shard(
 
     Inputs are looked at in fixed groups. Those of a group are dealt from the longest to the shortest, each to the shard
     that has the least so far (longest processing time first: Graham 1969), so at any time two shards differ by the
-    longest input at most. What has no length (a `Failure`, an input that can't be measured, an empty one) goes to the
-    shard with the fewest of these. No more than a group is held in memory, so the stream may be endless.
+    longest input at most. Lines of a page that follow one another are dealt as one input: who writes pages has whole
+    ones, and a page's image is read by one machine alone. What has no length (a `Failure`, an input that can't be
+    measured, an empty one) goes to the shard with the fewest of these. No more than a group is held in memory, so the
+    stream may be endless.
 
     Every machine measures every input, so all of them have to see the same files: one that is missing on one machine
     alone shifts what comes after it.
@@ -78,11 +80,15 @@ def _dealt(
             return 0
         return measured if 0 < measured < math.inf else 0
 
+    def together(bundle: list[Row | Failure]) -> float:
+        return sum(map(length, bundle))
+
+    groups = _groups(_bundles(rows))
     totals: list[tuple[float, int]] = [(0, number) for number in range(count)]  # a heap: the least, first shard first
     without_length = 0
     with ThreadPoolExecutor(THREADS) as threads:
-        while group := list(islice(rows, GROUP_INPUTS)):
-            lengths = list(threads.map(length, group))
+        for group in groups:
+            lengths = list(threads.map(together, group))
             own = []
             for place in sorted(
                 range(len(group)), key=lambda place: -lengths[place]
@@ -95,4 +101,36 @@ def _dealt(
                     without_length += 1
                 if chosen == index:
                     own.append(place)
-            yield from (group[place] for place in sorted(own))
+            yield from (row for place in sorted(own) for row in group[place])
+
+
+def _bundles(rows: Iterator[Row | Failure]) -> Iterator[list[Row | Failure]]:
+    """Inputs that stay together: lines of the same page, one after the other; anything else by itself."""
+    bundle: list[Row | Failure] = []
+    page = None
+    for row in rows:
+        of = row.input.page if isinstance(row, Row) and isinstance(row.input, PageLine) else None
+        if bundle and of != page:
+            yield bundle
+            bundle = []
+        if of is None:
+            yield [row]
+        else:
+            bundle.append(row)
+        page = of
+    if bundle:
+        yield bundle
+
+
+def _groups(bundles: Iterator[list[Row | Failure]]) -> Iterator[list[list[Row | Failure]]]:
+    """Bundles of so many inputs together, or a few more."""
+    group: list[list[Row | Failure]] = []
+    count = 0
+    for bundle in bundles:
+        group.append(bundle)
+        count += len(bundle)
+        if count >= GROUP_INPUTS:
+            yield group
+            group, count = [], 0
+    if group:
+        yield group

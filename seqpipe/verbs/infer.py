@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-SUMMARY = "Run a trained model over files, folders, globs, manifests, or - for standard input."
+SUMMARY = "Run a trained model over files, folders, globs, manifests, pages, or - for standard input."
 EXAMPLE = "seqpipe infer runs/an4 recordings/ more/*.flac --output out.jsonl"
 LIST = "inputs"
 
@@ -13,14 +13,23 @@ LIST = "inputs"
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("run", help="run directory")
-    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="file, folder, glob, manifest, hub:NAME or -")
     parser.add_argument(
-        "--output", required=True, metavar="NAME", help="a file, a folder for srt and ctm, or - for standard output"
+        "inputs",
+        nargs="+",
+        metavar="INPUT",
+        help="file, folder, glob, manifest, page in ALTO or PAGE (.xml), hub:NAME or -",
+    )
+    parser.add_argument(
+        "--output",
+        required=True,
+        metavar="NAME",
+        help="a file, a folder for srt, ctm, alto and page, or - for standard output",
     )
     parser.add_argument(
         "--format",
-        choices=["jsonl", "csv", "parquet", "columns", "srt", "ctm"],
-        help="default: by the output's name; columns: a word and its tag a line",
+        choices=["jsonl", "csv", "parquet", "columns", "srt", "ctm", "alto", "page"],
+        help="default: by the output's name; columns: a word and its tag a line; alto, page: the XML documents of "
+        "pages with their text",
     )
     kept = parser.add_argument_group("what is there already")
     kept.add_argument("--resume", action="store_true", help="go on with a run that was stopped, or begin it")

@@ -243,7 +243,7 @@ def test_a_line_with_a_null_character_fails_in_its_place(folder: Path) -> None:
     rows = list(expand_inputs(["b.txt"], DataConfig(), reads_files=frozenset()))
     assert [isinstance(row, Failure) for row in rows] == [False, True, False]
     assert (rows[1].id, rows[1].message) == ("b.txt:2", "b.txt, line 2: holds a null character")
-    assert count_inputs(["b.txt"], DataConfig(), False) == 3
+    assert count_inputs(["b.txt"], DataConfig(), NO_FILES) == 3
 
 
 TAGGING = DataConfig(format="columns", columns=["form", "upos"], input="form", target="upos")
@@ -260,7 +260,7 @@ def test_column_files_give_their_words_where_the_model_learnt_from_such(folder: 
     assert given == [["It", "works"], ["No"], ["Just", "words"], ["more"], "one line"]
     assert isinstance(rows[1], Failure)
     assert rows[1].message == "a.conll, line 4 (sentence 2): is not UTF-8 text (byte 0xfc)"
-    assert count_inputs(arguments, TAGGING, False) == len(rows)
+    assert count_inputs(arguments, TAGGING, NO_FILES) == len(rows)
     check_inputs(arguments, TAGGING, reads_files=frozenset())
 
 
@@ -269,7 +269,7 @@ def test_a_folder_gives_column_files_and_text_of_a_model_of_column_files(folder:
     (folder / "none" / "a.txt").write_text("one line\n")
     rows = list(expand_inputs(["none"], TAGGING, reads_files=frozenset()))
     assert [(row.id, row.input) for row in rows] == [("none/a.txt:1", "one line"), ("none/b.conllu:1", ["It"])]
-    assert count_inputs(["none"], TAGGING, False) == 2
+    assert count_inputs(["none"], TAGGING, NO_FILES) == 2
     rows = list(expand_inputs(["none"], DataConfig(), reads_files=frozenset()))
     assert [row.id for row in rows] == ["none/a.txt:1"]
 
@@ -293,7 +293,7 @@ def test_a_column_file_that_is_missing_or_has_no_such_column_is_told_at_once(fol
 
 def test_text_may_come_through_a_pipe_with_a_name(folder: Path) -> None:
     os.mkfifo(folder / "pipe")
-    assert count_inputs(["pipe"], DataConfig(), False) is None  # not by reading it
+    assert count_inputs(["pipe"], DataConfig(), NO_FILES) is None  # not by reading it
     writer = threading.Thread(target=lambda: (folder / "pipe").write_text("one\ntwo\n"))
     writer.start()
     rows = list(expand_inputs(["pipe"], DataConfig(), reads_files=frozenset()))
@@ -320,9 +320,9 @@ def test_a_saved_data_set_is_known_by_its_folder(saved: Path) -> None:
     shutil.move("saved", "at@home")
     assert names("at@home") == both
     for argument, count in (("at@home", 2), ("splits", 2), ("hub:splits@dev", 1)):
-        assert count_inputs([argument], DataConfig(), True) == count
+        assert count_inputs([argument], DataConfig(), AUDIO_SUFFIXES) == count
     for unknown in ("hub:splits@test", "hub:nobody/nothing", "hub:deep"):
-        assert count_inputs([unknown], DataConfig(), True) is None
+        assert count_inputs([unknown], DataConfig(), AUDIO_SUFFIXES) is None
 
 
 def test_the_format_of_the_recipe_is_that_of_its_own_sources(saved: Path) -> None:
@@ -359,6 +359,6 @@ def test_as_many_are_counted_as_come(reads_files: Suffixes, folder: Path) -> Non
 
 def test_what_cannot_be_counted_is_unknown(folder: Path) -> None:
     (folder / "x.parquet").write_text("none")
-    assert count_inputs(["a.wav", "-"], DataConfig(), True) is None
-    assert count_inputs(["a.wav", "x.parquet"], DataConfig(), True) is None
-    assert count_inputs([], DataConfig(), True) == 0
+    assert count_inputs(["a.wav", "-"], DataConfig(), AUDIO_SUFFIXES) is None
+    assert count_inputs(["a.wav", "x.parquet"], DataConfig(), AUDIO_SUFFIXES) is None
+    assert count_inputs([], DataConfig(), AUDIO_SUFFIXES) == 0

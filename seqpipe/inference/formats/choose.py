@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from seqpipe.data.file_kinds import IMAGE_SUFFIXES
 from seqpipe.errors import ConfigError, did_you_mean
 
 ENDINGS = {
@@ -14,18 +15,22 @@ ENDINGS = {
     "columns": (".conll", ".col"),
     "srt": (".srt",),
     "ctm": (".ctm",),
+    "alto": (),
+    "page": (),
 }
 """Formats, and the endings of names that say them."""
-FOLDERS = frozenset({"srt", "ctm"})
-"""Formats of one file per recording, in a folder."""
+FOLDERS = {"srt": ".srt", "ctm": ".ctm", "alto": ".xml", "page": ".xml"}
+"""Formats of one file per recording or page, in a folder, and the endings of these files."""
+PAGES = frozenset({"alto", "page"})
+"""Formats whose inputs are pages."""
 
 
 def choose_format(output: str, wanted: str | None) -> str:
     """The format of the answers: the wanted one, else the one that the output's name says.
 
     Args:
-        output: a file; a folder for ``srt`` and ``ctm``; ``-`` for standard output, which gets JSON lines.
-        wanted: ``jsonl``, ``csv``, ``parquet``, ``columns``, ``srt``, ``ctm``; None to go by the name's ending.
+        output: a file; a folder for the formats of `FOLDERS`; ``-`` for standard output, which gets JSON lines.
+        wanted: one of `ENDINGS`; None to go by the name's ending.
 
     Raises:
         ConfigError: the format isn't known, can't be told from the name, or contradicts it.
@@ -49,8 +54,13 @@ def _kind(output: str, wanted: str | None) -> str:
     said = None if folder else next((kind for kind, endings in ENDINGS.items() if ending in endings), None)
     if said in FOLDERS and wanted in (None, said):
         raise ConfigError(
-            f"--output {output}: {said} is one file per recording, in a folder; name a folder: "
+            f"--output {output}: {said} is one file per {_whole(said)}, in a folder; name a folder: "
             f"--format {said} --output {Path(output).with_suffix('')}{os.sep}"
+        )
+    if wanted in PAGES and not folder and ending in (".xml", *IMAGE_SUFFIXES):
+        raise ConfigError(
+            f"--output {output}: {wanted} is one file per page, in a folder; name a folder: "
+            f"--format {wanted} --output {Path(output).with_suffix('')}{os.sep}"
         )
     if wanted is not None:
         if said not in (None, wanted):
@@ -59,14 +69,19 @@ def _kind(output: str, wanted: str | None) -> str:
             raise ConfigError(f"--format {wanted} --output {output}: is a folder; name a file in it")
         return wanted
     if folder:
-        raise ConfigError(f"--output {output}: is a folder; name a file in it, or give --format srt or --format ctm")
+        raise ConfigError(f"--output {output}: is a folder; name a file in it, or give --format {'|'.join(FOLDERS)}")
     if said is None:
         known = ", ".join(ending for kind, endings in ENDINGS.items() if kind not in FOLDERS for ending in endings)
         raise ConfigError(
             f"--output {output}: its ending says no format; known: {known}; or give --format {'|'.join(ENDINGS)} "
-            "(srt and ctm with a folder as --output)"
+            f"({', '.join(FOLDERS)} with a folder as --output)"
         )
     return said
+
+
+def _whole(kind: str) -> str:
+    """What a file of this format is of."""
+    return "page" if kind in PAGES else "recording"
 
 
 def check_place(output: Path, kind: str) -> None:
@@ -91,7 +106,7 @@ def check_place(output: Path, kind: str) -> None:
             raise ConfigError(f"--output {output}: is no regular file; name a file, or - for standard output")
         return
     if not output.is_dir():
-        raise ConfigError(f"--output {output}: is a file; {kind} is one file per recording: name a folder")
+        raise ConfigError(f"--output {output}: is a file; {kind} is one file per {_whole(kind)}: name a folder")
     if any(output.iterdir()):
         raise ConfigError(f"--output {output}: the folder is not empty; name a new one, or remove it")
     if output.is_mount() or output.samefile(Path.cwd()):
@@ -106,10 +121,15 @@ def check_format(kind: str, prediction: type) -> None:
         prediction: the dataclass that the head answers with.
 
     Raises:
-        ConfigError: they can't: no words with times for ``srt`` and ``ctm``, or with tags for ``columns``; a field of
+        ConfigError: they can't: no words with times for ``srt`` and ``ctm``, or with tags for ``columns``; no text for
+            ``alto`` and ``page``; a field of
             a type that has no column for ``parquet``; one that is called as a failure's for ``csv`` and ``parquet``.
     """
-    if kind in FOLDERS:
+    if kind in PAGES:
+        from seqpipe.inference.formats.words import check_text
+
+        check_text(kind, prediction)
+    elif kind in FOLDERS:
         from seqpipe.inference.formats.words import check_words
 
         check_words(kind, prediction)

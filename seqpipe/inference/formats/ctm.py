@@ -33,7 +33,7 @@ def ctm_text(record: dict[str, Any], name: str) -> str:
         name = f"__{name[2:]}"
     lines = []
     words = record["words"] or []
-    for word, confidence in zip(words, _confidences(record, len(words)), strict=True):
+    for word, confidence in zip(words, word_confidences(record, len(words)), strict=True):
         start, end = round(1000 * word["start"]), round(1000 * word["end"])
         duration = max(0, end - start)
         text = re.sub(r"\s", "_", word["text"]) or "_"
@@ -42,7 +42,8 @@ def ctm_text(record: dict[str, Any], name: str) -> str:
     return "".join(lines)
 
 
-def _confidences(record: dict[str, Any], words: int) -> list[float | None]:
+def word_confidences(record: dict[str, Any], words: int) -> list[float | None]:
+    """Of each of a prediction's words, how many they are being known; see `ctm_text`."""
     tokens = record.get("tokens") or []
     pieces = list(word_pieces(token["text"] for token in tokens))
     if len(pieces) != words or any("confidence" not in token for token in tokens):

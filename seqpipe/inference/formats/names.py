@@ -9,14 +9,14 @@ from itertools import count
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from seqpipe.data.file_kinds import FILE_SUFFIXES
+from seqpipe.data.file_kinds import FILE_SUFFIXES, Suffixes
 from seqpipe.inference.formats.store import readable
 
 PART_BYTES = 200
 """Of a folder's name, or a file's without ending. File systems take 255, a number and an ending included."""
 PATH_BYTES = 600
 """Of all of a name; macOS takes 1024, the folder it is in included."""
-ENDINGS_OF_FILES = (".srt", ".ctm", ".jsonl")
+ENDINGS_OF_FILES = (".srt", ".ctm", ".xml", ".jsonl")
 
 
 class NewFiles:
@@ -30,12 +30,13 @@ class NewFiles:
     Args:
         folder: new and of nobody else. What it holds tells which names are taken, so that memory doesn't grow and the
             file system's own idea of equal names counts (``A`` and ``a``).
-        ending: ``.srt`` or ``.ctm``.
+        ending: ``.srt``, ``.ctm`` or ``.xml``.
         spaces: whether names may hold white space; else ``_`` stands for it.
+        replaced: endings of ids that the file's own ending takes the place of.
     """
 
-    def __init__(self, folder: Path, *, ending: str, spaces: bool = True) -> None:
-        self.folder, self.ending, self.spaces = folder, ending, spaces
+    def __init__(self, folder: Path, *, ending: str, spaces: bool = True, replaced: Suffixes = FILE_SUFFIXES) -> None:
+        self.folder, self.ending, self.spaces, self.replaced = folder, ending, spaces, replaced
         self._tried: dict[str, int] = {}  # of names that very many ids share, the last number
 
     def open(self, row_id: str) -> tuple[str, BinaryIO]:
@@ -53,7 +54,7 @@ class NewFiles:
 
     def _candidates(self, folder: str, last: str) -> Iterator[str]:
         path = PurePosixPath(last)
-        stem = path.stem if path.suffix.lower() in FILE_SUFFIXES else last
+        stem = path.stem if path.suffix.lower() in self.replaced else last
         yield stem
         if stem != last:
             yield last

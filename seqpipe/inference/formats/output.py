@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from seqpipe.errors import ConfigError
-from seqpipe.inference.formats.choose import ENDINGS, FOLDERS, check_place
+from seqpipe.inference.formats.choose import ENDINGS, FOLDERS, PAGES, check_place
 from seqpipe.inference.formats.draft import move
 
 
@@ -21,12 +21,12 @@ def write_output(store: Path, kind: str, output: Path, prediction: type) -> None
         store: a JSON object a line, in the order of the inputs: predictions, and failures with ``error``. With
             ``jsonl`` it is renamed and becomes the output; otherwise it stays.
         kind: as `choose_format` gave it, and `check_format` let it pass.
-        output: a file, or with ``srt`` and ``ctm`` a folder, on the store's file system.
+        output: a file, or with a format of `FOLDERS` a folder, on the store's file system.
         prediction: the dataclass that the head answers with.
 
     Raises:
         ConfigError: there is no place for the output; see `check_place`. The store is as before.
-        DataError: the store is no JSON, or doesn't fit the prediction. It is as before.
+        DataError: the store is no JSON, or doesn't fit the prediction, or a page's document is gone. It is as before.
         OSError: the disk is full, ... The store is as before.
     """
     check_place(output, kind)
@@ -35,6 +35,10 @@ def write_output(store: Path, kind: str, output: Path, prediction: type) -> None
             os.fsync(file.fileno())
         output.parent.mkdir(parents=True, exist_ok=True)
         move(store, output)
+    elif kind in PAGES:
+        from seqpipe.inference.formats.page_files import write_pages
+
+        write_pages(store, kind, output)
     elif kind in FOLDERS:
         from seqpipe.inference.formats.folder import write_folder
 

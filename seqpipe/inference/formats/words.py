@@ -25,6 +25,19 @@ def check_words(kind: str, prediction: type) -> None:
         )
 
 
+def check_text(kind: str, prediction: type) -> None:
+    """Whether predictions of this type have a ``text``.
+
+    Raises:
+        ConfigError: they don't.
+    """
+    if not is_dataclass(prediction) or field_types(prediction).get("text") is not str:
+        raise ConfigError(
+            f"--format {kind}: needs transcriptions, and this model answers with {prediction.__name__}; "
+            "--format jsonl, csv or parquet"
+        )
+
+
 def check_tags(prediction: type) -> None:
     """Whether predictions of this type have ``words``, each with ``text`` and ``tag``.
 

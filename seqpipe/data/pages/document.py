@@ -1,0 +1,185 @@
+"""A document about a page: what ALTO and PAGE have in common."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from xml.etree.ElementTree import Element
+
+from seqpipe.data.page_line import Points
+from seqpipe.data.safe_xml import local_name, parse_xml
+from seqpipe.errors import InputError
+
+Kind = Literal["alto", "page"]
+Box = tuple[float, float, float, float]
+"""Left, top, right, bottom."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line as its document has it.
+
+    Attributes:
+        id: of no other line of the page; without colons, slashes and white space.
+        element: in the document.
+        baseline: or nothing.
+        polygon: or nothing.
+        box: or None.
+        text: transcription; empty where there is none.
+        problem: what is wrong with its points; else empty.
+    """
+
+    id: str
+    element: Element
+    baseline: Points
+    polygon: Points
+    box: Box | None
+    text: str
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """Lines that stand together.
+
+    Attributes:
+        id: in the document; may be empty.
+        element: in the document.
+        polygon: or nothing.
+        lines: in reading order.
+    """
+
+    id: str
+    element: Element
+    polygon: Points
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PageDocument:
+    """A page.
+
+    Attributes:
+        path: of the document.
+        kind: what it is written in.
+        root: the document itself.
+        image: name of the image's file, as the document gives it; may be empty.
+        size: width and height of the page in the unit of all points; None where it isn't told.
+        in_pixels: whether that unit is the pixel of the image.
+        regions: in reading order.
+    """
+
+    path: Path
+    kind: Kind
+    root: Element
+    image: str
+    size: tuple[float, float] | None
+    in_pixels: bool
+    regions: tuple[Region, ...]
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """Of all regions, in reading order."""
+        return tuple(line for region in self.regions for line in region.lines)
+
+
+def read_page(path: Path) -> PageDocument:
+    """A document in ALTO (1 to 4) or PAGE (2010 to 2019), whatever namespace it is in.
+
+    Raises:
+        InputError: the file is missing, no XML, neither of both, or describes several pages. It is named.
+    """
+    from seqpipe.data.pages.alto import read_alto
+    from seqpipe.data.pages.page_xml import read_page_xml
+
+    root = parse_xml(path)
+    match local_name(root):
+        case "alto":
+            return read_alto(root, path)
+        case "PcGts":
+            return read_page_xml(root, path)
+        case name:
+            raise InputError(
+                "bad value", f"{path}: is neither ALTO nor PAGE: its outermost element is {name}, not alto or PcGts"
+            )
+
+
+def only_page(root: Element, path: Path) -> Element:
+    """The page of a document; raises `InputError` if there is none, or more than one."""
+    pages = [element for element in root.iter() if local_name(element) == "Page"]
+    if len(pages) != 1:
+        raise InputError("bad value", f"{path}: describes {len(pages)} pages; give a document for each page")
+    return pages[0]
+
+
+def named_lines(page: Element, key: str) -> dict[Element, str]:
+    """All lines with their ids, in the order of the document; ``key`` is the attribute that names them.
+
+    A line without id goes by its number (``line3``), and one whose id another had before by that and a number.
+    """
+    names: dict[Element, str] = {}
+    taken: set[str] = set()
+    for number, element in enumerate((one for one in page.iter() if local_name(one) == "TextLine"), 1):
+        wanted = name = re.sub(r"[:/\s]+", "_", element.get(key, "").strip()) or f"line{number}"
+        again = 2
+        while name in taken:
+            name, again = f"{wanted}~{again}", again + 1
+        taken.add(name)
+        names[element] = name
+    return names
+
+
+def children(element: Element, name: str) -> list[Element]:
+    """Elements of this name directly in another one."""
+    return [child for child in element if local_name(child) == name]
+
+
+def child(element: Element, name: str) -> Element | None:
+    """The first of them."""
+    return next(iter(children(element, name)), None)
+
+
+def parse_points(text: str) -> Points:
+    """``1,2 3,4`` or ``1 2 3 4`` as points; raises `ValueError` if it is something else.
+
+    Example:
+        >>> parse_points("10,20 30.5,40")
+        ((10.0, 20.0), (30.5, 40.0))
+    """
+    numbers = [float(part) for part in re.split(r"[\s,]+", text.strip()) if part]
+    if len(numbers) % 2 or not all(map(math.isfinite, numbers)):
+        raise ValueError("no pairs of finite numbers")
+    return tuple(zip(numbers[::2], numbers[1::2], strict=True))
+
+
+def number_in(attributes: Mapping[str, str], *names: str) -> tuple[float, ...] | None:
+    """Attributes as finite numbers; None unless all are there and such."""
+    try:
+        values = tuple(float(attributes[name]) for name in names)
+    except (KeyError, ValueError):
+        return None
+    return values if all(map(math.isfinite, values)) else None
+
+
+def bounds(points: Iterable[tuple[float, float]]) -> Box | None:
+    """The box round points; None if there are none."""
+    given = list(points)
+    if not given:
+        return None
+    across, down = zip(*given, strict=True)
+    return min(across), min(down), max(across), max(down)
+
+
+def corners(box: Box) -> Points:
+    """A box as a polygon, from its upper left corner on, clockwise."""
+    left, top, right, bottom = box
+    return (left, top), (right, top), (right, bottom), (left, bottom)
+
+
+def shortened(text: str) -> str:
+    """For messages."""
+    return text if len(text) <= 60 else f"{text[:60]}..."

@@ -1,0 +1,200 @@
+"""PAGE: reading a page's lines, and putting transcriptions in their place.
+
+Source: PRImA PAGE-XML, page content, versions 2010-03-19 to 2019-07-15.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from xml.etree.ElementTree import Element, SubElement
+
+from seqpipe.data.page_line import Points
+from seqpipe.data.pages.document import (
+    Line,
+    PageDocument,
+    Region,
+    child,
+    children,
+    named_lines,
+    number_in,
+    only_page,
+    parse_points,
+    shortened,
+)
+from seqpipe.data.safe_xml import local_name
+
+_INDEX = re.compile(r"readingOrder\s*\{[^}]*index\s*:\s*(\d+)")
+"""Where Transkribus writes a line's place in its region."""
+
+
+def read_page_xml(root: Element, path: Path) -> PageDocument:
+    """The page of a PAGE document; raises `InputError` as `read_page` does."""
+    page = only_page(root, path)
+    size = number_in(page.attrib, "imageWidth", "imageHeight")
+    names = named_lines(page, "id")
+    parents = {inner: outer for outer in page.iter() for inner in outer}
+    regions: dict[Element, list[Line]] = {}
+    for element, name in names.items():
+        regions.setdefault(parents[element], []).append(_line(element, name))
+    places = _reading_order(page)
+    last = len(places)
+    return PageDocument(
+        path=path,
+        kind="page",
+        root=root,
+        image=page.get("imageFilename", "").strip(),
+        size=(size[0], size[1]) if size is not None and min(size) > 0 else None,
+        in_pixels=True,
+        regions=tuple(
+            Region(outer.get("id", ""), outer, _outline(outer), tuple(_in_order(lines)))
+            for outer, lines in sorted(regions.items(), key=lambda item: places.get(item[0].get("id", ""), last))
+        ),
+    )
+
+
+def _reading_order(page: Element) -> dict[str, int]:
+    """Regions' ids with their places, as the document says; those that it doesn't name stay behind, as they come."""
+    order = child(page, "ReadingOrder")
+    found: dict[str, int] = {}
+    waiting = [] if order is None else [order]
+    while waiting:
+        element = waiting.pop()
+        reference = element.get("regionRef")
+        if reference:
+            found.setdefault(reference, len(found))
+        inner = sorted(element, key=lambda one: number_in(one.attrib, "index") or (math.inf,))
+        waiting.extend(reversed(inner))
+    return found
+
+
+def _in_order(lines: list[Line]) -> list[Line]:
+    places = [_INDEX.search(line.element.get("custom", "")) for line in lines]
+    if not all(places):
+        return lines
+    return sorted(lines, key=lambda line: int(_INDEX.search(line.element.get("custom", ""))[1]))  # type: ignore[index]
+
+
+def _outline(region: Element) -> Points:
+    try:
+        return _points(child(region, "Coords"))
+    except ValueError:
+        return ()
+
+
+def _line(element: Element, name: str) -> Line:
+    problem = ""
+    baseline: Points = ()
+    polygon: Points = ()
+    try:
+        polygon = _points(child(element, "Coords"))
+        baseline = _points(child(element, "Baseline"))
+    except ValueError as error:
+        problem = f"its Coords or Baseline are no points ({shortened(str(error))})"
+    text = _equivalent(element) or " ".join(filter(None, map(_equivalent, children(element, "Word"))))
+    return Line(name, element, baseline, polygon, None, text, problem)
+
+
+def _points(element: Element | None) -> Points:
+    """The attribute ``points``, or as in 2010 an element for each."""
+    if element is None:
+        return ()
+    if "points" in element.attrib:
+        return parse_points(element.attrib["points"])
+    return parse_points(" ".join(f"{one.get('x')},{one.get('y')}" for one in children(element, "Point")))
+
+
+def _equivalent(element: Element) -> str:
+    """The text of a line or word; of several readings the one with the lowest index, which is the main one."""
+    readings = children(element, "TextEquiv")
+    for reading in sorted(readings, key=lambda one: number_in(one.attrib, "index") or (math.inf,)):
+        unicode = child(reading, "Unicode")
+        if unicode is not None and (text := (unicode.text or "").strip()):
+            return text
+    return ""
+
+
+def put_page_text(line: Line, text: str | None, confidence: float | None, words: Sequence[float | None]) -> None:
+    """Put a transcription in the place of the old one; geometry and ids stay.
+
+    Words stay where the line had as many as it has now, each with its own; else they go, since nobody knows where
+    the new ones stand.
+
+    Args:
+        line: of a document that `read_page_xml` read.
+        text: None leaves the line without any.
+        confidence: of the text, 0 to 1, if there is one.
+        words: confidence of each word of the text.
+    """
+    element, parts = line.element, (text or "").split()
+    found = children(element, "Word")
+    if text is not None and len(found) == len(parts):
+        for word, part, sure in zip(found, parts, words, strict=True):
+            _put(word, part, sure)
+    else:
+        for word in found:
+            element.remove(word)
+    _put(element, text, confidence)
+
+
+def put_region_text(region: Region, lines: Sequence[str]) -> None:
+    """Renew the text of a region that has one, from its lines."""
+    if children(region.element, "TextEquiv"):
+        _put(region.element, "\n".join(lines), None)
+
+
+BEFORE_TEXT = ("AlternativeImage", "Coords", "UserDefined", "Labels", "Roles", "Baseline", "Word", "TextLine")
+"""What stands before the text in a line, a word or a region; in a line, UserDefined and Labels stand behind it."""
+
+
+def _put(element: Element, text: str | None, confidence: float | None) -> None:
+    namespace = element.tag.removesuffix(local_name(element))
+    for part in list(element):
+        if local_name(part) in ("TextEquiv", "Glyph"):
+            element.remove(part)
+    if text is None:
+        return
+    is_region = local_name(element).endswith("Region")
+    before = [
+        place
+        for place, part in enumerate(element, 1)
+        if (name := local_name(part)) in BEFORE_TEXT[:2] + BEFORE_TEXT[5:]
+        or (is_region and (name in BEFORE_TEXT or name.endswith("Region")))
+    ]
+    new = Element(f"{namespace}TextEquiv", {} if confidence is None else {"conf": f"{confidence:.4f}"})
+    SubElement(new, f"{namespace}Unicode").text = text
+    element.insert(max(before, default=0), new)
+
+
+def sign_page(root: Element, software: str, version: str, time: str) -> None:
+    """Note in the document's metadata which program wrote its text, and when.
+
+    Args:
+        root: of a PAGE document.
+        software, version: the program's.
+        time: as XML Schema's dateTime, in UTC.
+    """
+    namespace = root.tag.removesuffix("PcGts")
+    metadata = child(root, "Metadata")
+    if metadata is None:
+        metadata = Element(f"{namespace}Metadata")
+        root.insert(0, metadata)
+        SubElement(metadata, f"{namespace}Creator").text = software
+        SubElement(metadata, f"{namespace}Created").text = time
+        SubElement(metadata, f"{namespace}LastChange").text = time
+    changed = child(metadata, "LastChange")
+    if changed is not None:
+        changed.text = time
+    if (namespace.rstrip("}").rpartition("/")[2])[:4] >= "2019":
+        step = {"type": "processingStep", "name": "text recognition", "value": f"{software} {version}", "date": time}
+        SubElement(metadata, f"{namespace}MetadataItem", step)
+        return
+    comments = child(metadata, "Comments")
+    if comments is None:
+        comments = Element(f"{namespace}Comments")
+        metadata.insert(1 + list(metadata).index(changed) if changed is not None else len(metadata), comments)
+    said = f"text recognition: {software} {version}"
+    if said not in (comments.text or ""):
+        comments.text = f"{comments.text}; {said}" if (comments.text or "").strip() else said

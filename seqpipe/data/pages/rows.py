@@ -1,0 +1,162 @@
+"""Lines of pages as rows."""
+
+from __future__ import annotations
+
+import glob
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePath
+from typing import Any
+
+from seqpipe.data.file_kinds import IMAGE_SUFFIXES, Suffixes
+from seqpipe.data.page_line import PageLine
+from seqpipe.data.pages.document import PageDocument, read_page
+from seqpipe.data.pages.geometry import complete
+from seqpipe.data.rows import Row
+from seqpipe.data.walk import find_files
+from seqpipe.errors import DataError, InputError
+
+PAGE_SUFFIXES: Suffixes = frozenset({".xml"})
+METS = "mets.xml"
+"""What lists the pages of an export, and describes none, is called so, mostly in capitals."""
+_LINE = re.compile(rb"<(?:[\w.-]+:)?TextLine[\s/>]")
+
+
+def is_page(name: str | PurePath) -> bool:
+    """Whether a file describes a page, by its name."""
+    return PurePath(name).suffix.lower() in PAGE_SUFFIXES
+
+
+def page_files(source: str, root: Path) -> list[Path]:
+    """Documents of a source: a file, a pattern, or a folder with all folders in it.
+
+    ``METS.xml`` is left out of folders and patterns.
+
+    Raises:
+        DataError: there are none, or a folder can't be read.
+    """
+    path = root / Path(source).expanduser()
+    if path.is_file():
+        return [path]
+    found: list[Path] = []
+    if path.is_dir():
+        for inner in find_files(path, PAGE_SUFFIXES):
+            if isinstance(inner, OSError):
+                raise DataError(f"{inner.filename}: the folder can't be read ({inner.strerror})")
+            found.append(inner)
+    elif glob.has_magic(source):
+        found = [Path(name) for name in sorted(glob.glob(str(path), recursive=True)) if is_page(name)]  # noqa: PTH207
+    else:
+        raise DataError(f"{path}: there is no such file or folder")
+    found = [inner for inner in found if inner.name.lower() != METS]
+    if not found:
+        raise DataError(f"{path}: there is no document of a page (.xml)")
+    return found
+
+
+def page_rows(
+    files: Iterable[Path], *, root: Path | None = None, needs_target: bool, columns: tuple[str, str] = ("path", "text")
+) -> Iterator[Row]:
+    """A row for each line of pages, in reading order: called ``page:line``, with the transcription (NFC) as its target.
+
+    A line without transcription is no example: where targets are needed it is left out, and so is a page without lines.
+    Else such a page has a row with a `Row.problem` (``empty``). A document that can't be read is one row with a
+    problem, a line that can't be found a row with a problem of its own.
+
+    Args:
+        files: documents, in ALTO or PAGE.
+        root: what names of pages are relative to, where they lie in it.
+        needs_target: whether lines are examples, or to be answered.
+        columns: what a row calls its input and its target. Beside them it has ``page``, ``region`` and ``line``.
+    """
+    for path in files:
+        name = str(path.relative_to(root)) if root is not None and path.is_relative_to(root) else str(path)
+        try:
+            document = read_page(path)
+        except InputError as error:
+            yield Row(name, None, number=1, source=str(path), problem=error)
+            continue
+        if not needs_target and not document.lines:
+            problem = InputError("empty", f"{path}: describes a page without lines")
+            yield Row(name, None, number=1, source=str(path), problem=problem)
+        yield from _rows(document, name, needs_target, columns)
+
+
+def _rows(document: PageDocument, name: str, needs_target: bool, columns: tuple[str, str]) -> Iterator[Row]:
+    image = find_image(document)
+    places = iter(complete(document.lines))
+    number = 0
+    for region in document.regions:
+        for line in region.lines:
+            number += 1
+            found = next(places)
+            text = unicodedata.normalize("NFC", line.text)
+            if needs_target and not text:
+                continue
+            problem: InputError | None = None
+            if isinstance(found, str):
+                problem = InputError("bad value", f"{document.path}, line {line.id}: {found}")
+                found = (), ()
+            elif not image.is_file():
+                problem = InputError("missing", f"{document.path}, line {line.id}: {_no_image(document)}")
+            page_line = PageLine(image, *found, line.id, document.path, document.size)
+            said: dict[str, Any] = {
+                "page": name,
+                "region": region.id,
+                "line": line.id,
+                columns[0]: page_line,
+                columns[1]: text or None,
+            }
+            yield Row(line_name(name, line.id), page_line, text or None, number, str(document.path), said, problem)
+
+
+def count_lines(path: Path) -> int:
+    """How many rows `page_rows` will give where no targets are needed, without parsing: 1 of a page without lines.
+
+    Raises:
+        OSError: the file can't be read.
+    """
+    return max(1, len(_LINE.findall(path.read_bytes())))
+
+
+def line_name(page: str, line: str) -> str:
+    """What a line is called among the lines of many pages; `page_of` takes it apart."""
+    return f"{page}:{line}"
+
+
+def page_of(row_id: str) -> tuple[str, str] | None:
+    """Page and line of a row's id, if it is one that `page_rows` gives a line."""
+    page, _, line = row_id.rpartition(":")
+    return (page, line) if is_page(page) and "/" not in line else None
+
+
+def find_image(document: PageDocument) -> Path:
+    """The image of a page: by the name that the document gives, else one with the document's name and another ending.
+
+    The name is relative to the document, and leads to nothing outside its folder. Of one that leads nowhere the last
+    part is looked for beside the document and, as in exports of Transkribus, whose documents lie in a folder ``page``,
+    one folder above. Of absolute names, which are of another machine, only the last part counts.
+
+    Returns:
+        A path, which may not be there: then it is the first that was looked for.
+    """
+    wanted = document.image.replace("\\", "/").removeprefix("file://")
+    folder, last = document.path.parent, PurePath(wanted).name
+    candidates: list[Path] = []
+    if PurePath(last).suffix.lower() in IMAGE_SUFFIXES:
+        elsewhere = PurePath(wanted).is_absolute() or ":" in wanted or ".." in PurePath(wanted).parts
+        relative = [] if elsewhere else [folder / wanted]
+        candidates = [*relative, folder / last, folder.parent / last]
+    stem = document.path.stem
+    endings = sorted(IMAGE_SUFFIXES)
+    candidates += [folder / f"{stem}{ending}" for ending in (*endings, *map(str.upper, endings))]
+    return next((path for path in candidates if path.is_file()), candidates[0])
+
+
+def _no_image(document: PageDocument) -> str:
+    named = f"{document.image!r}, and" if document.image else "no image; "
+    return (
+        f"the page's image is not there: the document names {named} none lies beside it under this name or as "
+        f"{document.path.stem}.jpg, .png or .tif"
+    )

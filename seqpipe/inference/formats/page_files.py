@@ -1,0 +1,122 @@
+"""Answers for lines of pages, as documents in ALTO or PAGE."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import Element, indent
+
+from seqpipe.data.pages.alto import put_alto_text, read_alto, sign_alto
+from seqpipe.data.pages.document import PageDocument, read_page
+from seqpipe.data.pages.new_document import layout_of, new_alto, new_page
+from seqpipe.data.pages.page_xml import put_page_text, put_region_text, read_page_xml, sign_page
+from seqpipe.data.pages.rows import PAGE_SUFFIXES, page_of
+from seqpipe.data.pages.xml_text import xml_text
+from seqpipe.errors import DataError, InputError
+from seqpipe.inference.formats.ctm import word_confidences
+from seqpipe.inference.formats.draft import draft_folder
+from seqpipe.inference.formats.folder import FAILURES
+from seqpipe.inference.formats.names import NewFiles
+from seqpipe.inference.formats.store import read_store, readable
+
+SOFTWARE = "seqpipe"
+
+Answers = dict[str, dict[str, Any]]
+"""Of a page's lines, by their ids."""
+
+
+def write_pages(store: Path, kind: str, output: Path) -> None:
+    """A document for each page whose lines were answered, called after it, and ``failures.jsonl`` where there are any.
+
+    An answer's id says which page and line it is of. Where the page's own document is in the wanted format, it is
+    written again with the new text in the place of the old one; else a new one is made of its geometry. A line that
+    failed has no text. As time of the work stands when the last answer was stored, so that writing again gives the same
+    bytes.
+
+    Args:
+        store: the finished answers; those of a page follow one another.
+        kind: ``alto`` or ``page``.
+        output: the folder; not there yet, or empty.
+
+    Raises:
+        DataError: the store can't be read, or a page's document no more.
+    """
+    time = datetime.fromtimestamp(int(store.stat().st_mtime), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    with draft_folder(output) as folder:
+        files = NewFiles(folder, ending=".xml", replaced=PAGE_SUFFIXES)
+        for page, answers, failures in _by_page(store):
+            if failures:
+                with (folder / FAILURES).open("ab") as file:
+                    file.writelines(failures)
+            if page is None:
+                continue
+            try:
+                document = read_page(Path(page))
+            except InputError as error:
+                raise DataError(
+                    f"{error}; it was there when its lines were answered: bring it back, and --resume"
+                ) from None
+            content = xml_text(_answered(document, kind, answers, time))
+            _, opened = files.open(page)
+            with opened:
+                opened.write(content)
+
+
+def _by_page(store: Path) -> Iterator[tuple[str | None, Answers, list[bytes]]]:
+    """Answers of one page after the other, with the failures of its lines; None and the failure of what is no page."""
+    page: str | None = None
+    answers: Answers = {}
+    seen: set[str] = set()
+    failures: list[bytes] = []
+    for line, record in read_store(store):
+        place = page_of(record["id"])
+        if place is None and "error" not in record:
+            raise DataError(f"{store}: {record['id']} is no line of a page; --format jsonl")
+        if page is not None and (place is None or place[0] != page or place[1] in seen):
+            yield page, answers, failures
+            page, answers, seen, failures = None, {}, set(), []
+        if place is None:
+            yield None, {}, [line]
+            continue
+        page = place[0]
+        seen.add(place[1])
+        if "error" in record:
+            failures.append(line)
+        else:
+            answers[place[1]] = record
+    if page is not None:
+        yield page, answers, failures
+
+
+def _answered(document: PageDocument, kind: str, answers: Answers, time: str) -> Element:
+    """The document of a page with the texts of the answers."""
+    ids = {line.id: line.id for line in document.lines}
+    is_new = document.kind != kind
+    if is_new:
+        layout = layout_of(document)
+        root, path = new_alto(layout) if kind == "alto" else new_page(layout), document.path
+        document = read_alto(root, path) if kind == "alto" else read_page_xml(root, path)
+        ids = {line.id: line.was for region in layout.regions for line in region.lines}
+    version = metadata.version("seqpipe")
+    for region in document.regions:
+        texts = []
+        for line in region.lines:
+            record = answers.get(ids.get(line.id, ""))
+            text = None if record is None else readable(" ".join(record["text"].split()))
+            sure = None if record is None else record.get("confidence")
+            words = word_confidences(record or {}, len((text or "").split()))
+            if kind == "alto":
+                put_alto_text(line, text or "", sure, words)
+            else:
+                put_page_text(line, text, sure, words)
+            texts.append(text or "")
+        if kind == "page":
+            put_region_text(region, texts)
+    sign = sign_alto if kind == "alto" else sign_page
+    sign(document.root, SOFTWARE, version, time)
+    if is_new:
+        indent(document.root)
+    return document.root
