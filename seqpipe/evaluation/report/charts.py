@@ -17,8 +17,8 @@ from seqpipe.heads.scoring import ScoreKind
 # matplotlib knows no CSS: it draws in colours that nobody would choose, which are then replaced by the page's.
 _TEXT, _GRID, _SERIES = "#010203", "#010204", ("#010205", "#010206", "#010207", "#010208")
 _INK = "#010209"
-_ROOMY, _MOST_NAME = 12, 24
-"""Classes of a matrix up to which its cells are wide, and characters of a name."""
+_ROOMY, _CLOSE, _MOST_NAME = 12, 25, 24
+"""Classes of a matrix up to which its cells are wide, and less so, and characters of a name."""
 _CSS = {_INK: "var(--ink)", _TEXT: "var(--muted)", _GRID: "var(--line)"} | {
     colour: f"var(--series-{number})" for number, colour in enumerate(_SERIES, 1)
 }
@@ -163,10 +163,10 @@ def draw_confusions(matrix: ConfusionMatrix) -> tuple[Markup, int]:
     from matplotlib.patches import Rectangle
 
     rows, columns = matrix.counts.shape
-    cell = 0.62 if columns <= _ROOMY else 0.4
+    cell = 0.62 if columns <= _ROOMY else 0.4 if columns <= _CLOSE else 0.3
     names = max((len(name) for name in (*matrix.references, *matrix.answers)), default=1)
     margin = 0.6 + 0.085 * min(names, _MOST_NAME)
-    size = (columns * cell + margin, rows * cell + (margin if names > 3 else 0.7))
+    size = (columns * cell + margin, rows * cell + (margin if names > 3 else 0.6))
     with matplotlib.rc_context({**_STYLE, "axes.spines.left": False, "axes.spines.bottom": False}):
         figure = Figure(figsize=size, layout="constrained")
         axis = figure.subplots()
@@ -176,11 +176,12 @@ def draw_confusions(matrix: ConfusionMatrix) -> tuple[Markup, int]:
             colour = _SERIES[0] if right else _SERIES[1]
             axis.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, color=colour, alpha=0.06 + 0.6 * share, lw=0))
             text = f"{matrix.counts[row, column]}\n" + (f"{100 * share:.0f} %" if share >= 0.005 else "<1 %")
-            size_of = 9 if columns <= _ROOMY else 6
-            axis.text(column, row, text, ha="center", va="center", fontsize=size_of, color=_INK, linespacing=1.1)
-        ticks: dict[str, Any] = {"fontsize": 9 if columns <= _ROOMY else 8}
+            size_of = 9 if columns <= _ROOMY else 6 if columns <= _CLOSE else 5.5
+            at_middle: dict[str, Any] = {"ha": "center", "va": "center", "color": _INK, "linespacing": 1.1}
+            axis.text(column, row, text, fontsize=size_of, **at_middle)
+        ticks: dict[str, Any] = {"fontsize": 9 if columns <= _ROOMY else 8, "parse_math": False}
         axis.set_xticks(range(columns), [_short(name) for name in matrix.answers], **ticks)
-        if names > 3 or columns > _ROOMY:
+        if names > 3 or (names > 1 and columns > _ROOMY):
             axis.tick_params(axis="x", rotation=90)
         axis.set_yticks(range(rows), [_short(name) for name in matrix.references], **ticks)
         axis.tick_params(length=0)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from seqpipe.evaluation.report.media import LEAST_PIXELS, MOST_LANES, draw_picture, encode_sound
+from seqpipe.evaluation.report.labels import MOST_LANES
+from seqpipe.evaluation.report.media import LEAST_PIXELS, draw_picture, encode_sound
 from seqpipe.features.waveform import Waveform
 from seqpipe.heads.scoring import Mark
 from seqpipe.picture import Picture, Sound
