@@ -84,7 +84,9 @@ def test_the_table_says_what_the_evaluation_holds(predictor: Predictor, relabel:
     assert wer in lines
     assert any(line.startswith("CER ") for line in lines)
     assert any(line.startswith("accuracy") and line.endswith("(13 of 16 rows)") for line in lines)
-    assert "     2  bb -> (nothing)" in lines
+    rate = 100 * 2 / sum(text.split().count("bb") for text in found.references)
+    assert f"     2  bb -> (nothing)  ({rate:.3g} % of bb)" in lines
+    assert "most frequent errors, words (reference -> hypothesis; 2 substitutions, 2 deletions, 0 insertions):" in lines
     assert "compared as: text as it stands" in lines
     assert "[95 % intervals: bootstrap over 16 rows]" in lines
     assert "  dev-004" in lines

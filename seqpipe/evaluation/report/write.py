@@ -15,8 +15,9 @@ from seqpipe.evaluation.confusion import confusion_matrix
 from seqpipe.evaluation.evaluate import Evaluation, evaluate
 from seqpipe.evaluation.item_errors import character_matrix, item_errors
 from seqpipe.evaluation.report.augmentation import AugmentedRow, augmented_rows, shown_rows
-from seqpipe.evaluation.report.charts import draw_confusions, draw_lines, draw_reliability, learning_charts
+from seqpipe.evaluation.report.charts import draw_lines, draw_reliability, learning_charts
 from seqpipe.evaluation.report.examples import make_examples
+from seqpipe.evaluation.report.matrix import draw_confusions
 from seqpipe.evaluation.report.page import fill, write_page
 from seqpipe.evaluation.report.saliency import tinted_texts
 from seqpipe.evaluation.run_records import read_log, read_metrics
