@@ -73,14 +73,22 @@ def make_examples(evaluation: Evaluation, positions: Sequence[int], columns: Seq
     return examples
 
 
-def verdict(evaluation: Evaluation, position: int) -> str:
-    """How wrong a row is, in the counts of the first score that sees it: ``2 errors in 5 words``."""
+def verdict(evaluation: Evaluation, position: int, *, spelt: bool = False) -> str:
+    """How wrong a row is, in the counts of the first score that sees it: ``2 errors in 5 words``.
+
+    Args:
+        evaluation: of the run.
+        position: of the row.
+        spelt: whether it is shown letter by letter, so that words are not what is counted.
+    """
     head = evaluation.head
     if evaluation.errors[position] == 0:
         return "right"
     count = dict(zip(head.count_names, evaluation.row_counts[position].tolist(), strict=True))
     for name in (head.main_score, *head.score_kinds):
         kind = head.score_kinds[name]
+        if spelt and kind.whole == "words":
+            continue
         if kind.lower_is_better and kind.part and kind.whole and count[kind.part]:
             items = kind.whole.removesuffix("s") if count[kind.whole] == 1 else kind.whole
             return f"{count[kind.part]} {'error' if count[kind.part] == 1 else 'errors'} in {count[kind.whole]} {items}"
@@ -129,7 +137,7 @@ def _example(evaluation: Evaluation, position: int, columns: Sequence[str], *, w
     return Example(
         id=row.id,
         columns={name: str(row.columns[name]) for name in columns if row.columns.get(name) is not None},
-        verdict=verdict(evaluation, position),
+        verdict=verdict(evaluation, position, spelt=characters is not None),
         confidence=prediction.confidence,
         reference=reference,
         choices=_choices(evaluation, position, reference),
