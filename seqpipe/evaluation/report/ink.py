@@ -55,6 +55,12 @@ class InkFigure:
     labels: list[Label]
     lanes: int
     cut = False
+    is_ink = True
+
+    @property
+    def marked(self) -> bool:
+        """Whether it shows where parts of the answer were found."""
+        return bool(self.stretches)
 
     @property
     def size(self) -> int:

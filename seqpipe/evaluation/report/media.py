@@ -53,6 +53,13 @@ class Figure:
     cut: bool
     as_seen: bool
 
+    is_ink = False
+
+    @property
+    def marked(self) -> bool:
+        """Whether it shows where parts of the answer were found."""
+        return bool(self.bands)
+
     @property
     def size(self) -> int:
         """Characters of the page that it takes, nearly."""
