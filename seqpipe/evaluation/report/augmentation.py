@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from seqpipe.data.rows import Row
 from seqpipe.data.source import data_root, is_there, training_rows
-from seqpipe.errors import DataError, InputError
+from seqpipe.errors import ConfigError, DataError, InputError
 from seqpipe.evaluation.report.ink import InkFigure, bounds, draw_ink
 from seqpipe.evaluation.report.media import COLUMN_PIXELS, PAGE_PIXELS, image_uri, line_zoom
 from seqpipe.picture import Drawing, Picture
@@ -59,14 +60,12 @@ def shown_rows(pipeline: Pipeline, otherwise: Iterable[Row] = ()) -> list[Row]:
     """A few training rows, not next to each other; where training data isn't at hand, of these other rows."""
     data = pipeline.recipe.data
     # A data set of the Hub may not be here, and nobody waits for a download to see a report.
-    if data.train and not data.train.startswith("hub:") and is_there(data.train, data_root(data)):
-        try:
-            found = _spread(training_rows(data, reads_files=pipeline.features.first.reads_files))
-        except DataError:
-            found = []
-        if found:
-            return found
-    return _spread(otherwise)
+    found: list[Row] = []
+    if data.train and not data.train.startswith("hub:"):
+        with contextlib.suppress(DataError, ConfigError):
+            if is_there(data.train, data_root(data)):
+                found = _spread(training_rows(data, reads_files=pipeline.features.first.reads_files))
+    return found or _spread(otherwise)
 
 
 def _spread(rows: Iterable[Row]) -> list[Row]:
