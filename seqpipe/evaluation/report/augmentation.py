@@ -28,8 +28,8 @@ TRIES = 8
 """Draws for a stage that leaves many rows alone."""
 MOST_BYTES = 1_500_000
 """Of all these pictures together."""
-PANEL_PIXELS = 480
-"""Width of a picture that stands beside another."""
+PANEL_PIXELS, SHORT_PIXELS = 480, 240
+"""Width of a picture that stands beside another, and that to which a short spectrogram is stretched."""
 
 
 @dataclass(frozen=True)
@@ -147,6 +147,10 @@ def _panels(pictures: Sequence[tuple[str, Picture | Drawing]]) -> list[Panel]:
     """The pictures of a row, to one scale: beside each other if they are short, else below each other."""
     sizes = [_size(picture) for _, picture in pictures]
     width, height = (max(size[axis] for size in sizes) for axis in (0, 1))
+    first = pictures[0][1]
+    if isinstance(first, Picture) and not first.as_seen:
+        zoom = float(np.clip(SHORT_PIXELS / width, COLUMN_PIXELS, 4 * COLUMN_PIXELS))
+        return [_panel(name, picture, zoom) for name, picture in pictures]
     short = line_zoom(width, height, PANEL_PIXELS)
     zoom = short if short * width <= 1.01 * PANEL_PIXELS else line_zoom(width, height, PAGE_PIXELS)
     return [_panel(name, picture, zoom) for name, picture in pictures]
@@ -167,5 +171,5 @@ def _panel(name: str, picture: Picture | Drawing, zoom: float) -> Panel:
     if picture.as_seen:
         width, height = round(zoom * columns), round(zoom * rows)
     else:
-        width, height = min(COLUMN_PIXELS * columns, PAGE_PIXELS), int(np.clip(2 * rows, 64, 128))
+        width, height = round(min(zoom * columns, PAGE_PIXELS)), int(np.clip(2 * rows, 64, 128))
     return Panel(name, image_uri(picture, width, height), None, width, height)

@@ -6,7 +6,7 @@ from markupsafe import Markup, escape
 
 from seqpipe.evaluation.confusion import ConfusionMatrix
 
-SIZES = ((12, 60, 12), (25, 34, 9), (10**9, 27, 8))
+SIZES = ((12, 60, 12), (25, 34, 9), (10**9, 26, 8))
 """Classes up to which a cell has so many pixels and its text this size."""
 MOST_NAME, NAME_PIXELS = 24, 6.8
 """Characters of a name, and pixels of one."""
