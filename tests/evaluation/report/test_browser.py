@@ -75,8 +75,8 @@ def test_pictures_sound_and_curves_of_a_report_are_there(
     browser: str, report: Path, tmp_path: Path, width: int
 ) -> None:
     found = probe(browser, report, tmp_path, width)
-    assert len(found["pictures"]) == len(found["seconds"]) >= 4
-    assert min(found["pictures"]) > 10
+    assert len(found["pictures"]) > len(found["seconds"]) >= 4
+    assert min(found["pictures"]) > 5
     assert all(0.1 < seconds < 10 for seconds in found["seconds"])
     assert len(found["charts"]) >= 4
     assert all(80 < height < 700 for height in found["charts"])
