@@ -136,6 +136,11 @@ EXAMPLES: dict[str, list[Example]] = {
     ],
     "SpecAugment": [Example("steps", {})],
     "PenStrokes": [Example("points", {})],
+    "StrokeDistortion": [Example("points", {}), Example("points", {"drop": 0.3})],
+    "StrokeFeatures": [
+        Example("points", {}),
+        Example("points", {"features": ["box", "vicinity", "context", "differences"], "cell": 0.1, "across": [0.0]}),
+    ],
     "FeatureChain": [Example("samples", {"stages": WHOLE}, recordings)],
     "Tokens": [Example("words", {}), Example("spelt words", {"characters": 9})],
     "Embedding": [Example("words", {"size": 5}), Example("spelt words", {"size": 5, "dropout": 0.3})],
