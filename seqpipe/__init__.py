@@ -47,6 +47,8 @@ STAGES = {
     "NGramFeatures": "seqpipe.features.ngram_features",
     "LogRatioFeatures": "seqpipe.features.log_ratio_features",
     "PenStrokes": "seqpipe.features.pen_strokes",
+    "StrokeDistortion": "seqpipe.features.stroke_distortion",
+    "StrokeFeatures": "seqpipe.features.stroke_features",
     "FeatureChain": "seqpipe.features.chain",
     "Conv2dFrontEnd": "seqpipe.frontends.conv2d",
     "Conv1dFrontEnd": "seqpipe.frontends.conv1d",

@@ -146,6 +146,11 @@ EXAMPLES: dict[str, list[Example]] = {
     "ImageNoise": [Example("steps", {"probability": 1.0})],
     "RandomErasing": [Example("steps", {"probability": 1.0})],
     "PenStrokes": [Example("points", {})],
+    "StrokeDistortion": [Example("points", {}), Example("points", {"drop": 0.3})],
+    "StrokeFeatures": [
+        Example("points", {}),
+        Example("points", {"features": ["box", "vicinity", "context", "differences"], "cell": 0.1, "across": [0.0]}),
+    ],
     "FeatureChain": [Example("samples", {"stages": WHOLE}, recordings)],
     "LineImage": [Example("columns", {"height": SIZE})],
     "Tokens": [Example("words", {}), Example("spelt words", {"characters": 9})],

@@ -118,7 +118,7 @@ class PenStrokes(Stage):
             ]:
                 if far.max() > others:
                     at = int(far.argmax())
-                    what = f"{far[at] / frame.unit:.3g} times the height of the writing, out of all proportion to its lines"
+                    what = f"{far[at] / frame.unit:.3g} heights of the writing, out of all proportion to its lines"
                     found.append((kind, f"{name}: from point {at} to {at + 1} it is {what}"))
         still = int(((distance == 0) & ~lifted).sum())
         if 2 * still > len(ink.points):
