@@ -1,0 +1,255 @@
+"""Pages in ALTO and PAGE, as they are read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from seqpipe.data.pages.document import read_page
+from seqpipe.data.pages.geometry import complete
+from seqpipe.errors import InputError
+
+TEXTS = ["été à Paris", "second line"]
+
+
+def alto(
+    lines: str | None = None,
+    *,
+    version: str = "http://www.loc.gov/standards/alto/ns-v4#",
+    unit: str = "pixel",
+    image: str = "scan.png",
+    page: str = 'WIDTH="600" HEIGHT="400"',
+) -> str:
+    """A document; without lines, one with two of them, with baselines and polygons."""
+    if lines is None:
+        lines = alto_line("l1", 100, TEXTS[0]) + alto_line("l2", 200, TEXTS[1])
+    namespace = f' xmlns="{version}"' if version else ""
+    return f"""<?xml version="1.0" encoding="UTF-8"?>
+<alto{namespace}><Description><MeasurementUnit>{unit}</MeasurementUnit>
+<sourceImageInformation><fileName>{image}</fileName></sourceImageInformation></Description>
+<Layout><Page ID="p" PHYSICAL_IMG_NR="1" {page}><PrintSpace>
+<TextBlock ID="b1" HPOS="40" VPOS="50" WIDTH="500" HEIGHT="200">{lines}</TextBlock>
+</PrintSpace></Page></Layout></alto>"""
+
+
+def alto_line(name: str, y: int, text: str) -> str:
+    polygon = f"50,{y - 30} 550,{y - 30} 550,{y + 12} 50,{y + 12}"
+    return (
+        f'<TextLine ID="{name}" BASELINE="50 {y} 300 {y + 2} 550 {y}" HPOS="50" VPOS="{y - 30}" WIDTH="500" '
+        f'HEIGHT="42">'
+        f'<Shape><Polygon POINTS="{polygon}"/></Shape><String CONTENT="{text}" HPOS="50" VPOS="{y - 30}" WIDTH="500" '
+        f'HEIGHT="42" WC="0.9" CC="0 0"/></TextLine>'
+    )
+
+
+def page_xml(lines: str | None = None, *, year: str = "2019-07-15", before: str = "", image: str = "scan.png") -> str:
+    """A document; without lines, one with two of them, with baselines and polygons."""
+    if lines is None:
+        lines = page_line("l1", 100, TEXTS[0]) + page_line("l2", 200, TEXTS[1])
+    return f"""<?xml version="1.0" encoding="UTF-8"?>
+<PcGts xmlns="http://schema.primaresearch.org/PAGE/gts/pagecontent/{year}"><Metadata><Creator>x</Creator>
+<Created>2020-01-01T00:00:00</Created><LastChange>2020-01-01T00:00:00</LastChange></Metadata>
+<Page imageFilename="{image}" imageWidth="600" imageHeight="400">{before}
+<TextRegion id="r1"><Coords points="40,50 540,50 540,250 40,250"/>{lines}</TextRegion></Page></PcGts>"""
+
+
+def page_line(name: str, y: int, text: str, *, words: str = "", custom: str = "") -> str:
+    custom = f' custom="{custom}"' if custom else ""
+    return (
+        f'<TextLine id="{name}"{custom}><Coords points="50,{y - 30} 550,{y - 30} 550,{y + 12} 50,{y + 12}"/>'
+        f'<Baseline points="50,{y} 300,{y + 2} 550,{y}"/>{words}'
+        f'<TextEquiv conf="0.9"><Unicode>{text}</Unicode></TextEquiv></TextLine>'
+    )
+
+
+def write(folder: Path, content: str, name: str = "a.xml") -> Path:
+    """A document in a folder."""
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content, encoding="utf-8")
+    return path
+
+
+BOX = 'HPOS="50" VPOS="70" WIDTH="500" HEIGHT="42"'
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        alto(),
+        alto(version="http://www.loc.gov/standards/alto/ns-v3#"),
+        alto(version="http://www.loc.gov/standards/alto/ns-v2#"),
+        alto(version=""),
+        page_xml(),
+        page_xml(year="2013-07-15"),
+        page_xml(year="2017-07-15"),
+    ],
+)
+def test_all_versions_say_the_same(content: str, tmp_path: Path) -> None:
+    document = read_page(write(tmp_path, content))
+    assert [line.id for line in document.lines] == ["l1", "l2"]
+    assert [line.text for line in document.lines] == TEXTS
+    assert document.image == "scan.png"
+    assert document.size == (600, 400)
+    assert document.lines[0].baseline == ((50, 100), (300, 102), (550, 100))
+    assert document.lines[0].polygon == ((50, 70), (550, 70), (550, 112), (50, 112))
+    (region,) = document.regions
+    assert region.polygon[0] == (40, 50)
+
+
+@pytest.mark.parametrize("year", ["2010-03-19", "2013-07-15"])
+def test_points_may_be_elements(year: str, tmp_path: Path) -> None:
+    points = "".join(f'<Point x="{x}" y="{y}"/>' for x, y in [(50, 70), (550, 70), (550, 112), (50, 112)])
+    lines = f'<TextLine id="l1"><Coords>{points}</Coords></TextLine>'
+    (line,) = read_page(write(tmp_path, page_xml(lines, year=year))).lines
+    assert line.polygon == ((50, 70), (550, 70), (550, 112), (50, 112))
+
+
+@pytest.mark.parametrize(
+    ("inner", "text"),
+    [
+        ('<String CONTENT="one"/><SP/><String CONTENT="two"/>', "one two"),
+        ('<String CONTENT="one"/><String CONTENT="two"/>', "one two"),
+        ('<String CONTENT="one"/><SP/><String CONTENT="two"/><SP/>', "one two"),
+        ('<String CONTENT="recog"/><HYP CONTENT="-"/>', "recog-"),
+        ('<String CONTENT="recog"/><SP/><HYP CONTENT="¬"/>', "recog¬"),
+        ('<String CONTENT="  whole line "/>', "whole line"),
+        ('<String CONTENT=""/>', ""),
+        ("", ""),
+        ('<String CONTENT="a &amp; b &lt;c&gt;"/>', "a & b <c>"),
+    ],
+)
+def test_words_of_alto_make_a_text(inner: str, text: str, tmp_path: Path) -> None:
+    (line,) = read_page(write(tmp_path, alto(f'<TextLine ID="l" {BOX}>{inner}</TextLine>'))).lines
+    assert line.text == text
+
+
+def equivalent(text: str, index: int | None = None) -> str:
+    number = "" if index is None else f' index="{index}"'
+    return f"<TextEquiv{number}><Unicode>{text}</Unicode></TextEquiv>"
+
+
+@pytest.mark.parametrize(
+    ("inner", "text"),
+    [
+        (equivalent("one two"), "one two"),
+        (equivalent("second", 1) + equivalent("first", 0), "first"),
+        (equivalent("without") + equivalent("with", 3), "with"),
+        (f'<Word id="a">{equivalent("one")}</Word><Word id="b">{equivalent("two")}</Word>', "one two"),
+        (f'<Word id="a">{equivalent("one")}</Word>' + equivalent("the line"), "the line"),
+        (f'<Word id="a">{equivalent("one")}</Word>' + equivalent(""), "one"),
+        ("<TextEquiv><PlainText>plain</PlainText><Unicode>ünicode</Unicode></TextEquiv>", "ünicode"),
+        ("", ""),
+    ],
+)
+def test_readings_of_page_make_a_text(inner: str, text: str, tmp_path: Path) -> None:
+    coords = '<Coords points="50,70 550,70 550,112 50,112"/>'
+    (line,) = read_page(write(tmp_path, page_xml(f'<TextLine id="l">{coords}{inner}</TextLine>'))).lines
+    assert line.text == text
+
+
+def test_page_is_read_in_its_reading_order(tmp_path: Path) -> None:
+    order = (
+        '<ReadingOrder><OrderedGroup id="g"><RegionRefIndexed index="1" regionRef="r1"/>'
+        '<OrderedGroupIndexed index="0" id="h"><RegionRefIndexed index="0" regionRef="r3"/></OrderedGroupIndexed>'
+        "</OrderedGroup></ReadingOrder>"
+        f'<TextRegion id="r2"><Coords points="1,1 2,1 2,2"/>{page_line("c", 300, "unnamed region")}</TextRegion>'
+        f'<TextRegion id="r3"><Coords points="1,1 2,1 2,2"/>{page_line("d", 300, "first")}</TextRegion>'
+    )
+    lines = page_line("b", 200, "two", custom="readingOrder {index:1;}") + page_line(
+        "a", 100, "one", custom="structure {type:x;} readingOrder {index:0;}"
+    )
+    document = read_page(write(tmp_path, page_xml(lines, before=order)))
+    assert [line.id for line in document.lines] == ["d", "a", "b", "c"]
+
+
+def test_lines_have_different_names_without_colons(tmp_path: Path) -> None:
+    lines = "".join(f"<TextLine {name} {BOX}/>" for name in ('ID="a:b/c"', "", 'ID="x"', 'ID="x"', 'ID=" "'))
+    document = read_page(write(tmp_path, alto(lines)))
+    assert [line.id for line in document.lines] == ["a_b_c", "line2", "x", "x~2", "line5"]
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "what"),
+    [
+        ("<alto><Layout>", "undecodable", "is not XML"),
+        ("", "empty", "is empty"),
+        ("<mets/>", "bad value", "neither ALTO nor PAGE: its outermost element is mets"),
+        ("<alto/>", "bad value", "describes 0 pages"),
+        ("<alto><Page/><Page/></alto>", "bad value", "describes 2 pages"),
+        (alto(unit="furlong"), "bad value", "MeasurementUnit should be pixel, mm10, inch1200; received 'furlong'"),
+        (alto(unit="mm10", page=""), "bad value", "measured in mm10, and its Page has no WIDTH and HEIGHT"),
+        ('<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/hostname">]><alto>&b;</alto>', "unsafe", "document type"),
+        ('<!DOCTYPE a [<!ENTITY b "x"><!ENTITY c "&b;&b;">]><alto>&c;</alto>', "unsafe", "document type"),
+    ],
+)
+def test_what_is_no_page_is_named(content: str, kind: str, what: str, tmp_path: Path) -> None:
+    path = write(tmp_path, content)
+    with pytest.raises(InputError, match=what) as caught:
+        read_page(path)
+    assert caught.value.kind == kind
+    assert str(path) in str(caught.value)
+
+
+def geometry(content: str, folder: Path) -> list:
+    return complete(read_page(write(folder, content)).lines)
+
+
+def test_a_level_baseline_of_old_alto_is_as_wide_as_the_line(tmp_path: Path) -> None:
+    ((baseline, _),) = geometry(alto(f'<TextLine ID="l" {BOX} BASELINE="100.5"/>'), tmp_path)
+    assert baseline == ((50, 100.5), (550, 100.5))
+
+
+def test_a_box_is_the_polygon_of_a_line_without(tmp_path: Path) -> None:
+    ((baseline, polygon),) = geometry(alto(f'<TextLine ID="l" {BOX}/>'), tmp_path)
+    assert polygon == ((50, 70), (550, 70), (550, 112), (50, 112))
+    assert np.allclose(baseline, [(50, 101.5), (550, 101.5)])  # a quarter of 42 above 112
+    words = '<String CONTENT="a" HPOS="50" VPOS="70" WIDTH="9" HEIGHT="42"/><String CONTENT="b" HPOS="541" VPOS="72" \
+WIDTH="9" HEIGHT="9"/>'
+    assert geometry(alto(f'<TextLine ID="l">{words}</TextLine>'), tmp_path) == [(baseline, polygon)]
+
+
+def test_a_baseline_follows_the_lower_edge_of_its_polygon(tmp_path: Path) -> None:
+    lines = '<TextLine id="l"><Coords points="0,100 400,200 400,240 0,140"/></TextLine>'
+    ((baseline, _),) = geometry(page_xml(lines), tmp_path)
+    assert np.allclose(baseline, [(0, 130), (400, 230)])
+
+
+def test_a_polygon_goes_along_its_baseline_as_lines_are_apart(tmp_path: Path) -> None:
+    lines = "".join(f'<TextLine ID="l{y}" BASELINE="50,{y} 550,{y}"/>' for y in (100, 140, 180, 300))
+    found = geometry(alto(lines), tmp_path)
+    assert next(polygon for _, polygon in found) == ((50, 70), (550, 70), (550, 114), (50, 114))
+
+
+def test_a_lonely_baseline_has_a_polygon_too(tmp_path: Path) -> None:
+    ((_, polygon),) = geometry(alto('<TextLine ID="l" BASELINE="50,100 550,100"/>'), tmp_path)
+    assert len(polygon) == 4
+    assert polygon[0][1] < 100 < polygon[2][1]
+
+
+def test_a_polygon_of_two_points_is_none(tmp_path: Path) -> None:
+    line = '<TextLine ID="l" BASELINE="50,100 550,100"{}><Shape><Polygon POINTS="1,1 2,2 1,1"/></Shape></TextLine>'
+    ((_, with_box),) = geometry(alto(line.format(f" {BOX}")), tmp_path)
+    assert with_box == ((50, 70), (550, 70), (550, 112), (50, 112))
+    ((_, without),) = geometry(alto(line.format("")), tmp_path)
+    assert len(without) == 4
+
+
+@pytest.mark.parametrize(
+    ("line", "what"),
+    [
+        ('<TextLine ID="l"/>', "has neither a polygon, nor a box, nor a baseline"),
+        ('<TextLine ID="l" BASELINE="50,100"/>', "has neither a polygon, nor a box, nor a baseline"),
+        ('<TextLine ID="l" HPOS="1" VPOS="2" WIDTH="0" HEIGHT="5"/>', "has neither"),
+        (f'<TextLine ID="l" {BOX} BASELINE="50,100 550"/>', "are no points"),
+        (f'<TextLine ID="l" {BOX} BASELINE="a b"/>', "are no points"),
+        (f'<TextLine ID="l" {BOX}><Shape><Polygon POINTS="1,2 nan,3 4,5"/></Shape></TextLine>', "are no points"),
+    ],
+)
+def test_lines_that_can_not_be_found_say_why(line: str, what: str, tmp_path: Path) -> None:
+    good, bad = geometry(alto(alto_line("good", 100, "x") + line), tmp_path)
+    assert not isinstance(good, str)
+    assert isinstance(bad, str)
+    assert what in bad
