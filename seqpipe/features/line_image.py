@@ -40,7 +40,7 @@ class LineImage(Stage):
         ink: ``dark`` on light paper, ``light`` on dark, or ``auto``: what there is less of.
         background: ``local`` divides by the paper's brightness from place to place, for photos with shadows; ``none``
             takes the paper for evenly bright.
-        slant: make slanted writing upright (Vinciarelli & Luettin 2001); the width stays.
+        slant: make slanted writing upright (Pastor et al. 2004, by the projection profile); the width stays.
         skew: make lines that rise or fall level, by shifting columns (Postl 1986); the width stays.
         longest: columns that a scaled image may have; any number when None.
         most_pixels: of a file, looked up in its header before it is decoded, and of the scaled image.
