@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from seqpipe.evaluation.evaluate import Evaluation
 
-MOST_SHOWN = 30
+MOST_SHOWN = 40
 """Classes of a matrix that can still be read."""
 UNKNOWN = "(unknown)"
 

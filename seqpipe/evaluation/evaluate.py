@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -150,12 +149,6 @@ class Evaluation:
             key=lambda index: (-self.errors[index], -self.predictions[index].confidence, index),
         )
         return order[:most]
-
-    def confusions(self, items: str, most: int = 10) -> list[tuple[str, str, int]]:
-        """The most frequent errors among these items, as (reference, answer, count); "" for what one side lacks."""
-        found = Counter(pair for pairs in self.aligned[items] for pair in pairs if pair[0] != pair[1])
-        ordered = sorted(found.items(), key=lambda item: (-item[1], item[0]))
-        return [(said, heard, count) for (said, heard), count in ordered[:most]]
 
     def to_json(self) -> dict[str, Any]:
         """The scores as one JSON object; ``<score>_interval`` holds two numbers."""

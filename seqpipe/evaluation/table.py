@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from seqpipe.evaluation.evaluate import Evaluation
+from seqpipe.evaluation.item_errors import ItemError, item_errors
 from seqpipe.heads.scoring import Pair
 
 WIDTH, MOST_CHOICES = 110, 5
@@ -21,10 +22,12 @@ def render(evaluation: Evaluation) -> str:
         f"compared as: {evaluation.scoring}",
     ]
     for items in evaluation.aligned:
-        found = evaluation.confusions(items)
-        if found:
-            lines += ["", f"most frequent errors, {items} (reference -> hypothesis):"]
-            lines += [f"  {count:4d}  {visible(said)} -> {visible(heard)}" for said, heard, count in found]
+        found = item_errors(evaluation, items, 10)
+        if found.total:
+            totals = ", ".join(f"{count} {name}" for name, count in found.totals.items())
+            totals = f"; {totals}" if found.totals["substitutions"] < found.total else ""  # classes are never left out
+            lines += ["", f"most frequent errors, {items} (reference -> hypothesis{totals}):"]
+            lines += [_error_line(error) for error in found.every]
     kinds = Counter(error.kind for _, error in evaluation.span_errors)
     if kinds:
         lines += ["", "wrong spans: " + ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())]
@@ -35,6 +38,11 @@ def render(evaluation: Evaluation) -> str:
         for index in worst:
             lines += row_lines(evaluation, index)
     return "\n".join(lines)
+
+
+def _error_line(error: ItemError) -> str:
+    line = f"  {error.count:4d}  {visible(error.said)} -> {visible(error.heard)}"
+    return line if error.rate is None else f"{line}  ({100 * error.rate:.3g} % of {visible(error.said)})"
 
 
 def row_lines(evaluation: Evaluation, index: int) -> list[str]:

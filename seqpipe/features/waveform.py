@@ -175,14 +175,24 @@ class Waveform(Stage):
 
     def picture(self, raw: Any) -> Picture:
         """Log-mel spectrogram of the recording, the uppermost 80 dB of it."""
+        return self._spectrogram(self.prepare(raw, None), self.origin(raw))
+
+    def picture_of(self, values: Tensor) -> Picture | None:
+        """The spectrogram of samples ``[S]``; of features ``[T, D]`` these, from the lowest to the highest."""
+        if values.ndim == 1:
+            return self._spectrogram(values, 0.0)
+        low, high = values.min(), values.max()
+        shown = (values - low) / (high - low).clamp(min=1e-9)
+        return Picture(shown.T.flip(0).numpy(), 0.0, float(len(values)), "steps", "features")
+
+    def _spectrogram(self, samples: Tensor, start: float) -> Picture:
         from seqpipe.features.log_mel import LogMel
 
         # A band for every 160 Hz: more would be narrower than what 25 ms can resolve.
         bands = max(8, min(48, self.sample_rate // 160))
         power = LogMel(sample_rate=self.sample_rate, n_mels=bands, floor=1e-10)
-        frames = power(PaddedSequence.pad([self.prepare(raw, None)])).values[0]  # [T, F]
+        frames = power(PaddedSequence.pad([samples])).values[0]  # [T, F]
         decibel = 10 / math.log(10) * (frames - frames.max())
-        start = self.origin(raw)
         return Picture(
             values=(1 + decibel / 80).clamp(min=0).T.flip(0).numpy(),
             start=start,

@@ -8,6 +8,7 @@ import pytest
 import seqpipe
 from seqpipe.errors import ConfigError, DataError
 from seqpipe.evaluation.evaluate import Evaluation, evaluate
+from seqpipe.evaluation.item_errors import item_errors
 from seqpipe.evaluation.table import render
 from seqpipe.inference.predictor import Predictor
 
@@ -21,7 +22,7 @@ def test_without_data_the_recipes_dev_part_is_scored_where_there_is_no_test(
     assert found.source == str(tone_data / "dev.tsv")
     assert found.scores == {"wer": 0.0, "cer": 0.0, "accuracy": 100.0}
     assert found.counts["rows"] == 16
-    assert found.worst() == found.confusions("words") == []
+    assert found.worst() == item_errors(found, "words").every == []
 
 
 def test_the_test_part_is_scored_where_it_is_there(trained_run: Path, tone_data: Path) -> None:
@@ -60,12 +61,11 @@ def test_errors_are_shown_where_they_were_made(predictor: Predictor, relabel: Re
     assert set(worst) == {0, 1, 4}
     assert found.aligned["words"][4][-2:] == [("bb", ""), ("bb", "")]
     assert found.worst(most=1) == [4]
-    words = found.confusions("words")
-    assert words[0] == ("bb", "", 2)
-    assert {said for said, _, _ in words[1:]} == {"cac"}
-    assert sum(count for _, _, count in words) == found.counts["word_errors"] == 4
-    characters = found.confusions("characters", 100)
-    assert sum(count for _, _, count in characters) == found.counts["character_errors"]
+    words = item_errors(found, "words")
+    assert (words.every[0].said, words.every[0].heard, words.every[0].count) == ("bb", "", 2)
+    assert {error.said for error in words.every[1:]} == {"cac"}
+    assert words.total == found.counts["word_errors"] == 4
+    assert item_errors(found, "characters").total == found.counts["character_errors"]
 
 
 def test_among_rows_that_are_as_wrong_the_surest_answer_comes_first(predictor: Predictor, relabel: Relabel) -> None:
@@ -84,7 +84,9 @@ def test_the_table_says_what_the_evaluation_holds(predictor: Predictor, relabel:
     assert wer in lines
     assert any(line.startswith("CER ") for line in lines)
     assert any(line.startswith("accuracy") and line.endswith("(13 of 16 rows)") for line in lines)
-    assert "     2  bb -> (nothing)" in lines
+    rate = 100 * 2 / sum(text.split().count("bb") for text in found.references)
+    assert f"     2  bb -> (nothing)  ({rate:.3g} % of bb)" in lines
+    assert "most frequent errors, words (reference -> hypothesis; 2 substitutions, 2 deletions, 0 insertions):" in lines
     assert "compared as: text as it stands" in lines
     assert "[95 % intervals: bootstrap over 16 rows]" in lines
     assert "  dev-004" in lines

@@ -11,15 +11,11 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from seqpipe.evaluation.breakdown import ConfidenceBin
-from seqpipe.evaluation.confusion import ConfusionMatrix
 from seqpipe.heads.scoring import ScoreKind
 
 # matplotlib knows no CSS: it draws in colours that nobody would choose, which are then replaced by the page's.
 _TEXT, _GRID, _SERIES = "#010203", "#010204", ("#010205", "#010206", "#010207", "#010208")
-_INK = "#010209"
-_ROOMY, _MOST_NAME = 12, 24
-"""Classes of a matrix up to which its cells are wide, and characters of a name."""
-_CSS = {_INK: "var(--ink)", _TEXT: "var(--muted)", _GRID: "var(--line)"} | {
+_CSS = {_TEXT: "var(--muted)", _GRID: "var(--line)"} | {
     colour: f"var(--series-{number})" for number, colour in enumerate(_SERIES, 1)
 }
 _STYLE = {
@@ -151,49 +147,6 @@ def draw_reliability(bins: Sequence[ConfidenceBin], items: str = "rows") -> Mark
         axis.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xlabel="confidence", ylabel=f"share of {items} that are right")
         axis.grid(visible=True)
         return _svg(figure, f"Confidence beside the share of {items} that are right")
-
-
-def draw_confusions(matrix: ConfusionMatrix) -> tuple[Markup, int]:
-    """Counts and shares of each reference by answer, as SVG, and how many pixels wide it should be.
-
-    What is right is in one colour, what is wrong in another; the stronger, the greater its share of the reference.
-    """
-    import matplotlib
-    from matplotlib.figure import Figure
-    from matplotlib.patches import Rectangle
-
-    rows, columns = matrix.counts.shape
-    cell = 0.62 if columns <= _ROOMY else 0.4
-    names = max((len(name) for name in (*matrix.references, *matrix.answers)), default=1)
-    margin = 0.6 + 0.085 * min(names, _MOST_NAME)
-    size = (columns * cell + margin, rows * cell + (margin if names > 3 else 0.7))
-    with matplotlib.rc_context({**_STYLE, "axes.spines.left": False, "axes.spines.bottom": False}):
-        figure = Figure(figsize=size, layout="constrained")
-        axis = figure.subplots()
-        for row, column in zip(*matrix.counts.nonzero(), strict=True):
-            share = float(matrix.shares[row, column])
-            right = matrix.references[row] == matrix.answers[column]
-            colour = _SERIES[0] if right else _SERIES[1]
-            axis.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, color=colour, alpha=0.06 + 0.6 * share, lw=0))
-            text = f"{matrix.counts[row, column]}\n" + (f"{100 * share:.0f} %" if share >= 0.005 else "<1 %")
-            size_of = 9 if columns <= _ROOMY else 6
-            axis.text(column, row, text, ha="center", va="center", fontsize=size_of, color=_INK, linespacing=1.1)
-        ticks: dict[str, Any] = {"fontsize": 9 if columns <= _ROOMY else 8}
-        axis.set_xticks(range(columns), [_short(name) for name in matrix.answers], **ticks)
-        if names > 3 or columns > _ROOMY:
-            axis.tick_params(axis="x", rotation=90)
-        axis.set_yticks(range(rows), [_short(name) for name in matrix.references], **ticks)
-        axis.tick_params(length=0)
-        axis.set(xlim=(-0.5, columns - 0.5), ylim=(rows - 0.5, -0.5), xlabel="answer", ylabel="reference")
-        for place in range(columns + 1):
-            axis.axvline(place - 0.5, color=_GRID, linewidth=0.6)
-        for place in range(rows + 1):
-            axis.axhline(place - 0.5, color=_GRID, linewidth=0.6)
-        return _svg(figure, f"Reference by answer, {matrix.items}"), round(96 * size[0])
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= _MOST_NAME else f"{name[: _MOST_NAME - 1]}…"
 
 
 def _svg(figure: Any, title: str) -> Markup:

@@ -9,8 +9,11 @@ import torch
 
 from seqpipe.errors import InputError
 from seqpipe.evaluation.evaluate import Evaluation
+from seqpipe.evaluation.report.ink import InkFigure, draw_ink
+from seqpipe.evaluation.report.labels import spelt, wrong_items
 from seqpipe.evaluation.report.media import Figure, draw_picture, encode_sound
 from seqpipe.heads.scoring import Mark, Pair
+from seqpipe.picture import Drawing, Picture
 from seqpipe.sequence import PaddedSequence
 
 MOST_BYTES = 4_000_000
@@ -31,6 +34,7 @@ class Example:
         reference: probability of the reference by the same model; None for one that it can't say.
         choices: what the answer chose between, with probabilities, the reference among them if it has one.
         pairs: items of the reference beside those of the answer.
+        spelt: whether these are characters, to be shown close to each other.
         words: of the input, one for each pair, if it is these that were tagged.
         figure: the input with what was recognised where, or None for one that is text.
         text: the input, if it is text.
@@ -45,8 +49,9 @@ class Example:
     reference: float | None
     choices: list[tuple[str, float]]
     pairs: list[Pair]
+    spelt: bool
     words: list[str]
-    figure: Figure | None
+    figure: Figure | InkFigure | None
     text: str | None
     sound: str | None
     note: str
@@ -63,19 +68,27 @@ def make_examples(evaluation: Evaluation, positions: Sequence[int], columns: Seq
     examples, used = [], 0
     for position in positions:
         example = _example(evaluation, position, columns, with_media=used < MOST_BYTES)
-        used += len(example.sound or "") + len(example.figure.uri if example.figure else "")
+        used += len(example.sound or "") + (example.figure.size if example.figure else 0)
         examples.append(example)
     return examples
 
 
-def verdict(evaluation: Evaluation, position: int) -> str:
-    """How wrong a row is, in the counts of the first score that sees it: ``2 errors in 5 words``."""
+def verdict(evaluation: Evaluation, position: int, *, spelt: bool = False) -> str:
+    """How wrong a row is, in the counts of the first score that sees it: ``2 errors in 5 words``.
+
+    Args:
+        evaluation: of the run.
+        position: of the row.
+        spelt: whether it is shown letter by letter, so that words are not what is counted.
+    """
     head = evaluation.head
     if evaluation.errors[position] == 0:
         return "right"
     count = dict(zip(head.count_names, evaluation.row_counts[position].tolist(), strict=True))
     for name in (head.main_score, *head.score_kinds):
         kind = head.score_kinds[name]
+        if spelt and kind.whole == "words":
+            continue
         if kind.lower_is_better and kind.part and kind.whole and count[kind.part]:
             items = kind.whole.removesuffix("s") if count[kind.whole] == 1 else kind.whole
             return f"{count[kind.part]} {'error' if count[kind.part] == 1 else 'errors'} in {count[kind.whole]} {items}"
@@ -97,6 +110,7 @@ def _choices(evaluation: Evaluation, position: int, reference: float | None) -> 
 def _example(evaluation: Evaluation, position: int, columns: Sequence[str], *, with_media: bool) -> Example:
     row, prediction = evaluation.rows[position], evaluation.predictions[position]
     pairs = next(iter(evaluation.aligned.values()))[position]
+    characters = None
     figure = text = sound = None
     words = evaluation.words(position)
     words = words if len(words) == len(pairs) else []
@@ -108,8 +122,9 @@ def _example(evaluation: Evaluation, position: int, columns: Sequence[str], *, w
         if isinstance(picture, str):
             text = picture if not words else None
         else:
-            marks = evaluation.head.marks(prediction)
-            figure = draw_picture(picture, marks, _wrong_items(pairs, marks))
+            if is_written(picture) and "characters" in evaluation.aligned:
+                characters = evaluation.aligned["characters"][position]
+            figure = _figure(picture, evaluation.head.marks(prediction), pairs, characters)
             if figure.cut:
                 notes.append("the picture is cut at its right")
         heard = first.sound(row.input)
@@ -122,11 +137,12 @@ def _example(evaluation: Evaluation, position: int, columns: Sequence[str], *, w
     return Example(
         id=row.id,
         columns={name: str(row.columns[name]) for name in columns if row.columns.get(name) is not None},
-        verdict=verdict(evaluation, position),
+        verdict=verdict(evaluation, position, spelt=characters is not None),
         confidence=prediction.confidence,
         reference=reference,
         choices=_choices(evaluation, position, reference),
-        pairs=pairs,
+        pairs=characters or pairs,
+        spelt=characters is not None,
         words=words,
         figure=figure,
         text=text,
@@ -151,9 +167,15 @@ def reference_probability(evaluation: Evaluation, position: int) -> float | None
         return evaluation.head.posteriors(encoded, [target])[0]
 
 
-def _wrong_items(pairs: Sequence[Pair], marks: Sequence[Mark]) -> set[int]:
-    """Positions of the answer's items that are wrong; none if rules of scoring have changed how many there are."""
-    answered = [said == heard for said, heard in pairs if heard]
-    if max((mark.item for mark in marks if mark.item is not None), default=-1) != len(answered) - 1:
-        return set()
-    return {place for place, right in enumerate(answered) if not right}
+def is_written(picture: Picture | Drawing | str) -> bool:
+    """Whether people read the input letter by letter: an image or strokes, and no spectrogram."""
+    return isinstance(picture, Drawing) or (isinstance(picture, Picture) and picture.as_seen)
+
+
+def _figure(
+    picture: Picture | Drawing, marks: Sequence[Mark], pairs: Sequence[Pair], characters: Sequence[Pair] | None
+) -> Figure | InkFigure:
+    """The input with what was recognised where, letter by letter if there are characters."""
+    letters = spelt(marks, characters) if characters is not None else None
+    marks, wrong = letters or (marks, wrong_items(pairs, marks))
+    return draw_ink(picture, marks, wrong) if isinstance(picture, Drawing) else draw_picture(picture, marks, wrong)

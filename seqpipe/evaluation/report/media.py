@@ -6,48 +6,24 @@ import base64
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from seqpipe.evaluation.report.labels import Band, Label, describe, place_labels
 from seqpipe.heads.scoring import Mark
 from seqpipe.picture import Picture, Sound
 
 MOST_COLUMNS, MOST_SECONDS = 3000, 30.0
 """What a picture and a recording are cut to."""
 COLUMN_PIXELS, LEAST_PIXELS = 2, 560
-CHARACTER_PIXELS, MOST_LANES = 8, 5
-UNSURE = 0.7
-"""Confidence below which a part of an answer is marked."""
-
-
-@dataclass(frozen=True)
-class Band:
-    """Where a mark lies: ``left`` and ``width`` in pixels, whether its item is ``wrong``, and what it is, in words."""
-
-    left: float
-    width: float
-    wrong: bool
-    title: str
-
-
-@dataclass(frozen=True)
-class Label:
-    """Text of an item below its marks.
-
-    Attributes:
-        text: of the item.
-        middle: of the text, in pixels.
-        lane: line of text, from 0.
-        wrong: whether the item is wrong.
-        unsure: whether a part of it has a low confidence.
-    """
-
-    text: str
-    middle: float
-    lane: int
-    wrong: bool
-    unsure: bool
+PAGE_PIXELS = 990
+"""What stands on a page side by side without scrolling."""
+LEAST_LINE, MOST_LINE = 44, 96
+"""Pixels that the height of a line of writing has on a page."""
+DENSITY = 1.5
+"""Pixels of an image kept for each one of the page, for screens that have more."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +39,7 @@ class Figure:
         ticks: of the axis: pixels and text.
         axis: what the vertical axis is.
         cut: whether the input goes on behind the right edge.
+        as_seen: whether it is an image as people see it, on whose light paper bands are dark.
     """
 
     uri: str
@@ -74,6 +51,19 @@ class Figure:
     ticks: list[tuple[float, str]]
     axis: str
     cut: bool
+    as_seen: bool
+
+    is_ink = False
+
+    @property
+    def marked(self) -> bool:
+        """Whether it shows where parts of the answer were found."""
+        return bool(self.bands)
+
+    @property
+    def size(self) -> int:
+        """Characters of the page that it takes, nearly."""
+        return len(self.uri)
 
 
 def draw_picture(picture: Picture, marks: Sequence[Mark], wrong: set[int]) -> Figure:
@@ -84,64 +74,74 @@ def draw_picture(picture: Picture, marks: Sequence[Mark], wrong: set[int]) -> Fi
         marks: parts of the answer, in their order.
         wrong: positions of items of the answer that are wrong.
     """
-    import matplotlib
-    from matplotlib.image import imsave
     from matplotlib.ticker import MaxNLocator
 
-    columns = picture.values.shape[1]
-    shown = min(columns, MOST_COLUMNS)
+    rows, columns = picture.values.shape
+    zoom = line_zoom(columns, rows) if picture.as_seen else COLUMN_PIXELS
+    shown = min(columns, round(MOST_COLUMNS * COLUMN_PIXELS / zoom) if picture.as_seen else MOST_COLUMNS)
     end = picture.start + (picture.end - picture.start) * shown / columns
-    width = max(LEAST_PIXELS, COLUMN_PIXELS * shown)
+    width = zoom * shown if picture.as_seen else max(LEAST_PIXELS, zoom * shown)
     pixels = width / (end - picture.start)
-    file = io.BytesIO()
-    colours = matplotlib.colormaps["magma"]
-    imsave(file, picture.values[:, :shown], cmap=colours, vmin=0, vmax=1, format="png", pil_kwargs={"optimize": True})
 
     seen = [mark for mark in marks if mark.start < end and mark.text.strip()]
     bands = [_band(mark, picture, end, pixels, mark.item in wrong) for mark in seen]
-    labels, lanes = _labels(seen, bands, width)
-    places = MaxNLocator(nbins=max(3, width // 120), steps=[1, 2, 5, 10]).tick_values(picture.start, end)
+    labels, lanes = place_labels(seen, bands, width)
+    nbins = max(3, round(width) // 120)
+    places = MaxNLocator(nbins=nbins, steps=[1, 2, 5, 10]).tick_values(picture.start, end)
     ticks = [((place - picture.start) * pixels, f"{place:g}") for place in places if picture.start <= place <= end]
     return Figure(
-        uri=_uri("image/png", file.getvalue()),
+        uri=_image(picture, shown, zoom),
         width=round(width),
-        height=int(np.clip(3 * picture.values.shape[0], 96, 192)),
+        height=round(zoom * rows) if picture.as_seen else int(np.clip(3 * rows, 96, 192)),
         bands=bands,
         labels=labels,
         lanes=lanes,
         ticks=[(round(left, 1), f"{text} {picture.unit}") for left, text in ticks],
         axis=picture.height,
         cut=shown < columns,
+        as_seen=picture.as_seen,
     )
+
+
+def line_zoom(width: float, height: float, most: float = PAGE_PIXELS) -> float:
+    """Pixels of the page for a unit of a line of writing: it fills the page if it stays readable, else it is wider."""
+    widest = most / width if width else np.inf
+    return float(max(min(widest, MOST_LINE / height), LEAST_LINE / height)) if height else float(min(widest, MOST_LINE))
+
+
+def image_uri(picture: Picture, width: int, height: int) -> str:
+    """A picture as PNG for so many pixels of the page, in grey if it is an image and in colours if it isn't."""
+    from PIL import Image
+
+    values = np.clip(picture.values, 0, 1)
+    file = io.BytesIO()
+    if picture.as_seen:
+        image = Image.fromarray(np.rint(255 * values).astype(np.uint8))
+        if DENSITY * height < image.height:
+            image = image.resize(
+                (max(1, round(DENSITY * width)), max(1, round(DENSITY * height))), Image.Resampling.BOX
+            )
+    else:
+        import matplotlib
+
+        image = Image.fromarray(_coloured(values, matplotlib.colormaps["magma"]))
+    image.save(file, format="PNG", optimize=True)
+    return _uri("image/png", file.getvalue())
+
+
+def _coloured(values: NDArray[Any], colours: Any) -> NDArray[np.uint8]:
+    found: NDArray[np.uint8] = colours(values, bytes=True)[..., :3]
+    return found
+
+
+def _image(picture: Picture, shown: int, zoom: float) -> str:
+    part = Picture(picture.values[:, :shown], picture.start, picture.end, picture.unit)
+    return image_uri(part, round(zoom * shown), round(zoom * len(picture.values)))
 
 
 def _band(mark: Mark, picture: Picture, end: float, pixels: float, wrong: bool) -> Band:
     left, right = ((min(place, end) - picture.start) * pixels for place in (mark.start, mark.end))
-    title = f"{mark.text.strip()}: {mark.start:.2f} to {mark.end:.2f} {picture.unit}, confidence {mark.confidence:.2f}"
-    return Band(left, max(right - left - 1, 1.5), wrong, title)
-
-
-def _labels(marks: Sequence[Mark], bands: Sequence[Band], width: float) -> tuple[list[Label], int]:
-    """The items' text below their marks, in as many lines as it takes not to overlap, and how many that are."""
-    labels: list[Label] = []
-    lane_ends: list[float] = []
-    numbered = list(enumerate(marks))
-    for _, group in groupby(numbered, key=lambda entry: (entry[0],) if entry[1].item is None else entry[1].item):
-        members = list(group)
-        text = "".join(mark.text for _, mark in members).strip()
-        first, last = bands[members[0][0]], bands[members[-1][0]]
-        half = CHARACTER_PIXELS * len(text) / 2 + 2
-        middle = min(max((first.left + last.left + last.width) / 2, half), width - half)
-        free = [lane for lane, lane_end in enumerate(lane_ends) if lane_end <= middle - half]
-        lane = free[0] if free else len(lane_ends)
-        if lane == MOST_LANES:  # so dense that something must overlap
-            lane = int(np.argmin(lane_ends))
-        elif lane == len(lane_ends):
-            lane_ends.append(0.0)
-        lane_ends[lane] = middle + half
-        unsure = min(mark.confidence for _, mark in members) < UNSURE
-        labels.append(Label(text, middle, lane, first.wrong, unsure))
-    return labels, len(lane_ends)
+    return Band(left, max(right - left - 1, 1.5), wrong, describe(mark, picture.unit))
 
 
 def encode_sound(sound: Sound) -> tuple[str, bool]:

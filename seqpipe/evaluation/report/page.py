@@ -19,7 +19,7 @@ def fill(template: str, **content: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"duration": duration, "plain": plain, "visible": visible, "chance": chance}
+    environment.filters |= {"duration": duration, "plain": plain, "visible": visible, "chance": chance, "share": share}
     style = Path(__file__).with_name("templates") / "style.css"
     return environment.get_template(template).render(style=Markup(style.read_text(encoding="utf-8")), **content)
 
@@ -53,6 +53,11 @@ def chance(probability: float) -> str:
     if 0.01 <= share <= 99.99:
         return f"{share:.2f} %" if share < 1 or share > 99 else f"{share:.1f} %"
     return "over 99.99 %" if share > 50 else f"{share:.1e} %" if share else "0 %"
+
+
+def share(part: float) -> str:
+    """A part of a whole in per cent."""
+    return f"{100 * part:.1f} %"
 
 
 def visible(item: str) -> str:

@@ -13,13 +13,17 @@ from seqpipe.errors import ConfigError
 from seqpipe.evaluation.breakdown import by_column, by_length, calibration_error, reliability
 from seqpipe.evaluation.confusion import confusion_matrix
 from seqpipe.evaluation.evaluate import Evaluation, evaluate
-from seqpipe.evaluation.report.charts import draw_confusions, draw_lines, draw_reliability, learning_charts
+from seqpipe.evaluation.item_errors import character_matrix, item_errors
+from seqpipe.evaluation.report.augmentation import AugmentedRow, augmented_rows, shown_rows
+from seqpipe.evaluation.report.charts import draw_lines, draw_reliability, learning_charts
 from seqpipe.evaluation.report.examples import make_examples
+from seqpipe.evaluation.report.matrix import draw_confusions
 from seqpipe.evaluation.report.page import fill, write_page
 from seqpipe.evaluation.report.saliency import tinted_texts
 from seqpipe.evaluation.run_records import read_log, read_metrics
 from seqpipe.heads.span_errors import KINDS, SpanError
 from seqpipe.inference.predictor import load
+from seqpipe.pipeline import Pipeline
 
 REPORT = "report.html"
 EXAMPLES, CONFUSIONS, SPAN_ERRORS = 12, 15, 40
@@ -75,6 +79,7 @@ def write_report(
         charts=[(chart.title, draw_lines(chart, "step")) for chart in charts],
         facts=_facts(metrics, sum(parameter.numel() for parameter in predictor.pipeline.parameters())),
         recipe=recipe.dump(),
+        augmented=_augmented(predictor.pipeline, evaluation),
         evaluation=evaluation,
         kinds=kinds,
         chief=dict(list(kinds.items())[:CHIEF]),
@@ -86,6 +91,13 @@ def write_report(
     return path
 
 
+def _augmented(pipeline: Pipeline, evaluation: Evaluation | None) -> list[AugmentedRow]:
+    """Rows as augmentation changes them, if there is any."""
+    if not any(stage.augments for stage in pipeline.features.stages):
+        return []
+    return augmented_rows(pipeline, shown_rows(pipeline, evaluation.rows if evaluation else ()))
+
+
 def _findings(evaluation: Evaluation) -> dict[str, Any]:
     """What the report shows of an evaluation."""
     columns = by_column(evaluation)
@@ -94,14 +106,14 @@ def _findings(evaluation: Evaluation) -> dict[str, Any]:
         slices["by length of the input"] = lengths
     confidences = [prediction.confidence for prediction in evaluation.predictions]
     right = (evaluation.errors == 0).tolist()
-    matrix = confusion_matrix(evaluation)
+    matrix = confusion_matrix(evaluation) or character_matrix(evaluation)
     tinted_by, tinted = tinted_texts(evaluation)
     worst = evaluation.worst(EXAMPLES)
     chosen: Sequence[int] = worst or np.argsort(confidences, kind="stable")[: EXAMPLES // 2].tolist()
     return {
         "slices": slices,
         "scale": _scale(evaluation, slices),
-        "confusions": {items: evaluation.confusions(items, CONFUSIONS) for items in evaluation.aligned},
+        "confusions": {items: item_errors(evaluation, items, CONFUSIONS) for items in evaluation.aligned},
         "matrix": draw_confusions(matrix) if matrix is not None else None,
         "matrix_of": matrix,
         "span_kinds": Counter(error.kind for _, error in evaluation.span_errors),

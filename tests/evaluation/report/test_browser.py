@@ -75,11 +75,11 @@ def test_pictures_sound_and_curves_of_a_report_are_there(
     browser: str, report: Path, tmp_path: Path, width: int
 ) -> None:
     found = probe(browser, report, tmp_path, width)
-    assert len(found["pictures"]) == len(found["seconds"]) >= 4
-    assert min(found["pictures"]) > 10
+    assert len(found["pictures"]) > len(found["seconds"]) >= 4
+    assert min(found["pictures"]) > 5
     assert all(0.1 < seconds < 10 for seconds in found["seconds"])
     assert len(found["charts"]) >= 4
-    assert all(80 < height < 700 for height in found["charts"])
+    assert all(80 < height < 1000 for height in found["charts"])
     assert found["page"] <= found["window"]  # what is wide scrolls in a box of its own
     assert found["title"] == "tones – report"  # and not what the rows' names would make it
 

@@ -2,12 +2,10 @@ import math
 import re
 from xml.etree import ElementTree
 
-import numpy as np
 import pytest
 
 from seqpipe.evaluation.breakdown import reliability
-from seqpipe.evaluation.confusion import ConfusionMatrix
-from seqpipe.evaluation.report.charts import LineChart, draw_confusions, draw_lines, draw_reliability, learning_charts
+from seqpipe.evaluation.report.charts import LineChart, draw_lines, draw_reliability, learning_charts
 from seqpipe.heads.scoring import ScoreKind
 
 LOG = [
@@ -37,20 +35,6 @@ def test_a_chart_of_scores_has_one_unit_and_the_four_that_come_first() -> None:
         "Scores of dev, higher is better (%)": ["a", "b", "c", "d"],
         "Scores of dev, higher is better": ["mcc"],
     }
-
-
-@pytest.mark.parametrize("size", [2, 30])
-def test_a_matrix_shows_counts_and_shares_in_the_colours_of_the_page(size: int) -> None:
-    names = [f"class <{number}> with a name that is long" for number in range(size)]
-    counts = np.arange(size * size).reshape(size, size)
-    drawn, width = draw_confusions(ConfusionMatrix("classes", names, names, counts, counts.sum(axis=1), 0))
-    assert 100 < width < 2000
-    root = ElementTree.fromstring(drawn.replace("xlink:", ""))
-    texts = [element.text for element in root.iter() if element.tag.endswith(("text", "tspan"))]
-    assert {str(size * size - 1), "reference", "answer"} <= set(texts)
-    assert sum(str(text).startswith("class <") and str(text).endswith("…") for text in texts) == 2 * size
-    assert {"var(--series-1)", "var(--series-2)", "var(--ink)"} <= set(re.findall(r"var\(--[\w-]+\)", drawn))
-    assert not re.search(r"#0102\d\d", drawn)
 
 
 @pytest.mark.parametrize("scale", ["linear", "log", "symlog"])

@@ -6,8 +6,18 @@ import matplotlib.image
 import numpy as np
 import pytest
 import soundfile
+from PIL import Image
 
-from seqpipe.evaluation.report.media import LEAST_PIXELS, MOST_LANES, draw_picture, encode_sound
+from seqpipe.evaluation.report.labels import MOST_LANES
+from seqpipe.evaluation.report.media import (
+    LEAST_LINE,
+    LEAST_PIXELS,
+    MOST_LINE,
+    PAGE_PIXELS,
+    Figure,
+    draw_picture,
+    encode_sound,
+)
 from seqpipe.features.waveform import Waveform
 from seqpipe.heads.scoring import Mark
 from seqpipe.picture import Picture, Sound
@@ -86,3 +96,30 @@ def test_labels_do_not_overlap_until_there_is_no_room() -> None:
     for lane in range(few.lanes):
         middles = [label.middle for label in few.labels if label.lane == lane]
         assert all(later - earlier >= 8 * 4 for earlier, later in pairwise(middles))
+
+
+def pixels(figure: Figure) -> np.ndarray:
+    return np.asarray(Image.open(content(figure.uri)))
+
+
+def test_an_image_is_grey_and_keeps_its_shape() -> None:
+    values = np.linspace(0, 1, 32 * 300).reshape(32, 300)
+    figure = draw_picture(Picture(values, 0.0, 600.0, "px"), [Mark("a", 300.0, 306.0, 1.0, 0)], set())
+    assert figure.as_seen
+    assert pixels(figure) == pytest.approx(255 * values, abs=0.51)
+    assert figure.width / figure.height == pytest.approx(300 / 32, rel=0.02)
+    assert figure.bands[0].left == pytest.approx(figure.width / 2, abs=0.5)
+    assert figure.bands[0].title == "a: 300 to 306 px, confidence 1.00"
+    coloured = draw_picture(Picture(values, 0.0, 3.0, "s"), [], set())
+    assert pixels(coloured).shape == (32, 300, 3)
+
+
+@pytest.mark.parametrize(("height", "width"), [(64, 900), (128, 2500), (64, 2600), (28, 28), (300, 200), (40, 9000)])
+def test_a_line_of_any_size_is_readable(height: int, width: int) -> None:
+    figure = draw_picture(Picture(np.ones((height, width)), 0.0, width, "px"), [], set())
+    assert LEAST_LINE <= figure.height <= MOST_LINE
+    assert figure.width <= max(PAGE_PIXELS, LEAST_LINE / height * width + 1)
+    assert figure.cut == (width == 9000)
+    if not figure.cut:
+        assert figure.width / figure.height == pytest.approx(width / height, rel=0.02)
+    assert pixels(figure).shape[1] <= 1.5 * figure.width + 1 or pixels(figure).shape == (height, width)
