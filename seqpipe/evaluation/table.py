@@ -25,7 +25,8 @@ def render(evaluation: Evaluation) -> str:
         found = item_errors(evaluation, items, 10)
         if found.total:
             totals = ", ".join(f"{count} {name}" for name, count in found.totals.items())
-            lines += ["", f"most frequent errors, {items} (reference -> hypothesis; {totals}):"]
+            totals = f"; {totals}" if found.totals["substitutions"] < found.total else ""  # classes are never left out
+            lines += ["", f"most frequent errors, {items} (reference -> hypothesis{totals}):"]
             lines += [_error_line(error) for error in found.every]
     kinds = Counter(error.kind for _, error in evaluation.span_errors)
     if kinds:
