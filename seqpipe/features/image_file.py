@@ -134,6 +134,7 @@ def _read_header(file: BinaryIO, name: str) -> Opened:
     elif start.startswith(TIFF):
         from PIL.TiffImagePlugin import TiffImageFile
 
+        _check_directory(file, name)
         image = TiffImageFile(file)  # turns itself as its tag says
         pages = 2 if getattr(image, "is_animated", False) else 1
         _check_strips(image, file, name)
@@ -179,6 +180,25 @@ def _orientation(exif: bytes) -> int:
     except (*_BROKEN, struct.error):
         return 1
     return value if value in range(1, 9) else 1
+
+
+def _check_directory(file: BinaryIO, name: str) -> None:
+    """Of a TIFF, which says what the pixels are; it often stands behind them, and is what is missing of a cut file."""
+    start = file.read(16)
+    end = file.seek(0, io.SEEK_END)
+    order = "<" if start.startswith(b"II") else ">"
+    large = struct.unpack(f"{order}2xH", start[:4])[0] == 43  # BigTIFF
+    head, count, entry = (16, "Q", 20) if large else (8, "H", 12)
+    at, needed = 0, head
+    if len(start) >= head:
+        at = struct.unpack(f"{order}8xQ" if large else f"{order}4xI", start[:head])[0]
+        needed = at + struct.calcsize(count)
+    if at > 0 and needed <= end:
+        file.seek(at)
+        needed += entry * struct.unpack(f"{order}{count}", file.read(struct.calcsize(count)))[0]
+    file.seek(0)
+    if needed > end:
+        raise InputError("truncated", f"{name}: ends after {end} bytes; its header goes on to byte {needed}")
 
 
 def _check_strips(image: Any, file: BinaryIO, name: str) -> None:

@@ -39,6 +39,16 @@ def brightness_of(image: Any, name: str) -> Brightness:
     return image.convert("L")
 
 
+def check_shape(array: NDArray[Any], name: str) -> None:
+    """Raises `InputError` if an array is no image ``[H, W]``, ``[H, W, 3]`` or ``[H, W, 4]``, or has no pixels."""
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
+        raise InputError(
+            "bad value", f"{name}: an array should be [H, W], [H, W, 3] or [H, W, 4]; received {list(array.shape)}"
+        )
+    if array.size == 0:
+        raise InputError("empty", f"{name}: has {array.shape[1]} x {array.shape[0]} pixels")
+
+
 def brightness_of_array(array: NDArray[Any], name: str) -> Brightness:
     """What an array ``[H, W]``, ``[H, W, 3]`` or ``[H, W, 4]`` shows: uint8, uint16, bool, or float from 0 to 1.
 
@@ -47,12 +57,7 @@ def brightness_of_array(array: NDArray[Any], name: str) -> Brightness:
     """
     from PIL import Image
 
-    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
-        raise InputError(
-            "bad value", f"{name}: an array should be [H, W], [H, W, 3] or [H, W, 4]; received {list(array.shape)}"
-        )
-    if array.size == 0:
-        raise InputError("empty", f"{name}: has {array.shape[1]} x {array.shape[0]} pixels")
+    check_shape(array, name)
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
     if array.dtype == bool:
