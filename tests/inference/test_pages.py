@@ -26,17 +26,22 @@ EXAMPLES = Path(__file__).resolve().parents[1] / "data" / "pages" / "examples"
 PAGES = DataConfig(format="pages")
 
 
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def write_pages(folder: Path) -> None:
     """Pages with their image, a page that is none, and the image of a line."""
     for name in ("alto4", "page2019"):
-        (tmp_path / f"{name}.xml").write_bytes((EXAMPLES / f"{name}.xml").read_bytes())
-    (tmp_path / "broken.xml").write_text("<alto>")
+        (folder / f"{name}.xml").write_bytes((EXAMPLES / f"{name}.xml").read_bytes())
+    (folder / "broken.xml").write_text("<alto>")
     pixels = np.full((400, 600), 230, np.uint8)
     for y in (100, 200, 300):
         pixels[y - 20 : y, 60:540:9] = 30
-    Image.fromarray(pixels).save(tmp_path / "scan.png")
-    Image.fromarray(pixels[70:112]).save(tmp_path / "line.png")
+    Image.fromarray(pixels).save(folder / "scan.png")
+    Image.fromarray(pixels[70:112]).save(folder / "line.png")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """With pages, and the working one."""
+    write_pages(tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -130,14 +135,16 @@ training: {epochs: 1, batch_steps: 2000, workers: 0, threads: 1, device: cpu, re
 """
 
 
-@pytest.fixture
-def run(folder: Path) -> str:
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A model that was trained on the pages, for a moment."""
     if not hasattr(seqpipe, "LineImage"):
         pytest.skip("there is no LineImage to read the lines with")
-    Path("recipe.yaml").write_text(RECIPE)
-    assert main(["train", "recipe.yaml", "--out", "run"]) == 0
-    return "run"
+    folder = tmp_path_factory.mktemp("trained")
+    write_pages(folder)
+    (folder / "recipe.yaml").write_text(RECIPE)
+    assert main(["train", str(folder / "recipe.yaml"), "--out", str(folder / "run")]) == 0
+    return str(folder / "run")
 
 
 def infer(*arguments: str) -> int:
