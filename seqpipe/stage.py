@@ -56,12 +56,14 @@ class Stage(nn.Module):
         learns_targets: whether a feature stage's `fit` takes the training rows' targets too, as a second argument.
         takes_empty_targets: whether an empty target says something to this head: that there are no labels, say.
         reads_files: endings of the files that `prepare` reads (then inputs are paths); none of a stage that reads none.
+        augments: whether it changes inputs while training alone, and does nothing else.
         constant: whether its buffers never change while it trains, so that steps needn't keep copies of them.
     """
 
     role: ClassVar[str] = ""
     reads_files: ClassVar[frozenset[str]] = frozenset()
     takes_empty_targets: ClassVar[bool] = False
+    augments: ClassVar[bool] = False
     learns: bool = False
     learns_targets: bool = False
     constant: bool = False

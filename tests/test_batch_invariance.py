@@ -122,6 +122,7 @@ EXAMPLES: dict[str, list[Example]] = {
         Example("steps", {"over": "global"}, lambda: [PaddedSequence.pad(rows_of("steps"))]),
     ],
     "SpecAugment": [Example("steps", {})],
+    "LineDistortion": [Example("steps", {"probability": 1.0})],
     "FeatureChain": [Example("samples", {"stages": WHOLE}, recordings)],
     "Tokens": [Example("words", {}), Example("spelt words", {"characters": 9})],
     "Embedding": [Example("words", {"size": 5}), Example("spelt words", {"size": 5, "dropout": 0.3})],
@@ -254,6 +255,13 @@ def test_every_built_in_stage_has_an_example() -> None:
     missing = (known | set(seqpipe.STAGES)) - EXAMPLES.keys()
     assert not missing, f"add options for {sorted(missing)} to EXAMPLES: every stage must pass the tests of this file"
     assert EXAMPLES.keys() <= known
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("name", "number"), [case for case in CASES if find_stage(str(case.values[0])).augments])
+def test_what_augments_leaves_a_batch_alone_in_evaluation(name: str, number: int) -> None:
+    batch = PaddedSequence.pad(rows_of(EXAMPLES[name][number].takes))
+    assert_same(built(name, number, "cpu")(batch), batch.rows(), 0.0)
 
 
 @pytest.mark.parametrize("device", DEVICES)

@@ -34,6 +34,7 @@ class Equalization(Stage):
     """
 
     role = "features"
+    augments = True
 
     def __init__(
         self,

@@ -24,6 +24,7 @@ class FeatureDropout(Stage):
     """
 
     role = "features"
+    augments = True
 
     def __init__(
         self,

@@ -25,6 +25,7 @@ class Gain(Stage):
     """
 
     role = "features"
+    augments = True
 
     def __init__(
         self,

@@ -32,6 +32,7 @@ class AddNoise(Stage):
     """
 
     role = "features"
+    augments = True
 
     def __init__(
         self,

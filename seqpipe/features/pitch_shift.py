@@ -32,6 +32,7 @@ class PitchShift(Stage):
     """
 
     role = "features"
+    augments = True
 
     def __init__(
         self,

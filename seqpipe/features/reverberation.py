@@ -36,6 +36,7 @@ class Reverberation(Stage):
     """
 
     role = "features"
+    augments = True
 
     def __init__(
         self,

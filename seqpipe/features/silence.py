@@ -31,6 +31,7 @@ class AddSilence(Stage):
     """
 
     role = "features"
+    augments = True
 
     def __init__(
         self,

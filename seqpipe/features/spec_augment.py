@@ -30,6 +30,7 @@ class SpecAugment(Stage):
     """
 
     role = "features"
+    augments = True
 
     def __init__(
         self,

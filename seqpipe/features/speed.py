@@ -24,6 +24,7 @@ class SpeedPerturbation(Stage):
     """
 
     role = "features"
+    augments = True
 
     def __init__(
         self,
