@@ -32,6 +32,7 @@ STAGES = {
     "Normalization": "seqpipe.features.normalization",
     "SpecAugment": "seqpipe.features.spec_augment",
     "FeatureDropout": "seqpipe.features.feature_dropout",
+    "LineImage": "seqpipe.features.line_image",
     "LineDistortion": "seqpipe.features.line_distortion",
     "Tokens": "seqpipe.features.tokens",
     "Embedding": "seqpipe.features.embedding",

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 import seqpipe
-from seqpipe import FeatureChain, LogMel, PaddedSequence, Stage, StageConfig, Waveform
+from seqpipe import FeatureChain, LineImage, LogMel, PaddedSequence, Stage, StageConfig, Waveform
 from seqpipe.features.tokens import Tokens
 from seqpipe.heads.pooling import PoolingKind
 from seqpipe.stage import find_stage, stage_names
@@ -21,6 +21,7 @@ RATE = 8000
 SIZE = 12
 SAMPLES = [3000, 1, 777, 8000, 80, 4001]  # unsorted: one sample, less than a window, a multiple of the hop
 STEPS = [5, 1, 37, 300, 2, 64] + [1, 9, 3, 12] * 5  # one row 300 times as long as others, more than 8 rows
+COLUMNS = [40, 1, 7, 300, 64]
 SENTENCE = "the of a Cat dog x antidisestablishmentarianism 3.5 don't naïve 日本 , ... U.S. running-water ab ba abc"
 WORDS = SENTENCE.split()
 
@@ -36,6 +37,7 @@ def tokens() -> Tokens:
 UPSTREAM: dict[str, Callable[[], Stage]] = {
     "samples": lambda: Waveform(sample_rate=RATE),
     "steps": lambda: LogMel(sample_rate=RATE, n_mels=SIZE),
+    "columns": lambda: LineImage(height=SIZE),
     "words": tokens,
     "spelt words": tokens,
 }
@@ -46,7 +48,8 @@ class Example:
     """A built-in stage with options.
 
     Attributes:
-        takes: ``samples``, ``steps``, ``words`` (their numbers) or ``spelt words`` (with their characters').
+        takes: ``samples``, ``steps``, ``columns`` (of ink), ``words`` (their numbers) or ``spelt words`` (with their
+            characters').
         options: as in a recipe.
         fit: makes what `Stage.fit` is to learn from.
     """
@@ -60,6 +63,8 @@ def rows_of(takes: str) -> list[Tensor]:
     generator = torch.Generator().manual_seed(5)
     if takes == "samples":
         return [torch.linspace(0.01, 0.3, length) * torch.randn(length, generator=generator) for length in SAMPLES]
+    if takes == "columns":
+        return [torch.randint(256, (length, SIZE), generator=generator, dtype=torch.uint8) for length in COLUMNS]
     if takes in ("words", "spelt words"):
         places = [torch.randint(len(WORDS), (length,), generator=generator).tolist() for length in STEPS]
         rows = [tokens().prepare([WORDS[place] for place in row], None) for row in places]
@@ -124,6 +129,7 @@ EXAMPLES: dict[str, list[Example]] = {
     "SpecAugment": [Example("steps", {})],
     "LineDistortion": [Example("steps", {"probability": 1.0})],
     "FeatureChain": [Example("samples", {"stages": WHOLE}, recordings)],
+    "LineImage": [Example("columns", {"height": SIZE})],
     "Tokens": [Example("words", {}), Example("spelt words", {"characters": 9})],
     "Embedding": [Example("words", {"size": 5}), Example("spelt words", {"size": 5, "dropout": 0.3})],
     "OneHot": [Example("words", {}), Example("spelt words", {})],
@@ -246,7 +252,7 @@ def padded(rows: list[Tensor], more: int, garbage: float) -> PaddedSequence:
     batch = PaddedSequence.pad(rows)
     batch = batch.extended(batch.values.shape[1] + more)
     if garbage and not batch.values.is_floating_point():
-        garbage = 10**12  # no number of a token or character
+        garbage = min(10**12, torch.iinfo(batch.values.dtype).max)  # no number of a token or character, or black
     return batch.masked(garbage)
 
 

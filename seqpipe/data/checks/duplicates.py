@@ -32,7 +32,9 @@ def find_duplicates(parts: Sequence[Part], unit: str = "step") -> None:
     for number, part in enumerate(parts):
         for row, look in zip(part.rows, part.looks, strict=True):
             # Inputs in which nothing varies are equal to each other, and named for that already.
-            if look.content is not None and not any(kind in ("silent", "constant") for kind, _ in look.suspicions):
+            if look.content is not None and not any(
+                kind in ("silent", "blank", "constant") for kind, _ in look.suspicions
+            ):
                 found[look.content].append((number, row))
             short[row.place] = unit == "token" and look.length <= SHORT_TOKENS
     for same in found.values():
