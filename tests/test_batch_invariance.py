@@ -150,6 +150,8 @@ EXAMPLES: dict[str, list[Example]] = {
         Example("steps", {"channels": [4, 4]}),
         Example("steps", {"channels": [4], "kernels": [[4, 2]], "strides": [[3, 1]], "normalization": "layer"}),
         Example("steps", {"channels": [4, 4], "normalization": "none", "activation": "silu"}),
+        Example("steps", {"channels": [4, 4], "pools": [[2, 2], [3, 2]], "collapse": "max", "dropout": 0.2}),
+        Example("steps", {"channels": [4], "kernels": [[9, 3]], "pools": [[2, 2]], "normalization": "none"}),
     ],
     "Conv1dFrontEnd": [
         Example("steps", {"channels": [16, 8]}),

@@ -38,6 +38,11 @@ def convolution_span(kernel: int, stride: int) -> Span:
     return Span(stride, (kernel - 1) / 2 - (kernel - 1) // 2, kernel)
 
 
+def pooling_span(size: int) -> Span:
+    """Pooling over ``size`` steps at a time, the first of them the first."""
+    return Span(size, (size - 1) / 2, size)
+
+
 def strided_length(length: Length, stride: int) -> Length:
     """Outputs of such a convolution: every stride-th step, beginning with the first."""
     return (length - 1) // stride + 1

@@ -36,6 +36,67 @@ def test_two_dimensional_layers_are_plain_convolutions() -> None:
     torch.testing.assert_close(stage(PaddedSequence.pad([row])).rows()[0], expected)
 
 
+@pytest.mark.parametrize(("height", "rows_left"), [(8, 2), (7, 2), (5, 2), (4, 1)])
+def test_pooling_first_equals_pooling_last(height: int, rows_left: int) -> None:
+    """Convolution, bias, ReLU, max-pool, as in a recogniser of line images, with kernels of many columns."""
+    torch.manual_seed(0)
+    stage = Conv2dFrontEnd(
+        input_size=height,
+        channels=[4, 3],
+        kernels=[(7, 3), (5, 3)],
+        pools=[(2, 2), (1, 2)],
+        normalization="none",
+    )
+    row = torch.rand(13, height)
+    image = row[None, None]
+    for convolution, pool, padding in zip(stage.convolutions, [(2, 2), (1, 2)], [(3, 1), (2, 1)], strict=True):
+        image = F.conv2d(image, convolution.weight, convolution.bias, padding=padding).relu()
+        image = F.max_pool2d(F.pad(image, (0, image.shape[3] % 2, 0, image.shape[2] % pool[0])), pool)
+    expected = image[0].permute(1, 0, 2).flatten(1)
+    assert stage.output_size == 3 * rows_left
+    torch.testing.assert_close(stage(PaddedSequence.pad([row])).rows()[0], expected)
+
+
+def test_a_pool_sees_no_padding() -> None:
+    """Not even where the convolution of the padding is greater than all of a row's own values."""
+    stage = Conv2dFrontEnd(
+        input_size=1, channels=[1], kernels=[(1, 1)], pools=[(4, 1)], normalization="none", activation="silu"
+    )
+    torch.nn.init.constant_(stage.convolutions[0].weight, 1.0)
+    torch.nn.init.constant_(stage.convolutions[0].bias, 0.0)
+    rows = [torch.tensor([[-5.0], [-4.0], [-3.0], [-2.0], [-1.5]]), torch.arange(9.0)[:, None]]
+    output = stage(PaddedSequence.pad(rows))
+    assert output.lengths.tolist() == [2, 3]
+    torch.testing.assert_close(output.rows()[0], F.silu(torch.tensor([[-2.0], [-1.5]])))
+    torch.testing.assert_close(output.rows()[1], F.silu(torch.tensor([[3.0], [7.0], [8.0]])))
+
+
+@pytest.mark.parametrize("collapse", ["max", "mean"])
+def test_what_is_left_of_the_features_can_be_collapsed(collapse: Any) -> None:
+    options: Any = {"input_size": 12, "channels": [4, 6], "kernels": [(3, 3), (3, 3)], "pools": [(2, 2), (1, 1)]}
+    whole, collapsed = Conv2dFrontEnd(**options).eval(), Conv2dFrontEnd(**options, collapse=collapse).eval()
+    collapsed.load_state_dict(whole.state_dict())
+    batch = PaddedSequence.pad([torch.randn(20, 12), torch.randn(9, 12)])
+    positions = whole(batch).values.unflatten(2, (6, 6))  # [B, T', C, F']
+    expected = positions.amax(3) if collapse == "max" else positions.mean(3)
+    assert (whole.output_size, collapsed.output_size) == (36, 6)
+    torch.testing.assert_close(collapsed(batch).values, expected)
+
+
+def test_whole_channels_are_dropped() -> None:
+    stage = Conv2dFrontEnd(
+        input_size=8, channels=[200], kernels=[(3, 3)], strides=[(1, 1)], dropout=0.5, dropout_kind="channels",
+        normalization="layer", activation="gelu",
+    )  # fmt: skip
+    batch = PaddedSequence.pad([torch.randn(16, 8), torch.randn(16, 8)])
+    kept = stage(batch).values != 0
+    by_channel = kept.unflatten(2, (200, 8)).transpose(1, 2).flatten(2)  # [B, C, T' · F']
+    assert torch.equal(by_channel.any(2), by_channel.all(2))
+    assert float(by_channel.any(2).float().mean()) == pytest.approx(0.5, abs=0.1)
+    assert not torch.equal(by_channel[0].any(1), by_channel[1].any(1))
+    assert stage.eval()(batch).values.all()
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_dropout_works_in_training_only(kind: Any) -> None:
     batch = PaddedSequence.pad([torch.randn(200, 8)])
@@ -80,6 +141,31 @@ def test_gradients_are_right(kind: Any, normalization: str, activation: str) -> 
     with torch.no_grad():
         slope = (total(values + 1e-3 * direction) - total(values - 1e-3 * direction)) / 2e-3
     assert float((leaf.grad * direction).sum()) == pytest.approx(float(slope), rel=0.01, abs=0.01)
+
+
+@pytest.mark.parametrize("normalization", ["batch", "layer", "none"])
+@pytest.mark.parametrize("collapse", ["flatten", "max", "mean"])
+def test_gradients_through_pools_are_right(normalization: Any, collapse: Any) -> None:
+    """Against those of the same layers over each row alone, without padding."""
+    torch.manual_seed(0)
+    stage = Conv2dFrontEnd(
+        input_size=9, channels=[4, 3], kernels=[(3, 3), (3, 3)], pools=[(2, 2), (3, 2)], normalization=normalization,
+        activation="silu", collapse=collapse,
+    ).double().eval()  # fmt: skip
+    rows = [torch.randn(length, 9, dtype=torch.double) for length in (17, 4, 1, 32)]
+    leaves = [row.clone().requires_grad_() for row in rows]
+    batch = stage(PaddedSequence.pad(leaves))
+    together = torch.autograd.grad(sum(row.square().sum() for row in batch.rows()), leaves)
+    for row, got in zip(rows, together, strict=True):
+        leaf = row.clone().requires_grad_()
+        (expected,) = torch.autograd.grad(stage(PaddedSequence.pad([leaf])).rows()[0].square().sum(), leaf)
+        assert expected.any()
+        torch.testing.assert_close(got, expected)
+
+
+def test_every_list_counts() -> None:
+    with pytest.raises(ConfigError, match=r"strides, pools need one entry a layer; received 2, 2, 2 and 3"):
+        Conv2dFrontEnd(input_size=8, pools=[(1, 1)] * 3)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -34,7 +34,20 @@ def two_dimensional(shape: list[tuple[int, int]], **options: Any) -> Conv2dFront
     )
 
 
-KINDS = [one_dimensional, two_dimensional]
+def pooled(shape: list[tuple[int, int]], **options: Any) -> Conv2dFrontEnd:
+    """Pools where the other has strides."""
+    kernels = [(kernel, 3 - index) for index, (kernel, _) in enumerate(shape)]
+    return Conv2dFrontEnd(
+        input_size=SIZE,
+        channels=[3] * len(shape),
+        kernels=kernels,
+        pools=[(stride, 1 + index % 2) for index, (_, stride) in enumerate(shape)],
+        activation="silu",
+        **options,
+    )
+
+
+KINDS = [one_dimensional, two_dimensional, pooled]
 
 
 @pytest.mark.parametrize("kind", KINDS)
