@@ -102,7 +102,8 @@ class LineDistortion(Stage):
             )
         field = None
         if self.elastic_amplitude:
-            field = self.elastic_amplitude * displacements(after, height, self.elastic_spacing, generators)
+            grid = (self.elastic_spacing, self.elastic_amplitude)
+            field = displacements(after, height, *grid, generators, values.device)
         distorted = resampled(values, torch.tensor(maps), max(after), field)
         return PaddedSequence(distorted, torch.tensor(after, device=lengths.device))
 
@@ -121,10 +122,10 @@ def source_map(
     rotation: float = 0.0,
     shift_y: float = 0.0,
 ) -> list[list[float]]:
-    """Where the pixels of a distorted picture come from, as ``[[xx, xy, x0], [yx, yy, y0]]``.
+    """Where the pixels of a distorted picture come from, as ``[[yx, yy, y0], [xx, xy, x0]]``.
 
-    Column x and pixel y of the result (y down, counted from 0) are read at column ``xx x + xy y + x0`` and pixel
-    ``yx x + yy y + y0``. The picture is scaled to its new size and in y, slanted, turned and shifted, in this order,
+    Column x and pixel y of the result (y down, counted from 0) are read at pixel ``yx x + yy y + y0`` of column
+    ``xx x + xy y + x0``. The picture is scaled to its new size and in y, slanted, turned and shifted, in this order,
     about its middle.
 
     Args:
@@ -142,11 +143,18 @@ def source_map(
     yx, yy = -sin / scale_y, cos / scale_y
     to_x, to_y = (to_size[0] - 1) / 2, (to_size[1] - 1) / 2 + shift_y
     from_x, from_y = (from_size[0] - 1) / 2, (from_size[1] - 1) / 2
-    return [[xx, xy, from_x - xx * to_x - xy * to_y], [yx, yy, from_y - yx * to_x - yy * to_y]]
+    return [[yx, yy, from_y - yx * to_x - yy * to_y], [xx, xy, from_x - xx * to_x - xy * to_y]]
 
 
-def displacements(lengths: list[int], height: int, spacing: float, generators: list[Generator]) -> Tensor:
-    """Smooth random displacements, in -1 to 1: ``[B, 2, W, H]``, in x and in y.
+def displacements(
+    lengths: list[int],
+    height: int,
+    spacing: float,
+    amplitude: float,
+    generators: list[Generator],
+    device: torch.device | None = None,
+) -> Tensor:
+    """Smooth random displacements of at most ``amplitude``: ``[B, 2, W, H]``, in y and in x.
 
     Uniform numbers at the knots of a grid, and between them cubic B-splines, which never exceed their knots. Knots are
     counted from a row's first column, so a row's displacements don't depend on the other rows' lengths.
@@ -156,8 +164,8 @@ def displacements(lengths: list[int], height: int, spacing: float, generators: l
     for row, (length, generator) in enumerate(zip(lengths, generators, strict=True)):
         own = spline_knots(length, spacing)
         drawn = torch.rand(own, 2, across.shape[1], generator=generator)
-        knots[row, :, :own] = (2 * drawn - 1).transpose(0, 1)
-    return along @ knots @ across.T
+        knots[row, :, :own] = (amplitude * (2 * drawn - 1)).transpose(0, 1)
+    return along.to(device) @ knots.to(device) @ across.T.to(device)
 
 
 def spline_knots(size: int, spacing: float) -> int:
@@ -182,22 +190,21 @@ def resampled(values: Tensor, maps: Tensor, steps: int, field: Tensor | None = N
         values: ``[B, W, H]`` with 0 in the padding.
         maps: ``[B, 2, 3]``, see `source_map`.
         steps: columns of the result.
-        field: ``[B, 2, steps, H]`` displacements in pixels, in x and y; None for none.
+        field: ``[B, 2, steps, H]`` displacements in pixels, in y and in x; None for none.
 
     Returns:
         ``[B, steps, H]``.
     """
-    width, height = values.shape[1:]
-    # In the units of grid_sample, whose -1 and 1 are the outer edges of the first and last pixel.
-    sizes = torch.tensor([width, height]).view(1, 2, 1, 1)
-    maps = maps.double().unsqueeze(-1)  # [B, 2, 3, 1]
-    by_column = maps[:, :, 0] * torch.arange(steps) + maps[:, :, 2]  # [B, 2, steps]
-    by_pixel = maps[:, :, 1] * torch.arange(height)  # [B, 2, H]
-    by_column = ((2 * by_column + 1) / sizes[..., 0] - 1).unsqueeze(3).to(values)
-    by_pixel = (2 * by_pixel / sizes[..., 0]).unsqueeze(2).to(values)
-    # Planes of x and y rather than pairs: they are written four times as fast, and grid_sample takes both.
-    grid = by_column + by_pixel  # [B, 2, steps, H]
+    # In the units of grid_sample, whose -1 and 1 are the outer edges of the first and last pixel, and whose first
+    # coordinate is that of the last dimension, our H.
+    pixel = 2 / torch.tensor([values.shape[2], values.shape[1]], dtype=torch.float64).view(1, 2, 1, 1)
+    maps = maps.double()[..., None, None] * pixel.unsqueeze(2)  # [B, 2, 3, 1, 1]
+    by_column = maps[:, :, 0] * torch.arange(steps)[:, None] + maps[:, :, 2] + pixel / 2 - 1  # [B, 2, steps, 1]
+    by_pixel = maps[:, :, 1] * torch.arange(values.shape[2])  # [B, 2, 1, H]
+    # Planes of y and x rather than pairs: they are written four times as fast, and grid_sample takes both.
+    grid = by_column.to(values) + by_pixel.to(values)
     if field is not None:
-        grid += field.to(values) * (2 / sizes).to(values)
-    grid = grid.flip(1).permute(0, 2, 3, 1)  # grid_sample names the last dimension, our H, first
-    return F.grid_sample(values.unsqueeze(1), grid, padding_mode="zeros", align_corners=False).squeeze(1)
+        grid.addcmul_(field.to(values), pixel.to(values))
+    return F.grid_sample(
+        values.unsqueeze(1), grid.permute(0, 2, 3, 1), padding_mode="zeros", align_corners=False
+    ).squeeze(1)

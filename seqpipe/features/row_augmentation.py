@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Annotated
 
 import torch
+import torch.nn.functional as F
 from pydantic import Field
 from torch import Generator, Tensor
 
@@ -43,14 +44,15 @@ def augment_rows(sequence: PaddedSequence, probability: float, change: Change) -
     index = torch.tensor(drawn, device=values.device)
     before = PaddedSequence(values[index].float(), lengths[index])
     with torch.autocast(values.device.type, enabled=False):
-        after = change(before, [generators[row] for row in drawn])
-    after = PaddedSequence(after.values.to(values.dtype), after.lengths).masked()
+        after = change(before, [generators[row] for row in drawn]).masked()
     lengths = lengths.index_copy(0, index, after.lengths)
-    result = values.new_zeros(len(values), max(values.shape[1], after.values.shape[1]), values.shape[2])
-    result[:, : values.shape[1]] = values
-    result[index, : after.values.shape[1]] = after.values
-    result[index, after.values.shape[1] :] = 0.0
-    return PaddedSequence(result[:, : int(lengths.max())], lengths)
+    steps = after.values.shape[1]
+    missing = max(steps, values.shape[1]) - values.shape[1]
+    if missing:
+        values = F.pad(values, (0, 0, 0, missing))
+    values[index, :steps] = after.values.to(values.dtype)
+    values[index, steps:] = 0.0
+    return PaddedSequence(values[:, : int(lengths.max())], lengths)
 
 
 def uniform(generator: Generator, low: float, high: float) -> float:

@@ -5,12 +5,25 @@ from typing import Any
 import pytest
 import torch
 
-from seqpipe import LineDistortion, PaddedSequence
+from seqpipe import (
+    ImageBlur,
+    ImageNoise,
+    InkIntensity,
+    LineDistortion,
+    PaddedSequence,
+    RandomErasing,
+    StrokeThickness,
+)
 
 H = 16
 # Options with which a draw always changes a picture, and visibly.
 STAGES: dict[str, tuple[Any, dict[str, Any]]] = {
     "LineDistortion": (LineDistortion, {"scale_y": (0.7, 0.9)}),
+    "StrokeThickness": (StrokeThickness, {"thinning": 2.0, "thickening": 2.0}),
+    "InkIntensity": (InkIntensity, {"gamma": (1.2, 2.0), "scale": (0.5, 0.8)}),
+    "ImageBlur": (ImageBlur, {"sigma": (0.5, 2.0)}),
+    "ImageNoise": (ImageNoise, {"gaussian": (0.1, 0.5), "speckle": (0.1, 0.5), "salt_and_pepper": (0.0, 0.1)}),
+    "RandomErasing": (RandomErasing, {"share": 0.9, "fill": "mean"}),
 }
 
 
