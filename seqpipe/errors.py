@@ -41,7 +41,7 @@ class InputError(SeqpipeError, ValueError):
         kind: a short fixed word for summaries: ``missing``, ``not a file``, ``unreadable``, ``undecodable``,
             ``truncated``, ``empty``, ``non-finite``, ``too long``, ``no target``, ``unknown character``,
             ``unknown label``, ``wrong number of tags``,
-            ``too short for its label``, ``bad value``.
+            ``too short for its label``, ``bad value``, ``unsafe``.
     """
 
     def __init__(self, kind: str, message: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +15,10 @@ class Picture:
     """An image of an input, along the axis on which answers have their places.
 
     Attributes:
-        values: brightness ``[H, W]``, 0 to 1, the uppermost line first.
-        start: place of the left edge, in the unit of `Stage.locate` (seconds for audio).
+        values: brightness ``[H, W]``, 0 to 1, the uppermost line first; of an image 1 is paper, 0 is ink.
+        start: place of the left edge, in the unit of `Stage.locate` (seconds for audio, columns of an image).
         end: place of the right edge.
-        unit: of places, short: ``s``.
+        unit: of places, short: ``s``; ``px`` for an image.
         height: what the vertical axis is.
     """
 
@@ -26,6 +27,26 @@ class Picture:
     end: float
     unit: str
     height: str = ""
+
+    @property
+    def as_seen(self) -> bool:
+        """Whether this is an image, whose places are columns of pixels: it is shown in grey, and keeps its shape."""
+        return self.unit == "px"
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """An input that was written with a pen: its strokes, along whose points answers have their places.
+
+    Points are numbered from 0 through all strokes in their order; these numbers are the unit of `Stage.locate`.
+
+    Attributes:
+        strokes: each ``[n, 2]``, x to the right and y up, in any unit that is the same for both; none is empty.
+        unit: of places, in words.
+    """
+
+    strokes: Sequence[NDArray[np.floating[Any]]]
+    unit: str = "point"
 
 
 @dataclass(frozen=True)

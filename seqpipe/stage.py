@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from seqpipe.errors import ConfigError, did_you_mean
 from seqpipe.item import Item
-from seqpipe.picture import Picture, Sound
+from seqpipe.picture import Drawing, Picture, Sound
 from seqpipe.randomness import Draw
 from seqpipe.sequence import PaddedSequence
 
@@ -58,6 +58,7 @@ class Stage(nn.Module):
         reads_files: endings of the files that `prepare` reads (then inputs are paths); none of a stage that reads none.
         augments: whether it changes inputs while training alone, and does nothing else.
         constant: whether its buffers never change while it trains, so that steps needn't keep copies of them.
+        augments: whether a feature stage changes inputs at random while training, and only then; reports show how.
     """
 
     role: ClassVar[str] = ""
@@ -188,9 +189,17 @@ class Stage(nn.Module):
 
     # What an input is to eye and ear, for reports
 
-    def picture(self, raw: Any) -> Picture | str:
+    def picture(self, raw: Any) -> Picture | Drawing | str:
         """What an input looks like; the first feature stage, which knows its kind, is asked. Text by default."""
         return str(raw)
+
+    def picture_of(self, values: Tensor) -> Picture | Drawing | None:
+        """What one row looks like on its way through the features, asked of the first stage; None if like nothing.
+
+        Args:
+            values: the row without padding, ``[T, ...]``, as this stage or one behind it gives it, on the CPU.
+        """
+        return None
 
     def sound(self, raw: Any) -> Sound | None:
         """What an input sounds like, if it does."""

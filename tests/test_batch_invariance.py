@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 import seqpipe
-from seqpipe import FeatureChain, LineImage, LogMel, PaddedSequence, Stage, StageConfig, Waveform
+from seqpipe import FeatureChain, LineImage, LogMel, PaddedSequence, PenStrokes, Stage, StageConfig, Waveform
 from seqpipe.features.tokens import Tokens
 from seqpipe.heads.pooling import PoolingKind
 from seqpipe.stage import find_stage, stage_names
@@ -40,6 +40,7 @@ UPSTREAM: dict[str, Callable[[], Stage]] = {
     "columns": lambda: LineImage(height=SIZE),
     "words": tokens,
     "spelt words": tokens,
+    "points": PenStrokes,
 }
 
 
@@ -48,8 +49,8 @@ class Example:
     """A built-in stage with options.
 
     Attributes:
-        takes: ``samples``, ``steps``, ``columns`` (of ink), ``words`` (their numbers) or ``spelt words`` (with their
-            characters').
+        takes: ``samples``, ``steps``, ``columns`` (of ink), ``words`` (their numbers), ``spelt words`` (with their
+            characters') or ``points`` (of strokes).
         options: as in a recipe.
         fit: makes what `Stage.fit` is to learn from.
     """
@@ -69,7 +70,18 @@ def rows_of(takes: str) -> list[Tensor]:
         places = [torch.randint(len(WORDS), (length,), generator=generator).tolist() for length in STEPS]
         rows = [tokens().prepare([WORDS[place] for place in row], None) for row in places]
         return rows if takes == "spelt words" else [row[:, 0] for row in rows]
+    if takes == "points":
+        return [points_of(length, generator) for length in STEPS]
     return [torch.randn(length, SIZE, generator=generator) for length in STEPS]
+
+
+def points_of(length: int, generator: torch.Generator) -> Tensor:
+    """A walk of the pen to the right, lifted now and then."""
+    walk = (0.2 * torch.randn(length, 2, generator=generator) + torch.tensor([0.1, 0.0])).cumsum(dim=0)
+    walk[:, 1] = walk[:, 1].sin()
+    down = (torch.rand(length, generator=generator) > 0.1).float()
+    down[0] = 0.0
+    return torch.cat([torch.arange(length)[:, None], walk, down[:, None]], dim=1)
 
 
 def recordings() -> list[dict[str, Any]]:
@@ -133,6 +145,12 @@ EXAMPLES: dict[str, list[Example]] = {
     "ImageBlur": [Example("steps", {"probability": 1.0})],
     "ImageNoise": [Example("steps", {"probability": 1.0})],
     "RandomErasing": [Example("steps", {"probability": 1.0})],
+    "PenStrokes": [Example("points", {})],
+    "StrokeDistortion": [Example("points", {}), Example("points", {"drop": 0.3})],
+    "StrokeFeatures": [
+        Example("points", {}),
+        Example("points", {"features": ["box", "vicinity", "context", "differences"], "cell": 0.1, "across": [0.0]}),
+    ],
     "FeatureChain": [Example("samples", {"stages": WHOLE}, recordings)],
     "LineImage": [Example("columns", {"height": SIZE})],
     "Tokens": [Example("words", {}), Example("spelt words", {"characters": 9})],
