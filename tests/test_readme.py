@@ -75,3 +75,13 @@ def test_commands_name_what_is_there():
 def test_tables_of_the_recipes_hold_no_blanks():
     for file in (ROOT / "README.md", *ROOT.glob("recipes/*/README.md")):
         assert not re.search(r"^(TABLE|RESULTS)", file.read_text(encoding="utf-8"), flags=re.MULTILINE), file
+
+
+@pytest.mark.parametrize(
+    "recipe", sorted(ROOT.glob("recipes/*/*.yaml")), ids=lambda path: f"{path.parent.name}/{path.stem}"
+)
+def test_the_folder_of_a_recipe_says_what_it_is_and_how_to_run_it(recipe: Path):
+    readme = (recipe.parent / "README.md").read_text(encoding="utf-8")
+    assert re.search(rf"^\s+python recipes/{recipe.parent.name}/run\.py {recipe.stem}\b", readme, flags=re.MULTILINE)
+    assert len(re.findall(rf"\b{recipe.stem}\b", readme)) > 1, "no word about its results or its data"
+    assert recipe.read_text(encoding="utf-8").startswith("# ")

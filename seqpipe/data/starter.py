@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from seqpipe.errors import ConfigError
@@ -18,11 +19,15 @@ def starter_data(name: str) -> Path:
         from seqpipe.data.starter_sentiment import starter_sentiment
 
         return starter_sentiment()
+    if name == "handwriting":
+        from seqpipe.data.starter_handwriting import starter_handwriting
+
+        return starter_handwriting(progress=_saying("lines"))
     if name != "speech":
-        raise ConfigError(f"data.root: there is no starter data called {name}; known: sentiment, speech")
+        raise ConfigError(f"data.root: there is no starter data called {name}; known: handwriting, sentiment, speech")
     from seqpipe.data.starter_speech import starter_speech
 
-    return starter_speech(progress=_say)
+    return starter_speech(progress=_saying("recordings"))
 
 
 def starter_source(name: str) -> Path:
@@ -35,9 +40,14 @@ def starter_source(name: str) -> Path:
         raise ConfigError(f"data.train_also: there are no starter rows called {name}; known: digits")
     from seqpipe.data.starter_digits import starter_digits
 
-    return starter_digits(progress=_say)
+    return starter_digits(progress=_saying("recordings"))
 
 
-def _say(done: int, total: int) -> None:
-    if done == 0 or done == total or done % 400 == 0:
-        print(f"making the starter recordings: {done} of {total}", file=sys.stderr, flush=True)
+def _saying(what: str) -> Callable[[int, int], None]:
+    """Tells standard error how far the making has come."""
+
+    def say(done: int, total: int) -> None:
+        if done == 0 or done == total or done % 400 == 0:
+            print(f"making the starter {what}: {done} of {total}", file=sys.stderr, flush=True)
+
+    return say

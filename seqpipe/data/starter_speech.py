@@ -4,8 +4,7 @@ They are for a first run of the whole chain without a download. An error rate on
 nothing about how well it would hear people.
 
 An utterance is a function of its split and index alone (and of espeak-ng 1.52, which the extra ``demo`` pins), so every
-machine makes the same samples. All draws come from raw Philox output: numpy keeps that, and not the methods of its
-``Generator``, the same from release to release (NEP 19).
+machine makes the same samples.
 
 The splits share accents, templates and words, never a speaker: no espeak-ng variant is in two of them. Each split draws
 its sentences anew, without a check for repetitions: of test's 61 commands 52 are said in train too, of its 59 digit
@@ -17,21 +16,20 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seqpipe.data.draws import Draws
 from seqpipe.data.espeak import ACCENTS, Espeak
 from seqpipe.data.made_once import cache_folder, made_once
 
-T = TypeVar("T")
 Progress = Callable[[int, int], None]
 STARTER_SPEECH_VERSION: int = 2
 """Part of the folder's name and of every draw: raise it with any change to what is generated."""
@@ -98,28 +96,6 @@ class Utterance:
     samples: NDArray[np.int16]
 
 
-class _Draws:
-    """Random numbers that depend on the split, the index and how many were drawn before."""
-
-    def __init__(self, split: str, index: int) -> None:
-        stream = list(SIZES).index(split) << 32 | index
-        self._bits = np.random.Philox(key=np.array([STARTER_SPEECH_VERSION, stream], dtype=np.uint64))
-
-    def uniform(self, low: float, high: float) -> float:
-        return low + (high - low) * float(self.uniforms(1)[0])
-
-    def integer(self, low: int, high: int) -> int:  # both included
-        return low + int((high - low + 1) * self.uniform(0, 1))
-
-    def choice(self, options: Sequence[T]) -> T:
-        return options[self.integer(0, len(options) - 1)]
-
-    def uniforms(self, count: int) -> NDArray[np.float64]:
-        """``[count]`` numbers from 0 to below 1."""
-        # The upper 53 bits of each word: what a float64 holds.
-        return np.asarray(self._bits.random_raw(count) >> np.uint64(11), dtype=np.float64) * 2.0**-53
-
-
 def make_utterance(split: str, index: int, espeak: Espeak) -> Utterance:
     """Make one recording: a drawn sentence, voice, speed (130 to 210 words a minute), pitch, noise and level.
 
@@ -133,7 +109,7 @@ def make_utterance(split: str, index: int, espeak: Espeak) -> Utterance:
     """
     from scipy.signal import resample_poly
 
-    draws = _Draws(split, index)
+    draws = Draws(STARTER_SPEECH_VERSION, list(SIZES).index(split) << 32 | index)
     text = draws.choice((_digit_string, _command))(draws)
     voice = f"{draws.choice(sorted(ACCENTS))}+{draws.choice(SPEAKERS[split][draws.choice(('high', 'low'))])}"
     speed, pitch, pitch_range = draws.integer(130, 210), draws.integer(35, 65), draws.integer(30, 75)
@@ -226,13 +202,13 @@ def write_recordings(folder: Path, sizes: Mapping[str, int], *, progress: Progre
         (folder / f"{split}.tsv").write_text("\n".join((*lines, "")), encoding="utf-8", newline="\n")
 
 
-def _digit_string(draws: _Draws) -> str:
+def _digit_string(draws: Draws) -> str:
     """Three to seven digits; one speaker in three says ``oh`` for every zero."""
     zero = draws.choice(("oh", DIGITS[0], DIGITS[0]))
     return " ".join(draws.choice((zero, *DIGITS[1:])) for _ in range(draws.integer(3, 7)))
 
 
-def _command(draws: _Draws) -> str:
+def _command(draws: Draws) -> str:
     """A command, every second one with a ``please`` before or after it."""
 
     def fill(slot: re.Match[str]) -> str:
@@ -249,7 +225,7 @@ def _without_silence(samples: NDArray[np.int16]) -> NDArray[np.int16]:
     return samples[loud[0] : loud[-1] + 1]
 
 
-def _noise(draws: _Draws, count: int) -> NDArray[np.float64]:
+def _noise(draws: Draws, count: int) -> NDArray[np.float64]:
     """``[count]`` samples of power 1: hiss (white), rumble (pink) and mains hum in a drawn mixture."""
     white = draws.uniforms(count) - 0.5
     length = 1 << (count - 1).bit_length()  # a power of two: ten times faster than a large prime

@@ -16,8 +16,8 @@ def fits(steps: int, needed: int) -> None:
     if needed > steps:
         raise InputError(
             "too short for its label",
-            f"its label needs {needed} steps, and {steps} are left after features and front-end (at the fastest speed "
-            "perturbation); lower the front-end's time strides, or use larger units",
+            f"its label needs {needed} steps, and {steps} are left after features and front-end (at the shortest that "
+            "augmentation draws); lower the front-end's strides and pools over steps, or use larger units",
         )
 
 
