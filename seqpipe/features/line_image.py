@@ -174,6 +174,10 @@ class LineImage(Stage):
             height=f"the line, scaled to {self.height} pixels",
         )
 
+    def picture_of(self, values: Tensor) -> Picture:
+        """A line ``[W, H]`` on its way, 0 paper to 1 ink, black on white."""
+        return Picture(1 - values.T.float().numpy(), 0.0, float(len(values)), "px")
+
     def forward(self, sequence: PaddedSequence) -> PaddedSequence:
         """``[B, W, H]`` uint8 -> float32, 0 to 1."""
         return PaddedSequence(sequence.values.to(torch.float32) / 255, sequence.lengths)
