@@ -111,7 +111,8 @@ def slope(ink: Ink) -> float:
     """How the line rises that the writing stands on: the median slope between lower ends of its ways (Theil-Sen).
 
     Descenders are fewer than letters, so that the median doesn't see them; of neighbours, whose slopes are mostly
-    chance, it takes none. 0 where there are fewer than three, or where it would rise more than 45 degrees.
+    chance, it takes none. For lines that rise by up to 30 degrees: in steeper ones turns can't be told. 0 where there
+    are fewer than three.
 
     Args:
         ink: what was written.
@@ -124,7 +125,7 @@ def slope(ink: Ink) -> float:
     if len(lower) < 3 or not far.any():
         return 0.0
     found = float(np.median(rise[far] / right[far]))
-    return found if abs(found) <= 1 else 0.0
+    return found if abs(found) <= 1 else 0.0  # 45 degrees: no line of writing
 
 
 def slant(ink: Ink) -> float:
