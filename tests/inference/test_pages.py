@@ -190,9 +190,9 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_pages(run: str, folder: Path
     for path in Path("cut").iterdir():
         path.unlink()
     assert infer(run, *whole, "--output", "cut", "--resume") == 0
+    assert sorted(path.name for path in Path("whole").iterdir()) == ["alto4.xml", "page2019.xml"]
     for path in Path("whole").iterdir():
-        one, other = read_page(path), read_page(Path("cut") / path.name)
-        assert [(line.id, line.text) for line in one.lines] == [(line.id, line.text) for line in other.lines]
+        assert path.read_bytes() == (Path("cut") / path.name).read_bytes()
 
 
 def test_shards_have_whole_pages(run: str, folder: Path) -> None:

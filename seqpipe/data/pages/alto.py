@@ -176,14 +176,8 @@ def _fill(string: Element, text: str, confidence: float | None) -> None:
         string.set("WC", f"{confidence:.4f}")
 
 
-def sign_alto(root: Element, software: str, version: str, time: str) -> None:
-    """Note in the document's description which program wrote its text.
-
-    Args:
-        root: of an ALTO document.
-        software, version: the program's.
-        time: when, as XML Schema's dateTime.
-    """
+def sign_alto(root: Element, software: str, version: str) -> None:
+    """Note in the document's description which program wrote its text; not when, for the same work gives the same."""
     namespace = root.tag.removesuffix("alto")
     description = child(root, "Description")
     if description is None:
@@ -199,7 +193,6 @@ def sign_alto(root: Element, software: str, version: str, time: str) -> None:
         outer = Element(f"{namespace}OCRProcessing", ID=name)
         description.append(outer)
         step = SubElement(outer, f"{namespace}ocrProcessingStep")
-    SubElement(step, f"{namespace}processingDateTime").text = time
     SubElement(step, f"{namespace}processingStepDescription").text = "text recognition"
     program = SubElement(step, f"{namespace}processingSoftware")
     SubElement(program, f"{namespace}softwareName").text = software

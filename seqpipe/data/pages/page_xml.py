@@ -169,12 +169,12 @@ def _put(element: Element, text: str | None, confidence: float | None) -> None:
 
 
 def sign_page(root: Element, software: str, version: str, time: str) -> None:
-    """Note in the document's metadata which program wrote its text, and when.
+    """Note in the document's metadata which program wrote its text; not when, so that the same work gives the same.
 
     Args:
         root: of a PAGE document.
         software, version: the program's.
-        time: as XML Schema's dateTime, in UTC.
+        time: of a document without metadata, which have to say one: XML Schema's dateTime, in UTC.
     """
     namespace = root.tag.removesuffix("PcGts")
     metadata = child(root, "Metadata")
@@ -185,10 +185,8 @@ def sign_page(root: Element, software: str, version: str, time: str) -> None:
         SubElement(metadata, f"{namespace}Created").text = time
         SubElement(metadata, f"{namespace}LastChange").text = time
     changed = child(metadata, "LastChange")
-    if changed is not None:
-        changed.text = time
     if (namespace.rstrip("}").rpartition("/")[2])[:4] >= "2019":
-        step = {"type": "processingStep", "name": "text recognition", "value": f"{software} {version}", "date": time}
+        step = {"type": "processingStep", "name": "text recognition", "value": f"{software} {version}"}
         SubElement(metadata, f"{namespace}MetadataItem", step)
         return
     comments = child(metadata, "Comments")

@@ -33,8 +33,8 @@ def write_pages(store: Path, kind: str, output: Path) -> None:
 
     An answer's id says which page and line it is of. Where the page's own document is in the wanted format, it is
     written again with the new text in the place of the old one; else a new one is made of its geometry. A line that
-    failed has no text. As time of the work stands when the last answer was stored, so that writing again gives the same
-    bytes.
+    failed has no text. No document says when it was written, so that the same answers give the same bytes; where PAGE
+    wants a time, for a new document, it has that of the page's own one.
 
     Args:
         store: the finished answers; those of a page follow one another.
@@ -44,7 +44,6 @@ def write_pages(store: Path, kind: str, output: Path) -> None:
     Raises:
         DataError: the store can't be read, or a page's document no more.
     """
-    time = datetime.fromtimestamp(int(store.stat().st_mtime), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     with draft_folder(output) as folder:
         files = NewFiles(folder, ending=".xml", replaced=PAGE_SUFFIXES)
         for page, answers, failures in _by_page(store):
@@ -59,7 +58,7 @@ def write_pages(store: Path, kind: str, output: Path) -> None:
                 raise DataError(
                     f"{error}; it was there when its lines were answered: bring it back, and --resume"
                 ) from None
-            content = xml_text(_answered(document, kind, answers, time))
+            content = xml_text(_answered(document, kind, answers))
             _, opened = files.open(page)
             with opened:
                 opened.write(content)
@@ -91,7 +90,7 @@ def _by_page(store: Path) -> Iterator[tuple[str | None, Answers, list[bytes]]]:
         yield page, answers, failures
 
 
-def _answered(document: PageDocument, kind: str, answers: Answers, time: str) -> Element:
+def _answered(document: PageDocument, kind: str, answers: Answers) -> Element:
     """The document of a page with the texts of the answers."""
     ids = {line.id: line.id for line in document.lines}
     is_new = document.kind != kind
@@ -115,8 +114,11 @@ def _answered(document: PageDocument, kind: str, answers: Answers, time: str) ->
             texts.append(text or "")
         if kind == "page":
             put_region_text(region, texts)
-    sign = sign_alto if kind == "alto" else sign_page
-    sign(document.root, SOFTWARE, version, time)
+    if kind == "alto":
+        sign_alto(document.root, SOFTWARE, version)
+    else:
+        time = datetime.fromtimestamp(int(document.path.stat().st_mtime), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        sign_page(document.root, SOFTWARE, version, time)
     if is_new:
         indent(document.root)
     return document.root

@@ -7,7 +7,7 @@ import pytest
 from seqpipe.errors import ConfigError
 from seqpipe.heads.tagging import Tagging
 from seqpipe.heads.transcript import Transcript
-from seqpipe.inference.formats.choose import ENDINGS, check_format, check_place, choose_format
+from seqpipe.inference.formats.choose import ENDINGS, FOLDERS, PAGES, check_format, check_place, choose_format
 
 
 @pytest.fixture(autouse=True)
@@ -75,7 +75,7 @@ def test_what_is_there_already(kind: str) -> None:
     Path("empty").mkdir()
     Path("full").mkdir()
     Path("full/file").write_text("kept")
-    in_folder = kind in ("srt", "ctm")
+    in_folder = kind in FOLDERS
     with pytest.raises(ConfigError, match="the folder is not empty" if in_folder else "is a folder; name a file"):
         fits("full", kind)
     with pytest.raises(ConfigError, match="is a file, not a folder"):
@@ -95,6 +95,10 @@ def test_the_folder_that_one_stands_in_is_not_replaced() -> None:
 @pytest.mark.parametrize("kind", ENDINGS)
 def test_a_transcript_can_be_written_in_every_format_but_of_tags_and_tags_in_those_without_times(kind: str) -> None:
     for prediction, lacking in ((Transcript, {"columns": "tags"}), (Tagging, {"srt": "times", "ctm": "times"})):
+        if kind in PAGES and prediction is Tagging:
+            with pytest.raises(ConfigError, match=f"--format {kind}: needs transcriptions, .*answers with"):
+                check_format(kind, prediction)
+            continue
         if kind not in lacking:
             check_format(kind, prediction)
             continue

@@ -8,10 +8,10 @@ import pytest
 from seqpipe.errors import ConfigError, DataError
 from seqpipe.heads.transcript import Transcript
 from seqpipe.inference.failure import Failure
-from seqpipe.inference.formats.choose import ENDINGS
+from seqpipe.inference.formats.choose import ENDINGS, PAGES
 from seqpipe.inference.formats.output import write_output
 
-OF_TRANSCRIPTS = [kind for kind in ENDINGS if kind != "columns"]
+OF_TRANSCRIPTS = [kind for kind in ENDINGS if kind != "columns" and kind not in PAGES]
 ODD = b"caf\xe9.wav".decode("utf-8", "surrogateescape")
 
 

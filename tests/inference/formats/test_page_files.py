@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from xml.etree.ElementTree import Element
@@ -202,7 +203,6 @@ def test_the_program_signs_once_more_each_time(name: str, folder: Path) -> None:
     if name == "page2019":
         (item,) = [one for one in first.iter() if local_name(one) == "MetadataItem"]
         assert re.fullmatch(r"seqpipe \d.*", item.attrib["value"])
-        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", item.attrib["date"])
 
 
 def test_prefixes_and_what_else_stands_in_a_document_stay(folder: Path) -> None:
@@ -215,8 +215,9 @@ def test_prefixes_and_what_else_stands_in_a_document_stay(folder: Path) -> None:
 
 
 def test_writing_again_gives_the_same_bytes(folder: Path) -> None:
-    store = write_store(*(record(f"{name}.xml:{line}", text) for name in NAMES for line, text in TEXTS.items()))
     for output in ("one", "two"):
+        store = write_store(*(record(f"{name}.xml:{line}", text) for name in NAMES for line, text in TEXTS.items()))
+        os.utime(store, (1e9, 1e9) if output == "two" else None)
         write_output(store, "alto", Path(output), Transcript)
     assert sorted(path.name for path in Path("one").iterdir()) == [f"{name}.xml" for name in NAMES]
     for name in NAMES:
