@@ -78,6 +78,7 @@ EXPORTS = {
     "Row": "seqpipe.data.rows",
     "read_rows": "seqpipe.data.source",
     "FileSpan": "seqpipe.data.rows",
+    "PageLine": "seqpipe.data.page_line",
     "Piece": "seqpipe.data.rows",
     "train": "seqpipe.training.train",
     "evaluate": "seqpipe.evaluation.evaluate",

@@ -90,6 +90,8 @@ class LineImage(Stage):
 
     def _size(self, raw: Any) -> tuple[int, int]:
         """Width and height of the input, in pixels."""
+        if hasattr(raw, "measure"):  # a page's line knows without being cut
+            return int(raw.measure()[0]), int(raw.measure()[1])
         array = _array_of(raw)
         if array is not None:
             return array.shape[1], array.shape[0]

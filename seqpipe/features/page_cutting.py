@@ -34,7 +34,6 @@ class LineShape(NamedTuple):
         curve: point of the smoothed baseline under each column, ``[W, 2]``, one pixel from the last.
         down: unit vector across the line, towards its descenders, ``[W, 2]``.
         top: of the first row, from the baseline, in pixels; negative above it.
-        height: rows.
         inside: which pixels lie in the polygon, ``[height, width]``.
     """
 
