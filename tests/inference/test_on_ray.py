@@ -238,7 +238,7 @@ from pathlib import Path
 import my_stages
 from seqpipe import Pipeline, load_recipe, read_rows
 pipeline = Pipeline(load_recipe("own.yaml"))
-pipeline.fit(list(read_rows("list.tsv", pipeline.recipe.data, reads_files=AUDIO_SUFFIXES)))
+pipeline.fit(list(read_rows("list.tsv", pipeline.recipe.data, reads_files=pipeline.features.first.reads_files)))
 pipeline.save(Path("run"))
 """
 
