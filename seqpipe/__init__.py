@@ -61,6 +61,7 @@ STAGES = {
     "MultiLabelHead": "seqpipe.heads.multi_label",
     "RegressionHead": "seqpipe.heads.regression",
     "TaggerHead": "seqpipe.heads.tagger",
+    "AttentionHead": "seqpipe.heads.attention",
 }
 """Built-in stages by class name, and the module that holds each."""
 
@@ -98,6 +99,7 @@ EXPORTS = {
     "MultiClassification": "seqpipe.heads.classification",
     "Regression": "seqpipe.heads.regression_answer",
     "Tagging": "seqpipe.heads.tagging",
+    "GeneratedText": "seqpipe.heads.generated_text",
     "Failure": "seqpipe.inference.failure",
     "SeqpipeError": "seqpipe.errors",
     "ConfigError": "seqpipe.errors",

@@ -74,8 +74,11 @@ class Pipeline(nn.Module):
         self.frontend = _built(config.frontend, self.features, "frontend") if config.frontend else None
         self.encoder = _built(config.encoder, self.frontend or self.features, "encoder") if config.encoder else None
         front = self.frontend or self.features
-        sees_front = "front_size" in upstream_parameters(find_stage(config.head.name))
-        passed = {"front_size": front.output_size} if sees_front else {}
+        # What a head may ask of stages further ahead than the one before it.
+        wanted = upstream_parameters(find_stage(config.head.name))
+        passed: dict[str, Any] = {"front_size": front.output_size} if "front_size" in wanted else {}
+        if "features" in wanted:
+            passed["features"] = self.features
         self.head = _built(config.head, self.encoder or front, "head", **passed)
 
     # Forward

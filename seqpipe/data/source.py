@@ -14,6 +14,7 @@ from seqpipe.data.folder import read_folder, read_text_folder
 from seqpipe.data.hub import read_hub
 from seqpipe.data.manifest import read_manifest
 from seqpipe.data.pages.rows import is_page, page_files, page_rows
+from seqpipe.data.parallel_text import read_parallel, side
 from seqpipe.data.rows import FileSpan, Row
 from seqpipe.data.sentiment_trees import read_trees, split_trees
 from seqpipe.data.text import unfit
@@ -27,6 +28,11 @@ def manifest_kind(name: Path) -> str | None:
     """What kind of manifest a file is by its name, compressed (``.gz``) or not; None if it is none."""
     kind = MANIFEST_KINDS.get(_plain(name).suffix.lower())
     return None if kind == "parquet" and _plain(name) != name else kind
+
+
+def is_parallel(source: Path, config: DataConfig) -> bool:
+    """Whether a source is what the names of two files begin with; a manifest may stand beside these."""
+    return config.format == "parallel" and manifest_kind(source) is None
 
 
 def _plain(name: Path) -> Path:
@@ -47,8 +53,11 @@ def data_root(config: DataConfig) -> Path:
     return Path(root).expanduser()
 
 
-def is_there(part: str, root: Path) -> bool:
+def is_there(part: str, config: DataConfig) -> bool:
     """Whether a part of a recipe can be opened; a data set of the Hub is taken to be there."""
+    root = data_root(config)
+    if is_parallel(Path(part), config):
+        return side(root / part, config.input).exists()
     if part.startswith("trees:"):
         part = split_trees(part.removeprefix("trees:"))[0]
     if part.startswith("hub:") or (root / part).exists():
@@ -85,7 +94,8 @@ def read_rows(
 
     Args:
         source: a manifest (jsonl, csv, tsv, parquet), a column file (`read_column_file`; the recipe's format says so),
-            a folder, a data set (``hub:NAME[:CONFIGURATION][@SPLIT]``), phrases of sentiment trees
+            a folder, what the names of two parallel text files begin with (the recipe's format says so;
+            `read_parallel`), a data set (``hub:NAME[:CONFIGURATION][@SPLIT]``), phrases of sentiment trees
             (``trees:FILE@fine``, ``trees:FILE@binary``; `read_trees`), rows that are made on this machine, once
             (``starter:digits``), or documents of pages in ALTO or PAGE, a row a line: a file (``.xml``), a pattern
             (``pages/*.xml``) or, with format: pages, a folder (`page_rows`).
@@ -153,6 +163,9 @@ def _records(
         from seqpipe.data.starter import starter_source
 
         path, wanted = starter_source(source.removeprefix("starter:")), "auto"
+    if is_parallel(path, config) and wanted == "parallel":
+        pairs = read_parallel(path, config.input, config.target, needs_target=needs_target, strict=strict)
+        return _nameless(pairs), path.parent, str(path)
     kind = _kind(path, wanted)
     if kind == "folder":
         return (
@@ -197,7 +210,7 @@ def _kind(path: Path, wanted: str) -> str:
     by_name = manifest_kind(path)
     if wanted == "columns" and by_name not in (None, "tsv"):
         return str(by_name)  # a manifest beside column files, which are often called .tsv
-    if wanted == "pages" and by_name:
+    if wanted in ("pages", "parallel") and by_name:
         return by_name
     if wanted != "auto":
         return wanted

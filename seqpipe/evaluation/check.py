@@ -64,7 +64,7 @@ def check(recipe: Recipe, source: str | None = None, *, progress: bool = False) 
     if source is None:
         looked_at = [train]
         for name, part in (("dev", config.dev), ("test", config.test)):
-            if part and (name != "test" or is_there(part, root)):
+            if part and (name != "test" or is_there(part, recipe.data)):
                 looked_at.append(read(name, part, root))
         compared = looked_at
     elif Path(source).resolve() != (root / config.train).resolve():

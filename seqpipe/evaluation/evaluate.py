@@ -217,7 +217,7 @@ def _part(recipe: Any, preferred: str | None) -> tuple[str, Path | None]:
     root = data_root(recipe.data)
     for name in ("dev", "test") if preferred == "dev" else ("test", "dev"):
         part = getattr(recipe.data, name)
-        if part and (name == "dev" or is_there(part, root)):
+        if part and (name == "dev" or is_there(part, recipe.data)):
             return part, root
     raise ConfigError("the run's recipe names neither a test nor a dev part; give --data SOURCE")
 

@@ -41,6 +41,8 @@ class Tokens(Stage):
         min_count: words and characters that the training rows have less often stay unknown.
         vocabulary_size: the most frequent words or characters that are kept, all when None; for ``unigram`` and ``bpe``
             the number of units, and required.
+        shared: the units are learnt from the training targets too, for a head that writes in the same ones (``units:
+            shared``); with ``unigram`` and ``bpe``.
         byte_fallback: SentencePiece spells unknown characters in their UTF-8 bytes, which take 256 of its units.
         word_pooling: with ``unigram`` and ``bpe``, what stands for a word after the encoder: the ``mean``, ``max``,
             ``first`` or ``last`` of its units, so that a tagger sees words; None leaves a step a unit.
@@ -78,6 +80,7 @@ class Tokens(Stage):
         text: list[TextRule] = [],  # noqa: B006
         min_count: Annotated[int, Field(ge=1)] = 1,
         vocabulary_size: Annotated[int, Field(gt=1)] | None = None,
+        shared: bool = False,
         byte_fallback: bool = False,
         word_pooling: WordPooling | None = None,
         characters: Annotated[int, Field(ge=0, le=100)] = 0,
@@ -93,6 +96,7 @@ class Tokens(Stage):
             raise ConfigError([(("vocabulary_size",), f"is required for {units} units")])
         for name, given, needed in (
             ("characters", bool(characters), units == "words"),
+            ("shared", shared, self.subwords),
             ("byte_fallback", byte_fallback, self.subwords),
             ("word_pooling", word_pooling is not None, self.subwords),
         ):
@@ -102,6 +106,7 @@ class Tokens(Stage):
                 )
         self.units, self.split, self.rules = units, split, text
         self.min_count, self.vocabulary_size, self.byte_fallback = min_count, vocabulary_size, byte_fallback
+        self.learns_targets = shared
         self.word_pooling, self.characters = word_pooling, characters
         self.word_dropout, self.rare_dropout = word_dropout, rare_dropout
         self.lowercase_share = lowercase_share
@@ -154,8 +159,8 @@ class Tokens(Stage):
         """What each number of a character stands for; of 0 (none) and 1 (unknown) an empty string."""
         return ["", "", *self._spelt.entries] if self._spelt is not None else []
 
-    def fit(self, rows: Iterable[Any]) -> None:
-        """Learn the vocabulary from the training texts.
+    def fit(self, rows: Iterable[Any], targets: Iterable[Any] = ()) -> None:
+        """Learn the vocabulary from the training texts, and from the targets where it is ``shared``.
 
         Raises:
             DataError: nothing is left of it, or SentencePiece can't make so many units.
@@ -172,6 +177,7 @@ class Tokens(Stage):
                 (self._normalized(raw).text for raw in texts), min_count=self.min_count, most=self.vocabulary_size
             )
         else:
+            texts += [target for target in targets if isinstance(target, str)]
             self._known = SentencePieceUnits.learn(
                 (self._normalized(raw).text for raw in texts),
                 int(self.vocabulary_size or 0),

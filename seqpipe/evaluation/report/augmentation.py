@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from seqpipe.data.rows import Row
-from seqpipe.data.source import data_root, is_there, training_rows
+from seqpipe.data.source import is_there, training_rows
 from seqpipe.errors import ConfigError, DataError, InputError
 from seqpipe.evaluation.report.ink import InkFigure, bounds, draw_ink
 from seqpipe.evaluation.report.media import COLUMN_PIXELS, PAGE_PIXELS, image_uri, line_zoom
@@ -63,7 +63,7 @@ def shown_rows(pipeline: Pipeline, otherwise: Iterable[Row] = ()) -> list[Row]:
     found: list[Row] = []
     if data.train and not data.train.startswith("hub:"):
         with contextlib.suppress(DataError, ConfigError):
-            if is_there(data.train, data_root(data)):
+            if is_there(data.train, data):
                 found = _spread(training_rows(data, reads_files=pipeline.features.first.reads_files))
     return found or _spread(otherwise)
 

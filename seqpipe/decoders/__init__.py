@@ -1,0 +1,1 @@
+"""What a head that generates is made of: attention, and the recurrent network that asks it."""

@@ -1,0 +1,47 @@
+"""A decoder network as what a search asks for what may come next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from seqpipe.decoders.recurrent import RecurrentDecoder
+from seqpipe.sequence import PaddedSequence
+
+
+class DecoderContinuation:
+    """What a recurrent decoder would write next; see `seqpipe.decoding.generation.Continuation`.
+
+    The encoder's steps are projected once, and rows that a search has done with are let go.
+
+    Args:
+        decoder: the network.
+        encoded: ``[B, T, D]``.
+        embed: labels ``[N]`` -> ``[N, E]``.
+        project: outputs ``[N, O]`` -> logits ``[N, V]``.
+    """
+
+    def __init__(
+        self,
+        decoder: RecurrentDecoder,
+        encoded: PaddedSequence,
+        embed: Callable[[Tensor], Tensor],
+        project: Callable[[Tensor], Tensor],
+    ) -> None:
+        self.rows = len(encoded.values)
+        self._decoder, self._embed, self._project = decoder, embed, project
+        self._memory = decoder.attention.remember(encoded)
+        self._state = decoder.start(encoded)
+
+    def step(self, last: Tensor) -> tuple[Tensor, Tensor]:
+        """Log-probabilities of the next labels, and weights of attention."""
+        output, weights, self._state = self._decoder.step(self._embed(last), self._memory, self._state)
+        return F.log_softmax(self._project(output).float(), dim=-1).double(), weights
+
+    def choose(self, rows: Tensor, places: Tensor) -> None:
+        """Go on with these."""
+        if len(rows) != len(self._memory.keys) or bool((rows != rows.new_tensor(range(len(rows)))).any()):
+            self._memory = self._memory.chosen(rows)
+        self._state = self._state.chosen(places)

@@ -1,0 +1,190 @@
+"""The recurrent network that writes: from what was written so far, and from the encoder's steps, what to write next."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from seqpipe.decoders.attention import Attention, AttentionKind, Memory
+from seqpipe.dropout import dropout
+from seqpipe.encoders.initialization import Initialization, initialize_recurrent
+from seqpipe.sequence import PaddedSequence, end_states
+
+DecoderCell = Literal["lstm", "gru"]
+Bridge = Literal["mean", "ends", "zero"]
+"""What the first state is made of: the ``mean`` of the encoder's steps, its last ones of both directions (``ends``), or
+nothing (``zero``)."""
+
+
+class State(NamedTuple):
+    """What the decoder carries from step to step, W hypotheses for each of B rows.
+
+    Attributes:
+        hidden: of each layer, ``[layers, B · W, H]``.
+        cell: of an LSTM's layers, likewise; of a GRU's as ``hidden``.
+        fed: the last output, ``[B · W, O]``, for input feeding.
+    """
+
+    hidden: Tensor
+    cell: Tensor
+    fed: Tensor
+
+    def chosen(self, places: Tensor) -> State:
+        """The states at these places of ``B · W``, which may repeat."""
+        hidden = self.hidden.index_select(1, places)
+        cell = hidden if self.cell is self.hidden else self.cell.index_select(1, places)
+        return State(hidden, cell, self.fed.index_select(0, places))
+
+
+class RecurrentDecoder(nn.Module):
+    """Stacked LSTM or GRU layers that attend to the encoder's steps.
+
+    With ``dot``, ``general`` and ``multi_head`` the layers run first and their output asks (Luong et al. 2015); with
+    ``bahdanau`` the output of the step before asks, and what it gets goes into the layers (Bahdanau et al. 2015). The
+    output is tanh(W [context; layers' output]) in all cases.
+
+    Without input feeding, and but for ``bahdanau``, no step needs what attention gave to the one before. Then, while
+    training, each layer runs over all steps in one call, and attention too.
+
+    Args:
+        memory_size: D, features of an encoded step.
+        embedding_size: E, of what was written.
+        hidden_size: H, units of a layer.
+        output_size: O, features of an output.
+        layers: how many are stacked.
+        cell: ``lstm`` or ``gru``.
+        attention, heads: see `Attention`.
+        input_feeding: the output goes into the next step beside what was written (Luong et al. 2015).
+        bridge: see `Bridge`.
+        dropout: probability, after every layer and on the output.
+        attention_dropout: probability, on the weights of attention.
+        initialization: of the layers.
+    """
+
+    def __init__(
+        self,
+        *,
+        memory_size: int,
+        embedding_size: int,
+        hidden_size: int,
+        output_size: int,
+        layers: int = 1,
+        cell: DecoderCell = "lstm",
+        attention: AttentionKind = "general",
+        heads: int = 4,
+        input_feeding: bool = False,
+        bridge: Bridge = "mean",
+        dropout: float = 0.0,
+        attention_dropout: float = 0.0,
+        initialization: Initialization = "orthogonal",
+    ) -> None:
+        super().__init__()
+        self.hidden_size, self.output_size, self.cell, self.kind = hidden_size, output_size, cell, bridge
+        self.input_feeding, self.dropout = input_feeding, dropout
+        self.attention = Attention(attention, hidden_size, memory_size, heads, attention_dropout)
+        self.attends_first = attention == "bahdanau"
+        first = embedding_size + output_size * input_feeding + memory_size * self.attends_first
+        make = nn.LSTM if cell == "lstm" else nn.GRU
+        sizes = [first] + [hidden_size] * (layers - 1)
+        layers_made = [make(size, hidden_size, batch_first=True) for size in sizes]
+        for layer in layers_made:
+            initialize_recurrent(layer, initialization, 1.0)
+        self.layers = nn.ModuleList(layers_made)
+        states = layers * (2 if cell == "lstm" else 1)
+        self.bridge = nn.Linear(memory_size, states * hidden_size) if bridge != "zero" else None
+        self.output = nn.Linear(memory_size + hidden_size, output_size, bias=False)
+
+    @property
+    def parallel(self) -> bool:
+        """Whether all steps can be computed at once when it is known what is to be written."""
+        return not (self.attends_first or self.input_feeding)
+
+    def start(self, encoded: PaddedSequence) -> State:
+        """The first state of each row, ``W = 1``."""
+        values, lengths = encoded.masked()
+        rows, layers = len(values), len(self.layers)
+        fed = values.new_zeros(rows, self.output_size)
+        if self.bridge is None:
+            hidden = values.new_zeros(layers, rows, self.hidden_size)
+            return State(hidden, hidden, fed)
+        if self.kind == "mean":
+            seen = values.sum(dim=1) / lengths[:, None].clamp(min=1)
+        else:
+            seen = end_states(PaddedSequence(values, lengths))
+        states = self.bridge(seen).tanh().unflatten(1, (-1, layers, self.hidden_size)).permute(1, 2, 0, 3)
+        hidden = states[0].contiguous()
+        return State(hidden, states[1].contiguous() if self.cell == "lstm" else hidden, fed)
+
+    def forward(self, written: Tensor, encoded: PaddedSequence) -> tuple[Tensor, Tensor]:
+        """What follows each step, given all that was written.
+
+        Args:
+            written: embeddings ``[B, L, E]``; what stands behind a row's end changes nothing before it.
+            encoded: ``[B, T, D]``.
+
+        Returns:
+            Outputs ``[B, L, O]`` and weights of attention ``[B, L, T]``.
+        """
+        memory, state = self.attention.remember(encoded), self.start(encoded)
+        if self.parallel:
+            outputs, _ = self._recur(written, state)
+            return self._attended(outputs, memory)
+        found = []
+        for step in range(written.shape[1]):
+            output, weights, state = self.step(written[:, step], memory, state)
+            found.append((output, weights[:, 0]))
+        outputs, weights = (torch.stack(parts, dim=1) for parts in zip(*found, strict=True))
+        return outputs, weights
+
+    def step(self, written: Tensor, memory: Memory, state: State) -> tuple[Tensor, Tensor, State]:
+        """One step of W hypotheses for each of the memory's rows.
+
+        Args:
+            written: embeddings ``[B · W, E]`` of what was written last.
+            memory: of B rows.
+            state: of the B · W hypotheses, those of a row side by side.
+
+        Returns:
+            Outputs ``[B · W, O]``, weights of attention ``[B, W, T]``, and the next state.
+        """
+        rows = len(memory.keys)
+        inputs = [written, state.fed] if self.input_feeding else [written]
+        weights = None
+        if self.attends_first:
+            context, weights = self.attention(state.hidden[-1].unflatten(0, (rows, -1)), memory)
+            inputs.append(context.flatten(0, 1))
+        output, following = self._recur(torch.cat(inputs, dim=-1)[:, None], state)
+        output = output[:, 0].unflatten(0, (rows, -1))  # [B, W, H]
+        if weights is None:
+            output, weights = self._attended(output, memory)
+        else:
+            output = self._mixed(context, output)
+        output = output.flatten(0, 1)
+        return output, weights, following._replace(fed=output) if self.input_feeding else following
+
+    def _recur(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
+        """The layers over ``[N, L, E]`` from a state on: ``[N, L, H]`` and the state behind."""
+        hidden, cell = [], []
+        last = len(self.layers) - 1
+        for number, layer in enumerate(self.layers):
+            before = state.hidden[number : number + 1]
+            if self.cell == "lstm":
+                inputs, (after, kept) = layer(inputs, (before, state.cell[number : number + 1]))
+                cell.append(kept)
+            else:
+                inputs, after = layer(inputs, before)
+            hidden.append(after)
+            if number < last:
+                inputs = dropout(inputs, self.dropout, self.training)
+        states = torch.cat(hidden)
+        return inputs, State(states, torch.cat(cell) if cell else states, state.fed)
+
+    def _attended(self, outputs: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
+        context, weights = self.attention(outputs, memory)
+        return self._mixed(context, outputs), weights
+
+    def _mixed(self, context: Tensor, outputs: Tensor) -> Tensor:
+        mixed = self.output(torch.cat([context.to(outputs.dtype), outputs], dim=-1)).tanh()
+        return dropout(mixed, self.dropout, self.training)

@@ -1,0 +1,98 @@
+"""Beam search over many rows at a time."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from seqpipe.decoding.generation import Continuation, Generated, GenerationDecoding, restrained
+
+TOUCHED = 1e-9
+"""Attention that a step counts as having had at least, so that its logarithm is finite."""
+
+
+def beam_search(
+    continuation: Continuation, steps: Tensor, end: int, options: GenerationDecoding
+) -> list[list[Generated]]:
+    """The best hypotheses of each row, best first.
+
+    At each step the best continuations of a row's hypotheses are followed; those that end leave the beam, and others
+    take their places. A row is done as soon as no hypothesis in its beam can become better than those that it has,
+    whatever follows, and is not computed any further; so stopping early loses nothing.
+
+    Args:
+        continuation: what may come next.
+        steps: encoded steps of each row, ``[B]``.
+        end: the label that ends an answer.
+        options: beam, normalisation, penalties and limits.
+
+    Returns:
+        For each row at most ``n_best`` hypotheses; at least one.
+    """
+    rows, width = continuation.rows, options.beam
+    device = steps.device
+    found: list[list[Generated]] = [[] for _ in range(rows)]
+    numbers = torch.arange(rows, device=device)  # of the rows that aren't done
+    limits = options.longest(steps)
+    written = torch.empty(rows, 1, 0, dtype=torch.int64, device=device)
+    scores = torch.zeros(rows, 1, dtype=torch.float64, device=device)
+    last = torch.full((rows,), end, device=device)
+    covered: Tensor | None = None
+    absent = torch.arange(int(steps.max()), device=device) >= steps[:, None]  # [B, T]
+    while len(numbers):
+        count, hypotheses, length = written.shape
+        log_probabilities, weights = continuation.step(last)
+        at_limit = (length >= limits)[:, None].expand(-1, hypotheses).flatten()
+        allowed = restrained(
+            log_probabilities, written.flatten(0, 1), end=end, at_limit=at_limit, options=options
+        ).unflatten(0, (count, hypotheses))
+        size = allowed.shape[-1]
+        totals = (scores[..., None] + allowed).flatten(1)
+        # Each hypothesis ends in one way only, so twice the beam leaves enough of those that go on.
+        best, places = totals.topk(min(2 * width, totals.shape[1]), dim=1)
+        origins, labels = places // size, places % size
+        ends = labels == end
+        ending = ends & ~torch.isneginf(best)
+        ending[:, width:] = False
+        penalties = torch.zeros_like(best)
+        if options.coverage_penalty:
+            covered = weights.double() if covered is None else covered + weights
+            shares = covered[..., : absent.shape[1]].clamp(TOUCHED, 1.0).log().masked_fill(absent[:, None], 0.0)
+            penalties = (options.coverage_penalty * shares.sum(dim=-1)).gather(1, origins)
+        values = options.normalized(best, length + 1) + penalties
+        for row, rank in ending.nonzero().tolist():
+            path = written[row, origins[row, rank]].tolist()
+            found[numbers[row]].append(Generated(path, float(best[row, rank]), float(values[row, rank])))
+        # Those that go on, in their order.
+        going = ends.int().argsort(dim=1, stable=True)[:, :width]
+        scores = best.masked_fill(ends, float("-inf")).gather(1, going)
+        origins, labels = origins.gather(1, going), labels.gather(1, going)
+        written = torch.cat([written.gather(1, origins[..., None].expand(-1, -1, length)), labels[..., None]], dim=-1)
+        if covered is not None:
+            covered = covered.gather(1, origins[..., None].expand(-1, -1, covered.shape[-1]))
+        # The most that any of them can become: what follows can only lower its probability, and the longest answer
+        # divides it by most.
+        hopes = options.normalized(scores[:, 0], torch.maximum(limits, torch.tensor(length + 1, device=device)) + 1)
+        going_on = torch.tensor(
+            [
+                _hopeful(found[number], hope, options.n_best)
+                for number, hope in zip(numbers.tolist(), hopes.tolist(), strict=True)
+            ],
+            device=device,
+            dtype=torch.bool,
+        )
+        kept = going_on.nonzero()[:, 0]
+        continuation.choose(kept, (kept[:, None] * hypotheses + origins[kept]).flatten())
+        numbers, limits, absent = numbers[kept], limits[kept], absent[kept]
+        written, scores, last = written[kept], scores[kept], labels[kept].flatten()
+        covered = covered[kept] if covered is not None else None
+    return [sorted(each, key=lambda item: -item.score)[: options.n_best] for each in found]
+
+
+def _hopeful(found: list[Generated], hope: float, wanted: int) -> bool:
+    """Whether a hypothesis that may still become as good as ``hope`` could be among the best."""
+    if hope == float("-inf"):
+        return False
+    if len(found) < wanted:
+        return True
+    return hope > sorted((item.score for item in found), reverse=True)[wanted - 1]

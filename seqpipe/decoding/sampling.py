@@ -1,0 +1,76 @@
+"""One label after the other: the likeliest, or one that is drawn."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from seqpipe.decoding.generation import Continuation, Generated, GenerationDecoding, restrained
+from seqpipe.randomness import seed_from
+
+
+def write_on(continuation: Continuation, steps: Tensor, end: int, options: GenerationDecoding) -> list[list[Generated]]:
+    """A hypothesis of each row (``greedy``), or ``n_best`` drawn ones (``sample``), best first.
+
+    Draws are those of Gumbel's noise by seed, sample, step and label; every row has the same, so that an answer doesn't
+    depend on who else is in the batch. A row that has ended is not computed any further.
+
+    Args:
+        continuation: what may come next.
+        steps: encoded steps of each row, ``[B]``.
+        end: the label that ends an answer.
+        options: of sampling, and limits.
+    """
+    rows, device = continuation.rows, steps.device
+    samples = options.n_best if options.method == "sample" else 1
+    numbers = torch.arange(rows, device=device).repeat_interleave(samples)
+    if samples > 1:
+        continuation.choose(numbers, numbers)
+    streams = torch.arange(samples, device=device).repeat(rows)
+    limits = options.longest(steps)[numbers]
+    written = torch.empty(len(numbers), 0, dtype=torch.int64, device=device)
+    totals = torch.zeros(len(numbers), dtype=torch.float64, device=device)
+    last = torch.full_like(numbers, end)
+    found: list[list[Generated]] = [[] for _ in range(rows)]
+    while len(numbers):
+        length = written.shape[1]
+        log_probabilities, _ = continuation.step(last)
+        allowed = restrained(log_probabilities, written, end=end, at_limit=length >= limits, options=options)
+        if options.method == "sample":
+            allowed = _filtered(allowed / options.temperature, options)
+            noise = torch.stack([_gumbel(options.seed, each, length, allowed.shape[1]) for each in range(samples)])
+            allowed = allowed + noise.to(device)[streams]
+        last = allowed.argmax(dim=1)
+        totals = totals + log_probabilities.gather(1, last[:, None])[:, 0]
+        values = options.normalized(totals, length + 1)
+        ended = last == end
+        for place in ended.nonzero()[:, 0].tolist():
+            text = written[place].tolist()
+            found[numbers[place]].append(Generated(text, float(totals[place]), float(values[place])))
+        kept = (~ended).nonzero()[:, 0]
+        if len(kept) < len(numbers):
+            continuation.choose(kept, kept)
+        written = torch.cat([written, last[:, None]], dim=1)[kept]
+        numbers, streams, limits, totals, last = (part[kept] for part in (numbers, streams, limits, totals, last))
+    return [sorted(each, key=lambda item: -item.score) for each in found]
+
+
+def _filtered(log_probabilities: Tensor, options: GenerationDecoding) -> Tensor:
+    """Without the labels that `top_k` and `top_p` leave out (Fan et al. 2018; Holtzman et al. 2020)."""
+    size = log_probabilities.shape[1]
+    if options.top_k and options.top_k < size:
+        least = log_probabilities.topk(options.top_k, dim=1).values[:, -1:]
+        log_probabilities = log_probabilities.masked_fill(log_probabilities < least, float("-inf"))
+    if options.top_p < 1:
+        falling, order = log_probabilities.softmax(dim=1).sort(dim=1, descending=True, stable=True)
+        before = falling.cumsum(dim=1) - falling  # the likeliest one always stays
+        outside = torch.zeros_like(before, dtype=torch.bool).scatter(1, order, before >= options.top_p)
+        log_probabilities = log_probabilities.masked_fill(outside, float("-inf"))
+    return log_probabilities
+
+
+def _gumbel(seed: int, sample: int, step: int, size: int) -> Tensor:
+    """Noise ``[size]``, float64: the greatest of log-probabilities and it is a draw from them."""
+    generator = torch.Generator().manual_seed(seed_from(seed, sample, step))
+    uniform = torch.rand(size, dtype=torch.float64, generator=generator).clamp(min=1e-300)
+    return -(-uniform.log()).log()

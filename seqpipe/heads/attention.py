@@ -1,0 +1,457 @@
+"""The attention head: texts written unit by unit, of any length, by a recurrent decoder that looks at the input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.rnn import pad_sequence
+
+from seqpipe.decoders.attention import AttentionKind
+from seqpipe.decoders.continuation import DecoderContinuation
+from seqpipe.decoders.recurrent import Bridge, DecoderCell, RecurrentDecoder
+from seqpipe.decoding.beam import beam_search
+from seqpipe.decoding.ctc import ctc_losses, frames_needed
+from seqpipe.decoding.generation import Generated, GenerationDecoding
+from seqpipe.decoding.sampling import write_on
+from seqpipe.dropout import DropoutKind, dropout
+from seqpipe.errors import ConfigError, InputError
+from seqpipe.features.vocabulary import UNKNOWN
+from seqpipe.heads.generated_text import GeneratedText, TextHypothesis
+from seqpipe.heads.located import Located
+from seqpipe.heads.scoring import Mark, Pair, ScoreKind
+from seqpipe.heads.text_scores import TextScores, TranscriptScores, TranslationScores
+from seqpipe.heads.word_units import WordUnits
+from seqpipe.sequence import PaddedSequence, length_mask
+from seqpipe.stage import InputSize, Stage, Upstream
+from seqpipe.text_rules import TextRule, apply_rules, describe_rules
+from seqpipe.units import Characters, SentencePieceUnits, Units, load_units
+
+TargetUnits = Literal["shared", "unigram", "bpe", "characters", "words"]
+"""What a text is written in: the features' own SentencePiece units, which must have been learnt from both sides
+(``shared``); SentencePiece units of its own (``unigram``, ``bpe``); characters; or words between white space."""
+Probability = Annotated[float, Field(ge=0, lt=1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What was written for a row.
+
+    Attributes:
+        hypotheses: the best ones, best first.
+        looked_at: for each label of each hypothesis the encoded step that got most attention; empty unless unknown
+            words are to be copied.
+    """
+
+    hypotheses: list[Generated]
+    looked_at: list[list[int]]
+
+
+class AttentionHead(Stage):
+    """Write a text with an attentive recurrent decoder (Bahdanau et al. 2015; Luong et al. 2015).
+
+    The units are learnt from the training texts by `fit`, or come with `load_assets`; the decoder is made then.
+
+    Args:
+        input_size: D, features of an encoded step.
+        units: see `TargetUnits`.
+        vocabulary_size: how many units of ``unigram`` and ``bpe``, and words at most.
+        text: rules applied to the training texts, and to both sides before scoring; see `TextRule`.
+        embedding_size: E, of units that were written, and of the decoder's output.
+        hidden_size: H, units of a layer of the decoder.
+        layers: of the decoder.
+        cell: ``lstm`` or ``gru``.
+        attention: see `AttentionKind`.
+        heads: of ``multi_head``.
+        input_feeding: the output goes into the next step (Luong et al. 2015); training is then step by step.
+        bridge: what the decoder's first state is made of; see `Bridge`.
+        tied: the output layer's weights are the embeddings (``output``, Press & Wolf 2017), and the features' own too
+            (``all``, with ``shared`` units and an `Embedding` of the same size); or not (``none``).
+        dropout: probability, on encoded steps, between the decoder's layers and on its output.
+        dropout_kind: of the encoded steps; see `DropoutKind`.
+        embedding_dropout: probability, on embeddings of what was written.
+        attention_dropout: probability, on the weights of attention.
+        label_smoothing: share of the target's probability that goes to all units alike (Szegedy et al. 2016).
+        scheduled_sampling: probability that the decoder, while training, is shown its own likeliest unit in place of
+            the true one (Bengio et al. 2015), by a first pass over the true ones (Mihaylova & Martins 2019).
+        ctc_weight: share of a CTC loss over the same units on the encoded steps, 0 to below 1 (Watanabe et al. 2017).
+        copy_unknown: an unknown word in the answer is replaced by the word of the input that got most attention (Luong
+            et al. 2015, "Addressing the rare word problem"); for ``words``.
+        scores: ``translation`` (BLEU, chrF, exact matches) or ``transcription`` (word and character errors).
+        features: the chain's features; passed by the pipeline.
+
+    Shape: ``[B, T, D]`` -> log-probabilities ``[B, L + 1, V]`` of given labels and the end, which is label V - 1.
+    """
+
+    role = "head"
+    learns = True
+    decoding = GenerationDecoding
+
+    def __init__(
+        self,
+        *,
+        input_size: InputSize,
+        units: TargetUnits = "unigram",
+        vocabulary_size: Annotated[int, Field(gt=1)] = 8000,
+        text: list[TextRule] = [],  # noqa: B006
+        embedding_size: Annotated[int, Field(gt=0)] = 256,
+        hidden_size: Annotated[int, Field(gt=0)] = 256,
+        layers: Annotated[int, Field(gt=0)] = 1,
+        cell: DecoderCell = "lstm",
+        attention: AttentionKind = "general",
+        heads: Annotated[int, Field(gt=0)] = 4,
+        input_feeding: bool = False,
+        bridge: Bridge = "mean",
+        tied: Literal["none", "output", "all"] = "output",
+        dropout: Probability = 0.0,
+        dropout_kind: DropoutKind = "elements",
+        embedding_dropout: Probability = 0.0,
+        attention_dropout: Probability = 0.0,
+        label_smoothing: Probability = 0.0,
+        scheduled_sampling: Annotated[float, Field(ge=0, le=1)] = 0.0,
+        ctc_weight: Probability = 0.0,
+        copy_unknown: bool = False,
+        scores: Literal["translation", "transcription"] = "translation",
+        features: Annotated[Any, Upstream("features")] = None,
+    ) -> None:
+        super().__init__()
+        if tied == "all" and units != "shared":
+            raise ConfigError([(("tied",), f"all goes with units: shared; they are {units}")])
+        if copy_unknown and units != "words":
+            raise ConfigError([(("copy_unknown",), f"goes with units: words; of {units}, none is unknown")])
+        if units == "shared" and features is None:
+            raise ConfigError([(("units",), "shared needs a pipeline whose features have SentencePiece units")])
+        self.kind, self.vocabulary_size, self.rules = units, vocabulary_size, text
+        self.tied, self.copy_unknown = tied, copy_unknown
+        self.dropout, self.dropout_kind, self.embedding_dropout = dropout, dropout_kind, embedding_dropout
+        self.label_smoothing, self.scheduled_sampling = label_smoothing, scheduled_sampling
+        self.ctc_weight, self.embedding_size = ctc_weight, embedding_size
+        self._scores: TextScores = TranslationScores() if scores == "translation" else TranscriptScores()
+        self._features = (features,)  # in a tuple: no part of this module, whose parameters would be there twice
+        self._units: Units | None = None
+        self.decoder = RecurrentDecoder(
+            memory_size=input_size,
+            embedding_size=embedding_size,
+            hidden_size=hidden_size,
+            output_size=embedding_size,
+            layers=layers,
+            cell=cell,
+            attention=attention,
+            heads=heads,
+            input_feeding=input_feeding,
+            bridge=bridge,
+            dropout=dropout,
+            attention_dropout=attention_dropout,
+        )
+        self.input_size = input_size
+        self.embedding: nn.Parameter | None = None
+        self.output: nn.Linear | None = None
+        self.bias: nn.Parameter | None = None
+        self.ctc_output: nn.Linear | None = None
+
+    # What is learnt
+
+    @property
+    def units(self) -> Units:
+        """What texts are written in.
+
+        Raises:
+            ConfigError: neither `fit` nor `load_assets` has been called.
+        """
+        if self._units is None:
+            raise ConfigError("AttentionHead has no units yet: call fit(texts) or load_assets(folder) first")
+        return self._units
+
+    @property
+    def end(self) -> int:
+        """The label that ends a text, and stands before its first unit."""
+        return len(self.units)
+
+    def fit(self, rows: Iterable[str]) -> None:
+        """Learn the units from the training texts; what is no text is left to `encode_target` to name."""
+        texts = (apply_rules(text, self.rules) for text in rows if isinstance(text, str))
+        if self.kind == "shared":
+            self._adopt(self._shared_units())
+        elif self.kind == "words":
+            self._adopt(WordUnits.learn(texts, self.vocabulary_size))
+        elif self.kind == "characters":
+            self._adopt(Characters.learn(texts))
+        else:
+            self._adopt(SentencePieceUnits.learn(texts, self.vocabulary_size, self.kind))
+
+    def _shared_units(self) -> SentencePieceUnits:
+        first = getattr(self._features[0], "first", self._features[0])
+        known = getattr(first, "known", None)
+        if not isinstance(known, SentencePieceUnits) or not getattr(first, "learns_targets", False):
+            raise ConfigError(
+                [(("units",), "shared needs features that begin with Tokens of unigram or bpe units and shared: true")]
+            )
+        return known
+
+    def _adopt(self, units: Units) -> None:
+        self._units = units
+        size = len(units) + 1
+        self.output_size = size
+        deviation = self.embedding_size**-0.5
+        if self.tied == "all":
+            self._source_table()  # so that what doesn't fit is told now
+        own = 1 if self.tied == "all" else size
+        self.embedding = nn.Parameter(torch.randn(own, self.embedding_size) * deviation)
+        if self.tied == "none":
+            self.output = nn.Linear(self.embedding_size, size)
+        else:
+            self.bias = nn.Parameter(torch.zeros(size))
+        if self.ctc_weight:
+            self.ctc_output = nn.Linear(self.input_size, size)
+
+    def _source_table(self) -> Tensor:
+        """The features' embeddings, ``[V - 1, E]``."""
+        for stage in getattr(self._features[0], "stages", []):
+            weight = getattr(stage, "weight", None)
+            if isinstance(weight, Tensor) and weight.shape == (len(self.units), self.embedding_size):
+                return weight
+        raise ConfigError(
+            [(("tied",), f"all needs an Embedding of size {self.embedding_size} (embedding_size) among the features")]
+        )
+
+    def _table(self) -> Tensor:
+        """Embeddings of all labels, ``[V, E]``."""
+        if self.embedding is None:
+            raise ConfigError("AttentionHead has no units yet: call fit(texts) or load_assets(folder) first")
+        return torch.cat([self._source_table(), self.embedding]) if self.tied == "all" else self.embedding
+
+    def save_assets(self, folder: Path) -> None:
+        """Write the units, unless they are the features'."""
+        if self.kind != "shared":
+            self.units.save(folder)
+
+    def load_assets(self, folder: Path) -> None:
+        """Restore the units."""
+        if self.kind == "shared":
+            self._adopt(self._shared_units())
+        else:
+            self._adopt(WordUnits.load(folder) if self.kind == "words" else load_units(folder))
+
+    # Targets
+
+    def encode_target(self, raw: Any) -> Tensor:
+        """A text as labels ``[L]`` int64, each in 0 to V - 2.
+
+        Raises:
+            InputError: it is no text, or holds characters that units of characters lack.
+        """
+        if not isinstance(raw, str):
+            raise InputError("bad value", f"the target should be text; received {raw!r}")
+        text = apply_rules(raw, self.rules)
+        units = self.units
+        numbers = units.encode_with_unknown(text) if isinstance(units, SentencePieceUnits) else units.encode(text)
+        return torch.tensor(numbers, dtype=torch.int64)
+
+    def symbols(self, target: Any) -> list[str] | None:
+        """The characters of a text after the rules, whatever the units."""
+        return list(apply_rules(target, self.rules)) if isinstance(target, str) else None
+
+    def steps_needed(self, target: Tensor) -> int:
+        """One is enough; a CTC loss needs one for each label, and one between equal ones."""
+        return frames_needed((target + 1).tolist()) if self.ctc_weight else 1
+
+    # A batch
+
+    def forward(self, encoded: PaddedSequence, targets: Sequence[Tensor] = ()) -> PaddedSequence:
+        """Log-probabilities of each label of the targets and of the end, given what stands before: ``[B, L + 1, V]``.
+
+        Without targets, those of the first label.
+        """
+        labels = list(targets) or [torch.empty(0, dtype=torch.int64)] * len(encoded.values)
+        outputs, _, lengths, _ = self._outputs(self._dropped(encoded), labels)
+        return PaddedSequence(F.log_softmax(self._project(outputs, self._table()).float(), dim=-1), lengths)
+
+    def _dropped(self, encoded: PaddedSequence) -> PaddedSequence:
+        values = dropout(encoded.values, self.dropout, self.training, self.dropout_kind)
+        return PaddedSequence(values, encoded.lengths)
+
+    def _outputs(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The decoder over given targets: outputs, weights of attention, lengths with the end, and labels."""
+        device = encoded.values.device
+        end = torch.tensor([self.end])
+        labels = pad_sequence(
+            [torch.cat([target.cpu(), end]) for target in targets], batch_first=True, padding_value=self.end
+        ).to(device)
+        lengths = torch.tensor([len(target) + 1 for target in targets], device=device)
+        shown = torch.cat([labels.new_full((len(labels), 1), self.end), labels[:, :-1]], dim=1)
+        table = self._table()
+        if self.training and self.scheduled_sampling:
+            with torch.no_grad():
+                outputs, _ = self.decoder(F.embedding(shown, table), encoded)
+                guessed = self._project(outputs, table).argmax(dim=-1)[:, :-1]
+            replaced = torch.rand(guessed.shape, device=device) < self.scheduled_sampling
+            shown = torch.cat([shown[:, :1], torch.where(replaced, guessed, shown[:, 1:])], dim=1)
+        written = dropout(F.embedding(shown, table), self.embedding_dropout, self.training)
+        outputs, weights = self.decoder(written, encoded)
+        return outputs, weights, lengths, labels
+
+    def _project(self, outputs: Tensor, table: Tensor) -> Tensor:
+        """Logits."""
+        return self.output(outputs) if self.output is not None else F.linear(outputs, table, self.bias)
+
+    def loss(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Sum of the labels' cross entropies, ends included, in nats, and the number of labels and ends.
+
+        With ``ctc_weight`` w it is 1 - w of this, and w of the rows' CTC losses.
+
+        Raises:
+            InputError: a target doesn't fit into its row's steps by CTC; the message names its position in the batch.
+        """
+        encoded = self._dropped(encoded)
+        outputs, _, lengths, labels = self._outputs(encoded, targets)
+        real = length_mask(lengths, labels.shape[1])
+        logits = self._project(outputs[real], self._table())
+        total = F.cross_entropy(
+            logits.float(),
+            labels[real],
+            label_smoothing=self.label_smoothing if self.training else 0.0,
+            reduction="sum",
+        )
+        if self.ctc_weight:
+            total = (1 - self.ctc_weight) * total + self.ctc_weight * self._ctc_loss(encoded, targets)
+        return total, lengths.sum().to(total.dtype)
+
+    def _ctc_loss(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> Tensor:
+        labels = [(target + 1).tolist() for target in targets]
+        for position, (row, length) in enumerate(zip(labels, encoded.lengths.tolist(), strict=True)):
+            if frames_needed(row) > length:
+                raise InputError(
+                    "too short for its label",
+                    f"row {position} of the batch: {len(row)} labels need {frames_needed(row)} steps for CTC, and "
+                    f"{length} are left after the front-end; lower its time strides or use larger units",
+                )
+        if self.ctc_output is None:
+            raise ConfigError("AttentionHead has no units yet: call fit(texts) or load_assets(folder) first")
+        emissions = F.log_softmax(self.ctc_output(encoded.values).float(), dim=-1)
+        return ctc_losses(emissions, encoded.lengths, labels).sum()
+
+    # Answers
+
+    def decode(self, encoded: PaddedSequence, options: GenerationDecoding | None = None) -> list[Written]:
+        """The best texts of every row."""
+        options = options or GenerationDecoding()
+        table = self._table()
+        continuation = DecoderContinuation(
+            self.decoder,
+            encoded,
+            embed=lambda labels: F.embedding(labels, table),
+            project=lambda outputs: self._project(outputs, table),
+        )
+        search = beam_search if options.method == "beam" else write_on
+        found = search(continuation, encoded.lengths, self.end, options)
+        return [Written(row, self._looked_at(encoded, place, row)) for place, row in enumerate(found)]
+
+    def _looked_at(self, encoded: PaddedSequence, place: int, found: list[Generated]) -> list[list[int]]:
+        if not self.copy_unknown or not any(UNKNOWN in each.labels for each in found):
+            return []
+        rows = encoded.chosen([place] * len(found))
+        return [weights.argmax(dim=1).tolist() for weights in self.attention_over(rows, [e.labels for e in found])]
+
+    def attention_over(self, encoded: PaddedSequence, labels: Sequence[Sequence[int]]) -> list[Tensor]:
+        """The weights that each label and the end give to each step of its row, ``[L + 1, T]`` of a row."""
+        targets = [torch.tensor(row, dtype=torch.int64) for row in labels]
+        _, weights, lengths, _ = self._outputs(encoded, targets)
+        return [
+            row[:length, :steps]
+            for row, length, steps in zip(weights, lengths.tolist(), encoded.lengths.tolist(), strict=True)
+        ]
+
+    def predict(self, row_id: str, hypothesis: Written, locate: Located) -> GeneratedText:
+        """What was written as an answer."""
+        looked_at = hypothesis.looked_at or [[]] * len(hypothesis.hypotheses)
+        texts = [
+            TextHypothesis(
+                self._text(each.labels, places, locate), float(torch.tensor(each.log_probability).exp()), each.score
+            )
+            for each, places in zip(hypothesis.hypotheses, looked_at, strict=True)
+        ]
+        best = texts[0]
+        return GeneratedText(
+            row_id, best.text, best.probability, best.score, tuple(texts) if len(texts) > 1 else (), locate.cut
+        )
+
+    def _text(self, labels: Sequence[int], looked_at: Sequence[int], locate: Located) -> str:
+        if not looked_at or UNKNOWN not in labels:
+            return self.units.decode(labels)
+        items = locate.items
+        return " ".join(
+            items[place].text if label == UNKNOWN and place < len(items) else self.units.piece(label)
+            for label, place in zip(labels, looked_at, strict=False)
+        )
+
+    def posteriors(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> list[float]:
+        """The probability of each row's text: the product over its labels and the end."""
+        emissions, lengths = self(encoded, targets)
+        found = []
+        for row, target, length in zip(emissions.double(), targets, lengths.tolist(), strict=True):
+            labels = torch.cat([target.cpu(), torch.tensor([self.end])]).to(row.device)
+            found.append(float(row[:length].gather(1, labels[:, None]).sum().exp()))
+        return found
+
+    # Scores
+
+    @property
+    def main_score(self) -> str:
+        """``bleu``, or ``wer`` of transcriptions."""
+        return self._scores.main
+
+    @property
+    def score_kinds(self) -> dict[str, ScoreKind]:
+        """How the scores read."""
+        return self._scores.kinds
+
+    @property
+    def count_names(self) -> tuple[str, ...]:
+        """Of the columns of `row_counts`."""
+        return self._scores.names
+
+    def score(self, references: Sequence[str], predictions: Sequence[GeneratedText]) -> dict[str, float]:
+        """Scores of a corpus, after the text rules on both sides."""
+        return self.scores_from_counts(self.row_counts(references, predictions).sum(axis=0))
+
+    def row_counts(self, targets: Sequence[str], predictions: Sequence[GeneratedText]) -> NDArray[Any]:
+        """Counts of every row, ``[N, C]``, in the order of `count_names`."""
+        return self._scores.counts(*self.comparable(targets, predictions))
+
+    def scores_from_counts(self, total: NDArray[Any]) -> dict[str, float]:
+        """Scores of a corpus from the sum ``[C]`` of its rows' counts."""
+        return self._scores.scores(total)
+
+    def row_errors(self, counts: NDArray[Any]) -> NDArray[Any]:
+        """How wrong each row is, ``[N, C]`` -> ``[N]``."""
+        return self._scores.row_errors(counts)
+
+    def aligned(self, targets: Sequence[str], predictions: Sequence[GeneratedText]) -> dict[str, list[list[Pair]]]:
+        """Items of every row beside those of its answer."""
+        return self._scores.aligned(*self.comparable(targets, predictions))
+
+    def comparable(self, targets: Sequence[str], predictions: Sequence[GeneratedText]) -> tuple[list[str], list[str]]:
+        """References and answers as they are compared."""
+        return (
+            [apply_rules(text, self.rules) for text in targets],
+            [apply_rules(prediction.text, self.rules) for prediction in predictions],
+        )
+
+    def marks(self, prediction: GeneratedText) -> list[Mark]:
+        """None: what is written has no place in the input of its own."""
+        return []
+
+    @property
+    def scoring(self) -> str:
+        """How text is normalised before scoring, in words, with sacreBLEU's signatures."""
+        said = describe_rules(self.rules)
+        if isinstance(self._scores, TranslationScores):
+            return "; ".join([said, *self._scores.signatures()])
+        return said
