@@ -215,6 +215,14 @@ EXAMPLES: dict[str, list[Example]] = {
         Example("steps", {}, texts),
         Example("steps", {"units": "bpe", "vocabulary_size": 14}, texts),
     ],
+    "AttentionHead": [
+        Example("steps", {"units": "characters", "hidden_size": 8, "embedding_size": 6, **options}, texts)
+        for options in (
+            {"attention": "general", "bridge": "mean"},
+            {"attention": "bahdanau", "bridge": "ends", "cell": "gru", "layers": 2},
+            {"attention": "multi_head", "bridge": "zero", "input_feeding": True},
+        )
+    ],
     "MultiLabelHead": [Example("steps", {"hidden_sizes": [8], "normalization": "layer"}, texts)],
     "RegressionHead": [
         Example("steps", {}, lambda: [1, 2]),

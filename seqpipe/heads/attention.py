@@ -188,8 +188,8 @@ class AttentionHead(Stage):
 
     def _shared_units(self) -> SentencePieceUnits:
         first = getattr(self._features[0], "first", self._features[0])
-        known = getattr(first, "known", None)
-        if not isinstance(known, SentencePieceUnits) or not getattr(first, "learns_targets", False):
+        known = first.known if getattr(first, "subwords", False) and first.learns_targets else None
+        if not isinstance(known, SentencePieceUnits):
             raise ConfigError(
                 [(("units",), "shared needs features that begin with Tokens of unigram or bpe units and shared: true")]
             )
@@ -263,6 +263,10 @@ class AttentionHead(Stage):
         return frames_needed((target + 1).tolist()) if self.ctc_weight else 1
 
     # A batch
+
+    def output_lengths(self, lengths: Tensor) -> Tensor:
+        """One step for each row: that of the first label, which is known without targets."""
+        return torch.ones_like(lengths)
 
     def forward(self, encoded: PaddedSequence, targets: Sequence[Tensor] = ()) -> PaddedSequence:
         """Log-probabilities of each label of the targets and of the end, given what stands before: ``[B, L + 1, V]``.
@@ -339,6 +343,7 @@ class AttentionHead(Stage):
 
     # Answers
 
+    @torch.no_grad()
     def decode(self, encoded: PaddedSequence, options: GenerationDecoding | None = None) -> list[Written]:
         """The best texts of every row."""
         options = options or GenerationDecoding()
