@@ -23,8 +23,13 @@ def starter_data(name: str) -> Path:
         from seqpipe.data.starter_handwriting import starter_handwriting
 
         return starter_handwriting(progress=_saying("lines"))
+    if name == "translation":
+        from seqpipe.data.starter_translation import starter_translation
+
+        return starter_translation(progress=_saying("pairs"))
     if name != "speech":
-        raise ConfigError(f"data.root: there is no starter data called {name}; known: handwriting, sentiment, speech")
+        known = "handwriting, sentiment, speech, translation"
+        raise ConfigError(f"data.root: there is no starter data called {name}; known: {known}")
     from seqpipe.data.starter_speech import starter_speech
 
     return starter_speech(progress=_saying("recordings"))
