@@ -92,9 +92,7 @@ def test_neighbours_are_paper() -> None:
     outline[3:6] = [(30 + 7 * index, 70.0) for index in range(3, 6)]  # a spike into the line above
     cut = cut_line(page, [(30, 120), (430, 120)], outline)
     assert np.array_equal(np.delete(cut, np.s_[10:50], axis=1), np.delete(alone, np.s_[10:50], axis=1))
-    tall = cut_line(
-        page, [(30, 120), (430, 120)], outline, reach=1
-    )  # as high as the spike, beside which is the line above
+    tall = cut_line(page, [(30, 120), (430, 120)], outline, reach=1)  # as high as the spike
     assert len(tall) > len(cut) + 10
     assert np.delete(tall, np.s_[10:50], axis=1).min() >= alone.min() > 100
 
