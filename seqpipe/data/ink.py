@@ -83,7 +83,7 @@ def parse_strokes(raw: Any, name: str, *, encoding: Encoding = "points", downwar
     """
     if isinstance(raw, Mapping) and "strokes" in raw:
         raw = raw["strokes"]
-    if not isinstance(raw, (list, tuple, np.ndarray)):
+    if not _is_list(raw):
         raise InputError(
             "bad value",
             f"{name}: pen strokes are a list of strokes, or a mapping with strokes; "
@@ -140,9 +140,14 @@ def _pair(point: Any, where: str) -> NDArray[np.float64]:
     """x and y of a point."""
     if isinstance(point, Mapping) and "x" in point and "y" in point:
         return _column([point["x"], point["y"]], where)
-    if isinstance(point, (list, tuple, np.ndarray)) and len(point) >= 2:
+    if _is_list(point) and len(point) >= 2:
         return _column(point[:2], where)
     raise _bad(f"{where} should be [x, y] or a mapping with x and y", point)
+
+
+def _is_list(value: Any) -> bool:
+    """Whether something is a list, a tuple, or an array of at least one dimension."""
+    return isinstance(value, (list, tuple)) or (isinstance(value, np.ndarray) and value.ndim > 0)
 
 
 def _column(values: Any, where: str) -> NDArray[np.float64]:

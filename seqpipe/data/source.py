@@ -13,6 +13,7 @@ from seqpipe.data.file_kinds import IMAGE_SUFFIXES, Suffixes
 from seqpipe.data.folder import read_folder, read_text_folder
 from seqpipe.data.hub import read_hub
 from seqpipe.data.manifest import read_manifest
+from seqpipe.data.page_line import PageLine
 from seqpipe.data.pages.rows import is_page, page_files, page_rows
 from seqpipe.data.rows import FileSpan, Row
 from seqpipe.data.sentiment_trees import read_trees, split_trees
@@ -51,9 +52,10 @@ def is_there(part: str, root: Path) -> bool:
     """Whether a part of a recipe can be opened; a data set of the Hub is taken to be there."""
     if part.startswith("trees:"):
         part = split_trees(part.removeprefix("trees:"))[0]
+    part = str(Path(part).expanduser())
     if part.startswith("hub:") or (root / part).exists():
         return True
-    return is_page(part) and glob.has_magic(part) and bool(glob.glob(str(root / part), recursive=True))  # noqa: PTH207
+    return is_page(part) and glob.has_magic(part) and bool(glob.glob(part, root_dir=root, recursive=True))  # noqa: PTH207
 
 
 def training_rows(config: DataConfig, *, reads_files: Suffixes) -> Iterator[Row]:
@@ -246,10 +248,9 @@ def make_row(
         spans = [(column(cell, key), cell) for cell, key in ((config.start, "start"), (config.end, "end")) if cell]
         try:
             seconds = {title: _seconds(cell, title) for cell, title in spans}
+            value = _file(value, base, seconds.get(config.start or ""), seconds.get(config.end or ""))
         except InputError as error:
             value, problem = None, error
-        else:
-            value = _file(value, base, seconds.get(config.start or ""), seconds.get(config.end or ""))
         if not named_by and isinstance(value, FileSpan) and value.start:
             row_id = f"{row_id}@{value.start:g}"
     elif what := unfit(_all_text(value)):
@@ -287,6 +288,8 @@ def _file(value: Any, base: Path, start: float | None, end: float | None) -> Any
     """A file, or a span of one; what is neither path nor bytes stays as it is, for the features to judge."""
     if isinstance(value, Mapping) and value.keys() & {"bytes", "path"}:  # an undecoded column of `datasets`
         value = value["bytes"] if value.get("bytes") is not None else value.get("path")
+    elif isinstance(value, Mapping) and "polygon" in value:  # of pages that were divided into folds
+        return PageLine.of(value)
     if isinstance(value, str) and value:
         value = base / value
     return FileSpan(value, start or 0.0, end) if isinstance(value, (Path, bytes)) else value

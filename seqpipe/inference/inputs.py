@@ -164,7 +164,8 @@ def _sources(argument: str, names: _Names) -> Iterator[_Source]:
         found = False
         while matches:  # let go of as they are used
             source = _source_at(matches.pop(), names)
-            if not (no_folders and source.kind in ("folder", "data set")):
+            is_listing = source.kind == "page" and _lists_pages(source.name)
+            if not is_listing and not (no_folders and source.kind in ("folder", "data set")):
                 found = True
                 yield source
         if not found:
@@ -241,6 +242,11 @@ def _listed_rows(source: _Source, names: _Names, notice: Callable[[str], None] |
         yield row
 
 
+def _lists_pages(name: str | Path) -> bool:
+    """Whether a file is no page, but lists those of an export; see `METS`."""
+    return Path(name).name.lower() == METS
+
+
 def _is_path(value: object) -> bool:
     return isinstance(value, FileSpan) and isinstance(value.source, Path)
 
@@ -248,7 +254,7 @@ def _is_path(value: object) -> bool:
 def _folder_sources(name: str, names: _Names) -> Iterator[_Source | Failure]:
     is_empty = True
     for found in find_files(Path(name), names.in_folders):
-        if isinstance(found, Path) and found.name.lower() == METS:
+        if isinstance(found, Path) and _lists_pages(found):
             continue
         is_empty = False
         if isinstance(found, OSError):

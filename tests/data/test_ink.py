@@ -59,6 +59,9 @@ def test_differences_add_up_stroke_by_stroke() -> None:
     [
         (None, "bad value", "a list of strokes, or a mapping with strokes; received None"),
         (7, "bad value", r"received 7 \(int\)"),
+        (np.array(3.0), "bad value", r"received array\(3\.\) \(ndarray\)"),
+        ([np.array(3.0)], "bad value", "stroke 0 should be a list of points"),
+        ([[[1, 2], np.array(3.0)]], "bad value", r"stroke 0, point 1 should be \[x, y\]"),
         ({"ink": []}, "bad value", "a mapping with strokes"),
         ([], "empty", "has no strokes"),
         ({"strokes": []}, "empty", "has no strokes"),

@@ -95,6 +95,14 @@ def test_continued_traces_are_one_stroke() -> None:
     assert strokes_of(content) == [[[k, k] for k in (1.0, 2, 3, 4, 5)], [[9, 9]], [[6, 6]]]
 
 
+def test_a_stroke_of_thousands_of_traces_is_one() -> None:
+    traces = "".join(
+        f'<trace xml:id="t{k}" continuation="middle" priorRef="#t{k - 1}">{k} {k}</trace>' for k in range(1, 3000)
+    )
+    (stroke,) = strokes_of(f'<trace xml:id="t0" continuation="begin">0 0</trace>{traces}')
+    assert stroke == [[k, k] for k in range(3000)]
+
+
 def test_formats_come_from_contexts() -> None:
     backward = '<traceFormat xml:id="yx"><channel name="Y"/><channel name="X"/></traceFormat>'
     source = f'<inkSource xml:id="pen">{backward}</inkSource>'

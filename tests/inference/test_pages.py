@@ -68,6 +68,9 @@ def test_a_folder_gives_images_or_where_the_recipe_has_pages_these(folder: Path)
     rows = rows_of(".", config=PAGES)
     assert {row.id.partition(":")[0] for row in rows} == {"alto4.xml", "page2019.xml", "broken.xml"}
     assert count_inputs(["."], PAGES, IMAGE_SUFFIXES) == len(rows) == 7
+    by_pattern = rows_of("*.xml")
+    assert [row.id for row in by_pattern] == [row.id for row in rows]
+    assert count_inputs(["*.xml"], DataConfig(), IMAGE_SUFFIXES) == 7
 
 
 def test_only_models_that_read_images_read_pages(folder: Path) -> None:
