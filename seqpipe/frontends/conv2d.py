@@ -136,7 +136,7 @@ def _cleared(values: Tensor, mask: Tensor) -> Tensor:
 
 
 class _Cleared(torch.autograd.Function):
-    """What ``masked_fill_`` does, whose own gradient isn't channels last: in the pool behind it that cost five times."""
+    """As ``masked_fill_``, whose own gradient isn't channels last: the pool before it then takes five times as long."""
 
     @staticmethod
     def forward(ctx: Any, values: Tensor, mask: Tensor) -> Tensor:
