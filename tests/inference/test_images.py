@@ -145,3 +145,12 @@ def test_a_window_of_images_closes_by_columns(predictor: Predictor, monkeypatch:
         reader = Reader(predictor.preparation, Workers(predictor.preparation, count=1))
         sizes[most] = [len(window.answers) for window in engine.windows(reader, inputs) if isinstance(window, Window)]
     assert list(sizes.values()) == [[30], [10, 10, 10]]
+
+
+@pytest.mark.parametrize("kind", ["srt", "ctm"])
+def test_pixels_are_not_written_as_seconds(kind: str, command: Command) -> None:
+    line("minimum").save("a.png")
+    status, _, said = command("a.png", "--output", "out", "--format", kind)
+    assert status == 2
+    assert f"--format {kind}: needs words with times in seconds, and this model answers with pixels" in said
+    assert not Path("out").exists()
