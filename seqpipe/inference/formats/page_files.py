@@ -33,8 +33,8 @@ def write_pages(store: Path, kind: str, output: Path) -> None:
 
     An answer's id says which page and line it is of. Where the page's own document is in the wanted format, it is
     written again with the new text in the place of the old one; else a new one is made of its geometry. A line that
-    failed, or was not asked for, keeps the text that it had. No document says when it was written, so that the same answers give the same bytes; where PAGE
-    wants a time, for a new document, it has that of the page's own one.
+    failed, or was not asked for, keeps the text that it had. No document says when it was written, so that the same
+    answers give the same bytes; where PAGE wants a time, for a new document, it has that of the page's own one.
 
     Args:
         store: the finished answers; those of a page follow one another.
