@@ -115,7 +115,8 @@ def test_limits_are_in_columns(run: Path, command: Command) -> None:
     predictor = seqpipe.load(run, device="cpu", threads=1, longest_steps=100)
     short, long = predictor.predict([np.ones((16, 100)), np.ones((32, 204))])
     assert not isinstance(short, Failure)
-    assert (long.kind, long.message) == ("too long", "2: is 102 pixels long; 100 are allowed")
+    said = "2: is 102 pixels long as scaled by the recipe; 100 are allowed (--max-steps, longest_steps)"
+    assert (long.kind, long.message) == ("too long", said)
     for settings, said in (
         (
             {"longest_seconds": 5},
