@@ -35,7 +35,12 @@ def read_inkml(source: Path | bytes) -> Ink:
             trace is named); it has no strokes (``empty``), or as `ink_of` does.
     """
     name = f"<{len(source)} bytes>" if isinstance(source, bytes) else str(source)
-    root = parse_xml(source)
+    try:
+        root = parse_xml(source)
+    except InputError as error:
+        if error.kind != "undecodable":
+            raise
+        raise InputError(error.kind, f"{error}; pen strokes are read from InkML, or from a manifest") from None
     if local_name(root) != "ink":
         raise InputError("undecodable", f"{name}: is no InkML; its root is <{local_name(root)}>, not <ink>")
     strokes: list[list[NDArray[np.float64]]] = []  # the runs of each, put together once: each time takes their square

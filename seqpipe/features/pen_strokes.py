@@ -41,8 +41,8 @@ class PenStrokes(Stage):
             step or less is a single point: a dot.
         straighten: turn the writing so that the line it stands on is level (`slope`).
         deslant: shear it so that downstrokes are upright (`slant`).
-        encoding: ``points``; or ``differences``: all points but a stroke's first stand as differences from the point
-            before. InkML says itself what it holds.
+        encoding: ``points``; or ``differences``: in flat lists, all points but a stroke's first stand as differences
+            from the point before. Lists of points, mappings with x and y, and InkML say themselves what they hold.
         y: where y grows: ``up``, or ``down``, as on screens. In InkML the standard says it.
         longest: points that an input may come to.
 

@@ -155,3 +155,8 @@ def test_other_documents_are_refused(tmp_path: Path) -> None:
         with pytest.raises(InputError) as caught:
             read_inkml(content)
         assert caught.value.kind == kind
+
+
+def test_what_is_no_xml_is_told_what_is_read() -> None:
+    with pytest.raises(InputError, match=r"is not XML .*; pen strokes are read from InkML, or from a manifest"):
+        read_inkml(b"\x89PNG\r\n\x1a\n")

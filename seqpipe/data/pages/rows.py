@@ -58,6 +58,20 @@ def page_files(source: str, root: Path) -> list[Path]:
     return found
 
 
+def unread_pages(folder: str) -> str | None:
+    """What to tell the user of documents in a folder of which only images are read, and how to read them; else None."""
+    found = [path for path in find_files(Path(folder), PAGE_SUFFIXES) if isinstance(path, Path)]
+    found = [path for path in found if path.name.lower() != METS]
+    if not found:
+        return None
+    deep = any(path.parent != Path(folder) for path in found)
+    pattern = Path(glob.escape(folder), "**" if deep else "", "*.xml")
+    return (
+        f"{folder}: of a folder each image is read as a line; {len(found):,} documents (.xml) in it are not read. "
+        f"If they are pages in ALTO or PAGE, give '{pattern}'"
+    )
+
+
 def page_rows(
     files: Iterable[Path], *, root: Path | None = None, needs_target: bool, columns: tuple[str, str] = ("path", "text")
 ) -> Iterator[Row]:
@@ -168,8 +182,10 @@ def _is_file(path: Path) -> bool:
 
 
 def _no_image(document: PageDocument) -> str:
-    named = f"{document.image!r}, and" if document.image else "no image; "
+    names = f"{document.path.stem}.jpg, .png or .tif"
+    if not document.image:
+        return f"the page's image is not there: the document names none, and none lies beside it as {names}"
     return (
-        f"the page's image is not there: the document names {named} none lies beside it under this name or as "
-        f"{document.path.stem}.jpg, .png or .tif"
+        f"the page's image is not there: the document names {document.image!r}, and none lies beside it under this "
+        f"name or as {names}"
     )

@@ -164,6 +164,10 @@ def test_a_missing_image_is_named_for_each_line(folder: Path) -> None:
     rows = rows_of("pages/alto4.xml", folder)
     assert [row.problem.kind for row in rows if row.problem] == ["missing", "missing"]
     assert "alto4.xml, line l1: the page's image is not there: the document names 'scan.png'" in str(rows[0].problem)
+    page = folder / "pages/alto4.xml"
+    page.write_text(page.read_text().replace("scan.png", ""))
+    problem = rows_of("pages/alto4.xml", folder)[0].problem
+    assert str(problem).endswith("the document names none, and none lies beside it as alto4.jpg, .png or .tif")
 
 
 def test_a_name_that_no_image_can_have_is_a_missing_one(folder: Path) -> None:
