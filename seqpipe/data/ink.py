@@ -75,7 +75,8 @@ def parse_strokes(raw: Any, name: str, *, encoding: Encoding = "points", downwar
     Args:
         raw: a list of strokes, or a mapping with ``strokes``.
         name: for messages.
-        encoding: ``points``, or ``differences``: all but a stroke's first point are relative to the point before.
+        encoding: ``points``, or ``differences``: all but the first point of a flat list (or a flat array) are relative
+            to the point before. The other shapes say of themselves that they hold points, and are read as such.
         downward: y grows downward in it.
 
     Raises:
@@ -83,7 +84,7 @@ def parse_strokes(raw: Any, name: str, *, encoding: Encoding = "points", downwar
     """
     if isinstance(raw, Mapping) and "strokes" in raw:
         raw = raw["strokes"]
-    if not isinstance(raw, (list, tuple, np.ndarray)):
+    if not _is_list(raw):
         raise InputError(
             "bad value",
             f"{name}: pen strokes are a list of strokes, or a mapping with strokes; "
@@ -96,7 +97,7 @@ def parse_strokes(raw: Any, name: str, *, encoding: Encoding = "points", downwar
             points = _points(stroke, f"{name}: stroke {number}")
         # Differences of numbers that are too large may overflow, which `ink_of` will say of the coordinate.
         with np.errstate(over="ignore", invalid="ignore"):
-            strokes.append(points.cumsum(axis=0) if encoding == "differences" else points)
+            strokes.append(points.cumsum(axis=0) if encoding == "differences" and _is_flat(stroke) else points)
     return ink_of(strokes, name, downward=downward)
 
 
@@ -108,6 +109,15 @@ def _flat(stroke: Any) -> NDArray[np.float64] | None:
         except OverflowError:  # an integer of hundreds of digits
             return None
     return None
+
+
+def _is_flat(stroke: Any) -> bool:
+    """Whether a stroke is a list of plain values, not of points."""
+    if isinstance(stroke, Mapping):
+        return False
+    if isinstance(stroke, np.ndarray):
+        stroke = stroke[:1].tolist()
+    return not (len(stroke) and isinstance(stroke[0], (list, tuple, Mapping, np.ndarray)))
 
 
 def _points(stroke: Any, where: str) -> NDArray[np.float64]:
@@ -125,7 +135,7 @@ def _points(stroke: Any, where: str) -> NDArray[np.float64]:
         return np.stack([x, y], axis=1)
     if not isinstance(stroke, (list, tuple)):
         raise _bad(f"{where} should be a list of points, or a mapping with x and y", stroke)
-    if stroke and not isinstance(stroke[0], (list, tuple, Mapping, np.ndarray)):
+    if stroke and _is_flat(stroke):
         flat = _column(stroke, where)
         if len(flat) % 2:
             raise InputError(
@@ -140,9 +150,14 @@ def _pair(point: Any, where: str) -> NDArray[np.float64]:
     """x and y of a point."""
     if isinstance(point, Mapping) and "x" in point and "y" in point:
         return _column([point["x"], point["y"]], where)
-    if isinstance(point, (list, tuple, np.ndarray)) and len(point) >= 2:
+    if _is_list(point) and len(point) >= 2:
         return _column(point[:2], where)
     raise _bad(f"{where} should be [x, y] or a mapping with x and y", point)
+
+
+def _is_list(value: Any) -> bool:
+    """Whether something is a list, a tuple, or an array of at least one dimension."""
+    return isinstance(value, (list, tuple)) or (isinstance(value, np.ndarray) and value.ndim > 0)
 
 
 def _column(values: Any, where: str) -> NDArray[np.float64]:

@@ -35,10 +35,15 @@ def read_inkml(source: Path | bytes) -> Ink:
             trace is named); it has no strokes (``empty``), or as `ink_of` does.
     """
     name = f"<{len(source)} bytes>" if isinstance(source, bytes) else str(source)
-    root = parse_xml(source)
+    try:
+        root = parse_xml(source)
+    except InputError as error:
+        if error.kind != "undecodable":
+            raise
+        raise InputError(error.kind, f"{error}; pen strokes are read from InkML, or from a manifest") from None
     if local_name(root) != "ink":
         raise InputError("undecodable", f"{name}: is no InkML; its root is <{local_name(root)}>, not <ink>")
-    strokes: list[NDArray[np.float64]] = []
+    strokes: list[list[NDArray[np.float64]]] = []  # the runs of each, put together once: each time takes their square
     last_of: dict[str, int] = {}  # the stroke that each trace ended with
     for number, (trace, form) in enumerate(_traces(root, name)):
         called = _id(trace) or str(number)
@@ -48,13 +53,13 @@ def read_inkml(source: Path | bytes) -> Ink:
         prior = _reference(trace, "priorRef")
         if trace.get("continuation") in ("middle", "end") and prior in last_of and runs:
             at = last_of[prior]
-            strokes[at] = np.concatenate([strokes[at], runs[0]])
-            strokes += runs[1:]
+            strokes[at].append(runs[0])
+            strokes += [[run] for run in runs[1:]]
             last_of[called] = len(strokes) - 1 if runs[1:] else at
         elif runs:
-            strokes += runs
+            strokes += [[run] for run in runs]
             last_of[called] = len(strokes) - 1
-    return ink_of(strokes, name, downward=True)
+    return ink_of([np.concatenate(runs) for runs in strokes], name, downward=True)
 
 
 def _traces(root: Element, name: str) -> Iterator[tuple[Element, TraceFormat]]:

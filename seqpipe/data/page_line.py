@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,33 @@ class PageLine:
 
     def __str__(self) -> str:
         return f"{self.page}, line {self.id}"
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> PageLine:
+        """The line that `record` was made of; raises `InputError` if it is no such record."""
+        try:
+            size = record["size"]
+            return cls(
+                image=Path(record["image"]),
+                baseline=tuple((float(x), float(y)) for x, y in record["baseline"]),
+                polygon=tuple((float(x), float(y)) for x, y in record["polygon"]),
+                id=str(record["id"]),
+                page=Path(record["page"]),
+                size=None if size is None else (float(size[0]), float(size[1])),
+            )
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise InputError("bad value", f"is no record of a page's line: {type(error).__name__}, {error}") from None
+
+    def record(self) -> dict[str, Any]:
+        """The line as plain data for a row of JSON, with absolute paths."""
+        return {
+            "image": str(self.image.absolute()),
+            "baseline": self.baseline,
+            "polygon": self.polygon,
+            "id": self.id,
+            "page": str(self.page.absolute()),
+            "size": self.size,
+        }
 
     def cut(self) -> NDArray[Any]:
         """The line's image, straightened, ``[height, width]`` uint8; see `cut_line`.

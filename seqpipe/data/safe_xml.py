@@ -9,8 +9,12 @@ from xml.etree import ElementTree
 
 from seqpipe.errors import InputError
 
-LARGEST = 64 * 2**20
-"""Bytes of a document. A page of a newspaper, word by word, has about 2 MB; the tree takes some ten times as much."""
+LARGEST = 32 * 2**20
+"""Bytes of a document. A page of a newspaper has about 2 MB word by word, and 20 MB letter by letter. The tree takes
+some ten times as much; that of a document which was made to be large, up to eighty times."""
+LONGEST_NAMESPACE = 200
+"""Characters. The parser writes a namespace out in every name that differs from the others: one of 100 kB, and 5,000
+such names of a few bytes, would come to 1 GB. Those of ALTO, PAGE and InkML have up to 70."""
 _BLOCK = 2**16
 """Bytes parsed at a time. What a refused document has made of its entities until it is refused is bounded by libexpat
 (2.4 and later: 8 MiB, or 100 times what was read), so that this bound is small as well."""
@@ -21,7 +25,8 @@ def parse_xml(source: Path | bytes, *, largest: int = LARGEST) -> ElementTree.El
 
     A document type declaration is refused, as `defusedxml` does when it is told to (``forbid_dtd``): only by one can
     entities be declared, which may name files and addresses or grow without bound. The formats that are read here are
-    defined by schemas and need none. Nothing but the document itself is ever opened.
+    defined by schemas and need none. A namespace of more than `LONGEST_NAMESPACE` characters is refused as well: it
+    grows with every name that is in it. Nothing but the document itself is ever opened.
 
     Args:
         source: path of a file, or its bytes.
@@ -29,7 +34,8 @@ def parse_xml(source: Path | bytes, *, largest: int = LARGEST) -> ElementTree.El
 
     Raises:
         InputError: the file is missing, no file, unreadable or empty; it is no well-formed XML (``undecodable``), has a
-            document type declaration (``unsafe``), or is larger than ``largest`` (``too long``). The file is named.
+            document type declaration or a long namespace (``unsafe``), or is larger than ``largest`` (``too long``).
+            The file is named.
     """
     name = f"<{len(source)} bytes>" if isinstance(source, bytes) else str(source)
     content = source if isinstance(source, bytes) else _read(source, largest)
@@ -56,7 +62,7 @@ def local_name(element: ElementTree.Element) -> str:
 
 
 class _WithoutDocumentType(ElementTree.TreeBuilder):
-    """Builds the tree, and stops where a document type is declared."""
+    """Builds the tree, and stops where a document type is declared, or a namespace that is no name any more."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -68,6 +74,15 @@ class _WithoutDocumentType(ElementTree.TreeBuilder):
             "unsafe",
             f"{self._name}: declares a document type (<!DOCTYPE {name}>), which is refused; take it out",
         )
+
+    def start_ns(self, prefix: str, uri: str) -> None:
+        """Called by the parser at ``xmlns``, before any name is written out with it."""
+        if len(uri) > LONGEST_NAMESPACE:
+            raise InputError(
+                "unsafe",
+                f"{self._name}: has a namespace of {len(uri):,} characters ({uri[:40]}...); "
+                f"{LONGEST_NAMESPACE} are allowed",
+            )
 
 
 def _read(path: Path, largest: int) -> bytes:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import glob
+import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from seqpipe.data.column_file import read_column_file
-from seqpipe.data.file_kinds import IMAGE_SUFFIXES, Suffixes
+from seqpipe.data.file_kinds import IMAGE_SUFFIXES, INK_SUFFIXES, Suffixes
 from seqpipe.data.folder import read_folder, read_text_folder
 from seqpipe.data.hub import read_hub
 from seqpipe.data.manifest import read_manifest
+from seqpipe.data.page_line import PageLine
 from seqpipe.data.pages.rows import is_page, page_files, page_rows
 from seqpipe.data.parallel_text import read_parallel, side
 from seqpipe.data.rows import FileSpan, Row
@@ -60,9 +62,10 @@ def is_there(part: str, config: DataConfig) -> bool:
         return side(root / part, config.input).exists()
     if part.startswith("trees:"):
         part = split_trees(part.removeprefix("trees:"))[0]
+    part = str(Path(part).expanduser())
     if part.startswith("hub:") or (root / part).exists():
         return True
-    return is_page(part) and glob.has_magic(part) and bool(glob.glob(str(root / part), recursive=True))  # noqa: PTH207
+    return is_page(part) and glob.has_magic(part) and bool(glob.glob(part, root_dir=root, recursive=True))  # noqa: PTH207
 
 
 def training_rows(config: DataConfig, *, reads_files: Suffixes) -> Iterator[Row]:
@@ -254,15 +257,20 @@ def make_row(
     named_by = config.id if config.id and (needs_id or config.id in columns) else None
     row_id = str(column(named_by, "id")) if named_by else name
     problem: InputError | None = None
+    if reads_files & INK_SUFFIXES and _is_json(value):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError) as error:
+            said = f"the column {config.input} (data.input) begins with [ and is not JSON ({error})"
+            value, problem = None, InputError("bad value", said)
     if reads_files:
         row_id = row_id or (value if isinstance(value, str) else str(number))
         spans = [(column(cell, key), cell) for cell, key in ((config.start, "start"), (config.end, "end")) if cell]
         try:
             seconds = {title: _seconds(cell, title) for cell, title in spans}
-        except InputError as error:
-            value, problem = None, error
-        else:
             value = _file(value, base, seconds.get(config.start or ""), seconds.get(config.end or ""))
+        except InputError as error:
+            value, problem = None, problem or error
         if not named_by and isinstance(value, FileSpan) and value.start:
             row_id = f"{row_id}@{value.start:g}"
     elif what := unfit(_all_text(value)):
@@ -300,9 +308,16 @@ def _file(value: Any, base: Path, start: float | None, end: float | None) -> Any
     """A file, or a span of one; what is neither path nor bytes stays as it is, for the features to judge."""
     if isinstance(value, Mapping) and value.keys() & {"bytes", "path"}:  # an undecoded column of `datasets`
         value = value["bytes"] if value.get("bytes") is not None else value.get("path")
+    elif isinstance(value, Mapping) and "polygon" in value:  # of pages that were divided into folds
+        return PageLine.of(value)
     if isinstance(value, str) and value:
         value = base / value
     return FileSpan(value, start or 0.0, end) if isinstance(value, (Path, bytes)) else value
+
+
+def _is_json(value: Any) -> bool:
+    """Whether a cell holds strokes themselves: tables of text have no lists."""
+    return isinstance(value, str) and value.lstrip().startswith("[") and not value.endswith(tuple(INK_SUFFIXES))
 
 
 def _seconds(value: Any, name: str) -> float | None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from seqpipe.data.draws import Draws
 from seqpipe.data.espeak import ACCENTS, Espeak
 from seqpipe.data.espeak import SAMPLE_RATE as SPOKEN_RATE
 from seqpipe.data.made_once import cache_folder, made_once
@@ -42,9 +43,8 @@ def speak_digit(number: int, espeak: Espeak) -> tuple[str, str, NDArray[np.int16
     """
     from scipy.signal import resample_poly
 
-    # Raw output stays the same from one numpy release to the next, unlike what its Generator makes of it (NEP 19).
-    raw = np.random.Philox(key=np.array([2**32 + STARTER_DIGITS_VERSION, number], dtype=np.uint64)).random_raw(6)
-    accent, high, variant, speed, pitch, pitch_range = (raw >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    draws = Draws(2**32 + STARTER_DIGITS_VERSION, number)
+    accent, high, variant, speed, pitch, pitch_range = draws.uniforms(6)
     word = DIGITS[number % 10]
     variants = VOICES["high" if high < 1 / 3 else "low"]  # the high ones are few
     voice = f"{sorted(ACCENTS)[int(accent * len(ACCENTS))]}+{variants[int(variant * len(variants))]}"

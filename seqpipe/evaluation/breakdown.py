@@ -112,10 +112,15 @@ def _ranges(evaluation: Evaluation, numbers: NDArray[np.float64], unit: str = ""
         return []
     places = np.clip(np.searchsorted(edges, numbers, side="right") - 1, 0, len(edges) - 2)
     return [
-        _slice(evaluation, f"{edges[place]:.3g} to {edges[place + 1]:.3g}{unit}", places == place)
+        _slice(evaluation, f"{_figure(edges[place])} to {_figure(edges[place + 1])}{unit}", places == place)
         for place in range(len(edges) - 1)
         if (places == place).any()
     ]
+
+
+def _figure(number: float) -> str:
+    """Three digits, or all before the point if there are more."""
+    return f"{number:.0f}" if abs(number) >= 999.5 else f"{number:.3g}"
 
 
 def _slice(evaluation: Evaluation, label: str, chosen: NDArray[np.bool_]) -> Slice:

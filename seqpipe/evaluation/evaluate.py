@@ -26,6 +26,9 @@ GROUP_COLUMNS, LEAST_GROUPS = ("group", "speaker"), 10
 """Columns whose rows are drawn together without being asked for, and from how many groups on: intervals from fewer are
 too narrow."""
 
+SHOWN = 5
+"""Of rows that can't be scored, in a message."""
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -200,7 +203,7 @@ def evaluate(
     predictions = list(predictor.predict(rows))
     broken = [item for item in predictions if isinstance(item, Failure)]
     if broken:
-        shown = "\n".join(f"  {failure.message}" for failure in broken[:5])
+        shown = _listed([failure.message for failure in broken])
         raise DataError(f"{source}: {len(broken)} of {len(rows)} inputs can't be used:\n{shown}")
     return Evaluation(
         source=source if root is None else str(root / source),
@@ -257,8 +260,16 @@ def _refuse_other_numbers(rows: Sequence[Row], pipeline: Pipeline, source: str) 
     """
     found = disagreements(rows, pipeline)
     if found:
-        shown = "\n".join(f"  {row.where}: {error}" for row, error in found[:5])
+        shown = _listed([f"{row.where}: {error}" for row, error in found])
         raise DataError(f"{source}: {len(found)} of {len(rows)} rows can't be scored:\n{shown}")
+
+
+def _listed(messages: Sequence[str]) -> str:
+    """The first of them, a line each, and how many more there are."""
+    lines = [f"  {message}" for message in messages[:SHOWN]]
+    if len(messages) > SHOWN:
+        lines.append(f"  and {len(messages) - SHOWN:,} more")
+    return "\n".join(lines)
 
 
 def _unspellable(rows: Sequence[Row], head: Any) -> list[str]:

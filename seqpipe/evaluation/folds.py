@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from seqpipe.data.file_kinds import Suffixes
+from seqpipe.data.page_line import PageLine
 from seqpipe.data.rows import FileSpan, Row
 from seqpipe.errors import ConfigError, DataError, did_you_mean
 from seqpipe.recipe import DataConfig
@@ -124,7 +125,9 @@ class FoldManifests:
     def __init__(self, rows: Sequence[Row], config: DataConfig, folder: Path, *, reads_files: Suffixes) -> None:
         self.folder = folder
         known = {name for row in rows for name in row.columns}
-        id_column = config.id or next(name for name in _free_names("id") if name not in known)
+        # Where inputs name the rows too, the ids of rows need another column: paths become absolute.
+        named = config.id if config.id != config.input else None
+        id_column = named or next(name for name in _free_names("id") if name not in known)
         self.config = config.model_copy(
             update={"root": str(folder.resolve()), "format": "jsonl", "id": id_column, "test": None}
         )
@@ -178,8 +181,10 @@ def _free_names(name: str) -> Iterator[str]:
         number += 1
 
 
-def _plain(value: Any) -> str:
-    """Dates and decimal numbers as text; what else JSON doesn't know is refused."""
+def _plain(value: Any) -> Any:
+    """Dates and decimal numbers as text, lines of pages as mappings; what else JSON doesn't know is refused."""
+    if isinstance(value, PageLine):
+        return value.record()
     if isinstance(value, (datetime.date, datetime.time, decimal.Decimal)):
         return str(value)
     raise TypeError(f"a column holds {type(value).__name__}")

@@ -11,8 +11,8 @@ from seqpipe.errors import InputError
 
 Brightness = Any
 """An image of Pillow, in mode L, or F with 0 to 1."""
-FULL_SCALES = (1.0, 255.0, 1023.0, 4095.0, 16_383.0, 65_535.0, 4_294_967_295.0)
-"""What white may be in pixels of more than 8 bits: cameras and scanners use 10, 12 or 14 of 16."""
+FULL_SCALES = (1.0, 255.0, *(float(np.float32(2**bits - 1)) for bits in (10, 12, 14, *range(16, 33))))
+"""What white may be in pixels of more than 8 bits: cameras and scanners use 10, 12 or 14 of 16, and sums any of 32."""
 WHITE_IS_ZERO, PHOTOMETRIC = 0, 262
 
 

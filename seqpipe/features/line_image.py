@@ -48,8 +48,8 @@ class LineImage(Stage):
     Shape: prepared ``[W, H]`` uint8, 0 paper and 255 ink; in batches -> ``[B, W, H]`` float32, 0 to 1. W is the file's
     width times H over its height, rounded, 1 at least. An input is a path, a `FileSpan`, the bytes of a file, an array
     of brightness ``[H, W]`` or ``[H, W, 3 or 4]`` (uint8, uint16, bool, or float from 0 to 1), or the line of a page:
-    any object whose method ``cut()`` gives such an array. Places are in pixels from the left edge of the input, turned
-    as EXIF says.
+    any object whose method ``cut()`` gives such an array, and whose ``str`` names it in messages. Places are in pixels
+    from the left edge of the input, turned as EXIF says.
     """
 
     role = "features"
@@ -91,7 +91,8 @@ class LineImage(Stage):
     def _size(self, raw: Any) -> tuple[int, int]:
         """Width and height of the input, in pixels."""
         if hasattr(raw, "measure"):  # a page's line knows without being cut
-            return int(raw.measure()[0]), int(raw.measure()[1])
+            width, height = raw.measure()
+            return int(width), int(height)
         array = _array_of(raw)
         if array is not None:
             return array.shape[1], array.shape[0]
@@ -147,7 +148,7 @@ class LineImage(Stage):
         aspect = width / height
         if not NARROW <= aspect <= WIDE:
             found.append(("unusual shape", f"{name}: {width} x {height} pixels; is that a line of writing?"))
-        if _array_of(raw) is None:
+        if not (isinstance(raw, np.ndarray) or hasattr(raw, "cut")):
             with opened(source_of(raw), most_pixels=self.most_pixels) as file:
                 if file.pages > 1:
                     found.append(("several pages", f"{name}: the file has several pages; the first is read"))
@@ -187,11 +188,9 @@ class LineImage(Stage):
 
 def name_of(raw: Any) -> str:
     """For messages."""
-    if isinstance(raw, (FileSpan, str)) or hasattr(raw, "__fspath__"):
-        return str(raw)
     if isinstance(raw, bytes):
         return str(FileSpan(raw))
-    return "image array" if isinstance(raw, np.ndarray) else str(getattr(raw, "id", raw))
+    return "image array" if isinstance(raw, np.ndarray) else str(raw)
 
 
 def _array_of(raw: Any) -> Any:

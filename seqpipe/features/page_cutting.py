@@ -24,7 +24,8 @@ REACH = 0.8
 tip may be missing. Polygons have spikes round what touches the line above, and with all of a spike the rest would be
 smaller by a tenth once the image is scaled to a fixed height. The lines of the Peraire set are cut so too."""
 LONGEST = 4
-"""A baseline may be so many times longer than the page is high and wide together; longer ones are no writing."""
+"""A baseline may be so many times longer than the page is high and wide together, and end so far from what its polygon
+has of the page; what is longer or farther off is no writing, and would take as much time and memory as it is far."""
 
 
 class LineShape(NamedTuple):
@@ -111,6 +112,11 @@ def line_shape(
     lengths = np.hypot(*np.diff(line, axis=0).T)
     if lengths.sum() > LONGEST * (width + height):
         raise InputError("bad value", f"the line's baseline is longer than a page of {width} x {height} could hold")
+    if max(_beyond(outline, line[0]), _beyond(outline, line[-1])) > LONGEST * (width + height):
+        raise InputError(
+            "bad value",
+            f"the line's baseline is far off its polygon, on a page of {width} x {height}: {_shown(baseline)}",
+        )
     if line[-1, 0] < line[0, 0] and abs(line[-1, 0] - line[0, 0]) > abs(line[-1, 1] - line[0, 1]):
         line = line[::-1]
     lengths = np.hypot(*np.diff(line, axis=0).T)

@@ -41,8 +41,8 @@ class PenStrokes(Stage):
             step or less is a single point: a dot.
         straighten: turn the writing so that the line it stands on is level (`slope`).
         deslant: shear it so that downstrokes are upright (`slant`).
-        encoding: ``points``; or ``differences``: all points but a stroke's first stand as differences from the point
-            before. InkML says itself what it holds.
+        encoding: ``points``; or ``differences``: in flat lists, all points but a stroke's first stand as differences
+            from the point before. Lists of points, mappings with x and y, and InkML say themselves what they hold.
         y: where y grows: ``up``, or ``down``, as on screens. In InkML the standard says it.
         longest: points that an input may come to.
 
@@ -126,7 +126,11 @@ class PenStrokes(Stage):
         return found
 
     def locate(self, prepared: Tensor, steps: Tensor) -> Tensor:
-        """Points -> numbers of the original points; behind the last one stands the number of these."""
+        """Points -> numbers of the original points; behind the last one stands the next number.
+
+        That is how many original points there are, unless a stroke of several ends it that is a dot: of this it is the
+        number behind its middle.
+        """
         places = prepared[:, 0].double()
         places = torch.cat([places, places[-1:].ceil() + 1])
         at = steps.double().clamp(0, len(places) - 1)
@@ -152,6 +156,8 @@ class PenStrokes(Stage):
 
     def _read(self, raw: Any) -> Ink:
         if isinstance(raw, FileSpan):
+            if raw.start != 0 or raw.end is not None:
+                raise InputError("bad value", f"{raw}: pen strokes have no start and end in seconds; leave both out")
             return read_inkml(raw.source)
         if isinstance(raw, (str, Path)) and raw != "":
             return read_inkml(Path(raw))

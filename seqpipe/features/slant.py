@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Grey = NDArray[np.float32]
+from seqpipe.features.ink import Grey
+
 INK = 0.5
 """What is ink when shapes are measured."""
 STEEPEST_SKEW = math.tan(math.radians(15))

@@ -21,6 +21,10 @@ LEAST_FULL = 0.05
 """Of the width: the least height, for writing that is nearly a line."""
 
 
+LEAST_EXTENT = 1e-300
+"""In units of the ink: writing that is smaller is a dot. Shares of it would leave the range of numbers, and be 0."""
+
+
 class Frame(NamedTuple):
     """Where writing stands and how large it is: a point p goes to (p - (x, y)) / unit.
 
@@ -45,7 +49,7 @@ def frame_of(ink: Ink, kind: HeightKind) -> Frame:
     """
     (left, low), (right, high) = ink.points.min(axis=0).tolist(), ink.points.max(axis=0).tolist()
     width, height = right - left, high - low
-    if width == height == 0:  # a dot has no size
+    if max(width, height) < LEAST_EXTENT:  # a dot has no size
         return Frame(left, low, 1.0)
     if kind == "box":
         return Frame((left + right) / 2, (low + high) / 2, max(width, height))

@@ -89,7 +89,7 @@ def infer(
     pipeline = predictor.pipeline
     chosen = predictor.settings if engine == "local" else of_cluster(predictor.settings, settings)
     prediction = get_type_hints(pipeline.head.predict)["return"]
-    check_format(kind, prediction)
+    check_format(kind, prediction, pipeline.features.unit)
     config = DataConfig.model_validate({**pipeline.recipe.data.model_dump(), **(data or {})})
     reads_files = pipeline.features.first.reads_files
     check_inputs(inputs, config, reads_files=reads_files)

@@ -14,7 +14,7 @@ from seqpipe.data.column_file import COLUMN_SUFFIXES, count_column_file
 from seqpipe.data.file_kinds import IMAGE_SUFFIXES, TEXT_SUFFIXES, Suffixes
 from seqpipe.data.hub import count_hub, is_saved_data_set
 from seqpipe.data.manifest import count_manifest
-from seqpipe.data.pages.rows import METS, PAGE_SUFFIXES, count_lines, is_page, page_rows
+from seqpipe.data.pages.rows import METS, PAGE_SUFFIXES, count_lines, is_page, page_rows, unread_pages
 from seqpipe.data.rows import FileSpan, Row
 from seqpipe.data.source import manifest_kind, read_rows, unread_spans
 from seqpipe.data.walk import find_files
@@ -53,7 +53,7 @@ def expand_inputs(
         config: which columns a manifest or column file has. Its ``format`` is that of the recipe's own sources, and
             says whether column files are expected; else names decide.
         reads_files: endings of the files that inputs are; none where they are text.
-        notice: told what the user should know about a manifest.
+        notice: told what the user should know about a manifest or folder.
 
     Raises:
         DataError: a manifest or data set can't be read at all, or has no such columns.
@@ -164,7 +164,8 @@ def _sources(argument: str, names: _Names) -> Iterator[_Source]:
         found = False
         while matches:  # let go of as they are used
             source = _source_at(matches.pop(), names)
-            if not (no_folders and source.kind in ("folder", "data set")):
+            is_listing = source.kind == "page" and _lists_pages(source.name)
+            if not is_listing and not (no_folders and source.kind in ("folder", "data set")):
                 found = True
                 yield source
         if not found:
@@ -203,6 +204,9 @@ def _rows(source: _Source, names: _Names, notice: Callable[[str], None] | None) 
                 rows = page_rows([Path(name)], needs_target=False, columns=(names.config.input, names.config.target))
                 yield from (replace(row, source="") for row in rows)
             case "folder":
+                reads_images = bool(names.in_folders & IMAGE_SUFFIXES)
+                if notice is not None and reads_images and (message := unread_pages(name)):
+                    notice(message)
                 for inner in _folder_sources(name, names):
                     yield from [inner] if isinstance(inner, Failure) else _rows(inner, names, notice)
             case "text" | "pipe of text":
@@ -241,6 +245,11 @@ def _listed_rows(source: _Source, names: _Names, notice: Callable[[str], None] |
         yield row
 
 
+def _lists_pages(name: str | Path) -> bool:
+    """Whether a file is no page, but lists those of an export; see `METS`."""
+    return Path(name).name.lower() == METS
+
+
 def _is_path(value: object) -> bool:
     return isinstance(value, FileSpan) and isinstance(value.source, Path)
 
@@ -248,7 +257,7 @@ def _is_path(value: object) -> bool:
 def _folder_sources(name: str, names: _Names) -> Iterator[_Source | Failure]:
     is_empty = True
     for found in find_files(Path(name), names.in_folders):
-        if isinstance(found, Path) and found.name.lower() == METS:
+        if isinstance(found, Path) and _lists_pages(found):
             continue
         is_empty = False
         if isinstance(found, OSError):

@@ -21,6 +21,7 @@ from seqpipe.data.pages.rows import line_name
 from seqpipe.data.rows import FileSpan, Piece, Row
 from seqpipe.errors import InputError
 from seqpipe.inference.failure import Failure
+from seqpipe.inference.settings import LIMITS, limit_of
 from seqpipe.inference.workers import Workers
 
 GROUP = 8
@@ -138,7 +139,12 @@ class Preparation:
         length: float = self.features.amount(measured)
         if length > self.longest:
             unit = self.features.unit
-            raise InputError("too long", f"is {length:.0f} {unit}s long; {self.longest:.10g} are allowed")
+            scaled = " as scaled by the recipe" if unit == "pixel" else ""
+            limit = limit_of(unit)
+            raise InputError(
+                "too long",
+                f"is {length:.0f} {unit}s long{scaled}; {self.longest:.10g} are allowed ({LIMITS[limit]}, {limit})",
+            )
         return length
 
 

@@ -44,14 +44,16 @@ def test_all_shapes_say_the_same(shape: str) -> None:
 
 
 def test_differences_add_up_stroke_by_stroke() -> None:
-    shapes = (
-        [np.diff(stroke, axis=0, prepend=0.0).ravel().tolist() for stroke in STROKES],
-        [np.diff(stroke, axis=0, prepend=0.0).tolist() for stroke in STROKES],
-        [columns(np.diff(stroke, axis=0, prepend=0.0)) for stroke in STROKES],
-    )
-    for shape in shapes:
+    flat = [np.diff(stroke, axis=0, prepend=0.0).ravel() for stroke in STROKES]
+    for shape in ([stroke.tolist() for stroke in flat], [list(stroke) for stroke in flat], flat):
         points = parse_strokes(shape, "ink", encoding="differences").points
         np.testing.assert_array_equal(points, np.concatenate(STROKES))
+
+
+@pytest.mark.parametrize("shape", [name for name in SHAPES if "flat" not in name])
+def test_what_says_that_it_holds_points_is_never_read_as_differences(shape: str) -> None:
+    points = parse_strokes(SHAPES[shape], "ink", encoding="differences").points
+    np.testing.assert_array_equal(points, np.concatenate(STROKES))
 
 
 @pytest.mark.parametrize(
@@ -59,6 +61,9 @@ def test_differences_add_up_stroke_by_stroke() -> None:
     [
         (None, "bad value", "a list of strokes, or a mapping with strokes; received None"),
         (7, "bad value", r"received 7 \(int\)"),
+        (np.array(3.0), "bad value", r"received array\(3\.\) \(ndarray\)"),
+        ([np.array(3.0)], "bad value", "stroke 0 should be a list of points"),
+        ([[[1, 2], np.array(3.0)]], "bad value", r"stroke 0, point 1 should be \[x, y\]"),
         ({"ink": []}, "bad value", "a mapping with strokes"),
         ([], "empty", "has no strokes"),
         ({"strokes": []}, "empty", "has no strokes"),

@@ -95,6 +95,14 @@ def test_continued_traces_are_one_stroke() -> None:
     assert strokes_of(content) == [[[k, k] for k in (1.0, 2, 3, 4, 5)], [[9, 9]], [[6, 6]]]
 
 
+def test_a_stroke_of_thousands_of_traces_is_one() -> None:
+    traces = "".join(
+        f'<trace xml:id="t{k}" continuation="middle" priorRef="#t{k - 1}">{k} {k}</trace>' for k in range(1, 3000)
+    )
+    (stroke,) = strokes_of(f'<trace xml:id="t0" continuation="begin">0 0</trace>{traces}')
+    assert stroke == [[k, k] for k in range(3000)]
+
+
 def test_formats_come_from_contexts() -> None:
     backward = '<traceFormat xml:id="yx"><channel name="Y"/><channel name="X"/></traceFormat>'
     source = f'<inkSource xml:id="pen">{backward}</inkSource>'
@@ -147,3 +155,8 @@ def test_other_documents_are_refused(tmp_path: Path) -> None:
         with pytest.raises(InputError) as caught:
             read_inkml(content)
         assert caught.value.kind == kind
+
+
+def test_what_is_no_xml_is_told_what_is_read() -> None:
+    with pytest.raises(InputError, match=r"is not XML .*; pen strokes are read from InkML, or from a manifest"):
+        read_inkml(b"\x89PNG\r\n\x1a\n")

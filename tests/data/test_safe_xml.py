@@ -95,5 +95,13 @@ def test_what_is_no_file_is_named(tmp_path: Path) -> None:
         assert caught.value.kind == kind
 
 
+def test_namespaces_that_would_grow_with_every_name_are_refused() -> None:
+    for start in ('<a xmlns="{}">', '<a><c xmlns:d="{}"/>'):
+        assert len(parse_xml(f"{start.format('u' * 200)}<b/></a>".encode())) >= 1
+        with pytest.raises(InputError, match=r"bytes>: has a namespace of 201 characters \(u+\.\.\.\); 200") as caught:
+            parse_xml(f"{start.format('u' * 201)}<b/></a>".encode())
+        assert caught.value.kind == "unsafe"
+
+
 def test_deep_nesting_is_read() -> None:
     assert sum(1 for _ in parse_xml(b"<a>" * 100_000 + b"</a>" * 100_000).iter()) == 100_000

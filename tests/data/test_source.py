@@ -6,7 +6,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from seqpipe.data.file_kinds import AUDIO_SUFFIXES, Suffixes
+from seqpipe.data.file_kinds import AUDIO_SUFFIXES, INK_SUFFIXES, Suffixes
 from seqpipe.data.fingerprint import fingerprint
 from seqpipe.data.manifest import count_manifest
 from seqpipe.data.rows import FileSpan, Row
@@ -198,3 +198,14 @@ def test_a_manifest_may_be_gzipped_and_one_that_breaks_off_is_named(tmp_path: Pa
         (tmp_path / "b.tsv.gz").write_bytes(content)
         with pytest.raises(DataError, match=r"b\.tsv\.gz: can't be unpacked; is it cut off\?"):
             list(read_rows("b.tsv.gz", DataConfig(), reads_files=AUDIO_SUFFIXES, root=tmp_path))
+
+
+def test_strokes_in_a_cell_are_json_where_strokes_are_read(tmp_path: Path) -> None:
+    text = "path\ttext\n[[[0, 0], [1, 2]], [[3, 4]]]\ta\n [[1, 2, 3\tb\n[1].inkml\tc\nd.inkml\td\n"
+    whole, broken, *files = rows_of(tmp_path / "a.tsv", text, reads_files=INK_SUFFIXES)
+    assert (whole.id, whole.input, whole.problem) == ("1", [[[0, 0], [1, 2]], [[3, 4]]], None)
+    assert isinstance(broken.problem, InputError)
+    assert str(broken.problem).startswith("the column path (data.input) begins with [ and is not JSON")
+    assert [row.input for row in files] == [FileSpan(tmp_path / "[1].inkml"), FileSpan(tmp_path / "d.inkml")]
+    for row in rows_of(tmp_path / "a.tsv", text):  # of recordings it is a name, as ever
+        assert isinstance(row.input, FileSpan)

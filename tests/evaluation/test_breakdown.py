@@ -58,12 +58,13 @@ def test_lengths_go_from_short_to_long_and_hold_every_row(evaluation: Evaluation
     assert all(item.label.endswith(" s") for item in slices)
 
 
-def test_a_column_that_is_the_length_is_not_shown_twice(predictor: Predictor, relabel: Relabel) -> None:
+def test_large_numbers_are_written_out(predictor: Predictor, relabel: Relabel) -> None:
     path = relabel(lambda _, text: text)
     header, *rows = path.read_text().splitlines()
-    sizes = [Path(row.split("\t")[0]).stat().st_size for row in rows]
-    path.write_text("\n".join([f"{header}\tbytes", *(f"{row}\t{size}" for row, size in zip(rows, sizes, strict=True))]))
-    assert "bytes" not in by_column(evaluate(predictor, str(path)))
+    lines = [f"{row}\t{991 + 20 * index}" for index, row in enumerate(rows)]
+    path.write_text("\n".join([f"{header}\twidth", *lines]) + "\n")
+    labels = [item.label for item in by_column(evaluate(predictor, str(path)))["width"]]
+    assert labels == ["991 to 1141", "1141 to 1291"]
 
 
 def test_a_column_of_lists_is_passed_over(predictor: Predictor, relabel: Relabel) -> None:

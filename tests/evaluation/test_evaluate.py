@@ -171,6 +171,11 @@ def test_a_part_that_can_not_be_read_is_an_error_and_no_score(
         DataError, match=r"1 of 17 inputs can't be used:\n  .*row 17 \(last\): .*gone\.wav: no such file"
     ):
         evaluate(predictor, str(path))
+    path.write_text("path\tname\ttext\n" + "".join(f"gone{number}.wav\t{number}\tab\n" for number in range(7)))
+    with pytest.raises(
+        DataError, match=r"7 of 7 inputs can't be used:\n(  .*gone\d\.wav: no such file\n){5}  and 2 more$"
+    ):
+        evaluate(predictor, str(path))
     path.write_text("path\tname\ttext\n")
     with pytest.raises(DataError, match=r"holds no rows"):
         evaluate(predictor, str(path))

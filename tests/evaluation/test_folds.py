@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqpipe.data.file_kinds import AUDIO_SUFFIXES
+from seqpipe.data.file_kinds import AUDIO_SUFFIXES, IMAGE_SUFFIXES, Suffixes
+from seqpipe.data.page_line import PageLine
 from seqpipe.data.rows import Row
 from seqpipe.data.source import read_rows
 from seqpipe.errors import ConfigError, DataError
@@ -92,16 +93,18 @@ def test_a_row_without_a_group_is_named() -> None:
 
 # Manifests
 
+PAGES = Path(__file__).resolve().parents[1] / "data" / "pages" / "examples"
 
-def again(rows: list[Row], config: DataConfig, folder: Path) -> list[Row]:
+
+def again(rows: list[Row], config: DataConfig, folder: Path, reads_files: Suffixes = AUDIO_SUFFIXES) -> list[Row]:
     """The rows as their manifest gives them back, from a folder of its own."""
-    manifests = FoldManifests(rows, config, folder, reads_files=AUDIO_SUFFIXES)
+    manifests = FoldManifests(rows, config, folder, reads_files=reads_files)
     made = divide(rows, 2)
     read = manifests.write(1, made[0])
     assert read.train is not None
     assert read.dev is not None
     parts = [
-        list(read_rows(part, read, reads_files=AUDIO_SUFFIXES, root=Path(str(read.root))))
+        list(read_rows(part, read, reads_files=reads_files, root=Path(str(read.root))))
         for part in (read.train, read.dev)
     ]
     by_place = dict(zip(made[0].train + made[0].held_out, parts[0] + parts[1], strict=True))
@@ -112,7 +115,7 @@ def same(rows: list[Row], others: list[Row]) -> bool:
     return [(row.id, row.input, row.target) for row in rows] == [(row.id, row.input, row.target) for row in others]
 
 
-@pytest.mark.parametrize("named", ["name", None])
+@pytest.mark.parametrize("named", ["name", "path", None])
 def test_rows_of_a_manifest_keep_their_ids_inputs_and_columns(
     named: str | None, tone_data: Path, tmp_path: Path
 ) -> None:
@@ -152,6 +155,31 @@ def test_a_folder_of_recordings_and_a_data_set_of_bytes_become_manifests(tone_da
     back = again(held, DataConfig(), tmp_path / "two")
     assert [row.id for row in back] == [row.id for row in held] == ["1", "2", "3"]
     assert all(row.input.source.read_bytes() == sound for row in back)
+
+
+@pytest.mark.parametrize("named", ["path", None])
+def test_lines_of_pages_come_back_from_manifests(named: str | None, tmp_path: Path) -> None:
+    (tmp_path / "alto4.xml").write_bytes((PAGES / "alto4.xml").read_bytes())
+    (tmp_path / "scan.png").write_bytes(b"looked for, not read")
+    config = DataConfig(format="pages", id=named)
+    rows = list(read_rows("alto4.xml", config, reads_files=IMAGE_SUFFIXES, root=tmp_path))
+    back = again(rows, config, tmp_path / "folds", IMAGE_SUFFIXES)
+    assert len(rows) == 2
+    assert same(rows, back)
+    assert [row.columns["line"] for row in back] == ["l1", "l2"]
+
+
+def test_a_line_of_a_page_that_is_none_is_a_problem_of_its_row(tmp_path: Path) -> None:
+    corners = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0))
+    line = PageLine(tmp_path / "a.png", ((0.0, 1.0),), corners, "l", tmp_path / "a.xml", (2.0, 3.0)).record()
+    broken = [{**line, "polygon": [[1]]}, {**line, "size": [1]}, {"polygon": []}, {**line, "baseline": 3}]
+    lines = [json.dumps({"path": one, "text": "a"}) + "\n" for one in [line, *broken]]
+    (tmp_path / "lines.jsonl").write_text("".join(lines))
+    good, *bad = read_rows("lines.jsonl", DataConfig(), reads_files=IMAGE_SUFFIXES, root=tmp_path)
+    assert good.problem is None
+    assert isinstance(good.input, PageLine)
+    assert good.input.record() == line
+    assert ["no record of a page's line" in str(row.problem) for row in bad] == [True] * 4
 
 
 def test_what_json_can_not_hold_is_refused_and_dates_become_text(tone_data: Path, tmp_path: Path) -> None:

@@ -115,6 +115,13 @@ def test_cameras_that_use_a_part_of_16_bits_are_no_darker(bits: int, written: Wr
     assert int((got.int() - prepared(written()).int()).abs().max()) <= 3
 
 
+@pytest.mark.parametrize("bits", [17, 20, 22, 23, 24, 25, 28, 31])
+def test_integers_of_any_depth_are_no_darker(bits: int, written: Written) -> None:
+    deep = (written().astype(np.int64) * (2**bits - 1) // 255).astype(np.int32)
+    got = prepared(file_of(Image.fromarray(deep), "TIFF"), ink="dark")
+    assert int((got.int() - prepared(written()).int()).abs().max()) <= 3
+
+
 @pytest.mark.parametrize(
     ("array", "kind", "said"),
     [

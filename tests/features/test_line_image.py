@@ -26,13 +26,22 @@ def file_of(brightness: np.ndarray) -> bytes:
 class Cut:
     """What the line of a page is to the stage."""
 
-    id = "page.xml, line 3"
+    id = "3"
 
     def __init__(self, array: Any) -> None:
         self.array = array
+        self.asked: list[str] = []
+
+    def __str__(self) -> str:
+        return f"page.xml, line {self.id}"
 
     def cut(self) -> Any:
+        self.asked.append("cut")
         return self.array
+
+    def measure(self) -> tuple[int, int]:
+        self.asked.append("measure")
+        return self.array.shape[1], self.array.shape[0]
 
 
 def test_a_step_is_a_column_from_the_top_down() -> None:
@@ -79,6 +88,18 @@ def test_the_line_of_a_page_is_what_it_cuts_out(written: Written) -> None:
         assert stage.measure(Cut(array)) == stage.measure(written())
     with pytest.raises(InputError, match=r"page\.xml, line 3: has 5 x 0 pixels"):
         stage.prepare(Cut(np.ones((0, 5))), None)
+    with pytest.raises(InputError, match=r"page\.xml, line 3: is \d+ columns wide"):
+        LineImage(longest=10).measure(Cut(written()))
+
+
+def test_the_line_of_a_page_is_measured_and_cut_no_more_than_needed(written: Written) -> None:
+    stage, line = LineImage(), Cut(written())
+    stage.measure(line)
+    assert line.asked == ["measure"]
+    prepared = stage.prepare(line, None)
+    assert line.asked == ["measure", "cut"]
+    stage.suspicions(line, prepared)  # its contrast is that of the image itself
+    assert line.asked == ["measure", "cut", "measure", "cut"]
 
 
 def test_in_a_batch_ink_is_from_0_to_1(written: Written) -> None:

@@ -92,7 +92,9 @@ def test_neighbours_are_paper() -> None:
     outline[3:6] = [(30 + 7 * index, 70.0) for index in range(3, 6)]  # a spike into the line above
     cut = cut_line(page, [(30, 120), (430, 120)], outline)
     assert np.array_equal(np.delete(cut, np.s_[10:50], axis=1), np.delete(alone, np.s_[10:50], axis=1))
-    assert cut.min() >= 0
+    tall = cut_line(page, [(30, 120), (430, 120)], outline, reach=1)  # as high as the spike
+    assert len(tall) > len(cut) + 10
+    assert np.delete(tall, np.s_[10:50], axis=1).min() >= alone.min() > 100
 
 
 def test_a_corner_outside_the_polygon_has_the_colour_of_paper() -> None:
@@ -154,6 +156,9 @@ def test_what_lies_beside_the_page_is_left_out() -> None:
         ([], [(10, 30), (190, 30), (190, 60)], "baseline needs 1 points"),
         ([(10, float("nan")), (190, 50)], [(10, 30), (190, 30), (190, 60)], "no finite numbers"),
         ([(10, 50), (1e12, 50)], [(10, 30), (190, 30), (190, 60)], "longer than a page"),
+        ([(10, 1e12), (190, 1e12)], [(10, 30), (190, 30), (190, 60)], "far off its polygon, .* 100: 10,1e.12 190,1e"),
+        ([(10, 1e300)], [(10, 30), (190, 30), (190, 60)], "far off its polygon"),
+        ([(10, -3000), (190, -3000)], [(10, 30), (190, 30), (190, 60)], "far off its polygon"),
     ],
 )
 def test_points_that_make_no_line_are_named(baseline: list, polygon: list, what: str) -> None:

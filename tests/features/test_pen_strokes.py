@@ -193,6 +193,21 @@ def test_what_cant_be_read_is_refused_by_measuring_and_preparing_alike(raw: Any)
     assert len(set(messages)) == 1
 
 
+def test_a_span_of_seconds_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "ink.inkml"
+    path.write_text('<ink xmlns="http://www.w3.org/2003/InkML"><trace>1 2, 3 4</trace></ink>')
+    assert PenStrokes().measure(FileSpan(path)) > 1
+    for span in (FileSpan(path, 0.5), FileSpan(path, end=1.0)):
+        with pytest.raises(InputError, match=r"ink\.inkml.*: pen strokes have no start and end in seconds"):
+            PenStrokes().measure(span)
+
+
+@pytest.mark.filterwarnings("error")
+def test_writing_that_is_too_small_for_numbers_is_a_dot() -> None:
+    for options in KINDS:
+        assert len(PenStrokes(**options).prepare([[0, 0, 5e-324, 0], [0, 0]], None)) == 2
+
+
 def test_places_are_numbers_of_the_original_points() -> None:
     stage, strokes = PenStrokes(), writing(4)
     prepared = stage.prepare(strokes, None)

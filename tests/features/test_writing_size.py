@@ -66,7 +66,10 @@ def test_frames_go_with_the_writing(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["core", "full", "box"])
 def test_lines_and_dots_have_a_size(kind: str) -> None:
-    for strokes in ([(3.0, 4.0)], [(0.0, 0.0), (500.0, 0.0)], [(0.0, 0.0), (0.0, 500.0)], [(0.0, 0.0), (500.0, 1.0)]):
+    for strokes in (
+        *([(3.0, 4.0)], [(0.0, 0.0), (5e-324, 0.0)], [(0.0, 5e-324), (0.0, 0.0)]),
+        *([(0.0, 0.0), (500.0, 0.0)], [(0.0, 0.0), (0.0, 500.0)], [(0.0, 0.0), (500.0, 1.0)]),
+    ):
         frame = frame_of(ink(strokes), kind)  # type: ignore[arg-type]
         assert all(map(math.isfinite, frame))
         assert frame.unit > 0

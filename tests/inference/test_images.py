@@ -115,7 +115,8 @@ def test_limits_are_in_columns(run: Path, command: Command) -> None:
     predictor = seqpipe.load(run, device="cpu", threads=1, longest_steps=100)
     short, long = predictor.predict([np.ones((16, 100)), np.ones((32, 204))])
     assert not isinstance(short, Failure)
-    assert (long.kind, long.message) == ("too long", "2: is 102 pixels long; 100 are allowed")
+    said = "2: is 102 pixels long as scaled by the recipe; 100 are allowed (--max-steps, longest_steps)"
+    assert (long.kind, long.message) == ("too long", said)
     for settings, said in (
         (
             {"longest_seconds": 5},
@@ -145,3 +146,12 @@ def test_a_window_of_images_closes_by_columns(predictor: Predictor, monkeypatch:
         reader = Reader(predictor.preparation, Workers(predictor.preparation, count=1))
         sizes[most] = [len(window.answers) for window in engine.windows(reader, inputs) if isinstance(window, Window)]
     assert list(sizes.values()) == [[30], [10, 10, 10]]
+
+
+@pytest.mark.parametrize("kind", ["srt", "ctm"])
+def test_pixels_are_not_written_as_seconds(kind: str, command: Command) -> None:
+    line("minimum").save("a.png")
+    status, _, said = command("a.png", "--output", "out", "--format", kind)
+    assert status == 2
+    assert f"--format {kind}: needs words with times in seconds, and this model answers with pixels" in said
+    assert not Path("out").exists()

@@ -68,6 +68,29 @@ def test_a_folder_gives_images_or_where_the_recipe_has_pages_these(folder: Path)
     rows = rows_of(".", config=PAGES)
     assert {row.id.partition(":")[0] for row in rows} == {"alto4.xml", "page2019.xml", "broken.xml"}
     assert count_inputs(["."], PAGES, IMAGE_SUFFIXES) == len(rows) == 7
+    by_pattern = rows_of("*.xml")
+    assert [row.id for row in by_pattern] == [row.id for row in rows]
+    assert count_inputs(["*.xml"], DataConfig(), IMAGE_SUFFIXES) == 7
+
+
+def test_documents_that_a_folder_does_not_give_are_told_with_the_pattern_that_does(folder: Path) -> None:
+    (folder / "METS.xml").write_text("<mets/>")
+
+    def told(name: str, config: DataConfig | None = None) -> list[str]:
+        said: list[str] = []
+        list(expand_inputs([name], config or DataConfig(), reads_files=IMAGE_SUFFIXES, notice=said.append))
+        return said
+
+    for name in (".", str(folder)):
+        (message,) = told(name)
+        assert message.startswith(f"{name}: ")
+        assert "3 documents (.xml) in it are not read" in message
+        assert [row.id for row in rows_of(message.split("'")[1])] == [row.id for row in rows_of(f"{Path(name)}/*.xml")]
+    assert told("line.png") == told("*.xml") == told(".", PAGES) == []
+    (folder / "deep [1]" / "er").mkdir(parents=True)
+    (folder / "broken.xml").rename("deep [1]/er/broken.xml")
+    (message,) = told("deep [1]")
+    assert [row.id for row in rows_of(message.split("'")[1])] == ["deep [1]/er/broken.xml"]
 
 
 def test_only_models_that_read_images_read_pages(folder: Path) -> None:

@@ -109,7 +109,10 @@ def test_limits_are_in_the_units_of_the_input(run: Path, trained_run: Path) -> N
     predictor = seqpipe.load(run, device="cpu", threads=1, longest_tokens=3)
     short, long = predictor.predict(["a b c", "a b c d"])
     assert len(short.words) == 3
-    assert (long.kind, long.message) == ("too long", "2: is 4 tokens long; 3 are allowed")
+    assert (long.kind, long.message) == (
+        "too long",
+        "2: is 4 tokens long; 3 are allowed (--max-tokens, longest_tokens)",
+    )
     for folder, settings, said in (
         (run, {"longest_seconds": 5}, "longest_seconds .* is for recordings"),
         (run, {"piece_seconds": 10}, "piece_seconds .* is for recordings"),

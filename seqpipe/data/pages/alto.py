@@ -11,6 +11,7 @@ from xml.etree.ElementTree import Element, SubElement
 
 from seqpipe.data.page_line import Points
 from seqpipe.data.pages.document import (
+    STEP,
     Box,
     Line,
     PageDocument,
@@ -19,6 +20,7 @@ from seqpipe.data.pages.document import (
     child,
     children,
     corners,
+    is_near,
     named_lines,
     number_in,
     only_page,
@@ -97,6 +99,8 @@ def _baseline(given: str, box: Box | None) -> Points:
         height = float(given)
     except ValueError:
         return parse_points(given)
+    if not is_near(height):
+        raise ValueError(f"{given} is no height on a page")
     return ((box[0], height), (box[2], height)) if box else ()
 
 
@@ -177,13 +181,18 @@ def _fill(string: Element, text: str, confidence: float | None) -> None:
 
 
 def sign_alto(root: Element, software: str, version: str) -> None:
-    """Note in the document's description which program wrote its text; not when, for the same work gives the same."""
+    """Note in the document's description which program wrote its text, if it doesn't say so already.
+
+    Not when, for the same work gives the same.
+    """
     namespace = root.tag.removesuffix("alto")
     description = child(root, "Description")
     if description is None:
         description = Element(f"{namespace}Description")
         SubElement(description, f"{namespace}MeasurementUnit").text = "pixel"
         root.insert(0, description)
+    if any(_signature(element) == (STEP, software, version) for element in description.iter()):
+        return
     taken = {element.get("ID") for element in root.iter()}
     name = next(name for name in (f"seqpipe{number or ''}" for number in range(len(taken) + 1)) if name not in taken)
     if "/ns-v4" in namespace:
@@ -193,7 +202,17 @@ def sign_alto(root: Element, software: str, version: str) -> None:
         outer = Element(f"{namespace}OCRProcessing", ID=name)
         description.append(outer)
         step = SubElement(outer, f"{namespace}ocrProcessingStep")
-    SubElement(step, f"{namespace}processingStepDescription").text = "text recognition"
+    SubElement(step, f"{namespace}processingStepDescription").text = STEP
     program = SubElement(step, f"{namespace}processingSoftware")
     SubElement(program, f"{namespace}softwareName").text = software
     SubElement(program, f"{namespace}softwareVersion").text = version
+
+
+def _signature(step: Element) -> tuple[str, ...]:
+    """What a processing step says that it did, and which program and version; of other elements something else."""
+    program = child(step, "processingSoftware")
+    inner = (
+        child(step, "processingStepDescription"),
+        *(None if program is None else child(program, name) for name in ("softwareName", "softwareVersion")),
+    )
+    return tuple("" if element is None else (element.text or "").strip() for element in inner)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -15,8 +14,13 @@ from seqpipe.data.safe_xml import local_name, parse_xml
 from seqpipe.errors import InputError
 
 Kind = Literal["alto", "page"]
+STEP = "text recognition"
+"""What a document says was done by the program that wrote its text."""
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom."""
+FARTHEST = 1e6
+"""Of a coordinate. The longest sheet of paper is shorter in any unit; what is farther out is a mistake, and sums and
+squares of it may leave the range of numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +127,12 @@ def named_lines(page: Element, key: str) -> dict[Element, str]:
     """
     names: dict[Element, str] = {}
     taken: set[str] = set()
+    numbers: dict[str, int] = {}  # of names that many lines want, where to go on: from 2 again would take their square
     for number, element in enumerate((one for one in page.iter() if local_name(one) == "TextLine"), 1):
         wanted = name = re.sub(r"[:/\s]+", "_", element.get(key, "").strip()) or f"line{number}"
-        again = 2
         while name in taken:
-            name, again = f"{wanted}~{again}", again + 1
+            numbers[wanted] = numbers.get(wanted, 1) + 1
+            name = f"{wanted}~{numbers[wanted]}"
         taken.add(name)
         names[element] = name
     return names
@@ -144,25 +149,30 @@ def child(element: Element, name: str) -> Element | None:
 
 
 def parse_points(text: str) -> Points:
-    """``1,2 3,4`` or ``1 2 3 4`` as points; raises `ValueError` if it is something else.
+    """``1,2 3,4`` or ``1 2 3 4`` as points; raises `ValueError` if it is something else, or one is beyond `FARTHEST`.
 
     Example:
         >>> parse_points("10,20 30.5,40")
         ((10.0, 20.0), (30.5, 40.0))
     """
     numbers = [float(part) for part in re.split(r"[\s,]+", text.strip()) if part]
-    if len(numbers) % 2 or not all(map(math.isfinite, numbers)):
-        raise ValueError("no pairs of finite numbers")
+    if len(numbers) % 2 or not all(map(is_near, numbers)):
+        raise ValueError(f"no pairs of numbers up to {FARTHEST:.0f}")
     return tuple(zip(numbers[::2], numbers[1::2], strict=True))
 
 
 def number_in(attributes: Mapping[str, str], *names: str) -> tuple[float, ...] | None:
-    """Attributes as finite numbers; None unless all are there and such."""
+    """Attributes as numbers; None unless all are there, and such, and none is beyond `FARTHEST`."""
     try:
         values = tuple(float(attributes[name]) for name in names)
     except (KeyError, ValueError):
         return None
-    return values if all(map(math.isfinite, values)) else None
+    return values if all(map(is_near, values)) else None
+
+
+def is_near(number: float) -> bool:
+    """Whether a number is finite and not beyond `FARTHEST`."""
+    return abs(number) <= FARTHEST  # never true of NaN
 
 
 def bounds(points: Iterable[tuple[float, float]]) -> Box | None:

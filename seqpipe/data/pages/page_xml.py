@@ -13,6 +13,7 @@ from xml.etree.ElementTree import Element, SubElement
 
 from seqpipe.data.page_line import Points
 from seqpipe.data.pages.document import (
+    STEP,
     Line,
     PageDocument,
     Region,
@@ -26,8 +27,8 @@ from seqpipe.data.pages.document import (
 )
 from seqpipe.data.safe_xml import local_name
 
-_INDEX = re.compile(r"readingOrder\s*\{[^}]*index\s*:\s*(\d+)")
-"""Where Transkribus writes a line's place in its region."""
+_INDEX = re.compile(r"readingOrder\s*\{[^{}]*index\s*:\s*(\d{1,9})\b")
+"""Where Transkribus writes a line's place in its region. A number of more digits is none; Python refuses thousands."""
 
 
 def read_page_xml(root: Element, path: Path) -> PageDocument:
@@ -169,7 +170,9 @@ def _put(element: Element, text: str | None, confidence: float | None) -> None:
 
 
 def sign_page(root: Element, software: str, version: str, time: str) -> None:
-    """Note in the document's metadata which program wrote its text; not when, so that the same work gives the same.
+    """Note in the document's metadata which program wrote its text, if they don't say so already.
+
+    Not when, so that the same work gives the same.
 
     Args:
         root: of a PAGE document.
@@ -186,13 +189,15 @@ def sign_page(root: Element, software: str, version: str, time: str) -> None:
         SubElement(metadata, f"{namespace}LastChange").text = time
     changed = child(metadata, "LastChange")
     if (namespace.rstrip("}").rpartition("/")[2])[:4] >= "2019":
-        step = {"type": "processingStep", "name": "text recognition", "value": f"{software} {version}"}
-        SubElement(metadata, f"{namespace}MetadataItem", step)
+        step = {"type": "processingStep", "name": STEP, "value": f"{software} {version}"}
+        if not any(item.attrib.items() >= step.items() for item in children(metadata, "MetadataItem")):
+            SubElement(metadata, f"{namespace}MetadataItem", step)
         return
     comments = child(metadata, "Comments")
     if comments is None:
         comments = Element(f"{namespace}Comments")
         metadata.insert(1 + list(metadata).index(changed) if changed is not None else len(metadata), comments)
-    said = f"text recognition: {software} {version}"
-    if said not in (comments.text or ""):
-        comments.text = f"{comments.text}; {said}" if (comments.text or "").strip() else said
+    said = f"{STEP}: {software} {version}"
+    before = (comments.text or "").strip()
+    if said not in before.split("; "):
+        comments.text = f"{before}; {said}" if before else said

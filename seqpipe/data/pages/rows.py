@@ -14,6 +14,7 @@ from seqpipe.data.page_line import PageLine
 from seqpipe.data.pages.document import PageDocument, read_page
 from seqpipe.data.pages.geometry import complete
 from seqpipe.data.rows import Row
+from seqpipe.data.safe_xml import LARGEST
 from seqpipe.data.walk import find_files
 from seqpipe.errors import DataError, InputError
 
@@ -46,13 +47,29 @@ def page_files(source: str, root: Path) -> list[Path]:
                 raise DataError(f"{inner.filename}: the folder can't be read ({inner.strerror})")
             found.append(inner)
     elif glob.has_magic(source):
-        found = [Path(name) for name in sorted(glob.glob(str(path), recursive=True)) if is_page(name)]  # noqa: PTH207
+        # Not as one pattern: the root's own name may have brackets.
+        names = glob.glob(str(Path(source).expanduser()), root_dir=root, recursive=True)  # noqa: PTH207
+        found = [root / name for name in sorted(names) if is_page(name)]
     else:
         raise DataError(f"{path}: there is no such file or folder")
     found = [inner for inner in found if inner.name.lower() != METS]
     if not found:
         raise DataError(f"{path}: there is no document of a page (.xml)")
     return found
+
+
+def unread_pages(folder: str) -> str | None:
+    """What to tell the user of documents in a folder of which only images are read, and how to read them; else None."""
+    found = [path for path in find_files(Path(folder), PAGE_SUFFIXES) if isinstance(path, Path)]
+    found = [path for path in found if path.name.lower() != METS]
+    if not found:
+        return None
+    deep = any(path.parent != Path(folder) for path in found)
+    pattern = Path(glob.escape(folder), "**" if deep else "", "*.xml")
+    return (
+        f"{folder}: of a folder each image is read as a line; {len(found):,} documents (.xml) in it are not read. "
+        f"If they are pages in ALTO or PAGE, give '{pattern}'"
+    )
 
 
 def page_rows(
@@ -85,6 +102,7 @@ def page_rows(
 
 def _rows(document: PageDocument, name: str, needs_target: bool, columns: tuple[str, str]) -> Iterator[Row]:
     image = find_image(document)
+    has_image = _is_file(image)
     places = iter(complete(document.lines))
     number = 0
     for region in document.regions:
@@ -98,7 +116,7 @@ def _rows(document: PageDocument, name: str, needs_target: bool, columns: tuple[
             if isinstance(found, str):
                 problem = InputError("bad value", f"{document.path}, line {line.id}: {found}")
                 found = (), ()
-            elif not image.is_file():
+            elif not has_image:
                 problem = InputError("missing", f"{document.path}, line {line.id}: {_no_image(document)}")
             page_line = PageLine(image, *found, line.id, document.path, document.size)
             said: dict[str, Any] = {
@@ -117,7 +135,9 @@ def count_lines(path: Path) -> int:
     Raises:
         OSError: the file can't be read.
     """
-    return max(1, len(_LINE.findall(path.read_bytes())))
+    with path.open("rb") as file:
+        content = file.read(LARGEST + 1)
+    return 1 if len(content) > LARGEST else max(1, len(_LINE.findall(content)))  # what is larger is a problem
 
 
 def line_name(page: str, line: str) -> str:
@@ -134,9 +154,9 @@ def page_of(row_id: str) -> tuple[str, str] | None:
 def find_image(document: PageDocument) -> Path:
     """The image of a page: by the name that the document gives, else one with the document's name and another ending.
 
-    The name is relative to the document, and leads to nothing outside its folder. Of one that leads nowhere the last
-    part is looked for beside the document and, as in exports of Transkribus, whose documents lie in a folder ``page``,
-    one folder above. Of absolute names, which are of another machine, only the last part counts.
+    The name is relative to the document. Of one that leads nowhere, out of the document's folder, or to another machine
+    (an absolute name), only the last part counts: it is looked for beside the document and, as in exports of
+    Transkribus, whose documents lie in a folder ``page``, one folder above. No other folder is looked into.
 
     Returns:
         A path, which may not be there: then it is the first that was looked for.
@@ -151,12 +171,21 @@ def find_image(document: PageDocument) -> Path:
     stem = document.path.stem
     endings = sorted(IMAGE_SUFFIXES)
     candidates += [folder / f"{stem}{ending}" for ending in (*endings, *map(str.upper, endings))]
-    return next((path for path in candidates if path.is_file()), candidates[0])
+    return next((path for path in candidates if _is_file(path)), candidates[0])
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name too long for a file, or a folder that may not be looked into
+        return False
 
 
 def _no_image(document: PageDocument) -> str:
-    named = f"{document.image!r}, and" if document.image else "no image; "
+    names = f"{document.path.stem}.jpg, .png or .tif"
+    if not document.image:
+        return f"the page's image is not there: the document names none, and none lies beside it as {names}"
     return (
-        f"the page's image is not there: the document names {named} none lies beside it under this name or as "
-        f"{document.path.stem}.jpg, .png or .tif"
+        f"the page's image is not there: the document names {document.image!r}, and none lies beside it under this "
+        f"name or as {names}"
     )

@@ -124,6 +124,7 @@ def _findings(evaluation: Evaluation) -> dict[str, Any]:
         "tinted": tinted,
         "wrong": int((evaluation.errors > 0).sum()),
         "all_right": not worst,
+        "by_words": {"word_errors", "character_errors"} <= set(evaluation.head.count_names),
     }
 
 

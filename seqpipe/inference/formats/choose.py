@@ -113,17 +113,18 @@ def check_place(output: Path, kind: str) -> None:
         raise ConfigError(f"--output {output}: this folder can't be replaced; name a new one in it")
 
 
-def check_format(kind: str, prediction: type) -> None:
+def check_format(kind: str, prediction: type, unit: str = "second") -> None:
     """Whether predictions of this type can be written in this format; to be asked before any work.
 
     Args:
         kind: a format that `choose_format` gave.
         prediction: the dataclass that the head answers with.
+        unit: of places in inputs, as the features have it.
 
     Raises:
-        ConfigError: they can't: no words with times for ``srt`` and ``ctm``, or with tags for ``columns``; no text for
-            ``alto`` and ``page``; a field of
-            a type that has no column for ``parquet``; one that is called as a failure's for ``csv`` and ``parquet``.
+        ConfigError: they can't: no words with times in seconds for ``srt`` and ``ctm``, or with tags for ``columns``;
+            no text for ``alto`` and ``page``; a field of a type that has no column for ``parquet``; one that is called
+            as a failure's for ``csv`` and ``parquet``.
     """
     if kind in PAGES:
         from seqpipe.inference.formats.words import check_text
@@ -132,7 +133,7 @@ def check_format(kind: str, prediction: type) -> None:
     elif kind in FOLDERS:
         from seqpipe.inference.formats.words import check_words
 
-        check_words(kind, prediction)
+        check_words(kind, prediction, unit)
     elif kind == "columns":
         from seqpipe.inference.formats.words import check_tags
 

@@ -23,16 +23,17 @@ class NewFiles:
     """Opens a new file for each answer, called after its id.
 
     The id's folders are kept: ``a/b.flac`` becomes ``a/b.srt``, ``/data/b.wav`` ``data/b.srt``, and ``../b.wav``
-    ``__/b.srt``. An ending of audio is replaced, any other stays (``list@3.2.srt``). Control characters and backslashes
-    become ``_``; names that are too long are cut, and told apart by a hash of the id. Where the name is taken, the
-    ending of audio stays too (``a.flac.srt`` after ``a.srt``), or a number follows (``a~2.srt``).
+    ``__/b.srt``. An ending in ``replaced`` gives way, any other stays (``list@3.2.srt``). Control characters and
+    backslashes become ``_``; names that are too long are cut, and told apart by a hash of the id. Where the name is
+    taken, the replaced ending stays too (``a.flac.srt`` after ``a.srt``), or a number follows (``a~2.srt``).
 
     Args:
         folder: new and of nobody else. What it holds tells which names are taken, so that memory doesn't grow and the
             file system's own idea of equal names counts (``A`` and ``a``).
         ending: ``.srt``, ``.ctm`` or ``.xml``.
         spaces: whether names may hold white space; else ``_`` stands for it.
-        replaced: endings of ids that the file's own ending takes the place of.
+        replaced: endings of ids that the file's own ending takes the place of; without it those of recordings, images
+            and ink.
     """
 
     def __init__(self, folder: Path, *, ending: str, spaces: bool = True, replaced: Suffixes = FILE_SUFFIXES) -> None:

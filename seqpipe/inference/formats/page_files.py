@@ -33,8 +33,8 @@ def write_pages(store: Path, kind: str, output: Path) -> None:
 
     An answer's id says which page and line it is of. Where the page's own document is in the wanted format, it is
     written again with the new text in the place of the old one; else a new one is made of its geometry. A line that
-    failed has no text. No document says when it was written, so that the same answers give the same bytes; where PAGE
-    wants a time, for a new document, it has that of the page's own one.
+    failed, or was not asked for, keeps the text that it had. No document says when it was written, so that the same
+    answers give the same bytes; where PAGE wants a time, for a new document, it has that of the page's own one.
 
     Args:
         store: the finished answers; those of a page follow one another.
@@ -93,6 +93,7 @@ def _by_page(store: Path) -> Iterator[tuple[str | None, Answers, list[bytes]]]:
 def _answered(document: PageDocument, kind: str, answers: Answers) -> Element:
     """The document of a page with the texts of the answers."""
     ids = {line.id: line.id for line in document.lines}
+    old = {line.id: line.text for line in document.lines}
     is_new = document.kind != kind
     if is_new:
         layout = layout_of(document)
@@ -103,15 +104,19 @@ def _answered(document: PageDocument, kind: str, answers: Answers) -> Element:
     for region in document.regions:
         texts = []
         for line in region.lines:
-            record = answers.get(ids.get(line.id, ""))
-            text = None if record is None else readable(" ".join(record["text"].split()))
+            was = ids.get(line.id, "")
+            record = answers.get(was)
+            if record is None and not is_new:  # as it stands, words and their places with it
+                texts.append(line.text)
+                continue
+            text = readable(" ".join((old.get(was, "") if record is None else record["text"]).split()))
             sure = None if record is None else record.get("confidence")
-            words = word_confidences(record or {}, len((text or "").split()))
+            words = word_confidences(record or {}, len(text.split()))
             if kind == "alto":
-                put_alto_text(line, text or "", sure, words)
+                put_alto_text(line, text, sure, words)
             else:
-                put_page_text(line, text, sure, words)
-            texts.append(text or "")
+                put_page_text(line, text if record or text else None, sure, words)
+            texts.append(text)
         if kind == "page":
             put_region_text(region, texts)
     if kind == "alto":

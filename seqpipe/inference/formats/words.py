@@ -9,10 +9,10 @@ from seqpipe.errors import ConfigError
 from seqpipe.inference.formats.table import field_types
 
 
-def check_words(kind: str, prediction: type) -> None:
-    """Whether predictions of this type have ``words``, each with ``text``, ``start`` and ``end``.
+def check_words(kind: str, prediction: type, unit: str) -> None:
+    """Whether predictions of this type have ``words``, each with ``text``, ``start`` and ``end``, in seconds.
 
-    The types can't tell seconds from pixels: that the inputs are recordings is the caller's to know.
+    Pixels of an image or points of a pen, written where a format has seconds, would be read as such.
 
     Raises:
         ConfigError: they don't.
@@ -21,6 +21,11 @@ def check_words(kind: str, prediction: type) -> None:
     if not (types.get("text") is str and types.get("start") is float and types.get("end") is float):
         raise ConfigError(
             f"--format {kind}: needs words with times, and this model answers with {prediction.__name__}; "
+            "--format jsonl, csv or parquet"
+        )
+    if unit != "second":
+        raise ConfigError(
+            f"--format {kind}: needs words with times in seconds, and this model answers with {unit}s; "
             "--format jsonl, csv or parquet"
         )
 

@@ -171,6 +171,19 @@ def test_lines_have_different_names_without_colons(tmp_path: Path) -> None:
     assert [line.id for line in document.lines] == ["a_b_c", "line2", "x", "x~2", "line5"]
 
 
+def test_thousands_of_lines_with_one_name_have_different_ones(tmp_path: Path) -> None:
+    lines = f'<TextLine ID="x~3" {BOX}/>' + f'<TextLine ID="x" {BOX}/>' * 5000
+    document = read_page(write(tmp_path, alto(lines)))
+    assert [line.id for line in document.lines] == ["x~3", "x", "x~2", *(f"x~{number}" for number in range(4, 5002))]
+
+
+def test_a_place_of_thousands_of_digits_is_none(tmp_path: Path) -> None:
+    lines = page_line("b", 200, "two", custom=f"readingOrder {{index:{'1' * 5000};}}") + page_line(
+        "a", 100, "one", custom="readingOrder {index:0;}"
+    )
+    assert [line.id for line in read_page(write(tmp_path, page_xml(lines))).lines] == ["b", "a"]
+
+
 @pytest.mark.parametrize(
     ("content", "kind", "what"),
     [
@@ -245,6 +258,12 @@ def test_a_polygon_of_two_points_is_none(tmp_path: Path) -> None:
         ('<TextLine ID="l" HPOS="1" VPOS="2" WIDTH="0" HEIGHT="5"/>', "has neither"),
         (f'<TextLine ID="l" {BOX} BASELINE="50,100 550"/>', "are no points"),
         (f'<TextLine ID="l" {BOX} BASELINE="a b"/>', "are no points"),
+        (f'<TextLine ID="l" {BOX} BASELINE="nan"/>', "are no points"),
+        (f'<TextLine ID="l" {BOX} BASELINE="-inf"/>', "are no points"),
+        (f'<TextLine ID="l" {BOX} BASELINE="1e12"/>', "are no points"),
+        (f'<TextLine ID="l" {BOX} BASELINE="50,100 550,1000001"/>', "are no points"),
+        ('<TextLine ID="l" HPOS="1" VPOS="2" WIDTH="1e9" HEIGHT="5"/>', "has neither"),
+        ('<TextLine ID="l"><Shape><Polygon POINTS="1e308,0 -1e308,5 0,7"/></Shape></TextLine>', "are no points"),
         (f'<TextLine ID="l" {BOX}><Shape><Polygon POINTS="1,2 nan,3 4,5"/></Shape></TextLine>', "are no points"),
     ],
 )

@@ -16,6 +16,7 @@ from seqpipe.data.fingerprint import fingerprint
 from seqpipe.data.page_line import PageLine
 from seqpipe.data.pages.rows import count_lines, page_files, page_of, page_rows
 from seqpipe.data.rows import Row
+from seqpipe.data.safe_xml import LARGEST
 from seqpipe.data.source import is_there, read_rows
 from seqpipe.errors import DataError, InputError
 from seqpipe.recipe import DataConfig
@@ -61,13 +62,25 @@ def test_a_row_a_line_with_its_transcription(folder: Path) -> None:
     assert rows[1].where.endswith("alto4.xml, row 2 (pages/alto4.xml:l2)")
 
 
-def test_patterns_and_folders_give_all_pages(folder: Path) -> None:
+def test_patterns_and_folders_give_all_pages(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(folder))
     (folder / "pages" / "METS.xml").write_text("<mets/>")
     by_pattern = rows_of("pages/*.xml", folder)
     assert len(by_pattern) == 4
     assert [row.id for row in by_pattern] == [row.id for row in rows_of("pages", folder, format="pages")]
     assert is_there("pages/*.xml", folder)
+    for pattern in (str(folder / "pages/*.xml"), "~/pages/*.xml"):
+        assert is_there(pattern, Path("elsewhere"))
+        assert len(rows_of(pattern, Path("elsewhere"))) == 4
     assert not is_there("pages/*.XML.xml", folder)
+
+
+def test_a_root_may_have_brackets_in_its_name(folder: Path) -> None:
+    root = folder / "set[1]"
+    root.mkdir()
+    (folder / "pages").rename(root / "pages")
+    assert is_there("pages/*.xml", root)
+    assert [row.id for row in rows_of("pages/alto*.xml", root)] == ["pages/alto4.xml:l1", "pages/alto4.xml:l2"]
 
 
 def test_a_manifest_may_stand_beside_pages(folder: Path) -> None:
@@ -151,6 +164,17 @@ def test_a_missing_image_is_named_for_each_line(folder: Path) -> None:
     rows = rows_of("pages/alto4.xml", folder)
     assert [row.problem.kind for row in rows if row.problem] == ["missing", "missing"]
     assert "alto4.xml, line l1: the page's image is not there: the document names 'scan.png'" in str(rows[0].problem)
+    page = folder / "pages/alto4.xml"
+    page.write_text(page.read_text().replace("scan.png", ""))
+    problem = rows_of("pages/alto4.xml", folder)[0].problem
+    assert str(problem).endswith("the document names none, and none lies beside it as alto4.jpg, .png or .tif")
+
+
+def test_a_name_that_no_image_can_have_is_a_missing_one(folder: Path) -> None:
+    path = folder / "pages/alto4.xml"
+    path.write_text(path.read_text().replace("scan.png", f"{'x' * 300}.png"))
+    rows = rows_of("pages/alto4.xml", folder)
+    assert [row.problem.kind for row in rows if row.problem] == ["missing", "missing"]
 
 
 def test_what_is_wrong_with_one_line_harms_no_other(folder: Path) -> None:
@@ -193,6 +217,14 @@ def test_sources_that_are_none(folder: Path) -> None:
 def test_lines_are_counted_without_parsing() -> None:
     for path in sorted(EXAMPLES.iterdir()):
         assert count_lines(path) == len(list(page_rows([path], needs_target=False))) == 3
+
+
+def test_a_document_that_is_too_large_counts_as_the_row_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "large.xml"
+    with path.open("wb") as file:
+        file.write(b"<alto><Layout><Page><TextLine/><TextLine/>")
+        file.truncate(LARGEST + 1)  # the rest takes no room on the disk
+    assert count_lines(path) == len(list(page_rows([path], needs_target=False))) == 1
 
 
 def test_ids_lead_back_to_pages() -> None:

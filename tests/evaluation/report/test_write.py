@@ -75,6 +75,7 @@ def test_it_shows_scores_curves_rows_and_how_it_came_to_be(report: Path, trained
         assert f"{low:.2f} to {high:.2f}" in page.text
     wrong = int((evaluation.errors > 0).sum())
     assert f"{wrong} of {wrong} that are not right" in page.text
+    assert "most wrong words come first, among equals those with the most wrong characters" in page.text
     assert page.rows == page.count("audio") == page.pictures == wrong
     charts = [attributes["aria-label"] for tag, attributes in page.tags if attributes.get("class") == "chart"]
     assert charts[0] == "Loss"

@@ -106,6 +106,16 @@ def test_a_transcript_can_be_written_in_every_format_but_of_tags_and_tags_in_tho
             check_format(kind, prediction)
 
 
+@pytest.mark.parametrize("unit", ["pixel", "point", "token"])
+def test_places_that_are_no_seconds_are_no_times(unit: str) -> None:
+    for kind in ENDINGS.keys() - {"columns"}:
+        if kind in ("srt", "ctm"):
+            with pytest.raises(ConfigError, match=f"--format {kind}: needs words with times in seconds, .*{unit}s; --"):
+                check_format(kind, Transcript, unit)
+        else:
+            check_format(kind, Transcript, unit)
+
+
 def test_a_prediction_without_times_is_no_subtitle(reading: type) -> None:
     for kind in ("jsonl", "csv", "parquet"):
         check_format(kind, reading)
