@@ -1,0 +1,51 @@
+"""Translation from beginning to end: check the data, train, evaluate, show what was made of what.
+
+    python recipes/translation/run.py starter
+    python recipes/translation/run.py starter decoding.beam=10
+
+DATASET names a recipe beside this file (README.md says where each data set comes from). This script is also the
+tutorial of the Python API: every line of it is public.
+"""
+
+import sys
+from itertools import islice
+from pathlib import Path
+
+import seqpipe
+from seqpipe.evaluation.table import render
+
+
+def main(dataset: str, overrides: list[str]) -> None:
+    """Run the recipe ``dataset`` with ``key.path=value`` overrides."""
+    recipe = seqpipe.load_recipe(Path(__file__).with_name(f"{dataset}.yaml"), overrides)
+    out = Path("runs") / dataset
+
+    for part, findings in seqpipe.check(recipe).items():
+        print(findings.report(part))
+        findings.enforce(recipe.data.max_bad_share)
+
+    metrics = seqpipe.train(recipe, out, resume=True)
+    print(f"trained {metrics['parameters'] / 1e6:.1f} M parameters in {metrics['seconds'] / 60:.1f} minutes")
+
+    predictor = seqpipe.load(out)
+    evaluation = seqpipe.evaluate(predictor)
+    report = render(evaluation)
+    (out / "evaluation.txt").write_text(report + "\n", encoding="utf-8")
+    print(report)
+
+    print("\nsome of the rows:")
+    for row, answer in islice(zip(evaluation.rows, predictor.predict(evaluation.rows), strict=True), 5):
+        print(f"  {row.input}")
+        print(f"    wanted: {row.target}")
+        print(f"    made:   {answer.text}  (probability {answer.confidence:.2f})")
+    print(f"\nwhy it errs where it does: {out}/report.html")
+    print(f"the run lies in {out}; try: seqpipe infer {out} sentences.txt --output answers.jsonl decoding.n_best=3")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(f"usage: python {sys.argv[0]} DATASET [key.path=value ...]; DATASET: starter")
+    try:
+        main(sys.argv[1], sys.argv[2:])
+    except seqpipe.SeqpipeError as error:
+        sys.exit(f"error: {error}")
