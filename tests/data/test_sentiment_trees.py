@@ -36,8 +36,8 @@ def test_every_node_is_a_phrase_and_equal_ones_come_once(trees: Path) -> None:
         ("0", "fails", "phrase"),
     ]
     assert [row.number for row in rows] == list(range(1, 8))
-    assert is_there("trees:some.trees.txt@fine", trees)
-    assert not is_there("trees:none.txt@fine", trees)
+    assert is_there("trees:some.trees.txt@fine", DataConfig(root=str(trees)))
+    assert not is_there("trees:none.txt@fine", DataConfig(root=str(trees)))
 
 
 def test_binary_labels_leave_neutral_phrases_out(trees: Path) -> None:

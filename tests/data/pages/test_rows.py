@@ -68,18 +68,18 @@ def test_patterns_and_folders_give_all_pages(folder: Path, monkeypatch: pytest.M
     by_pattern = rows_of("pages/*.xml", folder)
     assert len(by_pattern) == 4
     assert [row.id for row in by_pattern] == [row.id for row in rows_of("pages", folder, format="pages")]
-    assert is_there("pages/*.xml", folder)
+    assert is_there("pages/*.xml", DataConfig(root=str(folder)))
     for pattern in (str(folder / "pages/*.xml"), "~/pages/*.xml"):
-        assert is_there(pattern, Path("elsewhere"))
+        assert is_there(pattern, DataConfig(root="elsewhere"))
         assert len(rows_of(pattern, Path("elsewhere"))) == 4
-    assert not is_there("pages/*.XML.xml", folder)
+    assert not is_there("pages/*.XML.xml", DataConfig(root=str(folder)))
 
 
 def test_a_root_may_have_brackets_in_its_name(folder: Path) -> None:
     root = folder / "set[1]"
     root.mkdir()
     (folder / "pages").rename(root / "pages")
-    assert is_there("pages/*.xml", root)
+    assert is_there("pages/*.xml", DataConfig(root=str(root)))
     assert [row.id for row in rows_of("pages/alto*.xml", root)] == ["pages/alto4.xml:l1", "pages/alto4.xml:l2"]
 
 
