@@ -17,9 +17,9 @@ from seqpipe.data.rows import Piece
 from seqpipe.decoding.ctc import CTCHypothesis, ctc_losses, frames_needed, greedy_decode, label_posteriors
 from seqpipe.dropout import DropoutKind, dropout
 from seqpipe.errors import ConfigError, InputError
-from seqpipe.heads.error_rates import align
-from seqpipe.heads.scoring import Mark, Pair, ScoreKind, per_cent
+from seqpipe.heads.scoring import Mark, Pair, ScoreKind
 from seqpipe.heads.stitching import stitch
+from seqpipe.heads.text_scores import TranscriptScores
 from seqpipe.heads.transcript import Token, Transcript, group_words
 from seqpipe.sequence import PaddedSequence
 from seqpipe.stage import InputSize, Stage, Upstream
@@ -62,21 +62,11 @@ class CTCHead(Stage):
 
     role = "head"
     learns = True
-    main_score: ClassVar[str] = "wer"
-    score_kinds: ClassVar[dict[str, ScoreKind]] = {
-        "wer": ScoreKind("WER", "word error rate", True, "word_errors", "words"),
-        "cer": ScoreKind("CER", "character error rate", True, "character_errors", "characters"),
-        "accuracy": ScoreKind("accuracy", "transcripts without any error", False, "correct_rows", "rows"),
-    }
-    count_names: ClassVar[tuple[str, ...]] = (
-        "rows",
-        "correct_rows",
-        "words",
-        "word_errors",
-        "characters",
-        "character_errors",
-    )
+    main_score: ClassVar[str] = TranscriptScores.main
+    score_kinds: ClassVar[dict[str, ScoreKind]] = TranscriptScores.kinds
+    count_names: ClassVar[tuple[str, ...]] = TranscriptScores.names
     decoding = CTCDecoding
+    _scores: ClassVar[TranscriptScores] = TranscriptScores()
 
     def __init__(
         self,
@@ -224,37 +214,19 @@ class CTCHead(Stage):
 
     def row_counts(self, targets: Sequence[str], predictions: Sequence[Transcript]) -> NDArray[np.int64]:
         """Items and edits of every row, ``[N, 6]``, in the order of `count_names`."""
-        levels = self.aligned(targets, predictions)
-        counts = np.zeros((len(targets), len(self.count_names)), dtype=np.int64)
-        for index, (words, characters) in enumerate(zip(levels["words"], levels["characters"], strict=True)):
-            sizes = [
-                count
-                for pairs in (words, characters)
-                for count in (sum(bool(said) for said, _ in pairs), sum(said != heard for said, heard in pairs))
-            ]
-            counts[index] = [1, sizes[-1] == 0, *sizes]
-        return counts
+        return self._scores.counts(*self.comparable(targets, predictions))
 
     def scores_from_counts(self, total: NDArray[np.int64]) -> dict[str, float]:
         """Scores of a corpus, in per cent, from the sum ``[6]`` of its rows' counts."""
-        count = dict(zip(self.count_names, total.tolist(), strict=True))
-        return {
-            name: per_cent(count[kind.part], count[kind.whole])
-            for name, kind in self.score_kinds.items()
-            if kind.part and kind.whole
-        }
+        return self._scores.scores(total)
 
     def row_errors(self, counts: NDArray[np.int64]) -> NDArray[np.float64]:
         """Wrong words of each row, and a fraction for wrong characters among equals; ``[N, 6]`` -> ``[N]``."""
-        words, characters = (
-            counts[:, self.count_names.index(name)].astype(np.float64) for name in ("word_errors", "character_errors")
-        )
-        return words + characters / (characters + 1)
+        return self._scores.row_errors(counts)
 
     def aligned(self, targets: Sequence[str], predictions: Sequence[Transcript]) -> dict[str, list[list[Pair]]]:
         """Words and characters of every row beside those that were heard."""
-        said, heard = self.comparable(targets, predictions)
-        return {"words": align(said, heard), "characters": align(said, heard, characters=True)}
+        return self._scores.aligned(*self.comparable(targets, predictions))
 
     def posteriors(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> list[float]:
         """The probability of each row's labels over all their alignments; 0 where they don't fit into its steps."""
