@@ -120,7 +120,19 @@ class Stage(nn.Module):
         """The least length that any draw can make of an input; a label that fits into it always fits."""
         return length
 
+    def drawn_targets(self) -> Callable[[Any, Draw], Tensor] | None:
+        """Encodes a target anew in every epoch of training, for a head that augments them; None for one that doesn't.
+
+        It travels to loader workers, so it should hold no more than it needs.
+        """
+        return None
+
     # What `seqpipe check` asks
+
+    @property
+    def knows_lengths(self) -> bool:
+        """Whether `measure` counts in the steps that it will have; else rows are measured again after `fit`."""
+        return True
 
     def suspicions(self, raw: Any, prepared: Any) -> list[tuple[str, str]]:
         """What is odd about an input that can be used, as (a short fixed kind, a message); asked of the first stage.

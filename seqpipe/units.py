@@ -184,6 +184,19 @@ class SentencePieceUnits:
         number = int(self._processor.piece_to_id(marked))  # an unknown one gives that of <unk>
         return number if self._processor.id_to_piece(number) == marked else None
 
+    def scores(self) -> dict[str, float]:
+        """Of each unit as SentencePiece writes it: log-probabilities (unigram), or the order of merges (BPE)."""
+        model = self._processor
+        return {
+            str(model.id_to_piece(number)): float(model.get_score(number))
+            for number in range(len(self))
+            if not (model.is_unknown(number) or model.is_byte(number) or model.is_control(number))
+        }
+
+    def likeliest(self, text: str, most: int) -> list[list[int]]:
+        """The likeliest spellings of a text in units of ``unigram``, best first."""
+        return [list(spelling) for spelling in self._processor.nbest_encode(text, nbest_size=most, out_type=int)]
+
     def save(self, folder: Path) -> None:
         """Write ``sentencepiece.model``."""
         (folder / self.FILE).write_bytes(self.model)

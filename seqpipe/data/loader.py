@@ -60,12 +60,19 @@ class Examples(Dataset[tuple[int, "Tensor | InputError", "Tensor | None"]]):
         targets: one per row, or None for rows without.
         features: whose `prepare` is used.
         seed: of the run.
+        drawn_targets: encodes a row's target for an epoch (`Stage.drawn_targets`); those of ``targets`` when None.
     """
 
     def __init__(
-        self, rows: Sequence[Row], targets: Sequence[Tensor | None], features: FeatureChain, seed: int
+        self,
+        rows: Sequence[Row],
+        targets: Sequence[Tensor | None],
+        features: FeatureChain,
+        seed: int,
+        drawn_targets: Callable[[Any, Draw], Tensor] | None = None,
     ) -> None:
         self.rows, self.targets, self.features, self.seed = rows, targets, features, seed
+        self.drawn_targets = drawn_targets
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -74,7 +81,10 @@ class Examples(Dataset[tuple[int, "Tensor | InputError", "Tensor | None"]]):
         epoch, row = key
         draw = Draw(self.seed, epoch, row) if epoch >= 0 else None
         try:
-            return row, self.features.prepare(self.rows[row].input, draw), self.targets[row]
+            target = self.targets[row]
+            if target is not None and draw is not None and self.drawn_targets is not None:
+                target = self.drawn_targets(self.rows[row].target, draw)
+            return row, self.features.prepare(self.rows[row].input, draw), target
         except InputError as error:
             return row, error, None
 

@@ -20,6 +20,7 @@ from seqpipe.item import Item
 from seqpipe.randomness import Draw
 from seqpipe.sequence import PaddedSequence
 from seqpipe.stage import Stage
+from seqpipe.subword_sampling import SampledSpelling, check_sampling, sampled_spelling
 from seqpipe.text_rules import TextRule, apply_rules
 from seqpipe.units import SentencePieceUnits
 
@@ -44,6 +45,10 @@ class Tokens(Stage):
         shared: the units are learnt from the training targets too, for a head that writes in the same ones (``units:
             shared``); with ``unigram`` and ``bpe``.
         byte_fallback: SentencePiece spells unknown characters in their UTF-8 bytes, which take 256 of its units.
+        bpe_dropout: while training, merges of ``bpe`` are left out with this probability, so that a text is spelt in
+            other units every time; 0.1 is usual. See `SampledSpelling`.
+        unigram_sampling: while training, ``unigram`` units are drawn by their probability to the power of this; 0.1 to
+            0.5 are usual. See `SampledSpelling`. Batches are planned by the lengths without either.
         word_pooling: with ``unigram`` and ``bpe``, what stands for a word after the encoder: the ``mean``, ``max``,
             ``first`` or ``last`` of its units, so that a tagger sees words; None leaves a step a unit.
         characters: of each word, this many are handed on beside its number, for `CharacterFeatures`; longer words keep
@@ -82,6 +87,8 @@ class Tokens(Stage):
         vocabulary_size: Annotated[int, Field(gt=1)] | None = None,
         shared: bool = False,
         byte_fallback: bool = False,
+        bpe_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0,
+        unigram_sampling: Annotated[float, Field(ge=0)] | None = None,
         word_pooling: WordPooling | None = None,
         characters: Annotated[int, Field(ge=0, le=100)] = 0,
         word_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0,
@@ -104,7 +111,9 @@ class Tokens(Stage):
                 raise ConfigError(
                     [((name,), f"goes with units: {'words' if name == 'characters' else 'unigram or bpe'}")]
                 )
+        check_sampling(units, bpe_dropout=bpe_dropout, unigram_sampling=unigram_sampling)
         self.units, self.split, self.rules = units, split, text
+        self.bpe_dropout, self.unigram_sampling = bpe_dropout, unigram_sampling
         self.min_count, self.vocabulary_size, self.byte_fallback = min_count, vocabulary_size, byte_fallback
         self.learns_targets = shared
         self.word_pooling, self.characters = word_pooling, characters
@@ -116,6 +125,7 @@ class Tokens(Stage):
         self._spelt: Vocabulary | None = None
         self._hidden: np.ndarray[Any, Any] | None = None
         self._words_met: dict[str, np.ndarray[Any, Any]] = {}
+        self._sampled: SampledSpelling | None = None
 
     # What is learnt
 
@@ -205,6 +215,9 @@ class Tokens(Stage):
     def _count_hidden(self) -> None:
         """The probability of each number to be hidden while training."""
         self._words_met.clear()
+        self._sampled = sampled_spelling(
+            self._known, self.units, bpe_dropout=self.bpe_dropout, unigram_sampling=self.unigram_sampling
+        )
         counts = np.array([0, *self._known.counts] if isinstance(self._known, Vocabulary) else [])
         if self.rare_dropout and len(counts) == 0:
             raise ConfigError([(("rare_dropout",), "goes with units: words or characters, which are counted")])
@@ -261,12 +274,15 @@ class Tokens(Stage):
         if lowered:
             items = [item._replace(text=item.text.lower()) for item in items]
         if self.word_pooling is not None and isinstance(known, SentencePieceUnits):
-            pieces = [known.encode_with_unknown(apply_rules(item.text, self.rules)) or [UNKNOWN] for item in items]
+            pieces = [
+                self._spelt_units(apply_rules(item.text, self.rules), draw and draw.child(str(place))) or [UNKNOWN]
+                for place, item in enumerate(items)
+            ]
             numbers = np.array([number for word in pieces for number in word])
             begins = np.array([int(place == 0) for word in pieces for place in range(len(word))])
             return torch.from_numpy(np.stack([self._dropped(numbers, draw), begins], axis=1))
         if isinstance(known, SentencePieceUnits):
-            numbers = np.array(known.encode_with_unknown(self._spelling(raw, lowered))[: self.longest])
+            numbers = np.array(self._spelt_units(self._spelling(raw, lowered), draw)[: self.longest])
         elif self.units == "words":
             rows = np.stack([self._word(item.text) for item in items])  # [T, 1 + W]
             rows[:, 0] = self._dropped(rows[:, 0], draw)
@@ -274,6 +290,16 @@ class Tokens(Stage):
         else:
             numbers = np.array(known.numbers(self._spelling(raw, lowered)[: self.longest]))
         return torch.from_numpy(self._dropped(numbers, draw))
+
+    def _spelt_units(self, text: str, draw: Draw | None) -> list[int]:
+        """Numbers of the units of a text; drawn ones that are too many give way to the usual ones."""
+        if not isinstance(self.known, SentencePieceUnits):
+            raise TypeError("units are asked of SentencePiece")
+        if self._sampled is not None and draw is not None:
+            numbers = self._sampled.encode(text, draw)
+            if self.longest is None or len(numbers) <= self.longest:
+                return numbers
+        return self.known.encode_with_unknown(text)
 
     def _spelling(self, raw: Any, lowered: bool) -> str:
         """A text after the rules, lower-cased before them if so wished."""
@@ -310,6 +336,11 @@ class Tokens(Stage):
             return numbers
         chance = self._hidden[numbers if len(self._hidden) > 1 else 0]
         return np.where(draw.generator().random(len(numbers)) < chance, UNKNOWN, numbers)
+
+    @property
+    def knows_lengths(self) -> bool:
+        """Whether `measure` counts tokens yet."""
+        return not self.subwords or self._known is not None
 
     def measure(self, raw: Any) -> int:
         """Tokens of a text; of SentencePiece units before they are learnt, its characters."""

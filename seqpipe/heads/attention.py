@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
-from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -24,14 +23,19 @@ from seqpipe.decoding.sampling import write_on
 from seqpipe.dropout import DropoutKind, dropout
 from seqpipe.errors import ConfigError, InputError
 from seqpipe.features.vocabulary import UNKNOWN
+from seqpipe.heads.drawn_targets import DrawnTargets
 from seqpipe.heads.generated_text import GeneratedText, TextHypothesis
 from seqpipe.heads.located import Located
-from seqpipe.heads.scoring import Mark, Pair, ScoreKind
-from seqpipe.heads.text_scores import TextScores, TranscriptScores, TranslationScores
+from seqpipe.heads.scoring import Mark
+from seqpipe.heads.text_head import TextHead
+from seqpipe.heads.text_scores import TranscriptScores, TranslationScores
+from seqpipe.heads.vocabulary_loss import vocabulary_loss
 from seqpipe.heads.word_units import WordUnits
+from seqpipe.randomness import Draw
 from seqpipe.sequence import PaddedSequence, length_mask
 from seqpipe.stage import InputSize, Stage, Upstream
-from seqpipe.text_rules import TextRule, apply_rules, describe_rules
+from seqpipe.subword_sampling import check_sampling, sampled_spelling
+from seqpipe.text_rules import TextRule, apply_rules
 from seqpipe.units import Characters, SentencePieceUnits, Units, load_units
 
 TargetUnits = Literal["shared", "unigram", "bpe", "characters", "words"]
@@ -54,7 +58,7 @@ class Written:
     looked_at: list[list[int]]
 
 
-class AttentionHead(Stage):
+class AttentionHead(TextHead, Stage):
     """Write a text with an attentive recurrent decoder (Bahdanau et al. 2015; Luong et al. 2015).
 
     The units are learnt from the training texts by `fit`, or come with `load_assets`; the decoder is made then.
@@ -82,6 +86,8 @@ class AttentionHead(Stage):
         scheduled_sampling: probability that the decoder, while training, is shown its own likeliest unit in place of
             the true one (Bengio et al. 2015), by a first pass over the true ones (Mihaylova & Martins 2019).
         ctc_weight: share of a CTC loss over the same units on the encoded steps, 0 to below 1 (Watanabe et al. 2017).
+        bpe_dropout, unigram_sampling: while training, targets are spelt in other units in every epoch; see `Tokens`.
+            Not beside a CTC loss, which the longer ones might not fit.
         copy_unknown: an unknown word in the answer is replaced by the word of the input that got most attention (Luong
             et al. 2015, "Addressing the rare word problem"); for ``words``.
         scores: ``translation`` (BLEU, chrF, exact matches) or ``transcription`` (word and character errors).
@@ -117,6 +123,8 @@ class AttentionHead(Stage):
         label_smoothing: Probability = 0.0,
         scheduled_sampling: Annotated[float, Field(ge=0, le=1)] = 0.0,
         ctc_weight: Probability = 0.0,
+        bpe_dropout: Probability = 0.0,
+        unigram_sampling: Annotated[float, Field(ge=0)] | None = None,
         copy_unknown: bool = False,
         scores: Literal["translation", "transcription"] = "translation",
         features: Annotated[Any, Upstream("features")] = None,
@@ -128,14 +136,18 @@ class AttentionHead(Stage):
             raise ConfigError([(("copy_unknown",), f"goes with units: words; of {units}, none is unknown")])
         if units == "shared" and features is None:
             raise ConfigError([(("units",), "shared needs a pipeline whose features have SentencePiece units")])
+        spelt = getattr(getattr(features, "first", features), "units", "") if units == "shared" else units
+        check_sampling(spelt, bpe_dropout=bpe_dropout, unigram_sampling=unigram_sampling)
+        if ctc_weight and (bpe_dropout or unigram_sampling is not None):
+            raise ConfigError([(("ctc_weight",), "doesn't go with bpe_dropout or unigram_sampling of the targets")])
+        self.bpe_dropout, self.unigram_sampling, self.spelt_in = bpe_dropout, unigram_sampling, spelt
         self.kind, self.vocabulary_size, self.rules = units, vocabulary_size, text
         self.tied, self.copy_unknown = tied, copy_unknown
         self.dropout, self.dropout_kind, self.embedding_dropout = dropout, dropout_kind, embedding_dropout
         self.label_smoothing, self.scheduled_sampling = label_smoothing, scheduled_sampling
         self.ctc_weight, self.embedding_size = ctc_weight, embedding_size
-        self._scores: TextScores = TranslationScores() if scores == "translation" else TranscriptScores()
+        self._scores = TranslationScores() if scores == "translation" else TranscriptScores()
         self._features = (features,)  # in a tuple: no part of this module, whose parameters would be there twice
-        self._units: Units | None = None
         self.decoder = RecurrentDecoder(
             memory_size=input_size,
             embedding_size=embedding_size,
@@ -157,17 +169,6 @@ class AttentionHead(Stage):
         self.ctc_output: nn.Linear | None = None
 
     # What is learnt
-
-    @property
-    def units(self) -> Units:
-        """What texts are written in.
-
-        Raises:
-            ConfigError: neither `fit` nor `load_assets` has been called.
-        """
-        if self._units is None:
-            raise ConfigError("AttentionHead has no units yet: call fit(texts) or load_assets(folder) first")
-        return self._units
 
     @property
     def end(self) -> int:
@@ -254,6 +255,13 @@ class AttentionHead(Stage):
         numbers = units.encode_with_unknown(text) if isinstance(units, SentencePieceUnits) else units.encode(text)
         return torch.tensor(numbers, dtype=torch.int64)
 
+    def drawn_targets(self) -> Callable[[Any, Draw], Tensor] | None:
+        """With BPE dropout or unigram sampling: a target in units that are drawn."""
+        sampled = sampled_spelling(
+            self.units, self.spelt_in, bpe_dropout=self.bpe_dropout, unigram_sampling=self.unigram_sampling
+        )
+        return DrawnTargets(sampled, tuple(self.rules)) if sampled is not None else None
+
     def symbols(self, target: Any) -> list[str] | None:
         """The characters of a text after the rules, whatever the units."""
         return list(apply_rules(target, self.rules)) if isinstance(target, str) else None
@@ -316,13 +324,9 @@ class AttentionHead(Stage):
         encoded = self._dropped(encoded)
         outputs, _, lengths, labels = self._outputs(encoded, targets)
         real = length_mask(lengths, labels.shape[1])
-        logits = self._project(outputs[real], self._table())
-        total = F.cross_entropy(
-            logits.float(),
-            labels[real],
-            label_smoothing=self.label_smoothing if self.training else 0.0,
-            reduction="sum",
-        )
+        weight, bias = (self._table(), self.bias) if self.output is None else (self.output.weight, self.output.bias)
+        smoothing = self.label_smoothing if self.training else 0.0
+        total = vocabulary_loss(outputs[real], weight, bias, labels[real], smoothing)
         if self.ctc_weight:
             total = (1 - self.ctc_weight) * total + self.ctc_weight * self._ctc_loss(encoded, targets)
         return total, lengths.sum().to(total.dtype)
@@ -405,58 +409,6 @@ class AttentionHead(Stage):
             found.append(float(row[:length].gather(1, labels[:, None]).sum().exp()))
         return found
 
-    # Scores
-
-    @property
-    def main_score(self) -> str:
-        """``bleu``, or ``wer`` of transcriptions."""
-        return self._scores.main
-
-    @property
-    def score_kinds(self) -> dict[str, ScoreKind]:
-        """How the scores read."""
-        return self._scores.kinds
-
-    @property
-    def count_names(self) -> tuple[str, ...]:
-        """Of the columns of `row_counts`."""
-        return self._scores.names
-
-    def score(self, references: Sequence[str], predictions: Sequence[GeneratedText]) -> dict[str, float]:
-        """Scores of a corpus, after the text rules on both sides."""
-        return self.scores_from_counts(self.row_counts(references, predictions).sum(axis=0))
-
-    def row_counts(self, targets: Sequence[str], predictions: Sequence[GeneratedText]) -> NDArray[Any]:
-        """Counts of every row, ``[N, C]``, in the order of `count_names`."""
-        return self._scores.counts(*self.comparable(targets, predictions))
-
-    def scores_from_counts(self, total: NDArray[Any]) -> dict[str, float]:
-        """Scores of a corpus from the sum ``[C]`` of its rows' counts."""
-        return self._scores.scores(total)
-
-    def row_errors(self, counts: NDArray[Any]) -> NDArray[Any]:
-        """How wrong each row is, ``[N, C]`` -> ``[N]``."""
-        return self._scores.row_errors(counts)
-
-    def aligned(self, targets: Sequence[str], predictions: Sequence[GeneratedText]) -> dict[str, list[list[Pair]]]:
-        """Items of every row beside those of its answer."""
-        return self._scores.aligned(*self.comparable(targets, predictions))
-
-    def comparable(self, targets: Sequence[str], predictions: Sequence[GeneratedText]) -> tuple[list[str], list[str]]:
-        """References and answers as they are compared."""
-        return (
-            [apply_rules(text, self.rules) for text in targets],
-            [apply_rules(prediction.text, self.rules) for prediction in predictions],
-        )
-
     def marks(self, prediction: GeneratedText) -> list[Mark]:
         """None: what is written has no place in the input of its own."""
         return []
-
-    @property
-    def scoring(self) -> str:
-        """How text is normalised before scoring, in words, with sacreBLEU's signatures."""
-        said = describe_rules(self.rules)
-        if isinstance(self._scores, TranslationScores):
-            return "; ".join([said, *self._scores.signatures()])
-        return said

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -17,13 +15,13 @@ from seqpipe.data.rows import Piece
 from seqpipe.decoding.ctc import CTCHypothesis, ctc_losses, frames_needed, greedy_decode, label_posteriors
 from seqpipe.dropout import DropoutKind, dropout
 from seqpipe.errors import ConfigError, InputError
-from seqpipe.heads.scoring import Mark, Pair, ScoreKind
+from seqpipe.heads.scoring import Mark
 from seqpipe.heads.stitching import stitch
-from seqpipe.heads.text_scores import TranscriptScores
+from seqpipe.heads.text_head import TextHead
 from seqpipe.heads.transcript import Token, Transcript, group_words
 from seqpipe.sequence import PaddedSequence
 from seqpipe.stage import InputSize, Stage, Upstream
-from seqpipe.text_rules import TextRule, apply_rules, describe_rules
+from seqpipe.text_rules import TextRule, apply_rules
 from seqpipe.units import Characters, SentencePieceUnits, Units, load_units
 
 
@@ -34,7 +32,7 @@ class CTCDecoding(BaseModel):
     method: Literal["greedy"] = "greedy"
 
 
-class CTCHead(Stage):
+class CTCHead(TextHead, Stage):
     """Transcribe by connectionist temporal classification (Graves et al. 2006), over characters or subword units.
 
     The units are learnt from the training texts by `fit`, or come with `load_assets`; the output layer is made then.
@@ -62,11 +60,7 @@ class CTCHead(Stage):
 
     role = "head"
     learns = True
-    main_score: ClassVar[str] = TranscriptScores.main
-    score_kinds: ClassVar[dict[str, ScoreKind]] = TranscriptScores.kinds
-    count_names: ClassVar[tuple[str, ...]] = TranscriptScores.names
     decoding = CTCDecoding
-    _scores: ClassVar[TranscriptScores] = TranscriptScores()
 
     def __init__(
         self,
@@ -86,22 +80,9 @@ class CTCHead(Stage):
         self.shortcut, self.front_size = shortcut, front_size
         self.side_output: nn.Linear | None = None
         self._front: PaddedSequence | None = None
-        self.input_size, self.kind, self.vocabulary_size = input_size, units, vocabulary_size
-        self.rules: list[TextRule] = text
+        self.input_size, self.kind, self.vocabulary_size, self.rules = input_size, units, vocabulary_size, text
         self.dropout, self.dropout_kind = dropout, dropout_kind
-        self._units: Units | None = None
         self.output: nn.Linear | None = None
-
-    @property
-    def units(self) -> Units:
-        """What texts are spelt in.
-
-        Raises:
-            ConfigError: neither `fit` nor `load_assets` has been called.
-        """
-        if self._units is None:
-            raise ConfigError("CTCHead has no units yet: call fit(texts) or load_assets(folder) first")
-        return self._units
 
     def fit(self, rows: Iterable[str]) -> None:
         """Learn the units from the training texts; what is no text is left to `encode_target` to name."""
@@ -208,26 +189,6 @@ class CTCHead(Stage):
         """The transcripts of a long input's pieces, in their order, as the whole's; see `stitch`."""
         return stitch(row_id, parts, self.units)
 
-    def score(self, references: Sequence[str], predictions: Sequence[Transcript]) -> dict[str, float]:
-        """``wer``, ``cer`` and ``accuracy`` over the corpus, in per cent, after the text rules on both sides."""
-        return self.scores_from_counts(self.row_counts(references, predictions).sum(axis=0))
-
-    def row_counts(self, targets: Sequence[str], predictions: Sequence[Transcript]) -> NDArray[np.int64]:
-        """Items and edits of every row, ``[N, 6]``, in the order of `count_names`."""
-        return self._scores.counts(*self.comparable(targets, predictions))
-
-    def scores_from_counts(self, total: NDArray[np.int64]) -> dict[str, float]:
-        """Scores of a corpus, in per cent, from the sum ``[6]`` of its rows' counts."""
-        return self._scores.scores(total)
-
-    def row_errors(self, counts: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Wrong words of each row, and a fraction for wrong characters among equals; ``[N, 6]`` -> ``[N]``."""
-        return self._scores.row_errors(counts)
-
-    def aligned(self, targets: Sequence[str], predictions: Sequence[Transcript]) -> dict[str, list[list[Pair]]]:
-        """Words and characters of every row beside those that were heard."""
-        return self._scores.aligned(*self.comparable(targets, predictions))
-
     def posteriors(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> list[float]:
         """The probability of each row's labels over all their alignments; 0 where they don't fit into its steps."""
         return label_posteriors(self(encoded), [target.tolist() for target in targets])
@@ -240,15 +201,3 @@ class CTCHead(Stage):
             word = len(text.split()) - 1 if token.text.strip() else None
             marks.append(Mark(token.text, token.start, token.end, token.confidence, word))
         return marks
-
-    def comparable(self, references: Sequence[str], predictions: Sequence[Transcript]) -> tuple[list[str], list[str]]:
-        """References and hypotheses as they are compared."""
-        return (
-            [apply_rules(text, self.rules) for text in references],
-            [apply_rules(prediction.text, self.rules) for prediction in predictions],
-        )
-
-    @property
-    def scoring(self) -> str:
-        """How text is normalised before scoring, in words."""
-        return describe_rules(self.rules)

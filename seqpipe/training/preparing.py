@@ -42,7 +42,8 @@ class Prepared:
 
     def examples(self, config: TrainingConfig) -> Examples:
         """The training rows, for a loader."""
-        return Examples(self.training.rows, self.training.targets, self.pipeline.features, config.seed)
+        drawn = self.pipeline.head.drawn_targets()
+        return Examples(self.training.rows, self.training.targets, self.pipeline.features, config.seed, drawn)
 
     def batches(self, config: TrainingConfig) -> TrainingBatches:
         """The plan of their batches."""

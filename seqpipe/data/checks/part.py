@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,8 @@ class Part:
         looks: one per row.
         targets: one per row, once `encode` was called; None for a row that can be scored and not learnt from.
         findings: about all rows.
+        longest: a longer input can't be used; in seconds for audio, else in steps.
+        measured: the lengths are final; not before the first stage has learnt the units that it measures in.
     """
 
     name: str
@@ -58,6 +60,8 @@ class Part:
     looks: list[Look]
     targets: list[Tensor | None] = field(default_factory=list)
     findings: Findings = field(default_factory=Findings)
+    longest: float | None = None
+    measured: bool = True
 
     @property
     def lengths(self) -> list[int]:
@@ -66,6 +70,8 @@ class Part:
 
     def encode(self, pipeline: Any, *, refuse: Callable[[Row, InputError], None] | None = None) -> None:
         """Encode the targets; rows whose targets can't be spelt or don't fit go to the findings.
+
+        Inputs whose units weren't known when they were looked at are measured first.
 
         Args:
             pipeline: fitted.
@@ -76,6 +82,12 @@ class Part:
         kept: list[tuple[Row, Look, Tensor | None]] = []
         for row, look in zip(self.rows, self.looks, strict=True):
             try:
+                if not self.measured:
+                    look = _measured(row, look, pipeline.features, self.longest)
+            except InputError as error:
+                self.findings.add(row, error)
+                continue
+            try:
                 kept.append((row, look, encode_label(row, pipeline, look.prepared)))
             except InputError as error:
                 if refuse is None or (tags_items and error.kind != "unknown label"):
@@ -85,6 +97,7 @@ class Part:
                     kept.append((row, look, None))
         self.rows, self.looks = [row for row, _, _ in kept], [look for _, look, _ in kept]
         self.targets = [target for _, _, target in kept]
+        self.measured = True
         self.findings.problems.sort(key=lambda problem: problem[0].place)
         unused = {row.place for row, _, _ in self.findings.problems}
         self.findings.warnings = [warning for warning in self.findings.warnings if warning[0].place not in unused]
@@ -121,7 +134,7 @@ def read_part(
         rows = list(training_rows(config, reads_files=reads_files))
     else:
         rows = list(read_rows(source, config, reads_files=reads_files, root=root))
-    part = Part(name, source, [], [])
+    part = Part(name, source, [], [], longest=longest, measured=features.first.knows_lengths)
     whole = config.check == "full"
 
     def look_at(row: Row) -> Look:
@@ -141,7 +154,7 @@ def read_part(
 
 def _look(row: Row, features: FeatureChain, longest: float | None, whole: bool) -> Look:
     """Look at one row; raises `InputError` if it can't be used."""
-    if longest is not None:
+    if longest is not None and features.first.knows_lengths:
         _short_enough(features, features.measure(row.input), longest)  # before reading: it may not fit into memory
     if whole:
         look = _read(row.input, features)
@@ -151,6 +164,14 @@ def _look(row: Row, features: FeatureChain, longest: float | None, whole: bool) 
     if look.length == 0 or look.prepared == 0:
         raise InputError("empty", f"{row.input}: holds nothing")
     return look
+
+
+def _measured(row: Row, look: Look, features: FeatureChain, longest: float | None) -> Look:
+    """A look with its length in units that have been learnt."""
+    length = features.measure(row.input)
+    if longest is not None:
+        _short_enough(features, length, longest)
+    return replace(look, length=length, prepared=length)
 
 
 def _is_empty(target: Any) -> bool:

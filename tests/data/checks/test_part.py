@@ -13,7 +13,7 @@ from seqpipe.features.log_mel import LogMel
 from seqpipe.features.waveform import Waveform
 from seqpipe.pipeline import Pipeline
 from seqpipe.randomness import Draw
-from seqpipe.recipe import DataConfig
+from seqpipe.recipe import DataConfig, Recipe
 from seqpipe.stage import Stage
 
 RATE = 8000
@@ -183,3 +183,27 @@ def test_an_empty_target_is_one_where_the_head_says_so(
     part = read_part("train", "rows.jsonl", config, features, root=tmp_path, empty_targets=empty_targets)
     assert [kind for _, kind, _ in part.findings.problems] == kinds_found
     assert len(part.rows) == 5 - len(kinds_found)
+
+
+def test_lengths_in_units_that_must_be_learnt_are_measured_once_they_are(tmp_path: Path) -> None:
+    texts = ["turn left now", "turn right now", "stop turning", "x " * 40]
+    (tmp_path / "rows.tsv").write_text("text\tanswer\n" + "".join(f"{text}\t{text[0]}\n" for text in texts))
+    config = DataConfig(train="rows.tsv", root=str(tmp_path), input="text", target="answer", longest=30)
+    tokens = {"stage": "Tokens", "units": "bpe", "vocabulary_size": 20}
+    embedding = {"stage": "Embedding", "size": 4}
+    pipeline = Pipeline(
+        Recipe.model_validate(
+            {
+                "data": config.model_dump(),
+                "pipeline": {"features": [tokens, embedding], "head": {"stage": "ClassifierHead"}},
+            }
+        )
+    )
+    part = read_part("train", "rows.tsv", config, pipeline.features, root=tmp_path, longest=30)
+    assert part.lengths == [len(text) for text in texts]
+    pipeline.fit(part.rows)
+    part.encode(pipeline)
+    assert kinds(part) == {"4": "too long"}
+    assert part.lengths == [len(pipeline.features.first.prepare(text, None)) for text in texts[:3]]
+    later = read_part("dev", "rows.tsv", config, pipeline.features, root=tmp_path)
+    assert later.lengths[:3] == part.lengths
