@@ -206,6 +206,29 @@ class Stage(nn.Module):
         """The weight that the answer gives to each step, ``[B, T]``, 0 in the padding; None without attention."""
         return None
 
+    def target_fit(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> Tensor | None:
+        """How well targets are foretold label by label, each given what stands before it in the target.
+
+        None (the default) of a head that doesn't write label by label.
+
+        Returns:
+            Of all labels of the batch, ends included: the sum of -log p in nats, how many are the likeliest ones, and
+            how many there are, ``[3]`` float64.
+        """
+        return None
+
+    def attention_map(self, encoded: PaddedSequence, text: str) -> tuple[list[str], Tensor] | None:
+        """What a writing head looked at for each unit of a text; None (the default) of others.
+
+        Args:
+            encoded: of one row, ``[1, T, D]``.
+            text: what was written.
+
+        Returns:
+            The units, the end included, and their weights ``[units, T]``, which add up to 1 for each.
+        """
+        return None
+
     # What an input is to eye and ear, for reports
 
     def picture(self, raw: Any) -> Picture | Drawing | str:

@@ -38,7 +38,7 @@ class DecoderContinuation:
     def step(self, last: Tensor) -> tuple[Tensor, Tensor]:
         """Log-probabilities of the next labels, and weights of attention."""
         output, weights, self._state = self._decoder.step(self._embed(last), self._memory, self._state)
-        return F.log_softmax(self._project(output).float(), dim=-1).double(), weights
+        return F.log_softmax(self._project(output).float(), dim=-1), weights
 
     def choose(self, rows: Tensor, places: Tensor) -> None:
         """Go on with these."""

@@ -43,14 +43,14 @@ def beam_search(
         count, hypotheses, length = written.shape
         log_probabilities, weights = continuation.step(last)
         at_limit = (length >= limits)[:, None].expand(-1, hypotheses).flatten()
-        allowed = restrained(
-            log_probabilities, written.flatten(0, 1), end=end, at_limit=at_limit, options=options
-        ).unflatten(0, (count, hypotheses))
-        size = allowed.shape[-1]
-        totals = (scores[..., None] + allowed).flatten(1)
-        # Each hypothesis ends in one way only, so twice the beam leaves enough of those that go on.
+        allowed = restrained(log_probabilities, written.flatten(0, 1), end=end, at_limit=at_limit, options=options)
+        # Each hypothesis ends in one way only, so twice the beam leaves enough of those that go on; and no hypothesis
+        # gives more than that, so that what is added up exactly, in float64, is short.
+        likely, following = allowed.topk(min(2 * width, allowed.shape[1]), dim=1)
+        size = likely.shape[1]
+        totals = (scores[..., None] + likely.double().unflatten(0, (count, hypotheses))).flatten(1)
         best, places = totals.topk(min(2 * width, totals.shape[1]), dim=1)
-        origins, labels = places // size, places % size
+        origins, labels = places // size, following.view(count, -1).gather(1, places)
         ends = labels == end
         ending = ends & ~torch.isneginf(best)
         ending[:, width:] = False

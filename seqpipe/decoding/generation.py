@@ -91,7 +91,7 @@ class Continuation(Protocol):
             last: labels ``[B · W]`` that were chosen last; at the beginning the end's.
 
         Returns:
-            Log-probabilities of the next labels ``[B · W, V]`` in float64, and weights of attention ``[B, W, T]``.
+            Log-probabilities of the next labels ``[B · W, V]``, and weights of attention ``[B, W, T]``.
         """
         ...
 
@@ -114,6 +114,8 @@ def restrained(
         at_limit: ``[N]`` bool, where nothing but the end is left.
         options: `min_length` and `no_repeat_ngram` count.
     """
+    if options.min_length <= written.shape[1] and not options.no_repeat_ngram and not bool(at_limit.any()):
+        return log_probabilities
     ending = log_probabilities[:, end].clone()
     found = log_probabilities.clone()
     if written.shape[1] < options.min_length:

@@ -37,11 +37,11 @@ def write_on(continuation: Continuation, steps: Tensor, end: int, options: Gener
         log_probabilities, _ = continuation.step(last)
         allowed = restrained(log_probabilities, written, end=end, at_limit=length >= limits, options=options)
         if options.method == "sample":
-            allowed = _filtered(allowed / options.temperature, options)
+            allowed = _filtered(allowed.double() / options.temperature, options)
             noise = torch.stack([_gumbel(options.seed, each, length, allowed.shape[1]) for each in range(samples)])
             allowed = allowed + noise.to(device)[streams]
         last = allowed.argmax(dim=1)
-        totals = totals + log_probabilities.gather(1, last[:, None])[:, 0]
+        totals = totals + log_probabilities.gather(1, last[:, None])[:, 0].double()
         values = options.normalized(totals, length + 1)
         ended = last == end
         for place in ended.nonzero()[:, 0].tolist():

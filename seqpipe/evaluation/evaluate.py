@@ -16,8 +16,10 @@ from seqpipe.data.rows import Row
 from seqpipe.data.source import data_root, is_there, read_rows, unread_spans
 from seqpipe.errors import ConfigError, DataError, InputError, did_you_mean
 from seqpipe.evaluation.bootstrap import grouped, score_intervals
+from seqpipe.evaluation.fit_of_targets import fit_of_targets
 from seqpipe.heads.scoring import Counts, Pair, ScoringHead
 from seqpipe.heads.span_errors import SpanError
+from seqpipe.heads.target_fit import TargetFit
 from seqpipe.inference.failure import Failure
 from seqpipe.inference.predictor import Predictor, load
 from seqpipe.pipeline import Pipeline
@@ -145,6 +147,18 @@ class Evaluation:
             right += [wanted == answered for wanted, answered in pairs]
         return confidences, right
 
+    @cached_property
+    def fit(self) -> TargetFit | None:
+        """How well the references are foretold label by label; None of a head that doesn't write so."""
+        return fit_of_targets(self.pipeline, self.rows)
+
+    def best(self, most: int = 5) -> list[int]:
+        """Positions of the rows with the fewest errors, the longest reference first among equals."""
+        order = sorted(
+            range(len(self.rows)), key=lambda index: (self.errors[index], -len(self.references[index]), index)
+        )
+        return order[:most]
+
     def worst(self, most: int = 5) -> list[int]:
         """Positions of the rows with the most errors, the surest answer first among equals; none that is right."""
         order = sorted(
@@ -159,6 +173,8 @@ class Evaluation:
         for name, value in self.scores.items():
             record[name] = round(value, 4)
             record[f"{name}_interval"] = [round(end, 4) for end in self.intervals[name]]
+        if self.fit is not None:
+            record.update({name: round(value, 4) for name, value in self.fit.scores.items()})
         intervals = f"95 %, bootstrap over {self.units}"
         return {**record, **self.counts, "source": self.source, "scoring": self.scoring, "intervals": intervals}
 

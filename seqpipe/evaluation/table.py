@@ -97,6 +97,12 @@ def score_lines(evaluation: Evaluation) -> list[str]:
                 f"  ({evaluation.counts[kind.part]} of {evaluation.counts[kind.whole]} {kind.whole.replace('_', ' ')})"
             )
         lines.append(line)
+    if evaluation.fit is not None:
+        fit = evaluation.fit
+        lines.append(
+            f"perplexity {fit.perplexity:.3f}, {fit.token_accuracy:.2f} % of units foretold, of {fit.labels:,.0f} units"
+            " of the references and their ends"
+        )
     return lines
 
 

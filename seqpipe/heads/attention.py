@@ -137,7 +137,8 @@ class AttentionHead(TextHead, Stage):
         if units == "shared" and features is None:
             raise ConfigError([(("units",), "shared needs a pipeline whose features have SentencePiece units")])
         spelt = getattr(getattr(features, "first", features), "units", "") if units == "shared" else units
-        check_sampling(spelt, bpe_dropout=bpe_dropout, unigram_sampling=unigram_sampling)
+        if units != "shared" or isinstance(features, nn.Module):
+            check_sampling(spelt, bpe_dropout=bpe_dropout, unigram_sampling=unigram_sampling)
         if ctc_weight and (bpe_dropout or unigram_sampling is not None):
             raise ConfigError([(("ctc_weight",), "doesn't go with bpe_dropout or unigram_sampling of the targets")])
         self.bpe_dropout, self.unigram_sampling, self.spelt_in = bpe_dropout, unigram_sampling, spelt
@@ -377,6 +378,12 @@ class AttentionHead(TextHead, Stage):
             for row, length, steps in zip(weights, lengths.tolist(), encoded.lengths.tolist(), strict=True)
         ]
 
+    def attention_map(self, encoded: PaddedSequence, text: str) -> tuple[list[str], Tensor]:
+        """The units of a text and the end, and the weights that each gives to the row's steps."""
+        labels = self.encode_target(text).tolist()
+        (weights,) = self.attention_over(encoded, [labels])
+        return [*(self.units.piece(label) for label in labels), "∎"], weights
+
     def predict(self, row_id: str, hypothesis: Written, locate: Located) -> GeneratedText:
         """What was written as an answer."""
         looked_at = hypothesis.looked_at or [[]] * len(hypothesis.hypotheses)
@@ -399,6 +406,17 @@ class AttentionHead(TextHead, Stage):
             items[place].text if label == UNKNOWN and place < len(items) else self.units.piece(label)
             for label, place in zip(labels, looked_at, strict=False)
         )
+
+    @torch.no_grad()
+    def target_fit(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> Tensor:
+        """See `Stage.target_fit`."""
+        outputs, _, lengths, labels = self._outputs(encoded, targets)
+        real = length_mask(lengths, labels.shape[1])
+        emissions = F.log_softmax(self._project(outputs[real], self._table()).float(), dim=-1)
+        own = labels[real]
+        missed = -emissions.gather(1, own[:, None]).double().sum()
+        right = (emissions.argmax(dim=1) == own).sum().double()
+        return torch.stack([missed, right, lengths.sum().double()])
 
     def posteriors(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> list[float]:
         """The probability of each row's text: the product over its labels and the end."""

@@ -38,7 +38,8 @@ def expand_inputs(
     as is ``hub:NAME[:CONFIGURATION][@SPLIT]``. A pattern (``*.flac``, ``**/*.flac``) gives its matches sorted; one with
     ``**`` passes over folders that it matches, since what is in them matches by itself, unless it ends with a slash.
     Of a run that was trained on column files (``format: columns``), files with an ending of `COLUMN_SUFFIXES` are such,
-    a row a sentence; they need no more columns than the input. Where the features read images, files that end with
+    a row a sentence; they need no more columns than the input. Of one that was trained on parallel text, a folder gives
+    its files of the source language too (``*.en``). Where the features read images, files that end with
     ``.xml`` are pages in ALTO or PAGE, a row a line (`page_rows`); with ``format: pages`` they are what a folder gives,
     in the place of images. What is no manifest and no column file by its name is a
     recording where the features read files; where they don't it is text, a row a line. What isn't there, or can't be
@@ -146,6 +147,8 @@ class _Names(NamedTuple):
             return PAGE_SUFFIXES
         if self.reads_files:
             return self.reads_files
+        if self.config.format == "parallel":
+            return TEXT_SUFFIXES | {f".{self.config.input.lower()}"}
         return TEXT_SUFFIXES | COLUMN_SUFFIXES if self.config.format == "columns" else TEXT_SUFFIXES
 
 
@@ -215,7 +218,7 @@ def _rows(source: _Source, names: _Names, notice: Callable[[str], None] | None) 
                         f"{name}: is read as text, a line an input; if it is a column file: --set data.format=columns "
                         "--set data.input=1 (the number of its column of words)"
                     )
-                yield from read_text_file(name)
+                yield from read_text_file(name, blanks=names.config.format == "parallel")
             case "file":  # if it is missing, reading it says so
                 yield Row(name, FileSpan(Path(name)))
             case "no match":
@@ -290,7 +293,7 @@ def _count(source: _Source, names: _Names) -> int | None:
                 inner = _folder_sources(source.name, names)
                 return sum(1 if isinstance(one, Failure) else _count(one, names) or 0 for one in inner)
             case "text":
-                return count_text_file(source.name)
+                return count_text_file(source.name, blanks=names.config.format == "parallel")
             case "file" | "no match":
                 return 1
     except OSError:

@@ -26,7 +26,8 @@ _WHERE = "standard input"
 def read_standard_input(config: DataConfig, *, reads_files: Suffixes) -> Iterator[Row | Failure]:
     """A path a line (or the input itself, where inputs are no files), or a JSON object with the columns of a manifest.
 
-    Blank lines are passed over. A path is taken as its bytes are, UTF-8 or not; paths may also end with a null
+    Blank lines are passed over, but for runs that were trained on parallel text (``format: parallel``), where each line
+    has a counterpart. A path is taken as its bytes are, UTF-8 or not; paths may also end with a null
     character each, as ``find -print0`` writes them. Text is UTF-8 without null characters, and one that begins with
     ``{`` has to stand in a JSON object. A line that can't be read becomes a `Failure` in its place.
     """
@@ -46,7 +47,7 @@ def read_standard_input(config: DataConfig, *, reads_files: Suffixes) -> Iterato
             return
         if number == 1:
             line = line.removeprefix(BOM_UTF8)
-        if line.strip():
+        if line.strip() or (config.format == "parallel" and not reads_files):
             yield _input(number, line, config, reads_files)
 
 

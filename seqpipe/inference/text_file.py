@@ -14,17 +14,21 @@ from seqpipe.data.text import unfit
 from seqpipe.inference.failure import Failure
 
 
-def read_text_file(name: str) -> Iterator[Row | Failure]:
+def read_text_file(name: str, *, blanks: bool = False) -> Iterator[Row | Failure]:
     """Lines of a file as rows ``NAME:LINE``; blank ones are passed over, and counted.
 
     A line that is no UTF-8, or holds a null character, becomes a `Failure` in its place.
+
+    Args:
+        name: of the file.
+        blanks: blank lines are rows too, of empty text: where each line has a counterpart elsewhere.
 
     Raises:
         OSError: the file can't be opened or read.
     """
     with _open(name) as file:
         for number, line in enumerate(file, 1):
-            if not line.strip():
+            if not blanks and not line.strip():
                 continue
             content = line.removeprefix(BOM_UTF8) if number == 1 else line
             text = content.decode(errors="surrogateescape").rstrip("\r\n")
@@ -34,10 +38,10 @@ def read_text_file(name: str) -> Iterator[Row | Failure]:
                 yield Row(f"{name}:{number}", text, number=number, source=name)
 
 
-def count_text_file(name: str) -> int:
+def count_text_file(name: str, *, blanks: bool = False) -> int:
     """How many rows and failures `read_text_file` will give; raises as it does."""
     with _open(name) as file:
-        return sum(1 for line in file if line.strip())
+        return sum(1 for line in file if blanks or line.strip())
 
 
 def _open(name: str) -> BinaryIO:

@@ -14,6 +14,7 @@ from seqpipe.data.check import fits
 from seqpipe.data.loader import Batch
 from seqpipe.data.rows import Row
 from seqpipe.errors import DataError, InputError
+from seqpipe.heads.target_fit import TargetFit
 from seqpipe.pipeline import Location, Pipeline
 from seqpipe.sequence import PaddedSequence
 
@@ -36,10 +37,11 @@ class ScoredModule(lightning.LightningModule):
         self.scores: dict[str, float] = {}
         self._predictions: list[tuple[int, Any]] = []
         self._dev_loss = [0.0, 0.0]
+        self._fit = [0.0, 0.0, 0.0]
 
     def on_validation_epoch_start(self) -> None:
         """Forget the last scores."""
-        self._predictions, self._dev_loss = [], [0.0, 0.0]
+        self._predictions, self._dev_loss, self._fit = [], [0.0, 0.0], [0.0, 0.0, 0.0]
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         """Loss and predictions of a batch of dev."""
@@ -54,6 +56,11 @@ class ScoredModule(lightning.LightningModule):
         if found is not None:
             self._dev_loss[0] += float(found[0])
             self._dev_loss[1] += float(found[1])
+        known = [place for place, target in enumerate(batch.targets) if target is not None]
+        if known:
+            fit = pipeline.head.target_fit(encoded.chosen(known), [batch.targets[place] for place in known])
+            if fit is not None:
+                self._fit = [before + more for before, more in zip(self._fit, fit.tolist(), strict=True)]
         options = pipeline.head.decoding.model_validate(pipeline.recipe.decoding)
         for position, hypothesis in zip(batch.rows, pipeline.head.decode(encoded, options), strict=True):
             row = self.dev_rows[position]
@@ -70,6 +77,8 @@ class ScoredModule(lightning.LightningModule):
         self.scores = self.pipeline.head.score(references, [prediction for _, prediction in self._predictions])
         if self._dev_loss[1]:
             self.scores["loss"] = self._dev_loss[0] / self._dev_loss[1]
+        if self._fit[2]:
+            self.scores.update(TargetFit(*self._fit).scores)
         for name, value in self.scores.items():
             self.log(f"dev_{name}", value, prog_bar=name == self.pipeline.head.main_score)
         for scheduler in self.trainer.lr_scheduler_configs:
@@ -80,9 +89,10 @@ class ScoredModule(lightning.LightningModule):
     def _gather(self) -> None:
         """Predictions and losses of all processes, in the order of the rows."""
         parts: list[Any] = [None] * self.trainer.world_size
-        torch.distributed.all_gather_object(parts, (self._predictions, self._dev_loss))
-        self._predictions = sorted((item for found, _ in parts for item in found), key=lambda item: int(item[0]))
-        self._dev_loss = [sum(loss[part] for _, loss in parts) for part in (0, 1)]
+        torch.distributed.all_gather_object(parts, (self._predictions, self._dev_loss, self._fit))
+        self._predictions = sorted((item for found, *_ in parts for item in found), key=lambda item: int(item[0]))
+        self._dev_loss = [sum(loss[part] for _, loss, _ in parts) for part in (0, 1)]
+        self._fit = [sum(fit[part] for *_, fit in parts) for part in (0, 1, 2)]
 
     def _loss(
         self, encoded: PaddedSequence, targets: Sequence[Tensor | None]

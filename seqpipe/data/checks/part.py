@@ -71,7 +71,8 @@ class Part:
     def encode(self, pipeline: Any, *, refuse: Callable[[Row, InputError], None] | None = None) -> None:
         """Encode the targets; rows whose targets can't be spelt or don't fit go to the findings.
 
-        Inputs whose units weren't known when they were looked at are measured first.
+        Inputs whose units weren't known when they were looked at are measured first; and what is odd about those that
+        a first stage that learns makes something of, is asked now.
 
         Args:
             pipeline: fitted.
@@ -96,6 +97,10 @@ class Part:
                     refuse(row, error)
                     kept.append((row, look, None))
         self.rows, self.looks = [row for row, _, _ in kept], [look for _, look, _ in kept]
+        if pipeline.features.first.learns:
+            for row in self.rows:
+                for kind, message in pipeline.features.first.suspicions(row.input, None):
+                    self.findings.warn(row, kind, message)
         self.targets = [target for _, _, target in kept]
         self.measured = True
         self.findings.problems.sort(key=lambda problem: problem[0].place)

@@ -14,6 +14,7 @@ from seqpipe.evaluation.breakdown import by_column, by_length, calibration_error
 from seqpipe.evaluation.confusion import confusion_matrix
 from seqpipe.evaluation.evaluate import Evaluation, evaluate
 from seqpipe.evaluation.item_errors import character_matrix, item_errors
+from seqpipe.evaluation.report.attention_map import AttentionMap, attention_map
 from seqpipe.evaluation.report.augmentation import AugmentedRow, augmented_rows, shown_rows
 from seqpipe.evaluation.report.charts import draw_lines, draw_reliability, learning_charts
 from seqpipe.evaluation.report.examples import make_examples
@@ -27,6 +28,8 @@ from seqpipe.pipeline import Pipeline
 
 REPORT = "report.html"
 EXAMPLES, CONFUSIONS, SPAN_ERRORS = 12, 15, 40
+MAPS, BEST = 6, 8
+"""Rows whose attention is drawn, half of them among the best, and the best rows that are shown beside the worst."""
 TILES, CHIEF = 6, 3
 """Scores that have a tile, and those that have a column where rows are broken down; the others stand in one table."""
 
@@ -120,12 +123,50 @@ def _findings(evaluation: Evaluation) -> dict[str, Any]:
         "span_errors": _surest(evaluation)[:SPAN_ERRORS],
         "calibration": [_calibration("rows", confidences, right), *_of_items(evaluation)],
         "examples": make_examples(evaluation, chosen, list(columns)),
+        "best": _best(evaluation),
+        "maps": _maps(evaluation),
         "tinted_by": tinted_by,
         "tinted": tinted,
         "wrong": int((evaluation.errors > 0).sum()),
         "all_right": not worst,
         "by_words": {"word_errors", "character_errors"} <= set(evaluation.head.count_names),
     }
+
+
+def _best(evaluation: Evaluation) -> list[dict[str, Any]]:
+    """The best rows of a head that writes texts label by label, beside their references."""
+    if evaluation.fit is None:
+        return []
+    return [
+        {
+            "id": evaluation.rows[position].id,
+            "input": str(evaluation.pipeline.features.first.picture(evaluation.rows[position].input))
+            if evaluation.pipeline.features.unit == "token"
+            else "",
+            "reference": evaluation.references[position],
+            "answer": evaluation.hypotheses[position],
+            "confidence": evaluation.predictions[position].confidence,
+        }
+        for position in evaluation.best(BEST)
+    ]
+
+
+def _maps(evaluation: Evaluation) -> list[tuple[str, bool, str, AttentionMap]]:
+    """Id, whether it is right, answer and map of a few rows."""
+    if evaluation.fit is None:
+        return []
+    worst = evaluation.worst(MAPS // 2)
+    best = [position for position in evaluation.best(MAPS) if position not in worst][: MAPS - len(worst)]
+    return [
+        (
+            evaluation.rows[position].id,
+            bool(evaluation.errors[position] == 0),
+            evaluation.hypotheses[position],
+            found,
+        )
+        for position in [*best, *worst]
+        if (found := attention_map(evaluation, position)) is not None
+    ]
 
 
 def _calibration(items: str, confidences: Sequence[float], right: Sequence[bool]) -> dict[str, Any]:
