@@ -4,6 +4,8 @@ import html
 import json
 import random
 import re
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,8 @@ from seqpipe import cli
 from seqpipe.evaluation.evaluate import evaluate
 from seqpipe.inference.predictor import load
 from seqpipe.sequence import PaddedSequence
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
 
 WORDS = {
     "one": "eins",
