@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from side_process import answer_calls
+from side_process import answer_calls, take_step
 
 HEIGHT = 64
 """Pixels; Kraken's own default is 120, which would enlarge these lines without need."""
@@ -83,7 +83,7 @@ class SeqpipeSide:
         rows: Any = collate([self.examples[place] for place in batch])
         with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
             total, count = self.model.loss(rows.inputs, rows.targets)
-        return _step(self.model, self.optimizer, total / count)
+        return take_step(self.model, self.optimizer, total / count, CLIP_NORM)
 
     def predict(self, size: int) -> list[str]:
         self.model.eval()
@@ -151,7 +151,7 @@ class KrakenSide:
         output, lengths = self.model(lines["image"], lines["seq_lens"])
         scores = output.log_softmax(1).squeeze(2).permute(2, 0, 1)
         loss = self.model.criterion(scores, lines["target"], lengths, lines["target_lens"])
-        return _step(self.model, self.optimizer, loss)
+        return take_step(self.model, self.optimizer, loss, CLIP_NORM)
 
     def predict(self, size: int) -> list[str]:
         import torch
@@ -177,17 +177,6 @@ class KrakenSide:
     def labels(self) -> int:
         count: int = self.codec.max_label + 1
         return count
-
-
-def _step(model: Any, optimizer: Any, loss: Any) -> float:
-    """Gradient, clipping and step; the loss as a number."""
-    import torch
-
-    optimizer.zero_grad()
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP_NORM)
-    optimizer.step()
-    return float(loss.detach())
 
 
 SIDES: dict[str, Callable[[dict[str, Any]], Side]] = {

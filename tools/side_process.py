@@ -59,3 +59,14 @@ def answer_calls(make: Callable[[], Callable[[str, int], dict[str, Any]]]) -> No
         answer.setdefault("seconds", time.perf_counter() - started)
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
+
+
+def take_step(model: Any, optimizer: Any, loss: Any, clip_norm: float) -> float:
+    """Gradient, clipping and step; the loss as a number."""
+    import torch
+
+    optimizer.zero_grad()
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
+    optimizer.step()
+    return float(loss.detach())

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from side_process import answer_calls
+from side_process import answer_calls, take_step
 
 WORD_SIZE, CHARACTER_SIZE, HIDDEN_SIZE = 100, 25, 256
 WORD_DROPOUT, DROPOUT = 0.05, 0.5
@@ -88,7 +88,7 @@ class SeqpipeSide:
         rows: Any = collate([self.examples[self.epoch, row] for row in batch])
         with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
             total, count = self.model.loss(rows.inputs, rows.targets)
-        return _step(self.model, self.optimizer, total / count)
+        return take_step(self.model, self.optimizer, total / count, CLIP_NORM)
 
     def predict(self, size: int) -> list[list[str]]:
         self.model.eval()
@@ -194,7 +194,7 @@ class FlairSide:
         self.model.train()
         sentences = [self.sentences[row] for row in batch]
         total, count = self.model.forward_loss(sentences)
-        loss = _step(self.model, self.optimizer, total / count)
+        loss = take_step(self.model, self.optimizer, total / count, CLIP_NORM)
         store_embeddings(sentences, "none")
         return loss
 
@@ -211,17 +211,6 @@ class FlairSide:
 
     def sizes(self) -> dict[str, int]:
         return self.counts
-
-
-def _step(model: Any, optimizer: Any, loss: Any) -> float:
-    """Gradient, clipping and step; the loss as a number."""
-    import torch
-
-    optimizer.zero_grad()
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP_NORM)
-    optimizer.step()
-    return float(loss.detach())
 
 
 SIDES: dict[str, Callable[[dict[str, Any]], Side]] = {

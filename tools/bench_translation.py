@@ -1,0 +1,203 @@
+"""Translation: training and beam search of an attentive recurrent translator, against joeynmt's.
+
+    uv venv joey && uv pip install --python joey/bin/python joeynmt==2.3.0 importlib_metadata
+    python tools/bench_translation.py --data data/multi30k --joey-python joey/bin/python
+
+joeynmt's dependencies have upper bounds (protobuf below 3.21) that don't fit other packages: it gets an environment of
+its own, and a process; nothing is downloaded. What goes over to it are the sentences and the SentencePiece model.
+
+The same layers on both sides: one table of embeddings of 512 for input, output and last layer (8,000 units, learnt
+from both languages together), two BiLSTM layers of 256 each way, an LSTM of 512 with Luong's general attention, without
+input feeding (``--sides feeding`` is joeynmt with it, as it is by default); the same dropout, label smoothing, AdamW
+and clipping. A step begins with the units of a batch in memory. Both sides see the same batches, of similar length;
+each is timed once, the sides in turn, after some that warm up, and the medians of tokens a second (of the target, ends
+included) count. These steps are all that the models have learnt when they translate, so what they write is poor, but
+ends. Translation is the whole of dev, from units to text, by the median of the rounds; the fastest of --sizes counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import statistics
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bench_recipe import positive
+from side_process import SideProcess
+from translation_sides import BEAM, JOEY, pipeline
+
+SIDES = {"joeynmt": "joeynmt", "feeding": "joeynmt, input feeding", "fp32": "seqpipe", "bf16": "seqpipe, bf16"}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=Path("data/multi30k"), help="folder with train.en, dev.en, ...")
+    parser.add_argument("--source", default="en")
+    parser.add_argument("--target", default="de")
+    parser.add_argument("--joey-python", default=sys.executable, help="of the environment that has joeynmt")
+    parser.add_argument("--sides", default="joeynmt,fp32,bf16", help=f"some of {','.join(SIDES)}")
+    parser.add_argument("--threads", type=positive, default=2)
+    parser.add_argument("--batch", type=positive, default=128, help="sentences of a batch in training")
+    parser.add_argument("--batches", type=positive, default=200)
+    parser.add_argument("--vocabulary", type=positive, default=8000)
+    parser.add_argument("--rounds", type=positive, default=3, help="of translation")
+    parser.add_argument("--sizes", default="32,128", help="of batches in translation")
+    parser.add_argument("--dev-sentences", type=positive, help="fewer than all, to try the tool")
+    options = parser.parse_args()
+    options.sides = options.sides.split(",")
+    if unknown := set(options.sides) - set(SIDES):
+        parser.error(f"--sides: {', '.join(sorted(unknown))} is none of {', '.join(SIDES)}")
+    # As the seqpipe command does, and for all sides: threads that wait don't spin for long.
+    os.environ.update(OMP_NUM_THREADS=str(options.threads), GOMP_SPINCOUNT="1000")
+    with tempfile.TemporaryDirectory() as folder:
+        compare(options, Path(folder))
+
+
+def compare(options: argparse.Namespace, folder: Path) -> None:
+    """Train and translate in turn, and print the figures."""
+    train, dev = (read_pairs(options, part) for part in ("train", "dev"))
+    dev = dev[: options.dev_sentences]
+    features, model, lengths = learn_units(train, options.vocabulary, folder)
+    warm = 3
+    batches = similar_batches(lengths, options.batch)[: options.batches + warm]
+    job = folder / "job.json"
+    job.write_text(
+        json.dumps(
+            {
+                "train": train,
+                "dev": dev,
+                "batches": batches,
+                "threads": options.threads,
+                "vocabulary": options.vocabulary,
+                "features": str(features),
+                "model": str(model),
+            }
+        )
+    )
+    sides = {name: start(name, job, options) for name in options.sides}
+    speeds: dict[str, list[float]] = {name: [] for name in sides}
+    losses: dict[str, float] = {}
+    for number, batch in enumerate(batches):
+        tokens = sum(lengths[place][1] + 1 for place in batch)
+        for name, side in sides.items():
+            answer = side.call("train", number)
+            losses[name] = answer["loss"]
+            if number >= warm:
+                speeds[name].append(tokens / answer["seconds"])
+    sizes = [int(size) for size in options.sizes.split(",")]
+    taken: dict[str, dict[int, list[float]]] = {name: {size: [] for size in sizes} for name in sides}
+    texts: dict[str, list[str]] = {}
+    for repeat in range(options.rounds + 1):
+        for name, side in sides.items():
+            for size in sizes:
+                answer = side.call("translate", size)
+                texts[name] = answer["texts"]
+                if repeat:  # the first warms up
+                    taken[name][size].append(answer["seconds"])
+    facts = {name: side.call("facts") for name, side in sides.items()}
+    for side in sides.values():
+        side.close()
+    report(options, dev, speeds, losses, taken, texts, facts)
+
+
+def read_pairs(options: argparse.Namespace, part: str) -> list[tuple[str, str]]:
+    """Sentences and their translations."""
+    from seqpipe.data.source import read_rows
+    from seqpipe.recipe import DataConfig
+
+    config = DataConfig(format="parallel", input=options.source, target=options.target)
+    rows = read_rows(part, config, reads_files=frozenset(), root=options.data)
+    return [(row.input, row.target) for row in rows]
+
+
+def learn_units(pairs: Sequence[tuple[str, str]], size: int, folder: Path) -> tuple[Path, Path, list[tuple[int, int]]]:
+    """The assets of seqpipe's features, the SentencePiece model in them, and the units of each pair."""
+    from seqpipe.features.chain import FeatureChain
+    from seqpipe.stage import StageConfig
+
+    stages = [StageConfig.parse(stage) for stage in pipeline(size)["features"]]
+    features = FeatureChain(stages=stages)
+    features.fit([source for source, _ in pairs], [target for _, target in pairs])
+    assets = folder / "features"
+    assets.mkdir()
+    features.save_assets(assets)
+    (model,) = assets.glob("**/*.model")
+    known = features.first.known
+    return assets, model, [(len(known.encode(source)), len(known.encode(target))) for source, target in pairs]
+
+
+def similar_batches(lengths: Sequence[tuple[int, int]], size: int) -> list[list[int]]:
+    """All pairs in batches of similar length, in an order that is drawn."""
+    order = sorted(range(len(lengths)), key=lambda place: lengths[place])
+    batches = [order[start : start + size] for start in range(0, len(order) - size + 1, size)]
+    random.Random(1).shuffle(batches)
+    return batches
+
+
+def start(name: str, job: Path, options: argparse.Namespace) -> SideProcess:
+    """A process with one of the translators."""
+    joey = name in JOEY
+    command = [options.joey_python if joey else sys.executable, str(Path(__file__).with_name("translation_sides.py"))]
+    hint = "--joey-python names a Python that has joeynmt" if joey else ""
+    return SideProcess(SIDES[name], [*command, name, str(job)], hint)
+
+
+def report(
+    options: argparse.Namespace,
+    dev: Sequence[tuple[str, str]],
+    speeds: dict[str, list[float]],
+    losses: dict[str, float],
+    taken: dict[str, dict[int, list[float]]],
+    texts: dict[str, list[str]],
+    facts: dict[str, Any],
+) -> None:
+    from sacrebleu.metrics.bleu import BLEU
+
+    from seqpipe.training.run_directory import environment
+
+    base = options.sides[0]
+    median = {
+        name: {size: statistics.median(times) for size, times in by_size.items()} for name, by_size in taken.items()
+    }
+    best = {name: min(by_size.values()) for name, by_size in median.items()}
+    references = [[target for _, target in dev]]
+    words = {name: sum(len(text.split()) for text in found) / len(dev) for name, found in texts.items()}
+    bleu = {name: BLEU().corpus_score(found, references).score for name, found in texts.items()}
+    rows: list[tuple[str, dict[str, float], bool]] = [
+        ("training, tokens a second", {name: statistics.median(found) for name, found in speeds.items()}, True),
+        (f"translation, beam {BEAM}, sentences a second", {name: len(dev) / best[name] for name in best}, True),
+        *(
+            (f"... in batches of {size}", {name: len(dev) / median[name][size] for name in median}, True)
+            for size in map(int, options.sizes.split(","))
+        ),
+        ("words a translation", words, False),
+        ("BLEU after these steps", bleu, False),
+        ("loss of the last batch", losses, False),
+        ("units", {name: float(fact["labels"]) for name, fact in facts.items()}, False),
+        ("parameters, millions", {name: fact["parameters"] / 1e6 for name, fact in facts.items()}, False),
+        ("peak memory, MB", {name: fact["megabytes"] for name, fact in facts.items()}, False),
+    ]  # fmt: skip
+    print(
+        f"{options.batches} batches of {options.batch} pairs, {len(dev)} sentences of dev; "
+        f"{environment()['machine']['processor']}, {options.threads} threads, median of {options.rounds}, "
+        "all sides in turn"
+    )
+    print("\n| |" + "".join(f" {SIDES[name]} |{' times |' if name != base else ''}" for name in options.sides))
+    print("|---|" + "---|" * (2 * len(options.sides) - 1))
+    for title, values, compared in rows:
+        cells = []
+        for name in options.sides:
+            cells.append(f" {values[name]:.4g} |")
+            if name != base:
+                cells.append(f" {values[name] / values[base]:.2f} |" if compared else " |")
+        print(f"| {title} |{''.join(cells)}")
+
+
+if __name__ == "__main__":
+    main()
