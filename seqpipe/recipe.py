@@ -248,9 +248,10 @@ def parse_recipe(tree: dict[str, Any], source: str) -> Recipe:
         recipe = Recipe.model_validate(tree)
     except ValidationError as error:
         raise _with_nearest_keys(config_error(error, Recipe.model_fields), tree).within(source=source) from None
-    decoding = find_stage(recipe.pipeline.head.name).decoding  # type: ignore[attr-defined]
+    head = find_stage(recipe.pipeline.head.name)
     try:
-        recipe.decoding = decoding_options(decoding, recipe.decoding).model_dump()
+        recipe.decoding = decoding_options(head.decoding, recipe.decoding).model_dump()  # type: ignore[attr-defined]
+        head.check_decoding(recipe.pipeline.head.options, recipe.decoding)
     except ConfigError as error:
         raise error.within(source=source) from None
     return recipe

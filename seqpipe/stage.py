@@ -168,6 +168,14 @@ class Stage(nn.Module):
         """What is odd about a target that can be used, as `suspicions` says it of inputs; asked of the head."""
         return []
 
+    @classmethod
+    def check_decoding(cls, options: Mapping[str, Any], decoding: Mapping[str, Any]) -> None:
+        """Whether a recipe's ``decoding`` goes with the head's own options; asked of the head.
+
+        Raises:
+            ConfigError: it doesn't.
+        """
+
     # What training tells a head
 
     def watch(self, front: PaddedSequence) -> None:

@@ -5,14 +5,21 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from seqpipe.decoding.ctc_prefixes import CTCPrefixes
 from seqpipe.decoding.generation import Continuation, Generated, GenerationDecoding, restrained
 
+CTC_LABELS = 20
+"""The likeliest ones of each hypothesis that CTC is asked about, at least."""
 TOUCHED = 1e-9
 """Attention that a step counts as having had at least, so that its logarithm is finite."""
 
 
 def beam_search(
-    continuation: Continuation, steps: Tensor, end: int, options: GenerationDecoding
+    continuation: Continuation,
+    steps: Tensor,
+    end: int,
+    options: GenerationDecoding,
+    prefixes: CTCPrefixes | None = None,
 ) -> list[list[Generated]]:
     """The best hypotheses of each row, best first.
 
@@ -25,6 +32,9 @@ def beam_search(
         steps: encoded steps of each row, ``[B]``.
         end: the label that ends an answer.
         options: beam, normalisation, penalties and limits.
+        prefixes: by CTC, where ``ctc_weight`` gives that a share: hypotheses are then compared by 1 - w of their
+            log-probability and w of that of their beginning by CTC, which falls too as they grow. Labels are CTC's
+            less 1.
 
     Returns:
         For each row at most ``n_best`` hypotheses; at least one.
@@ -35,7 +45,9 @@ def beam_search(
     numbers = torch.arange(rows, device=device)  # of the rows that aren't done
     limits = options.longest(steps)
     written = torch.empty(rows, 1, 0, dtype=torch.int64, device=device)
-    scores = torch.zeros(rows, 1, dtype=torch.float64, device=device)
+    share = options.ctc_weight if prefixes is not None else 0.0
+    own = torch.zeros(rows, 1, dtype=torch.float64, device=device)  # log-probabilities, without CTC
+    scores = own
     last = torch.full((rows,), end, device=device)
     covered: Tensor | None = None
     absent = torch.arange(int(steps.max()), device=device) >= steps[:, None]  # [B, T]
@@ -46,11 +58,20 @@ def beam_search(
         allowed = restrained(log_probabilities, written.flatten(0, 1), end=end, at_limit=at_limit, options=options)
         # Each hypothesis ends in one way only, so twice the beam leaves enough of those that go on; and no hypothesis
         # gives more than that, so that what is added up exactly, in float64, is short.
-        likely, following = allowed.topk(min(2 * width, allowed.shape[1]), dim=1)
+        kept_labels = min(2 * width if prefixes is None else max(2 * width, CTC_LABELS), allowed.shape[1])
+        likely, following = allowed.topk(kept_labels, dim=1)
+        if prefixes is not None:
+            likely, following = _with_end(allowed, likely, following, end)
         size = likely.shape[1]
-        totals = (scores[..., None] + likely.double().unflatten(0, (count, hypotheses))).flatten(1)
+        sums = (own[..., None] + likely.double().unflatten(0, (count, hypotheses))).flatten(1)
+        totals = sums
+        if prefixes is not None:
+            by_ctc = prefixes.extended(following.clamp(max=end - 1) + 1)
+            by_ctc = torch.where(following == end, prefixes.ended()[:, None], by_ctc)
+            totals = (1 - share) * sums + share * by_ctc.view(count, -1)
         best, places = totals.topk(min(2 * width, totals.shape[1]), dim=1)
         origins, labels = places // size, following.view(count, -1).gather(1, places)
+        sums = sums.gather(1, places)
         ends = labels == end
         ending = ends & ~torch.isneginf(best)
         ending[:, width:] = False
@@ -62,10 +83,11 @@ def beam_search(
         values = options.normalized(best, length + 1) + penalties
         for row, rank in ending.nonzero().tolist():
             path = written[row, origins[row, rank]].tolist()
-            found[numbers[row]].append(Generated(path, float(best[row, rank]), float(values[row, rank])))
+            found[numbers[row]].append(Generated(path, float(sums[row, rank]), float(values[row, rank])))
         # Those that go on, in their order.
         going = ends.int().argsort(dim=1, stable=True)[:, :width]
         scores = best.masked_fill(ends, float("-inf")).gather(1, going)
+        own = sums.masked_fill(ends, float("-inf")).gather(1, going)
         origins, labels = origins.gather(1, going), labels.gather(1, going)
         written = torch.cat([written.gather(1, origins[..., None].expand(-1, -1, length)), labels[..., None]], dim=-1)
         if covered is not None:
@@ -82,11 +104,21 @@ def beam_search(
             dtype=torch.bool,
         )
         kept = going_on.nonzero()[:, 0]
-        continuation.choose(kept, (kept[:, None] * hypotheses + origins[kept]).flatten())
+        places = (kept[:, None] * hypotheses + origins[kept]).flatten()
+        continuation.choose(kept, places)
+        if prefixes is not None:
+            prefixes.choose(kept, places, labels[kept].flatten().clamp(max=end - 1) + 1)
         numbers, limits, absent = numbers[kept], limits[kept], absent[kept]
-        written, scores, last = written[kept], scores[kept], labels[kept].flatten()
+        written, own, scores, last = written[kept], own[kept], scores[kept], labels[kept].flatten()
         covered = covered[kept] if covered is not None else None
     return [sorted(each, key=lambda item: -item.score)[: options.n_best] for each in found]
+
+
+def _with_end(allowed: Tensor, likely: Tensor, following: Tensor, end: int) -> tuple[Tensor, Tensor]:
+    """The likeliest labels, and the end once, wherever it stands: CTC may be surer of it."""
+    there = following == end
+    likely = torch.cat([likely.masked_fill(there, float("-inf")), allowed[:, end : end + 1]], dim=1)
+    return likely, torch.cat([following, torch.full_like(following[:, :1], end)], dim=1)
 
 
 def _hopeful(found: list[Generated], hope: float, wanted: int) -> bool:

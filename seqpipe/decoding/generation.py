@@ -30,6 +30,9 @@ class GenerationDecoding(BaseModel):
     coverage_penalty: float = Field(
         0.0, ge=0, description="beta of Wu et al. 2016: for steps of the input that no attention was given to; of beam"
     )
+    ctc_weight: float = Field(
+        0.0, ge=0, lt=1, description="share of CTC in what hypotheses are compared by; of beam, for a head with CTC"
+    )
     min_length: int = Field(0, ge=0, description="labels that an answer has at least")
     max_length: int | None = Field(
         None, ge=1, description="labels that an answer has at most; null: by max_ratio alone"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,6 +18,7 @@ from seqpipe.decoders.continuation import DecoderContinuation
 from seqpipe.decoders.recurrent import Bridge, DecoderCell, RecurrentDecoder
 from seqpipe.decoding.beam import beam_search
 from seqpipe.decoding.ctc import ctc_losses, frames_needed
+from seqpipe.decoding.ctc_prefixes import CTCPrefixes
 from seqpipe.decoding.generation import Generated, GenerationDecoding
 from seqpipe.decoding.sampling import write_on
 from seqpipe.dropout import DropoutKind, dropout
@@ -348,6 +349,12 @@ class AttentionHead(TextHead, Stage):
 
     # Answers
 
+    @classmethod
+    def check_decoding(cls, options: Mapping[str, Any], decoding: Mapping[str, Any]) -> None:
+        """A search by CTC needs its loss in training."""
+        if decoding.get("ctc_weight") and not options.get("ctc_weight"):
+            raise ConfigError([(("decoding", "ctc_weight"), "needs a head with a CTC loss (pipeline.head.ctc_weight)")])
+
     @torch.no_grad()
     def decode(self, encoded: PaddedSequence, options: GenerationDecoding | None = None) -> list[Written]:
         """The best texts of every row."""
@@ -359,9 +366,18 @@ class AttentionHead(TextHead, Stage):
             embed=lambda labels: F.embedding(labels, table),
             project=lambda outputs: self._project(outputs, table),
         )
-        search = beam_search if options.method == "beam" else write_on
-        found = search(continuation, encoded.lengths, self.end, options)
+        if options.method == "beam":
+            prefixes = self._prefixes(encoded) if options.ctc_weight else None
+            found = beam_search(continuation, encoded.lengths, self.end, options, prefixes)
+        else:
+            found = write_on(continuation, encoded.lengths, self.end, options)
         return [Written(row, self._looked_at(encoded, place, row)) for place, row in enumerate(found)]
+
+    def _prefixes(self, encoded: PaddedSequence) -> CTCPrefixes:
+        if self.ctc_output is None:
+            raise ConfigError("decoding.ctc_weight needs a head that was trained with CTC beside it (ctc_weight)")
+        emissions = F.log_softmax(self.ctc_output(encoded.values).float(), dim=-1)
+        return CTCPrefixes(PaddedSequence(emissions, encoded.lengths))
 
     def _looked_at(self, encoded: PaddedSequence, place: int, found: list[Generated]) -> list[list[int]]:
         if not self.copy_unknown or not any(UNKNOWN in each.labels for each in found):

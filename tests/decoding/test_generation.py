@@ -10,8 +10,11 @@ import torch
 from torch import Tensor
 
 from seqpipe.decoding.beam import beam_search
+from seqpipe.decoding.ctc import ctc_losses
+from seqpipe.decoding.ctc_prefixes import CTCPrefixes
 from seqpipe.decoding.generation import Generated, GenerationDecoding
 from seqpipe.decoding.sampling import write_on
+from seqpipe.sequence import PaddedSequence
 
 END = 2
 SIZE = 3
@@ -171,3 +174,32 @@ def test_top_k_and_top_p_leave_the_likeliest() -> None:
             kept = 2 if "top_k" in given else int((falling.cumsum(0) - falling < 0.7).sum())
             drawn = {item.labels[0] if item.labels else END for item in found}
             assert drawn == set(order[:kept].tolist())
+
+
+EMISSIONS = PaddedSequence(
+    torch.randn(2, 4, 3, generator=torch.Generator().manual_seed(5), dtype=torch.float64).log_softmax(dim=-1),
+    torch.tensor([4, 3]),
+)
+"""By CTC, of a blank and the two labels."""
+
+
+@pytest.mark.parametrize("share", [0.3, 0.9])
+@pytest.mark.parametrize("normalization", ["none", "average"])
+def test_a_wide_beam_finds_the_best_by_both(share: float, normalization: str) -> None:
+    options = GenerationDecoding.model_validate(
+        {"beam": 64, "n_best": 3, "max_length": 4, "ctc_weight": share, "length_normalization": normalization}
+    )
+    found = beam_search(Table(), STEPS, END, options, CTCPrefixes(EMISSIONS))
+    for row, items in enumerate(found):
+        expected = []
+        for text in (t for length in range(5) for t in itertools.product((1, 2), repeat=length)):
+            path = [*(label - 1 for label in text), END]
+            own = sum(float(Table().probabilities(row, path[:at])[label]) for at, label in enumerate(path))
+            by_ctc = -float(ctc_losses(EMISSIONS.values[row : row + 1], EMISSIONS.lengths[row : row + 1], [text]))
+            if by_ctc > -math.inf:
+                both = torch.tensor((1 - share) * own + share * by_ctc, dtype=torch.float64)
+                expected.append((float(options.normalized(both, len(path))), path[:-1], own))
+        expected.sort(reverse=True)
+        assert [item.labels for item in items] == [labels for _, labels, _ in expected[:3]]
+        assert [item.score for item in items] == pytest.approx([score for score, _, _ in expected[:3]])
+        assert [item.log_probability for item in items] == pytest.approx([own for _, _, own in expected[:3]])

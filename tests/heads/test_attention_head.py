@@ -24,6 +24,7 @@ from seqpipe import (
 )
 from seqpipe.decoding.generation import GenerationDecoding
 from seqpipe.item import Item
+from seqpipe.recipe import parse_recipe
 
 D = 8
 TEXTS = ["ab", "ba b", "abba"]
@@ -260,3 +261,15 @@ def test_what_is_no_text_is_refused() -> None:
         fitted().encode_target(7)
     with pytest.raises(InputError, match=r"holds 'z', which the vocabulary of 3 characters lacks"):
         fitted().encode_target("az")
+
+
+def test_a_search_by_ctc_needs_its_loss() -> None:
+    pipeline = {"features": [{"stage": "LogMel"}], "head": {"stage": "AttentionHead", "units": "characters"}}
+    with pytest.raises(ConfigError, match=r"decoding\.ctc_weight.*needs a head with a CTC loss"):
+        parse_recipe({"pipeline": pipeline, "decoding": {"ctc_weight": 0.3}}, "recipe.yaml")
+    head, batch = fitted(), encoded()
+    with pytest.raises(ConfigError, match="trained with CTC beside it"):
+        head.decode(batch, GenerationDecoding(ctc_weight=0.3))
+    head = fitted(ctc_weight=0.5)
+    usual, joint = (head.decode(batch, GenerationDecoding(ctc_weight=weight)) for weight in (0.0, 0.9))
+    assert [row.hypotheses[0].score for row in usual] != [row.hypotheses[0].score for row in joint]
