@@ -12,6 +12,7 @@ from seqpipe.errors import InputError
 from seqpipe.heads.target_fit import TargetFit
 from seqpipe.pipeline import Pipeline
 from seqpipe.sequence import PaddedSequence
+from seqpipe.stage import Stage
 
 ROWS = 64
 """Of a batch."""
@@ -22,6 +23,8 @@ def fit_of_targets(pipeline: Pipeline, rows: Sequence[Row]) -> TargetFit | None:
 
     Targets that the vocabulary can't spell are left out.
     """
+    if type(pipeline.head).target_fit is Stage.target_fit:
+        return None  # before all inputs are measured for nothing
     known: list[tuple[int, Row, Tensor]] = []
     for row in rows:
         try:
@@ -35,7 +38,6 @@ def fit_of_targets(pipeline: Pipeline, rows: Sequence[Row]) -> TargetFit | None:
             part = known[begin : begin + ROWS]
             batch = PaddedSequence.pad([pipeline.features.prepare(row.input, None) for _, row, _ in part])
             found = pipeline.head.target_fit(pipeline(batch.to(pipeline.device)), [target for *_, target in part])
-            if found is None:
-                return None
-            sums += found.cpu()
+            if found is not None:
+                sums += found.cpu()
     return TargetFit(*sums.tolist()) if sums[2] else None
