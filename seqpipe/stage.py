@@ -169,6 +169,14 @@ class Stage(nn.Module):
         return []
 
     @classmethod
+    def main_score_of(cls, options: Mapping[str, Any]) -> tuple[str, bool] | None:
+        """The main score of a head with these options, and whether lower is better, without building it.
+
+        None (the default) if it has to be built, with sizes of one, and asked.
+        """
+        return None
+
+    @classmethod
     def check_decoding(cls, options: Mapping[str, Any], decoding: Mapping[str, Any]) -> None:
         """Whether a recipe's ``decoding`` goes with the head's own options; asked of the head.
 

@@ -6,20 +6,31 @@ import bisect
 import itertools
 import math
 import random
-from collections.abc import Callable
-from typing import Literal
+from array import array
+from collections.abc import Sequence
+from typing import Literal, Protocol
 
 from seqpipe.errors import ConfigError
 from seqpipe.randomness import Draw
 from seqpipe.units import SentencePieceUnits
 
-MOST_WORDS_MET = 50_000
-"""That are kept with what was worked out for them: some 100 MB with unigram sampling."""
+MOST_KEPT, LONGEST_KEPT = 2_000_000, 20
+"""Numbers that are kept of words that were met, some 20 MB; and characters of a word that is kept at all: where nothing
+stands between words, a whole sentence is one, and comes once."""
 SPELLINGS = 64
 """The likeliest ones of a word that unigram sampling draws from; as many as Kudo (2018) took for whole sentences."""
 SPACE = "\u2581"
 
-Spell = Callable[[random.Random], list[int]]
+
+class Spell(Protocol):
+    """Draws a spelling of a word."""
+
+    size: int
+    """Numbers that it keeps."""
+
+    def __call__(self, numbers: random.Random) -> Sequence[int]:
+        """Units of the word."""
+        ...
 
 
 class SampledSpelling:
@@ -51,6 +62,7 @@ class SampledSpelling:
         self._numbers = {sign: number for sign in self._scores if (number := units.number(sign)) is not None}
         self._by_number = {number: self._scores[sign] for sign, number in self._numbers.items()}
         self._met: dict[str, Spell] = {}
+        self._kept = 0
 
     def encode(self, text: str, draw: Draw) -> list[int]:
         """Numbers of a text, with that of the unknown unit for what the units lack."""
@@ -65,9 +77,12 @@ class SampledSpelling:
         spell = self._met.get(word)
         if spell is None:
             spell = self._by_merges(word) if self.kind == "bpe" else self._by_probability(word)
-            if len(self._met) >= MOST_WORDS_MET:
-                self._met.clear()
-            self._met[word] = spell
+            if len(word) <= LONGEST_KEPT:
+                self._kept += spell.size
+                if self._kept > MOST_KEPT:
+                    self._met.clear()
+                    self._kept = spell.size
+                self._met[word] = spell
         return spell
 
     def _by_merges(self, word: str) -> Spell:
@@ -87,17 +102,19 @@ class SampledSpelling:
 
 class _Always:
     def __init__(self, numbers: list[int]) -> None:
-        self.numbers = numbers
+        self.numbers = array("i", numbers)
+        self.size = len(numbers)
 
-    def __call__(self, numbers: random.Random) -> list[int]:
+    def __call__(self, numbers: random.Random) -> Sequence[int]:
         return self.numbers
 
 
 class _Choice:
     def __init__(self, spellings: list[list[int]], sums: list[float]) -> None:
-        self.spellings, self.sums = spellings, sums
+        self.spellings, self.sums = [array("i", spelling) for spelling in spellings], array("d", sums)
+        self.size = sum(map(len, spellings)) + 2 * len(sums)
 
-    def __call__(self, numbers: random.Random) -> list[int]:
+    def __call__(self, numbers: random.Random) -> Sequence[int]:
         place = bisect.bisect_right(self.sums, numbers.random() * self.sums[-1])
         return self.spellings[min(place, len(self.spellings) - 1)]
 
@@ -107,8 +124,9 @@ class _Merges:
 
     def __init__(self, word: str, scores: dict[str, float], numbers: dict[str, int], dropout: float) -> None:
         self.word, self.scores, self.numbers, self.dropout = word, scores, numbers, dropout
+        self.size = len(word)
 
-    def __call__(self, numbers: random.Random) -> list[int]:
+    def __call__(self, numbers: random.Random) -> Sequence[int]:
         signs = list(self.word)
         while True:
             best, place = -math.inf, -1

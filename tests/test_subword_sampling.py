@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqpipe import AttentionHead, ConfigError, FeatureChain, Row, Tokens
+from seqpipe import subword_sampling as module
 from seqpipe.data.loader import Examples
 from seqpipe.randomness import Draw
 from seqpipe.subword_sampling import SampledSpelling
@@ -84,9 +85,7 @@ def test_units_vary_while_training_alone() -> None:
     tokens.fit(TEXTS)
     text = TEXT
     usual = tokens.prepare(text, None).tolist()
-    assert (
-        usual == UNITS["bpe"].encode(text) == [tokens.known.number(item.text) for item in tokens.items(text)] or usual
-    )
+    assert usual == UNITS["bpe"].encode(text)
     drawn = {tuple(tokens.prepare(text, Draw(1, epoch, 0)).tolist()) for epoch in range(20)}
     assert len(drawn) > 5
     assert tokens.measure(text) == len(usual)
@@ -98,6 +97,22 @@ def test_words_of_units_vary_too() -> None:
     drawn = [tokens.prepare(TEXT, Draw(1, epoch, 0)) for epoch in range(20)]
     assert len({len(each) for each in drawn}) > 2
     assert all(int(each[:, 1].sum()) == 2 for each in drawn)
+
+
+def test_where_words_are_pooled_it_is_they_that_may_be_so_many() -> None:
+    tokens = Tokens(units="bpe", vocabulary_size=60, bpe_dropout=0.5, word_pooling="mean", longest=2)
+    tokens.fit(TEXTS)
+    assert len({len(tokens.prepare(TEXT, Draw(1, epoch, 0))) for epoch in range(20)}) > 2
+
+
+def test_what_is_kept_of_words_stays_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_KEPT", 2000)
+    sampled, fresh = spelling("unigram", 0.2), spelling("unigram", 0.2)
+    for row, word in enumerate([*WORDS[:60], "tar" * 10]):
+        assert sampled.encode(word, Draw(1, 0, row)) == fresh.encode(word, Draw(1, 0, row))
+        fresh = spelling("unigram", 0.2)
+        assert sum(spell.size for spell in sampled._met.values()) <= 2000
+    assert "tar" * 10 not in sampled._met
 
 
 def test_what_a_draw_makes_too_long_is_spelt_as_usual() -> None:

@@ -144,7 +144,8 @@ def test_odd_sources_have_a_clear_end(run: Path, tmp_path: Path) -> None:
     assert "empty" in empty["error"]
     assert "empty" in blank["error"]
     assert isinstance(unseen["text"], str)
-    assert good["text"] == answers(tmp_path, str(run), str(tmp_path / "odd.en"))[0]["text"]
+    (tmp_path / "good.en").write_text("two dogs\n", encoding="utf-8")
+    assert good["text"] == answers(tmp_path, str(run), str(tmp_path / "good.en"))[0]["text"]
     assert "30 are allowed (longest; beyond: cut drops its end)" in long["message"]
 
 

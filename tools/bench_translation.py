@@ -9,10 +9,11 @@ its own, and a process; nothing is downloaded. What goes over to it are the sent
 The same layers on both sides: one table of embeddings of 512 for input, output and last layer (8,000 units, learnt
 from both languages together), two BiLSTM layers of 256 each way, an LSTM of 512 with Luong's general attention, without
 input feeding (``--sides feeding`` is joeynmt with it, as it is by default); the same dropout, label smoothing, AdamW
-and clipping. A step begins with the units of a batch in memory. Both sides see the same batches, of similar length;
-each is timed once, the sides in turn, after some that warm up, and the medians of tokens a second (of the target, ends
-included) count. These steps are all that the models have learnt when they translate, so what they write is poor, but
-ends. Translation is the whole of dev, from units to text, by the median of the rounds; the fastest of --sizes counts.
+and clipping; the same limit and normalisation in the search; no end behind the source, which joeynmt's loader adds. A
+step begins with the units of a batch in memory. Both sides see the same batches, of similar length; each is timed once,
+the sides in turn, after some that warm up, and the medians of tokens a second (of the target, ends included) count.
+These steps are all that the models have learnt when they translate, so what they write is poor, but ends. Translation
+is the whole of dev, from units to text, by the median of the rounds; the fastest of --sizes counts.
 """
 
 from __future__ import annotations
@@ -66,6 +67,10 @@ def compare(options: argparse.Namespace, folder: Path) -> None:
     features, model, lengths = learn_units(train, options.vocabulary, folder)
     warm = 3
     batches = similar_batches(lengths, options.batch)[: options.batches + warm]
+    if len(batches) <= warm:
+        sys.exit(
+            f"bench_translation: {len(train)} pairs give {len(batches)} batches of {options.batch}, {warm} warm up"
+        )
     job = folder / "job.json"
     job.write_text(
         json.dumps(
@@ -82,12 +87,10 @@ def compare(options: argparse.Namespace, folder: Path) -> None:
     )
     sides = {name: start(name, job, options) for name in options.sides}
     speeds: dict[str, list[float]] = {name: [] for name in sides}
-    losses: dict[str, float] = {}
     for number, batch in enumerate(batches):
         tokens = sum(lengths[place][1] + 1 for place in batch)
         for name, side in sides.items():
             answer = side.call("train", number)
-            losses[name] = answer["loss"]
             if number >= warm:
                 speeds[name].append(tokens / answer["seconds"])
     sizes = [int(size) for size in options.sizes.split(",")]
@@ -103,7 +106,7 @@ def compare(options: argparse.Namespace, folder: Path) -> None:
     facts = {name: side.call("facts") for name, side in sides.items()}
     for side in sides.values():
         side.close()
-    report(options, dev, speeds, losses, taken, texts, facts)
+    report(options, dev, speeds, taken, texts, facts)
 
 
 def read_pairs(options: argparse.Namespace, part: str) -> list[tuple[str, str]]:
@@ -152,7 +155,6 @@ def report(
     options: argparse.Namespace,
     dev: Sequence[tuple[str, str]],
     speeds: dict[str, list[float]],
-    losses: dict[str, float],
     taken: dict[str, dict[int, list[float]]],
     texts: dict[str, list[str]],
     facts: dict[str, Any],
@@ -178,13 +180,12 @@ def report(
         ),
         ("words a translation", words, False),
         ("BLEU after these steps", bleu, False),
-        ("loss of the last batch", losses, False),
         ("units", {name: float(fact["labels"]) for name, fact in facts.items()}, False),
         ("parameters, millions", {name: fact["parameters"] / 1e6 for name, fact in facts.items()}, False),
         ("peak memory, MB", {name: fact["megabytes"] for name, fact in facts.items()}, False),
     ]  # fmt: skip
     print(
-        f"{options.batches} batches of {options.batch} pairs, {len(dev)} sentences of dev; "
+        f"{len(next(iter(speeds.values())))} batches of {options.batch} pairs, {len(dev)} sentences of dev; "
         f"{environment()['machine']['processor']}, {options.threads} threads, median of {options.rounds}, "
         "all sides in turn"
     )

@@ -21,7 +21,9 @@ EMBEDDING, ENCODER, DECODER, LAYERS = 512, 256, 512, 2
 DROPOUT, LABEL_SMOOTHING = 0.2, 0.1
 LEARNING_RATE, CLIP_NORM = 1e-3, 1.0
 """Of AdamW in its fused kernel, and of the gradient, on both sides."""
-BEAM = 5
+BEAM, LENGTH_POWER, MAX_RATIO = 5, 1.0, 1.5
+"""Of the search: hypotheses, Wu et al.'s normalisation, and units at most, as a multiple of the source's; joeynmt takes
+the longest source of the batch, seqpipe each one, and ten more."""
 
 
 class Side(Protocol):
@@ -68,7 +70,9 @@ class SeqpipeSide:
         self.dev = [prepare(source, None) for source, _ in job["dev"]]
         self.bf16 = precision == "bf16"
         self.optimizer = make_optimizer(self.model.parameters(), recipe.training)
-        self.options = self.model.head.decoding(beam=BEAM)
+        self.options = self.model.head.decoding(
+            beam=BEAM, length_normalization="gnmt", length_power=LENGTH_POWER, max_ratio=MAX_RATIO
+        )
 
     def train(self, batch: Sequence[int]) -> float:
         import torch
@@ -160,7 +164,9 @@ class JoeySide:
         }  # fmt: skip
         self.model = build_model(config, self.vocabulary, self.vocabulary)
         self.model.loss_function = ("crossentropy", LABEL_SMOOTHING)
-        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=LEARNING_RATE, fused=True)
+        self.optimizer = torch.optim.AdamW(
+            self.model.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.0, fused=True
+        )
         wanted = {place for batch in job["batches"] for place in batch}
         self.pairs = {place: tuple(map(self._encoded, job["train"][place])) for place in wanted}
         self.dev = [self._encoded(source) for source, _ in job["dev"]]
@@ -174,14 +180,14 @@ class JoeySide:
         from joeynmt.batch import Batch
         from torch.nn.utils.rnn import pad_sequence
 
-        def padded(rows: list[list[int]]) -> Any:
+        def padded(rows: Sequence[list[int]]) -> Any:
             return pad_sequence([torch.tensor(row) for row in rows], batch_first=True, padding_value=1)
 
-        ended = [[*row, 3] for row in sources]
+        # joeynmt's own loader puts an end behind the source; without it both sides encode as many steps.
         return Batch(
-            src=padded(ended), src_length=torch.tensor([len(row) for row in ended]), src_prompt_mask=None,
+            src=padded(sources), src_length=torch.tensor([len(row) for row in sources]), src_prompt_mask=None,
             trg=None if targets is None else padded([[2, *row, 3] for row in targets]), trg_prompt_mask=None,
-            indices=torch.arange(len(ended)), device=torch.device("cpu"), pad_index=1, eos_index=3,
+            indices=torch.arange(len(sources)), device=torch.device("cpu"), pad_index=1, eos_index=3,
             is_train=targets is not None,
         )  # fmt: skip
 
@@ -203,7 +209,12 @@ class JoeySide:
                 rows = self._batch([self.dev[place] for place in places], None)
                 back = rows.sort_by_src_length()
                 found, *_ = search(
-                    model=self.model, batch=rows, max_output_length=-1, beam_size=BEAM, beam_alpha=1.0, n_best=1
+                    model=self.model,
+                    batch=rows,
+                    max_output_length=-1,
+                    beam_size=BEAM,
+                    beam_alpha=LENGTH_POWER,
+                    n_best=1,
                 )
                 for place, line in zip(places, (found[where] for where in back), strict=True):
                     numbers = line.tolist()

@@ -39,12 +39,14 @@ def main(dataset: str, overrides: list[str]) -> None:
         print(f"    wanted: {row.target}")
         print(f"    made:   {answer.text}  (probability {answer.confidence:.2f})")
     print(f"\nwhy it errs where it does: {out}/report.html")
-    print(f"the run lies in {out}; try: seqpipe infer {out} sentences.txt --output answers.jsonl decoding.n_best=3")
+    print(
+        f"the run lies in {out}; try: seqpipe infer {out} sentences.txt --output answers.jsonl --set decoding.n_best=3"
+    )
 
 
 if __name__ == "__main__":
     if len(sys.argv) < 2:
-        sys.exit(f"usage: python {sys.argv[0]} DATASET [key.path=value ...]; DATASET: starter")
+        sys.exit(f"usage: python {sys.argv[0]} DATASET [key.path=value ...]; DATASET: starter, multi30k_en_de, ...")
     try:
         main(sys.argv[1], sys.argv[2:])
     except seqpipe.SeqpipeError as error:

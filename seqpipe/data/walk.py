@@ -56,12 +56,15 @@ def _look_into(path: str, suffixes: Collection[str], above: list[tuple[int, int]
     found = _Folder(path, (status.st_dev, status.st_ino), [], set())
     if found.identity in above:
         return found
+    longer = tuple(suffix for suffix in suffixes if "." in suffix[1:])  # .tok.en
     with os.scandir(path) as entries:
         for entry in entries:
             if _is_folder(entry):
                 found.folders.add(entry.name)
                 found.names.append(entry.name)
-            elif PurePath(entry.name).suffix.lower() in suffixes and _is_file(entry):
+            elif (PurePath(entry.name).suffix.lower() in suffixes or entry.name.lower().endswith(longer)) and _is_file(
+                entry
+            ):
                 found.names.append(entry.name)
     found.names.sort(reverse=True)
     return found

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from seqpipe.data.batching import plan_batches
 from seqpipe.data.rows import Row
 from seqpipe.errors import InputError
 from seqpipe.heads.target_fit import TargetFit
@@ -14,8 +15,8 @@ from seqpipe.pipeline import Pipeline
 from seqpipe.sequence import PaddedSequence
 from seqpipe.stage import Stage
 
-ROWS = 64
-"""Of a batch."""
+ROWS, STEPS = 64, 14_000
+"""Of a batch: rows, and padded steps as prediction has them."""
 
 
 def fit_of_targets(pipeline: Pipeline, rows: Sequence[Row]) -> TargetFit | None:
@@ -25,19 +26,22 @@ def fit_of_targets(pipeline: Pipeline, rows: Sequence[Row]) -> TargetFit | None:
     """
     if type(pipeline.head).target_fit is Stage.target_fit:
         return None  # before all inputs are measured for nothing
-    known: list[tuple[int, Row, Tensor]] = []
+    known: list[tuple[Row, Tensor]] = []
+    lengths: list[int] = []
     for row in rows:
         try:
-            known.append((pipeline.features.measure(row.input), row, pipeline.head.encode_target(row.target)))
+            target = pipeline.head.encode_target(row.target)
         except InputError:
             continue
-    known.sort(key=lambda item: item[0])
+        known.append((row, target))
+        lengths.append(pipeline.features.measure(row.input))
+    steps = pipeline.features.output_lengths(torch.tensor(lengths, dtype=torch.int64)).tolist()
     sums = torch.zeros(3, dtype=torch.float64)
     with torch.inference_mode():
-        for begin in range(0, len(known), ROWS):
-            part = known[begin : begin + ROWS]
-            batch = PaddedSequence.pad([pipeline.features.prepare(row.input, None) for _, row, _ in part])
-            found = pipeline.head.target_fit(pipeline(batch.to(pipeline.device)), [target for *_, target in part])
+        for places in plan_batches(steps, budget=STEPS, most_rows=ROWS):
+            part = [known[place] for place in places]
+            batch = PaddedSequence.pad([pipeline.features.prepare(row.input, None) for row, _ in part])
+            found = pipeline.head.target_fit(pipeline(batch.to(pipeline.device)), [target for _, target in part])
             if found is not None:
-                sums += found.cpu()
+                sums += found
     return TargetFit(*sums.tolist()) if sums[2] else None

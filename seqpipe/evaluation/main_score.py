@@ -14,6 +14,9 @@ def main_score(recipe: Recipe) -> tuple[str, bool]:
     The recipe's options decide (a tagger goes by F1 if its tags mark spans), so the head is built, with sizes of one.
     """
     config = recipe.pipeline.head
-    head: Any = config.build(**dict.fromkeys(upstream_parameters(find_stage(config.name)), 1))
+    stage = find_stage(config.name)
+    if (known := stage.main_score_of(config.options)) is not None:
+        return known
+    head: Any = config.build(**dict.fromkeys(upstream_parameters(stage), 1))
     name: str = head.main_score
     return name, bool(head.score_kinds[name].lower_is_better)

@@ -297,8 +297,8 @@ class Tokens(Stage):
             raise TypeError("units are asked of SentencePiece")
         if self._sampled is not None and draw is not None:
             numbers = self._sampled.encode(text, draw)
-            if self.longest is None or len(numbers) <= self.longest:
-                return numbers
+            if self.longest is None or self.word_pooling is not None or len(numbers) <= self.longest:
+                return numbers  # where words are pooled, it is they that ``longest`` counts
         return self.known.encode_with_unknown(text)
 
     def _spelling(self, raw: Any, lowered: bool) -> str:
@@ -336,6 +336,11 @@ class Tokens(Stage):
             return numbers
         chance = self._hidden[numbers if len(self._hidden) > 1 else 0]
         return np.where(draw.generator().random(len(numbers)) < chance, UNKNOWN, numbers)
+
+    @property
+    def words_are_steps(self) -> bool:
+        """Whether there is a step for each word behind the encoder."""
+        return self.units == "words" or self.word_pooling is not None
 
     @property
     def knows_lengths(self) -> bool:

@@ -42,6 +42,12 @@ from seqpipe.units import Characters, SentencePieceUnits, Units, load_units
 TargetUnits = Literal["shared", "unigram", "bpe", "characters", "words"]
 """What a text is written in: the features' own SentencePiece units, which must have been learnt from both sides
 (``shared``); SentencePiece units of its own (``unigram``, ``bpe``); characters; or words between white space."""
+FORETOLD = 512
+"""Labels whose probabilities exist at a time where references are foretold."""
+SCORES: dict[str, type[TranslationScores] | type[TranscriptScores]] = {
+    "translation": TranslationScores,
+    "transcription": TranscriptScores,
+}
 Probability = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -53,10 +59,12 @@ class Written:
         hypotheses: the best ones, best first.
         looked_at: for each label of each hypothesis the encoded step that got most attention; empty unless unknown
             words are to be copied.
+        steps: encoded ones of the row.
     """
 
     hypotheses: list[Generated]
     looked_at: list[list[int]]
+    steps: int
 
 
 class AttentionHead(TextHead, Stage):
@@ -135,6 +143,11 @@ class AttentionHead(TextHead, Stage):
             raise ConfigError([(("tied",), f"all goes with units: shared; they are {units}")])
         if copy_unknown and units != "words":
             raise ConfigError([(("copy_unknown",), f"goes with units: words; of {units}, none is unknown")])
+        words = getattr(getattr(features, "first", None), "words_are_steps", True)
+        if copy_unknown and not words:
+            raise ConfigError(
+                [(("copy_unknown",), "needs a step for each word: Tokens of words, or with word_pooling")]
+            )
         if units == "shared" and features is None:
             raise ConfigError([(("units",), "shared needs a pipeline whose features have SentencePiece units")])
         spelt = getattr(getattr(features, "first", features), "units", "") if units == "shared" else units
@@ -148,7 +161,7 @@ class AttentionHead(TextHead, Stage):
         self.dropout, self.dropout_kind, self.embedding_dropout = dropout, dropout_kind, embedding_dropout
         self.label_smoothing, self.scheduled_sampling = label_smoothing, scheduled_sampling
         self.ctc_weight, self.embedding_size = ctc_weight, embedding_size
-        self._scores = TranslationScores() if scores == "translation" else TranscriptScores()
+        self._scores = SCORES[scores]()
         self._features = (features,)  # in a tuple: no part of this module, whose parameters would be there twice
         self.decoder = RecurrentDecoder(
             memory_size=input_size,
@@ -169,6 +182,12 @@ class AttentionHead(TextHead, Stage):
         self.output: nn.Linear | None = None
         self.bias: nn.Parameter | None = None
         self.ctc_output: nn.Linear | None = None
+
+    @classmethod
+    def main_score_of(cls, options: Mapping[str, Any]) -> tuple[str, bool]:
+        """What ``scores`` says; the sizes of an attention may not go together before the chain's are known."""
+        scores = SCORES[options.get("scores", "translation")]
+        return scores.main, scores.kinds[scores.main].lower_is_better
 
     # What is learnt
 
@@ -369,9 +388,15 @@ class AttentionHead(TextHead, Stage):
         if options.method == "beam":
             prefixes = self._prefixes(encoded) if options.ctc_weight else None
             found = beam_search(continuation, encoded.lengths, self.end, options, prefixes)
+            if impossible := [place for place, row in enumerate(found) if not row]:
+                # By CTC nothing of the length that is asked for fits into these rows' steps.
+                alone = options.model_copy(update={"ctc_weight": 0.0})
+                for place, row in zip(impossible, self.decode(encoded.chosen(impossible), alone), strict=True):
+                    found[place] = row.hypotheses
         else:
             found = write_on(continuation, encoded.lengths, self.end, options)
-        return [Written(row, self._looked_at(encoded, place, row)) for place, row in enumerate(found)]
+        lengths = encoded.lengths.tolist()
+        return [Written(row, self._looked_at(encoded, place, row), lengths[place]) for place, row in enumerate(found)]
 
     def _prefixes(self, encoded: PaddedSequence) -> CTCPrefixes:
         if self.ctc_output is None:
@@ -395,7 +420,7 @@ class AttentionHead(TextHead, Stage):
         ]
 
     def attention_map(self, encoded: PaddedSequence, text: str) -> tuple[list[str], Tensor]:
-        """The units of a text and the end, and the weights that each gives to the row's steps."""
+        """The usual units of a text and the end, and the weights that each gives to the row's steps."""
         labels = self.encode_target(text).tolist()
         (weights,) = self.attention_over(encoded, [labels])
         return [*(self.units.piece(label) for label in labels), "∎"], weights
@@ -405,7 +430,9 @@ class AttentionHead(TextHead, Stage):
         looked_at = hypothesis.looked_at or [[]] * len(hypothesis.hypotheses)
         texts = [
             TextHypothesis(
-                self._text(each.labels, places, locate), float(torch.tensor(each.log_probability).exp()), each.score
+                self._text(each.labels, places, locate, hypothesis.steps),
+                float(torch.tensor(each.log_probability).exp()),
+                each.score,
             )
             for each, places in zip(hypothesis.hypotheses, looked_at, strict=True)
         ]
@@ -414,10 +441,12 @@ class AttentionHead(TextHead, Stage):
             row_id, best.text, best.probability, best.score, tuple(texts) if len(texts) > 1 else (), locate.cut
         )
 
-    def _text(self, labels: Sequence[int], looked_at: Sequence[int], locate: Located) -> str:
+    def _text(self, labels: Sequence[int], looked_at: Sequence[int], locate: Located, steps: int) -> str:
         if not looked_at or UNKNOWN not in labels:
             return self.units.decode(labels)
         items = locate.items
+        if len(items) != steps:  # a step is no word: a front-end has joined some
+            return self.units.decode(labels)
         return " ".join(
             items[place].text if label == UNKNOWN and place < len(items) else self.units.piece(label)
             for label, place in zip(labels, looked_at, strict=False)
@@ -428,12 +457,14 @@ class AttentionHead(TextHead, Stage):
         """See `Stage.target_fit`."""
         outputs, _, lengths, labels = self._outputs(encoded, targets)
         real = length_mask(lengths, labels.shape[1])
-        emissions = F.log_softmax(self._project(outputs[real], self._table()).float(), dim=-1)
-        own = labels[real]
-        missed = -emissions.gather(1, own[:, None]).double().sum()
-        right = (emissions.argmax(dim=1) == own).sum().double()
-        return torch.stack([missed, right, lengths.sum().double()])
+        table, missed, right = self._table(), 0.0, 0.0
+        for some, own in zip(outputs[real].split(FORETOLD), labels[real].split(FORETOLD), strict=True):
+            emissions = F.log_softmax(self._project(some, table).float(), dim=-1)
+            missed -= float(emissions.gather(1, own[:, None]).double().sum())
+            right += float((emissions.argmax(dim=1) == own).sum())
+        return torch.tensor([missed, right, float(lengths.sum())], dtype=torch.float64)
 
+    @torch.no_grad()
     def posteriors(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> list[float]:
         """The probability of each row's text: the product over its labels and the end."""
         emissions, lengths = self(encoded, targets)

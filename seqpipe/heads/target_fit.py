@@ -24,9 +24,9 @@ class TargetFit:
 
     @property
     def perplexity(self) -> float:
-        """e to the mean of -log p: as unsure as between so many labels alike."""
+        """e to the mean of -log p (to 700 at most): as unsure as between so many labels alike."""
         mean = self.missed / self.labels
-        return math.exp(mean) if mean < 700 else math.inf
+        return mean if math.isnan(mean) else math.exp(min(mean, 700.0))
 
     @property
     def token_accuracy(self) -> float:

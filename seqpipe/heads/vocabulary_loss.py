@@ -33,19 +33,19 @@ def vocabulary_loss(
     """
     if bias is None:
         bias = inputs.new_zeros(len(weight))
-    loss: Tensor = _VocabularyLoss.apply(inputs, weight, bias, labels, label_smoothing)
+    wanted = torch.is_grad_enabled() and any(part.requires_grad for part in (inputs, weight, bias))
+    loss: Tensor = _VocabularyLoss.apply(inputs, weight, bias, labels, label_smoothing, wanted)
     return loss
 
 
 class _VocabularyLoss(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, inputs: Tensor, weight: Tensor, bias: Tensor, labels: Tensor, label_smoothing: float
+        ctx: Any, inputs: Tensor, weight: Tensor, bias: Tensor, labels: Tensor, label_smoothing: float, wanted: bool
     ) -> Tensor:
         device = inputs.device.type
         products = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else inputs.dtype
         exact = torch.float64 if products == torch.float64 else torch.float32
-        wanted = any(ctx.needs_input_grad)
         classes, more = len(weight), -len(weight) % ALIGNED
         with torch.autocast(device, enabled=False):
             aligned = F.pad(weight.to(products), (0, 0, 0, more))
@@ -85,4 +85,4 @@ class _VocabularyLoss(torch.autograd.Function):
         if torch.is_grad_enabled():  # as it is with create_graph=True
             raise RuntimeError("the loss over a vocabulary has no second derivative: create_graph=True can't be met")
         by_input, by_weight, by_bias = ctx.saved_tensors
-        return gradient * by_input, gradient * by_weight, gradient * by_bias, None, None
+        return gradient * by_input, gradient * by_weight, gradient * by_bias, None, None, None

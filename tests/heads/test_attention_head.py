@@ -22,7 +22,9 @@ from seqpipe import (
     Row,
     Tokens,
 )
-from seqpipe.decoding.generation import GenerationDecoding
+from seqpipe.decoding.generation import Generated, GenerationDecoding
+from seqpipe.evaluation.main_score import main_score
+from seqpipe.heads.attention import Written
 from seqpipe.item import Item
 from seqpipe.recipe import parse_recipe
 
@@ -273,3 +275,38 @@ def test_a_search_by_ctc_needs_its_loss() -> None:
     head = fitted(ctc_weight=0.5)
     usual, joint = (head.decode(batch, GenerationDecoding(ctc_weight=weight)) for weight in (0.0, 0.9))
     assert [row.hypotheses[0].score for row in usual] != [row.hypotheses[0].score for row in joint]
+
+
+@pytest.mark.parametrize("attention", ["dot", "general", "bahdanau", "multi_head"])
+def test_the_main_score_is_known_before_sizes_are(attention: str) -> None:
+    head = {"stage": "AttentionHead", "units": "characters", "attention": attention, "hidden_size": 8}
+    for scores, expected in (("translation", ("bleu", False)), ("transcription", ("wer", True))):
+        pipeline = {"features": [{"stage": "LogMel"}], "head": {**head, "scores": scores}}
+        assert main_score(Recipe.model_validate({"pipeline": pipeline})) == expected
+
+
+def test_what_ctc_forbids_is_written_without_it() -> None:
+    head, batch = fitted(ctc_weight=0.5), encoded()
+    short = batch.chosen([1])  # of 4 steps
+    options = GenerationDecoding(ctc_weight=0.5, min_length=6)
+    (row,) = head.decode(short, options)
+    (alone,) = head.decode(short, GenerationDecoding(min_length=6))
+    assert row.hypotheses == alone.hypotheses
+    both = head.decode(batch, options)
+    assert [len(each.hypotheses) for each in both] == [1, 1, 1]
+
+
+def test_words_are_copied_where_a_step_is_a_word_alone() -> None:
+    head = fitted(["the dog", "the cat"], units="words", copy_unknown=True)
+    answer = Written([Generated([0], -1.0, -1.0)], [[1, 0]], steps=2)
+    assert head.predict("a", answer, Place()).text == "Hund"
+    fewer = Written([Generated([0], -1.0, -1.0)], [[1, 0]], steps=1)
+    assert "Hund" not in head.predict("a", fewer, Place()).text
+    pieces = {"stage": "Tokens", "units": "bpe", "vocabulary_size": 30}
+    recipe = {
+        "features": [pieces, {"stage": "Embedding", "size": 4}],
+        "head": {"stage": "AttentionHead", "units": "words", "copy_unknown": True},
+    }
+    pipeline = Pipeline(Recipe.model_validate({"pipeline": recipe}))
+    with pytest.raises(ConfigError, match="a step for each word"):
+        pipeline.fit([Row(text, text, text, Path(), 0, {}) for text in ("the dogs run", "a cat sleeps on the mat")])

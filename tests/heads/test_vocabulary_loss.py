@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
 
 from seqpipe.heads import vocabulary_loss as module
 from seqpipe.heads.vocabulary_loss import vocabulary_loss
@@ -57,8 +58,12 @@ def test_in_autocast_products_alone_are_narrow() -> None:
 
 def test_without_gradients_it_makes_none_and_a_second_one_is_refused() -> None:
     inputs, weight, bias, labels = given(torch.float64)
-    with torch.no_grad():
+    counted = FlopCounterMode(display=False)
+    with counted:
+        vocabulary_loss(inputs, weight, bias, labels)
+    with torch.no_grad(), FlopCounterMode(display=False) as fewer:
         assert not vocabulary_loss(inputs, weight, bias, labels).requires_grad
+    assert counted.get_total_flops() == 3 * fewer.get_total_flops() > 0
     loss = vocabulary_loss(inputs, weight, bias, labels)
     with pytest.raises(RuntimeError, match="second derivative"):
         torch.autograd.grad(loss, inputs, create_graph=True)

@@ -50,7 +50,7 @@ def attention_map(evaluation: Evaluation, position: int) -> AttentionMap | None:
             prepared = pipeline.features.prepare(row.input, None)
             encoded = pipeline(PaddedSequence.pad([prepared]).to(pipeline.device))
             found = pipeline.head.attention_map(encoded, evaluation.predictions[position].text)
-    except InputError:  # an answer that can't be spelt back: it was copied from the input
+    except InputError:  # the text rules made characters of the answer that the units lack
         return None
     if found is None:
         return None
