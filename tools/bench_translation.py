@@ -10,8 +10,10 @@ The same layers on both sides: one table of embeddings of 512 for input, output 
 from both languages together), two BiLSTM layers of 256 each way, an LSTM of 512 with Luong's general attention, without
 input feeding (``--sides feeding`` is joeynmt with it, as it is by default); the same dropout, label smoothing, AdamW
 and clipping; the same limit and normalisation in the search; no end behind the source, which joeynmt's loader adds. A
-step begins with the units of a batch in memory. Both sides see the same batches, of similar length; each is timed once,
-the sides in turn, after some that warm up, and the medians of tokens a second (of the target, ends included) count.
+step begins with the units of a batch in memory. Both sides see the same batches; each is timed once, the sides in turn,
+after some that warm up, and the medians of tokens a second (of the target, ends included) count. joeynmt's trainer
+draws its batches at random, seqpipe's puts sentences of similar length together: both are measured with both, and the
+third line is each as it trains.
 These steps are all that the models have learnt when they translate, so what they write is poor, but ends. Translation
 is the whole of dev, from units to text, by the median of the rounds; the fastest of --sizes counts.
 """
@@ -33,6 +35,7 @@ from bench_recipe import positive
 from side_process import SideProcess
 from translation_sides import BEAM, JOEY, pipeline
 
+MIXED, SIMILAR, WARM = "mixed lengths", "similar lengths", 3
 SIDES = {"joeynmt": "joeynmt", "feeding": "joeynmt, input feeding", "fp32": "seqpipe", "bf16": "seqpipe, bf16"}
 
 
@@ -65,12 +68,13 @@ def compare(options: argparse.Namespace, folder: Path) -> None:
     train, dev = (read_pairs(options, part) for part in ("train", "dev"))
     dev = dev[: options.dev_sentences]
     features, model, lengths = learn_units(train, options.vocabulary, folder)
-    warm = 3
-    batches = similar_batches(lengths, options.batch)[: options.batches + warm]
-    if len(batches) <= warm:
-        sys.exit(
-            f"bench_translation: {len(train)} pairs give {len(batches)} batches of {options.batch}, {warm} warm up"
-        )
+    ways = {
+        way: batches_of(lengths, options.batch, options.batches + WARM, similar=way == SIMILAR)
+        for way in (MIXED, SIMILAR)
+    }
+    if len(ways[MIXED]) <= WARM:
+        sys.exit(f"bench_translation: {len(train)} pairs are too few for {WARM + 1} batches of {options.batch}")
+    batches = [batch for way in ways.values() for batch in way]
     job = folder / "job.json"
     job.write_text(
         json.dumps(
@@ -86,13 +90,16 @@ def compare(options: argparse.Namespace, folder: Path) -> None:
         )
     )
     sides = {name: start(name, job, options) for name in options.sides}
-    speeds: dict[str, list[float]] = {name: [] for name in sides}
-    for number, batch in enumerate(batches):
-        tokens = sum(lengths[place][1] + 1 for place in batch)
-        for name, side in sides.items():
-            answer = side.call("train", number)
-            if number >= warm:
-                speeds[name].append(tokens / answer["seconds"])
+    speeds: dict[str, dict[str, list[float]]] = {way: {name: [] for name in sides} for way in ways}
+    number = 0
+    for way, found in ways.items():
+        for place, batch in enumerate(found):
+            tokens = sum(lengths[row][1] + 1 for row in batch)
+            for name, side in sides.items():
+                answer = side.call("train", number)
+                if place >= WARM:
+                    speeds[way][name].append(tokens / answer["seconds"])
+            number += 1
     sizes = [int(size) for size in options.sizes.split(",")]
     taken: dict[str, dict[int, list[float]]] = {name: {size: [] for size in sizes} for name in sides}
     texts: dict[str, list[str]] = {}
@@ -135,12 +142,15 @@ def learn_units(pairs: Sequence[tuple[str, str]], size: int, folder: Path) -> tu
     return assets, model, [(len(known.encode(source)), len(known.encode(target))) for source, target in pairs]
 
 
-def similar_batches(lengths: Sequence[tuple[int, int]], size: int) -> list[list[int]]:
-    """All pairs in batches of similar length, in an order that is drawn."""
+def batches_of(lengths: Sequence[tuple[int, int]], size: int, most: int, *, similar: bool) -> list[list[int]]:
+    """Pairs in batches, at random, or each of similar length; in an order that is drawn."""
+    draw = random.Random(1)
     order = sorted(range(len(lengths)), key=lambda place: lengths[place])
+    if not similar:
+        draw.shuffle(order)
     batches = [order[start : start + size] for start in range(0, len(order) - size + 1, size)]
-    random.Random(1).shuffle(batches)
-    return batches
+    draw.shuffle(batches)
+    return batches[:most]
 
 
 def start(name: str, job: Path, options: argparse.Namespace) -> SideProcess:
@@ -154,7 +164,7 @@ def start(name: str, job: Path, options: argparse.Namespace) -> SideProcess:
 def report(
     options: argparse.Namespace,
     dev: Sequence[tuple[str, str]],
-    speeds: dict[str, list[float]],
+    speeds: dict[str, dict[str, list[float]]],
     taken: dict[str, dict[int, list[float]]],
     texts: dict[str, list[str]],
     facts: dict[str, Any],
@@ -168,16 +178,21 @@ def report(
         name: {size: statistics.median(times) for size, times in by_size.items()} for name, by_size in taken.items()
     }
     best = {name: min(by_size.values()) for name, by_size in median.items()}
+    training = {
+        way: {name: statistics.median(found) for name, found in by_name.items()} for way, by_name in speeds.items()
+    }
     references = [[target for _, target in dev]]
     words = {name: sum(len(text.split()) for text in found) / len(dev) for name, found in texts.items()}
     bleu = {name: BLEU().corpus_score(found, references).score for name, found in texts.items()}
     rows: list[tuple[str, dict[str, float], bool]] = [
-        ("training, tokens a second", {name: statistics.median(found) for name, found in speeds.items()}, True),
+        *((f"training, tokens a second, {way}", found, True) for way, found in training.items()),
+        ("... each as it trains", {name: training[MIXED if name in JOEY else SIMILAR][name] for name in best}, True),
         (f"translation, beam {BEAM}, sentences a second", {name: len(dev) / best[name] for name in best}, True),
         *(
             (f"... in batches of {size}", {name: len(dev) / median[name][size] for name in median}, True)
             for size in map(int, options.sizes.split(","))
         ),
+        ("... words a second", {name: words[name] * len(dev) / best[name] for name in best}, True),
         ("words a translation", words, False),
         ("BLEU after these steps", bleu, False),
         ("units", {name: float(fact["labels"]) for name, fact in facts.items()}, False),
@@ -185,7 +200,7 @@ def report(
         ("peak memory, MB", {name: fact["megabytes"] for name, fact in facts.items()}, False),
     ]  # fmt: skip
     print(
-        f"{len(next(iter(speeds.values())))} batches of {options.batch} pairs, {len(dev)} sentences of dev; "
+        f"{len(speeds[MIXED][base])} batches of {options.batch} pairs, {len(dev)} sentences of dev; "
         f"{environment()['machine']['processor']}, {options.threads} threads, median of {options.rounds}, "
         "all sides in turn"
     )
