@@ -4,7 +4,6 @@ import collections
 import math
 import pickle
 import random
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -130,7 +129,7 @@ def test_targets_vary_with_the_epoch_and_never_in_scoring() -> None:
     head.fit(TEXTS)
     features = FeatureChain(stages=[Tokens.configure()])
     features.fit(TEXTS)
-    row = Row("a", TEXT, TEXT.upper(), Path(), 0, {})
+    row = Row("a", TEXT, TEXT.upper())
     usual = head.encode_target(row.target)
     examples = Examples([row], [usual], features, 1, head.drawn_targets())
     drawn = [examples[(epoch, 0)][2] for epoch in range(20)]

@@ -59,9 +59,7 @@ class SeqpipeSide:
         recipe = Recipe.model_validate(
             {"pipeline": pipeline(job["vocabulary"]), "training": {"learning_rate": LEARNING_RATE}}
         )
-        rows = [
-            Row(str(place), source, target, Path(), place, {}) for place, (source, target) in enumerate(job["train"])
-        ]
+        rows = [Row(str(place), source, target) for place, (source, target) in enumerate(job["train"])]
         self.model = Pipeline(recipe)
         self.model.fit(rows, {"features": Path(job["features"])})
         prepare, encode = self.model.features.prepare, self.model.head.encode_target

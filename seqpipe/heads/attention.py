@@ -30,7 +30,7 @@ from seqpipe.heads.located import Located
 from seqpipe.heads.scoring import Mark
 from seqpipe.heads.text_head import TextHead
 from seqpipe.heads.text_scores import TranscriptScores, TranslationScores
-from seqpipe.heads.vocabulary_loss import vocabulary_loss
+from seqpipe.heads.vocabulary_loss import aligned_output, vocabulary_loss
 from seqpipe.heads.word_units import WordUnits
 from seqpipe.randomness import Draw
 from seqpipe.sequence import PaddedSequence, length_mask
@@ -330,9 +330,13 @@ class AttentionHead(TextHead, Stage):
         outputs, weights = self.decoder(written, encoded)
         return outputs, weights, lengths, labels
 
+    def _output(self, table: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Weight and bias of the last layer."""
+        return (table, self.bias) if self.output is None else (self.output.weight, self.output.bias)
+
     def _project(self, outputs: Tensor, table: Tensor) -> Tensor:
         """Logits."""
-        return self.output(outputs) if self.output is not None else F.linear(outputs, table, self.bias)
+        return F.linear(outputs, *self._output(table))
 
     def loss(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Sum of the labels' cross entropies, ends included, in nats, and the number of labels and ends.
@@ -345,9 +349,8 @@ class AttentionHead(TextHead, Stage):
         encoded = self._dropped(encoded)
         outputs, _, lengths, labels = self._outputs(encoded, targets)
         real = length_mask(lengths, labels.shape[1])
-        weight, bias = (self._table(), self.bias) if self.output is None else (self.output.weight, self.output.bias)
         smoothing = self.label_smoothing if self.training else 0.0
-        total = vocabulary_loss(outputs[real], weight, bias, labels[real], smoothing)
+        total = vocabulary_loss(outputs[real], *self._output(self._table()), labels[real], smoothing)
         if self.ctc_weight:
             total = (1 - self.ctc_weight) * total + self.ctc_weight * self._ctc_loss(encoded, targets)
         return total, lengths.sum().to(total.dtype)
@@ -383,7 +386,7 @@ class AttentionHead(TextHead, Stage):
             self.decoder,
             encoded,
             embed=lambda labels: F.embedding(labels, table),
-            project=lambda outputs: self._project(outputs, table),
+            project=aligned_output(*self._output(table)),
         )
         if options.method == "beam":
             prefixes = self._prefixes(encoded) if options.ctc_weight else None

@@ -1,7 +1,8 @@
-"""Cross entropy over a large vocabulary, with the output layer that it belongs to."""
+"""The output layer of a large vocabulary: with its cross entropy, and for many small calls."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -36,6 +37,25 @@ def vocabulary_loss(
     wanted = torch.is_grad_enabled() and any(part.requires_grad for part in (inputs, weight, bias))
     loss: Tensor = _VocabularyLoss.apply(inputs, weight, bias, labels, label_smoothing, wanted)
     return loss
+
+
+def aligned_output(weight: Tensor, bias: Tensor | None) -> Callable[[Tensor], Tensor]:
+    """``F.linear`` for many calls with the same weights, which are made ready once; logits in float32 (or float64).
+
+    Args:
+        weight, bias: of the output layer, ``[V, E]`` and ``[V]``.
+    """
+    classes, more = len(weight), -len(weight) % ALIGNED
+    device = weight.device.type
+    products = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype
+    ready = F.pad(weight.to(products), (0, 0, 0, more))
+    biases = F.pad(bias.to(products), (0, more)) if bias is not None else None
+    exact = torch.float64 if products == torch.float64 else torch.float32
+
+    def logits(inputs: Tensor) -> Tensor:
+        return F.linear(inputs, ready, biases)[..., :classes].to(exact)
+
+    return logits
 
 
 class _VocabularyLoss(torch.autograd.Function):

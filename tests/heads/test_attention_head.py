@@ -309,4 +309,4 @@ def test_words_are_copied_where_a_step_is_a_word_alone() -> None:
     }
     pipeline = Pipeline(Recipe.model_validate({"pipeline": recipe}))
     with pytest.raises(ConfigError, match="a step for each word"):
-        pipeline.fit([Row(text, text, text, Path(), 0, {}) for text in ("the dogs run", "a cat sleeps on the mat")])
+        pipeline.fit([Row(text, text, text) for text in ("the dogs run", "a cat sleeps on the mat")])

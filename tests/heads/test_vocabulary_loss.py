@@ -7,7 +7,7 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from seqpipe.heads import vocabulary_loss as module
-from seqpipe.heads.vocabulary_loss import vocabulary_loss
+from seqpipe.heads.vocabulary_loss import aligned_output, vocabulary_loss
 
 
 def given(dtype: torch.dtype, rows: int = 300, classes: int = 101) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -67,3 +67,15 @@ def test_without_gradients_it_makes_none_and_a_second_one_is_refused() -> None:
     loss = vocabulary_loss(inputs, weight, bias, labels)
     with pytest.raises(RuntimeError, match="second derivative"):
         torch.autograd.grad(loss, inputs, create_graph=True)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("with_bias", [True, False])
+def test_the_layer_by_itself_is_torch_s_linear(dtype: torch.dtype, with_bias: bool) -> None:
+    inputs, weight, bias, _ = given(dtype)
+    layer = aligned_output(weight, bias if with_bias else None)
+    torch.testing.assert_close(layer(inputs), F.linear(inputs, weight, bias if with_bias else None))
+    with torch.autocast("cpu", torch.bfloat16):
+        narrow = aligned_output(weight, bias)(inputs)
+    assert narrow.shape == (300, 101)
+    assert narrow.dtype == torch.float32
