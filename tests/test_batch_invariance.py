@@ -221,6 +221,7 @@ EXAMPLES: dict[str, list[Example]] = {
             {"attention": "general", "bridge": "mean"},
             {"attention": "bahdanau", "bridge": "ends", "cell": "gru", "layers": 2},
             {"attention": "multi_head", "bridge": "zero", "input_feeding": True},
+            {"attention": "location", "bridge": "mean"},
         )
     ],
     "MultiLabelHead": [Example("steps", {"hidden_sizes": [8], "normalization": "layer"}, texts)],

@@ -13,10 +13,14 @@ from seqpipe.dropout import dropout
 from seqpipe.errors import ConfigError
 from seqpipe.sequence import PaddedSequence
 
-AttentionKind = Literal["dot", "general", "bahdanau", "multi_head"]
+AttentionKind = Literal["dot", "general", "bahdanau", "location", "multi_head"]
 """How a query q and a step's key k are scored: ``dot``: q·k; ``general``: q·W k (both Luong et al. 2015);
-``bahdanau``: v·tanh(W q + U k) (Bahdanau et al. 2015); ``multi_head``: several scaled dot products side by side, each
-of its own part of W q and U k (Vaswani et al. 2017)."""
+``bahdanau``: v·tanh(W q + U k) (Bahdanau et al. 2015); ``location``: v·tanh(W q + U k + F f), f being what a
+convolution makes of the weights of the step before, so that it knows where it was, for speech and lines of writing
+(Chorowski et al. 2015); ``multi_head``: several scaled dot products side by side, each of its own part of W q and U k
+(Vaswani et al. 2017)."""
+FILTERS, WIDTH = 10, 31
+"""Of the convolution of ``location``: how many, and steps of each; some of the usual numbers for speech."""
 
 
 class Memory(NamedTuple):
@@ -47,6 +51,9 @@ class Attention(nn.Module):
         heads: of ``multi_head``.
         dropout: probability, on the weights.
 
+    Attributes:
+        follows: whether it wants the weights of the step before.
+
     Shape: queries ``[B, L, H]`` -> contexts ``[B, L, D]`` and weights ``[B, L, T]``, 0 in the padding (of several heads
     their mean).
     """
@@ -61,6 +68,7 @@ class Attention(nn.Module):
     ) -> None:
         super().__init__()
         self.kind, self.heads, self.dropout = kind, heads, dropout
+        self.follows = kind == "location"
         self.output_size = memory_size
         self.key: nn.Linear | None = None
         if kind == "dot" and query_size != memory_size:
@@ -74,7 +82,7 @@ class Attention(nn.Module):
             )
         if kind == "general":
             self.key = nn.Linear(memory_size, query_size, bias=False)
-        elif kind in ("bahdanau", "multi_head"):
+        elif kind in ("bahdanau", "location", "multi_head"):
             if kind == "multi_head" and (query_size % heads or memory_size % heads):
                 raise ConfigError(
                     [
@@ -86,9 +94,12 @@ class Attention(nn.Module):
                 )
             self.query = nn.Linear(query_size, query_size)
             self.key = nn.Linear(memory_size, query_size, bias=False)
-            if kind == "bahdanau":
+            if kind != "multi_head":
                 self.energy = nn.Linear(query_size, 1, bias=False)
-            else:
+            if kind == "location":
+                self.around = nn.Conv1d(1, FILTERS, WIDTH, padding=WIDTH // 2, bias=False)
+                self.place = nn.Linear(FILTERS, query_size, bias=False)
+            elif kind == "multi_head":
                 self.value = nn.Linear(memory_size, memory_size)
                 self.output = nn.Linear(memory_size, memory_size)
 
@@ -99,12 +110,21 @@ class Attention(nn.Module):
         keys = self.key(values) if self.key is not None else values
         return Memory(keys, self.value(values) if self.kind == "multi_head" else values, hidden)
 
-    def forward(self, queries: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
-        """Contexts and weights."""
+    def forward(self, queries: Tensor, memory: Memory, before: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Contexts and weights.
+
+        Args:
+            queries: ``[B, L, H]``.
+            memory: of B rows.
+            before: where it `follows`, the weights that each query's last one gave, ``[B, L, T]``; 0 at the beginning.
+        """
         if self.kind == "multi_head":
             return self._several(self.query(queries), memory)
-        if self.kind == "bahdanau":
+        if self.kind in ("bahdanau", "location"):
             sums = self.query(queries)[:, :, None] + memory.keys[:, None]  # [B, L, T, H]
+            if before is not None:
+                found = self.around(before.flatten(0, 1)[:, None])  # [B · L, filters, T]
+                sums = sums + self.place(found.transpose(1, 2)).unflatten(0, before.shape[:2])
             scores = self.energy(sums.tanh())[..., 0]
         else:
             scores = queries @ memory.keys.transpose(1, 2)  # [B, L, T]

@@ -25,27 +25,29 @@ class State(NamedTuple):
         hidden: of each layer, ``[layers, B · W, H]``.
         cell: of an LSTM's layers, likewise; of a GRU's as ``hidden``.
         fed: the last output, ``[B · W, O]``, for input feeding.
+        weights: of the last attention, ``[B · W, T]``, for one that follows; of others ``[B · W, 0]``.
     """
 
     hidden: Tensor
     cell: Tensor
     fed: Tensor
+    weights: Tensor
 
     def chosen(self, places: Tensor) -> State:
         """The states at these places of ``B · W``, which may repeat."""
         hidden = self.hidden.index_select(1, places)
         cell = hidden if self.cell is self.hidden else self.cell.index_select(1, places)
-        return State(hidden, cell, self.fed.index_select(0, places))
+        return State(hidden, cell, self.fed.index_select(0, places), self.weights.index_select(0, places))
 
 
 class RecurrentDecoder(nn.Module):
     """Stacked LSTM or GRU layers that attend to the encoder's steps.
 
     With ``dot``, ``general`` and ``multi_head`` the layers run first and their output asks (Luong et al. 2015); with
-    ``bahdanau`` the output of the step before asks, and what it gets goes into the layers (Bahdanau et al. 2015). The
-    output is tanh(W [context; layers' output]) in all cases.
+    ``bahdanau`` and ``location`` the output of the step before asks, and what it gets goes into the layers (Bahdanau et
+    al. 2015). The output is tanh(W [context; layers' output]) in all cases.
 
-    Without input feeding, and but for ``bahdanau``, no step needs what attention gave to the one before. Then, while
+    Without input feeding, and but for these two, no step needs what attention gave to the one before. Then, while
     training, each layer runs over all steps in one call, and attention too.
 
     Args:
@@ -84,7 +86,7 @@ class RecurrentDecoder(nn.Module):
         self.hidden_size, self.output_size, self.cell, self.kind = hidden_size, output_size, cell, bridge
         self.input_feeding, self.dropout = input_feeding, dropout
         self.attention = Attention(attention, hidden_size, memory_size, heads, attention_dropout)
-        self.attends_first = attention == "bahdanau"
+        self.attends_first = attention in ("bahdanau", "location")
         first = embedding_size + output_size * input_feeding + memory_size * self.attends_first
         make = nn.LSTM if cell == "lstm" else nn.GRU
         sizes = [first] + [hidden_size] * (layers - 1)
@@ -106,16 +108,17 @@ class RecurrentDecoder(nn.Module):
         values, lengths = encoded.masked()
         rows, layers = len(values), len(self.layers)
         fed = values.new_zeros(rows, self.output_size)
+        weights = values.new_zeros(rows, values.shape[1] if self.attention.follows else 0)
         if self.bridge is None:
             hidden = values.new_zeros(layers, rows, self.hidden_size)
-            return State(hidden, hidden, fed)
+            return State(hidden, hidden, fed, weights)
         if self.kind == "mean":
             seen = values.sum(dim=1) / lengths[:, None].clamp(min=1)
         else:
             seen = end_states(PaddedSequence(values, lengths))
         states = self.bridge(seen).tanh().unflatten(1, (-1, layers, self.hidden_size)).permute(1, 2, 0, 3)
         hidden = states[0].contiguous()
-        return State(hidden, states[1].contiguous() if self.cell == "lstm" else hidden, fed)
+        return State(hidden, states[1].contiguous() if self.cell == "lstm" else hidden, fed, weights)
 
     def forward(self, written: Tensor, encoded: PaddedSequence) -> tuple[Tensor, Tensor]:
         """What follows each step, given all that was written.
@@ -153,7 +156,8 @@ class RecurrentDecoder(nn.Module):
         inputs = [written, state.fed] if self.input_feeding else [written]
         weights = None
         if self.attends_first:
-            context, weights = self.attention(state.hidden[-1].unflatten(0, (rows, -1)), memory)
+            before = state.weights.unflatten(0, (rows, -1)) if self.attention.follows else None
+            context, weights = self.attention(state.hidden[-1].unflatten(0, (rows, -1)), memory, before)
             inputs.append(context.flatten(0, 1))
         output, following = self._recur(torch.cat(inputs, dim=-1)[:, None], state)
         output = output[:, 0].unflatten(0, (rows, -1))  # [B, W, H]
@@ -162,7 +166,11 @@ class RecurrentDecoder(nn.Module):
         else:
             output = self._mixed(context, output)
         output = output.flatten(0, 1)
-        return output, weights, following._replace(fed=output) if self.input_feeding else following
+        if self.input_feeding:
+            following = following._replace(fed=output)
+        if self.attention.follows:
+            following = following._replace(weights=weights.flatten(0, 1).to(state.weights.dtype))
+        return output, weights, following
 
     def _recur(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
         """The layers over ``[N, L, E]`` from a state on: ``[N, L, H]`` and the state behind."""
@@ -179,7 +187,7 @@ class RecurrentDecoder(nn.Module):
             if number < last:
                 inputs = dropout(inputs, self.dropout, self.training)
         states = torch.cat(hidden)
-        return inputs, State(states, torch.cat(cell) if cell else states, state.fed)
+        return inputs, State(states, torch.cat(cell) if cell else states, state.fed, state.weights)
 
     def _attended(self, outputs: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
         context, weights = self.attention(outputs, memory)

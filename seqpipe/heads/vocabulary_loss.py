@@ -47,7 +47,9 @@ def aligned_output(weight: Tensor, bias: Tensor | None) -> Callable[[Tensor], Te
     """
     classes, more = len(weight), -len(weight) % ALIGNED
     device = weight.device.type
-    products = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype
+    products = weight.dtype
+    if torch.is_autocast_enabled(device) and products != torch.float64:  # which autocast leaves alone
+        products = torch.get_autocast_dtype(device)
     ready = F.pad(weight.to(products), (0, 0, 0, more))
     biases = F.pad(bias.to(products), (0, more)) if bias is not None else None
     exact = torch.float64 if products == torch.float64 else torch.float32

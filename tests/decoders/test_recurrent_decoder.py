@@ -50,9 +50,30 @@ def test_scores_are_those_of_the_papers(kind: AttentionKind) -> None:
             "dot": lambda key: asked @ key,
             "general": lambda key: asked @ attention.key(key),
             "bahdanau": lambda key: attention.energy((attention.query(asked) + attention.key(key)).tanh())[0],
+            "location": lambda key: attention.energy((attention.query(asked) + attention.key(key)).tanh())[0],
         }[kind]
         expected = torch.stack([score(key) for key in steps]).softmax(dim=0)
     assert torch.allclose(weights, expected, atol=1e-6)
+
+
+@torch.no_grad()
+def test_location_knows_where_it_was() -> None:
+    torch.manual_seed(3)
+    attention, batch, query = Attention("location", 8, 8), encoded(2), torch.randn(2, 1, 8)
+    before = torch.rand(2, 1, 7) * batch.mask()[:, None]
+    weights = attention(query, attention.remember(batch), before)[1]
+    kernel = attention.around.weight[:, 0]  # [filters, width]
+    half = kernel.shape[1] // 2
+    for row, length in enumerate(batch.lengths.tolist()):
+        scores = []
+        for step in range(length):
+            seen = [
+                sum(float(kernel[one, place - step + half] * before[row, 0, place]) for place in range(length))
+                for one in range(len(kernel))
+            ]
+            sums = attention.query(query[row, 0]) + attention.key(batch.values[row, step])
+            scores.append(attention.energy((sums + attention.place(torch.tensor(seen))).tanh())[0])
+        assert torch.allclose(weights[row, 0, :length], torch.stack(scores).softmax(dim=0), atol=1e-5)
 
 
 @torch.no_grad()

@@ -81,7 +81,7 @@ def test_probabilities_of_all_texts_add_up_to_one() -> None:
 
 
 @torch.inference_mode()
-@pytest.mark.parametrize("attention", ["general", "bahdanau"])
+@pytest.mark.parametrize("attention", ["general", "bahdanau", "location"])
 def test_a_wide_beam_finds_what_enumeration_finds(attention: str) -> None:
     head, batch = fitted(["ab"], attention=attention, input_feeding=attention == "general"), encoded()
     options = GenerationDecoding(beam=40, n_best=7, max_length=4)
@@ -277,7 +277,7 @@ def test_a_search_by_ctc_needs_its_loss() -> None:
     assert [row.hypotheses[0].score for row in usual] != [row.hypotheses[0].score for row in joint]
 
 
-@pytest.mark.parametrize("attention", ["dot", "general", "bahdanau", "multi_head"])
+@pytest.mark.parametrize("attention", ["dot", "general", "bahdanau", "location", "multi_head"])
 def test_the_main_score_is_known_before_sizes_are(attention: str) -> None:
     head = {"stage": "AttentionHead", "units": "characters", "attention": attention, "hidden_size": 8}
     for scores, expected in (("translation", ("bleu", False)), ("transcription", ("wer", True))):

@@ -78,4 +78,4 @@ def test_the_layer_by_itself_is_torch_s_linear(dtype: torch.dtype, with_bias: bo
     with torch.autocast("cpu", torch.bfloat16):
         narrow = aligned_output(weight, bias)(inputs)
     assert narrow.shape == (300, 101)
-    assert narrow.dtype == torch.float32
+    assert narrow.dtype == dtype
