@@ -93,5 +93,6 @@ def _insert(text: str, mapping: Any, key: str, value: Any) -> str:
 
 
 def _shown(value: Any) -> str:
-    dumped = yaml.safe_dump(value, default_flow_style=True, width=10**6, allow_unicode=True, sort_keys=False)
-    return dumped.strip().removesuffix("...").strip()
+    # In a list, since it may come to stand between brackets, where more texts need quotation marks.
+    dumped = yaml.safe_dump([value], default_flow_style=True, width=10**6, allow_unicode=True, sort_keys=False)
+    return dumped.strip()[1:-1]

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from seqpipe.evaluation.recipe_text import edited
@@ -77,6 +77,7 @@ plain = st.one_of(
 )
 
 
+@example({"pipeline.features.Waveform.sample_rate": "0{"})
 @given(st.dictionaries(st.sampled_from(KEYS), st.one_of(plain, st.lists(plain, max_size=3)), min_size=1))
 def test_any_plain_value_reads_as_it_was_meant(values: dict[str, Any]) -> None:
     if "pipeline.encoder" in values:
