@@ -56,6 +56,7 @@ class Stage(nn.Module):
         learns_targets: whether a feature stage's `fit` takes the training rows' targets too, as a second argument.
         takes_empty_targets: whether an empty target says something to this head: that there are no labels, say.
         reads_files: endings of the files that `prepare` reads (then inputs are paths); none of a stage that reads none.
+        foretells: whether this head writes label by label, so that `target_fit` has an answer.
         augments: whether it changes inputs while training alone, and does nothing else.
         constant: whether its buffers never change while it trains, so that steps needn't keep copies of them.
     """
@@ -63,6 +64,7 @@ class Stage(nn.Module):
     role: ClassVar[str] = ""
     reads_files: ClassVar[frozenset[str]] = frozenset()
     takes_empty_targets: ClassVar[bool] = False
+    foretells: ClassVar[bool] = False
     augments: ClassVar[bool] = False
     learns: bool = False
     learns_targets: bool = False
@@ -225,7 +227,7 @@ class Stage(nn.Module):
     def target_fit(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> Tensor | None:
         """How well targets are foretold label by label, each given what stands before it in the target.
 
-        None (the default) of a head that doesn't write label by label.
+        None (the default) of a head that doesn't write label by label (``foretells``).
 
         Returns:
             Of all labels of the batch, ends included: the sum of -log p in nats, how many are the likeliest ones, and

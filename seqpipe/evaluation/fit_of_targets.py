@@ -13,7 +13,6 @@ from seqpipe.errors import InputError
 from seqpipe.heads.target_fit import TargetFit
 from seqpipe.pipeline import Pipeline
 from seqpipe.sequence import PaddedSequence
-from seqpipe.stage import Stage
 
 ROWS, STEPS = 64, 14_000
 """Of a batch: rows, and padded steps as prediction has them."""
@@ -24,7 +23,7 @@ def fit_of_targets(pipeline: Pipeline, rows: Sequence[Row]) -> TargetFit | None:
 
     Targets that the vocabulary can't spell are left out.
     """
-    if type(pipeline.head).target_fit is Stage.target_fit:
+    if not pipeline.head.foretells:
         return None  # before all inputs are measured for nothing
     known: list[tuple[Row, Tensor]] = []
     lengths: list[int] = []
@@ -41,7 +40,5 @@ def fit_of_targets(pipeline: Pipeline, rows: Sequence[Row]) -> TargetFit | None:
         for places in plan_batches(steps, budget=STEPS, most_rows=ROWS):
             part = [known[place] for place in places]
             batch = PaddedSequence.pad([pipeline.features.prepare(row.input, None) for row, _ in part])
-            found = pipeline.head.target_fit(pipeline(batch.to(pipeline.device)), [target for _, target in part])
-            if found is not None:
-                sums += found
+            sums += pipeline.head.target_fit(pipeline(batch.to(pipeline.device)), [target for _, target in part])
     return TargetFit(*sums.tolist()) if sums[2] else None

@@ -107,6 +107,7 @@ class AttentionHead(TextHead, Stage):
 
     role = "head"
     learns = True
+    foretells = True
     decoding = GenerationDecoding
 
     def __init__(

@@ -57,10 +57,9 @@ class ScoredModule(lightning.LightningModule):
             self._dev_loss[0] += float(found[0])
             self._dev_loss[1] += float(found[1])
         known = [place for place, target in enumerate(batch.targets) if target is not None]
-        if known:
+        if known and pipeline.head.foretells:
             fit = pipeline.head.target_fit(encoded.chosen(known), [batch.targets[place] for place in known])
-            if fit is not None:
-                self._fit = [before + more for before, more in zip(self._fit, fit.tolist(), strict=True)]
+            self._fit = [before + more for before, more in zip(self._fit, fit.tolist(), strict=True)]
         options = pipeline.head.decoding.model_validate(pipeline.recipe.decoding)
         for position, hypothesis in zip(batch.rows, pipeline.head.decode(encoded, options), strict=True):
             row = self.dev_rows[position]
