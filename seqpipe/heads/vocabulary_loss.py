@@ -21,7 +21,7 @@ def vocabulary_loss(
     """``F.cross_entropy(F.linear(inputs, weight, bias), labels, reduction="sum")`` without keeping the logits.
 
     They are made some rows at a time, and the gradients with them (as in Hsu et al. 2024, "Liger Kernel"). Products are
-    in autocast's type, where it is on, and all else in float32 (or the inputs' float64).
+    in autocast's type, where it is on, and all else in float32; of float64 all is.
 
     Args:
         inputs: ``[N, E]``.
@@ -46,18 +46,22 @@ def aligned_output(weight: Tensor, bias: Tensor | None) -> Callable[[Tensor], Te
         weight, bias: of the output layer, ``[V, E]`` and ``[V]``.
     """
     classes, more = len(weight), -len(weight) % ALIGNED
-    device = weight.device.type
-    products = weight.dtype
-    if torch.is_autocast_enabled(device) and products != torch.float64:  # which autocast leaves alone
-        products = torch.get_autocast_dtype(device)
+    products, exact = _types(weight)
     ready = F.pad(weight.to(products), (0, 0, 0, more))
     biases = F.pad(bias.to(products), (0, more)) if bias is not None else None
-    exact = torch.float64 if products == torch.float64 else torch.float32
 
     def logits(inputs: Tensor) -> Tensor:
         return F.linear(inputs, ready, biases)[..., :classes].to(exact)
 
     return logits
+
+
+def _types(values: Tensor) -> tuple[torch.dtype, torch.dtype]:
+    """That of products with these values, and that of sums."""
+    if values.dtype == torch.float64:  # which autocast leaves alone
+        return torch.float64, torch.float64
+    device = values.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else values.dtype, torch.float32
 
 
 class _VocabularyLoss(torch.autograd.Function):
@@ -66,8 +70,7 @@ class _VocabularyLoss(torch.autograd.Function):
         ctx: Any, inputs: Tensor, weight: Tensor, bias: Tensor, labels: Tensor, label_smoothing: float, wanted: bool
     ) -> Tensor:
         device = inputs.device.type
-        products = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else inputs.dtype
-        exact = torch.float64 if products == torch.float64 else torch.float32
+        products, exact = _types(inputs)
         classes, more = len(weight), -len(weight) % ALIGNED
         with torch.autocast(device, enabled=False):
             aligned = F.pad(weight.to(products), (0, 0, 0, more))
