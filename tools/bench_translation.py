@@ -7,15 +7,16 @@ joeynmt's dependencies have upper bounds (protobuf below 3.21) that don't fit ot
 its own, and a process; nothing is downloaded. What goes over to it are the sentences and the SentencePiece model.
 
 The same layers on both sides: one table of embeddings of 512 for input, output and last layer (8,000 units, learnt
-from both languages together), two BiLSTM layers of 256 each way, an LSTM of 512 with Luong's general attention, without
-input feeding (``--sides feeding`` is joeynmt with it, as it is by default); the same dropout, label smoothing, AdamW
-and clipping; the same limit and normalisation in the search; no end behind the source, which joeynmt's loader adds. A
-step begins with the units of a batch in memory. Both sides see the same batches; each is timed once, the sides in turn,
-after some that warm up, and the medians of tokens a second (of the target, ends included) count. joeynmt's trainer
-draws its batches at random, seqpipe's puts sentences of similar length together: both are measured with both, and the
-third line is each as it trains.
-These steps are all that the models have learnt when they translate, so what they write is poor, but ends. Translation
-is the whole of dev, from units to text, by the median of the rounds; the fastest of --sizes counts.
+from both languages together), two BiLSTM layers of 256 each way, an LSTM of 512 with Luong's general attention that
+begins at zero, without input feeding (``--sides feeding`` is joeynmt with it, as it is by default); the same dropout,
+label smoothing, AdamW and clipping; the same limit and normalisation in the search; no end behind the source, which
+joeynmt's loader adds. A step begins with the units of a batch in memory. Both sides see the same batches; each is timed
+once, the sides in turn, after some that warm up, and the medians of tokens a second (of the target, ends included)
+count. joeynmt's trainer draws its batches at random, seqpipe's puts sentences of similar length together: both are
+measured with both, and the third line is each as it trains.
+For translation one of seqpipe's sides then learns some epochs more, and all sides go on with its weights, so that they
+do the same work and write the same texts, but for rounding and for what their searches give up. It is the whole of
+dev, from units to text, by the median of the rounds; the fastest of --sizes counts.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ def main() -> None:
     parser.add_argument("--batch", type=positive, default=128, help="sentences of a batch in training")
     parser.add_argument("--batches", type=positive, default=200)
     parser.add_argument("--vocabulary", type=positive, default=8000)
+    parser.add_argument("--lessons", type=int, default=600, help="batches that are learnt before translation")
     parser.add_argument("--rounds", type=positive, default=3, help="of translation")
     parser.add_argument("--sizes", default="32,128", help="of batches in translation")
     parser.add_argument("--dev-sentences", type=positive, help="fewer than all, to try the tool")
@@ -57,6 +59,8 @@ def main() -> None:
     options.sides = options.sides.split(",")
     if unknown := set(options.sides) - set(SIDES):
         parser.error(f"--sides: {', '.join(sorted(unknown))} is none of {', '.join(SIDES)}")
+    if set(options.sides) <= set(JOEY):
+        parser.error("--sides: needs one of seqpipe's, whose weights all translate with")
     # As the seqpipe command does, and for all sides: threads that wait don't spin for long.
     os.environ.update(OMP_NUM_THREADS=str(options.threads), GOMP_SPINCOUNT="1000")
     with tempfile.TemporaryDirectory() as folder:
@@ -82,6 +86,7 @@ def compare(options: argparse.Namespace, folder: Path) -> None:
                 "train": train,
                 "dev": dev,
                 "batches": batches,
+                "lessons": lessons_of(lengths, options.batch, options.lessons),
                 "threads": options.threads,
                 "vocabulary": options.vocabulary,
                 "features": str(features),
@@ -100,6 +105,11 @@ def compare(options: argparse.Namespace, folder: Path) -> None:
                 if place >= WARM:
                     speeds[way][name].append(tokens / answer["seconds"])
             number += 1
+    teacher = sides["bf16"] if "bf16" in sides else sides["fp32"]
+    teacher.call("teach")
+    teacher.call("save")
+    for side in sides.values():
+        side.call("load")
     sizes = [int(size) for size in options.sizes.split(",")]
     taken: dict[str, dict[int, list[float]]] = {name: {size: [] for size in sizes} for name in sides}
     texts: dict[str, list[str]] = {}
@@ -153,6 +163,12 @@ def batches_of(lengths: Sequence[tuple[int, int]], size: int, most: int, *, simi
     return batches[:most]
 
 
+def lessons_of(lengths: Sequence[tuple[int, int]], size: int, count: int) -> list[list[int]]:
+    """Batches of pairs of similar length, epoch after epoch."""
+    batches = batches_of(lengths, size, len(lengths), similar=True)
+    return [batches[number % len(batches)] for number in range(count)] if batches else []
+
+
 def start(name: str, job: Path, options: argparse.Namespace) -> SideProcess:
     """A process with one of the translators."""
     joey = name in JOEY
@@ -192,9 +208,9 @@ def report(
             (f"... in batches of {size}", {name: len(dev) / median[name][size] for name in median}, True)
             for size in map(int, options.sizes.split(","))
         ),
-        ("... words a second", {name: words[name] * len(dev) / best[name] for name in best}, True),
         ("words a translation", words, False),
-        ("BLEU after these steps", bleu, False),
+        ("BLEU", bleu, False),
+        ("same texts as the first, %", {name: agreed(found, texts[base]) for name, found in texts.items()}, False),
         ("units", {name: float(fact["labels"]) for name, fact in facts.items()}, False),
         ("parameters, millions", {name: fact["parameters"] / 1e6 for name, fact in facts.items()}, False),
         ("peak memory, MB", {name: fact["megabytes"] for name, fact in facts.items()}, False),
@@ -213,6 +229,11 @@ def report(
             if name != base:
                 cells.append(f" {values[name] / values[base]:.2f} |" if compared else " |")
         print(f"| {title} |{''.join(cells)}")
+
+
+def agreed(texts: Sequence[str], others: Sequence[str]) -> float:
+    """Texts that are the same, in per cent."""
+    return 100 * statistics.fmean(text == other for text, other in zip(texts, others, strict=True))
 
 
 if __name__ == "__main__":

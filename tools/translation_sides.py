@@ -39,6 +39,10 @@ class Side(Protocol):
         """Translations of all dev sentences, from units in memory to text, in batches of a size."""
         ...
 
+    def load(self, weights: Path) -> None:
+        """Go on with weights that a `SeqpipeSide` has saved."""
+        ...
+
     def labels(self) -> int:
         """Units that the decoder chooses between."""
         ...
@@ -63,13 +67,13 @@ class SeqpipeSide:
         self.model = Pipeline(recipe)
         self.model.fit(rows, {"features": Path(job["features"])})
         prepare, encode = self.model.features.prepare, self.model.head.encode_target
-        wanted = {place for batch in job["batches"] for place in batch}
+        wanted = {place for batch in [*job["batches"], *job["lessons"]] for place in batch}
         self.pairs = {place: (prepare(rows[place].input, None), encode(rows[place].target)) for place in wanted}
         self.dev = [prepare(source, None) for source, _ in job["dev"]]
         self.bf16 = precision == "bf16"
         self.optimizer = make_optimizer(self.model.parameters(), recipe.training)
         self.options = self.model.head.decoding(
-            beam=BEAM, length_normalization="gnmt", length_power=LENGTH_POWER, max_ratio=MAX_RATIO
+            beam=BEAM, length_normalization="gnmt", length_power=LENGTH_POWER, max_ratio=MAX_RATIO, min_length=1
         )
 
     def train(self, batch: Sequence[int]) -> float:
@@ -98,6 +102,17 @@ class SeqpipeSide:
                     texts[place] = head.units.decode(found.hypotheses[0].labels)
         return texts
 
+    def save(self, weights: Path) -> None:
+        """Write the weights."""
+        import torch
+
+        torch.save(self.model.state_dict(), weights)
+
+    def load(self, weights: Path) -> None:
+        import torch
+
+        self.model.load_state_dict(torch.load(weights, weights_only=True))
+
     def labels(self) -> int:
         size: int = self.model.head.output_size
         return size
@@ -117,7 +132,7 @@ def pipeline(vocabulary: int) -> dict[str, Any]:
             "embedding_size": EMBEDDING,
             "hidden_size": DECODER,
             "attention": "general",
-            "bridge": "ends",
+            "bridge": "zero",
             "tied": "all",
             "dropout": DROPOUT,
             "embedding_dropout": DROPOUT,
@@ -156,7 +171,7 @@ class JoeySide:
             },
             "decoder": {
                 "type": "recurrent", "rnn_type": "lstm", "hidden_size": DECODER, "num_layers": 1, "dropout": DROPOUT,
-                "hidden_dropout": DROPOUT, "attention": "luong", "init_hidden": "bridge",
+                "hidden_dropout": DROPOUT, "attention": "luong", "init_hidden": "zero",
                 "input_feeding": input_feeding, "embeddings": embeddings,
             },
         }  # fmt: skip
@@ -220,6 +235,44 @@ class JoeySide:
                     texts[place] = self.units.decode([number - 3 for number in numbers if number > 3])
         return texts
 
+    def load(self, weights: Path) -> None:
+        """What both sides have, whatever the other calls it.
+
+        Where joeynmt's layers have more: the special units get what the unknown one and the end have, and a bias that
+        never lets them be written; a bias of the attentive layer is 0, and so are the columns of input feeding. Where
+        they have less: the last layer gets the other's bias.
+        """
+        import torch
+
+        found = torch.load(weights, weights_only=True)
+        model, end = self.model, found["head.embedding"]
+        units = found["features.stages.1.weight"]
+        never = torch.tensor([-1e4])
+        bias, layer = found["head.bias"], torch.nn.Linear(DECODER, len(self.vocabulary))
+        layer.weight = model.trg_embed.lut.weight
+        model.decoder.output_layer = layer
+        own = model.decoder.rnn.weight_ih_l0
+        parts = {
+            layer.weight: torch.cat([units[:1], end, end, end, units[1:]]),
+            layer.bias: torch.cat([bias[:1], never, never, bias[-1:], bias[1:-1]]),
+            own: torch.nn.functional.pad(found["head.decoder.layers.0.weight_ih_l0"], (0, own.shape[1] - EMBEDDING)),
+            model.decoder.rnn.weight_hh_l0: found["head.decoder.layers.0.weight_hh_l0"],
+            model.decoder.rnn.bias_ih_l0: found["head.decoder.layers.0.bias_ih_l0"],
+            model.decoder.rnn.bias_hh_l0: found["head.decoder.layers.0.bias_hh_l0"],
+            model.decoder.attention.key_layer.weight: found["head.decoder.attention.key.weight"],
+            model.decoder.att_vector_layer.weight: torch.cat(
+                found["head.decoder.output.weight"].split([2 * ENCODER, DECODER], dim=1)[::-1], dim=1
+            ),  # joeynmt has the decoder's state before the context
+            model.decoder.att_vector_layer.bias: torch.zeros(DECODER),
+        }
+        for name, parameter in model.encoder.rnn.named_parameters():
+            way = "backward" if name.endswith("_reverse") else "forward"
+            kind, number = name.removesuffix("_reverse").rsplit("_l", 1)
+            parts[parameter] = found[f"encoder.{way}_layers.{number}.{kind}_l0"]
+        with torch.no_grad():
+            for parameter, values in parts.items():
+                parameter.copy_(values)
+
     def labels(self) -> int:
         return len(self.vocabulary)
 
@@ -245,6 +298,13 @@ def main() -> None:
                 return {"loss": side.train(job["batches"][argument])}
             if kind == "translate":
                 return {"texts": side.translate(argument)}
+            if kind == "teach":  # of a SeqpipeSide
+                for batch in job["lessons"]:
+                    side.train(batch)
+                return {}
+            if kind in ("save", "load"):
+                getattr(side, kind)(Path(path).with_name("weights.pt"))
+                return {}
             return {
                 "labels": side.labels(),
                 "parameters": sum(parameter.numel() for parameter in side.model.parameters()),

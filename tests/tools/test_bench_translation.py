@@ -23,13 +23,14 @@ def pairs(tmp_path: Path) -> Path:
 
 
 def bench(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    fixed = ["--data", str(folder), "--threads", "1", "--vocabulary", "26", "--batch", "4", "--batches", "2"]
-    command = [sys.executable, str(SCRIPT), *fixed, "--rounds", "1", "--dev-sentences", "6", *arguments]
+    sizes = {"vocabulary": 26, "batch": 4, "batches": 2, "lessons": 3, "rounds": 1, "dev-sentences": 6, "threads": 1}
+    fixed = [f"--{name}={value}" for name, value in sizes.items()]
+    command = [sys.executable, str(SCRIPT), "--data", str(folder), *fixed, *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
 
 
-def test_one_side_needs_no_joeynmt(pairs: Path) -> None:
-    done = bench(pairs, "--sides", "fp32", "--sizes", "2,6")
+def test_seqpipes_sides_need_no_joeynmt(pairs: Path) -> None:
+    done = bench(pairs, "--sides", "fp32,bf16", "--sizes", "2,6")
     assert done.returncode == 0, done.stderr
     lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in done.stdout.splitlines()]
     cells = {line[0]: line[1] for line in lines if len(line) > 1}
@@ -37,6 +38,7 @@ def test_one_side_needs_no_joeynmt(pairs: Path) -> None:
     fastest = max(float(cells["... in batches of 2"]), float(cells["... in batches of 6"]))
     assert float(cells["translation, beam 5, sentences a second"]) == pytest.approx(fastest)
     assert cells["units"] == "27"  # and the end
+    assert cells["same texts as the first, %"] == "100"
     assert "2 batches of 4 pairs, 6 sentences of dev" in done.stdout
 
 
@@ -45,6 +47,12 @@ def test_what_has_no_joeynmt_is_told(pairs: Path) -> None:
     done = bench(pairs, "--sides", "joeynmt,fp32")
     assert done.returncode == 1
     assert "--joey-python names a Python that has joeynmt" in done.stderr
+
+
+def test_joeynmt_alone_has_nobody_to_learn_from(pairs: Path) -> None:
+    done = bench(pairs, "--sides", "joeynmt,feeding")
+    assert done.returncode == 2
+    assert "needs one of seqpipe's" in done.stderr
 
 
 def test_an_unknown_side_is_named(pairs: Path) -> None:
