@@ -2,6 +2,7 @@
 
 import html
 import json
+import math
 import random
 import re
 import subprocess
@@ -166,6 +167,27 @@ def test_a_long_source_is_cut_by_choice_and_the_answer_says_so(
     long, short = answers(tmp_path, str(tmp_path / "cut"), str(tmp_path / "long.en"))
     assert long["cut"] > 0
     assert short["cut"] == 0
+
+
+def test_a_long_source_is_split_by_choice_and_its_parts_are_put_together(run: Path, tmp_path: Path) -> None:
+    text = "two dogs run, three cats eat, one cats run"
+    pieces = load(run, device="cpu").pipeline.features.first.text_pieces(text, longest=8)
+    parts = [piece.raw for piece in pieces]
+    assert len(parts) > 1
+    (tmp_path / "long.en").write_text(f"{text}\n", encoding="utf-8")
+    (tmp_path / "parts.en").write_text("".join(f"{part}\n" for part in parts), encoding="utf-8")
+    several = ["--set", "decoding.n_best=3"]
+    (whole,) = answers(tmp_path, str(run), str(tmp_path / "long.en"), "--piece-tokens", "8", *several)
+    short = answers(tmp_path, str(run), str(tmp_path / "parts.en"), *several)
+    assert whole["text"] == " ".join(answer["text"] for answer in short)
+    assert whole["confidence"] == pytest.approx(math.prod(answer["confidence"] for answer in short), abs=1e-4)
+    assert whole["alternatives"][0]["text"] == whole["text"]
+    scores = [each["score"] for each in whole["alternatives"]]
+    assert len(scores) == 3
+    assert scores == sorted(scores, reverse=True)
+    # The second best differs in one part, in that whose second best costs least.
+    costs = [answer["alternatives"][0]["score"] - answer["alternatives"][1]["score"] for answer in short]
+    assert scores[0] - scores[1] == pytest.approx(min(costs), abs=1e-3)
 
 
 def test_a_beam_wider_than_the_vocabulary_still_answers(run: Path, tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ class Piece:
     Attributes:
         raw: what the features read: the share and the overlap on both sides.
         start: where the share begins, counted from the beginning of the file, in the unit in which predictions have
-            their places (seconds for audio).
+            their places (seconds for audio); of a text, in tokens.
         end: where it ends; the next piece's start.
         overlap: how much is heard beyond each border with another piece.
     """

@@ -21,7 +21,7 @@ ROWS, STEPS = 64, 14_000
 def fit_of_targets(pipeline: Pipeline, rows: Sequence[Row]) -> TargetFit | None:
     """How well the targets are foretold; None of a head that doesn't write label by label.
 
-    Targets that the vocabulary can't spell are left out.
+    Targets that the vocabulary can't spell, and inputs that are answered in parts, are left out.
     """
     if not pipeline.head.foretells:
         return None  # before all inputs are measured for nothing
@@ -30,10 +30,10 @@ def fit_of_targets(pipeline: Pipeline, rows: Sequence[Row]) -> TargetFit | None:
     for row in rows:
         try:
             target = pipeline.head.encode_target(row.target)
+            lengths.append(pipeline.features.measure(row.input))
         except InputError:
             continue
         known.append((row, target))
-        lengths.append(pipeline.features.measure(row.input))
     steps = pipeline.features.output_lengths(torch.tensor(lengths, dtype=torch.int64)).tolist()
     sums = torch.zeros(3, dtype=torch.float64)
     with torch.inference_mode():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,9 +12,11 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from seqpipe.data.rows import Piece
 from seqpipe.errors import ConfigError, InputError
 from seqpipe.features.normalized_text import NormalizedText, normalize
 from seqpipe.features.splitting import Split, checked_text, joined, split_words
+from seqpipe.features.text_shares import share_out_text
 from seqpipe.features.vocabulary import UNKNOWN, Vocabulary
 from seqpipe.features.word_pooling import WordPooling, pool_words
 from seqpipe.item import Item
@@ -28,6 +31,8 @@ NO_CHARACTER = 0
 """Stands behind the last character of a word; unknown characters are 1, known ones begin with 2."""
 MOST_WORDS_MET = 50_000
 """That are kept with their numbers, so as not to look each up again: some 15 MB."""
+MORE_UNITS = 4
+"""That a part of a text may have alone, and hadn't within the whole."""
 
 
 class Tokens(Stage):
@@ -60,7 +65,7 @@ class Tokens(Stage):
             too, for input whose capitals say nothing.
         longest: tokens that a text may have; any number when None.
         beyond: what happens to a longer text: ``refuse`` makes an error of it, ``cut`` leaves out its end, which
-            `seqpipe check` and training warn of, and the answer says.
+            `seqpipe check` and training warn of, and the answer says. `seqpipe infer` may part it (``--piece-tokens``).
 
     Shape: prepared ``[T]`` int64; with ``characters`` W ``[T, 1 + W]``, each word's number before its characters'; with
     ``word_pooling`` ``[T, 2]``, each unit's number beside 1 where a word begins, else 0.
@@ -241,6 +246,42 @@ class Tokens(Stage):
                 f"the text has {len(items)} tokens, {self.longest} are allowed (longest; beyond: cut drops its end)",
             )
         return items[: self.longest]
+
+    def text_pieces(self, raw: Any, *, longest: int) -> list[Piece] | None:
+        """A long text in parts, each ending behind a sentence if it can (`share_out_text`); None of any other.
+
+        Args:
+            raw: as `prepare` reads it.
+            longest: tokens that a part may have; where this stage's own ``longest`` is less, that counts.
+
+        Returns:
+            Pieces in their order, strings (of a list of words, lists), without overlap, with places in tokens.
+
+        Raises:
+            InputError: it is no text, or can't be parted so that every part is short enough.
+        """
+        longest = min(longest, self.longest or longest)
+        items = self._all_items(raw)
+        if len(items) <= longest:
+            return None
+        text = self.picture(raw)
+        starts = [item.start for item in items]
+        # A unit that is parted from the word before it may become two.
+        for most in range(longest, max(0, longest - MORE_UNITS), -1):
+            spans = share_out_text(text, starts, most)
+            parts: list[Any] = [text[start:end].strip() for start, end in spans]
+            if isinstance(raw, list) and self.words_are_steps:
+                edges = [bisect_left(starts, end) for _, end in spans]
+                parts = [raw[first:end] for first, end in zip([0, *edges], edges, strict=False)]
+            parts = [part for part in parts if part]  # a space is a token of characters
+            counts = [len(self._all_items(part)) for part in parts]
+            if max(counts) <= longest:
+                ends = np.cumsum(counts).tolist()
+                return [
+                    Piece(part, float(end - count), float(end))
+                    for part, count, end in zip(parts, counts, ends, strict=True)
+                ]
+        raise InputError("too long", f"the text has {len(items)} tokens, and no parts of it have at most {longest}")
 
     def _all_items(self, raw: Any) -> list[Item]:
         text = checked_text(raw)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
+from seqpipe.data.rows import Piece
 from seqpipe.decoders.attention import AttentionKind
 from seqpipe.decoders.continuation import DecoderContinuation
 from seqpipe.decoders.recurrent import Bridge, DecoderCell, RecurrentDecoder
@@ -25,7 +26,7 @@ from seqpipe.dropout import DropoutKind, dropout
 from seqpipe.errors import ConfigError, InputError
 from seqpipe.features.vocabulary import UNKNOWN
 from seqpipe.heads.drawn_targets import DrawnTargets
-from seqpipe.heads.generated_text import GeneratedText, TextHypothesis
+from seqpipe.heads.generated_text import GeneratedText, TextHypothesis, concatenated
 from seqpipe.heads.located import Located
 from seqpipe.heads.scoring import Mark
 from seqpipe.heads.text_head import TextHead
@@ -444,6 +445,10 @@ class AttentionHead(TextHead, Stage):
         return GeneratedText(
             row_id, best.text, best.probability, best.score, tuple(texts) if len(texts) > 1 else (), locate.cut
         )
+
+    def concatenate(self, row_id: str, parts: Sequence[tuple[Piece, GeneratedText]]) -> GeneratedText:
+        """What was written for the parts of a text, in their order, as the whole's; see `concatenated`."""
+        return concatenated(row_id, [answer for _, answer in parts])
 
     def _text(self, labels: Sequence[int], looked_at: Sequence[int], locate: Located, steps: int) -> str:
         if not looked_at or UNKNOWN not in labels:

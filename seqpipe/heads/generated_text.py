@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,3 +56,36 @@ class GeneratedText:
             ],
             "cut": self.cut,
         }
+
+
+def concatenated(row_id: str, parts: Sequence[GeneratedText]) -> GeneratedText:
+    """One answer out of those of an input's parts, which are taken as independent of each other.
+
+    Texts are joined by spaces. Probabilities are multiplied, scores added up. Of several hypotheses the best
+    combinations are kept, as many as the parts have at most.
+
+    Args:
+        row_id: of the whole.
+        parts: in their order.
+    """
+    most = max(len(part.alternatives) for part in parts)
+    found = [TextHypothesis("", 1.0, 0.0)]
+    for part in parts:
+        own = part.alternatives or (TextHypothesis(part.text, part.confidence, part.score),)
+        pairs = [
+            TextHypothesis(
+                f"{one.text} {other.text}".strip(), one.probability * other.probability, one.score + other.score
+            )
+            for one in found
+            for other in own
+        ]
+        found = sorted(pairs, key=lambda pair: -pair.score)[: max(1, most)]
+    best = found[0]
+    return GeneratedText(
+        row_id,
+        best.text,
+        best.probability,
+        best.score,
+        tuple(found) if most else (),
+        sum(part.cut for part in parts),
+    )

@@ -222,6 +222,8 @@ class Engine:
             return slot.failure
         if len(slot.parts) == 1 and slot.parts[0][0] is None:
             return slot.parts[0][1]
+        if self.pipeline.features.unit == "token":  # the parts of a text don't overlap
+            return self.pipeline.head.concatenate(slot.id, slot.parts)
         return self.pipeline.head.join(slot.id, slot.parts)
 
 

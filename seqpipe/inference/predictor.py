@@ -35,6 +35,8 @@ class Predictor:
             4,096 texts.
         piece_seconds: inputs of more than twice as much are cut at silences into pieces of at most this, and stitched;
             None leaves them whole.
+        piece_tokens: texts of more tokens are parted behind sentences, else clauses, else words, into pieces of at most
+            so many, and what is written for these is put together; None leaves texts whole.
         longest_seconds: longer recordings are answered by a `Failure`; 6 hours when None.
         longest_tokens: longer texts are; 100,000 tokens when None.
         longest_steps: longer inputs of other kinds are; 100,000 when None (of images, columns as the model reads them).
@@ -60,6 +62,7 @@ class Predictor:
         batch_steps: int = Settings.batch_steps,
         window: int | None = None,
         piece_seconds: float | None = Settings.piece_seconds,
+        piece_tokens: int | None = None,
         longest_seconds: float | None = None,
         longest_tokens: int | None = None,
         longest_steps: int | None = None,
@@ -79,6 +82,11 @@ class Predictor:
                 f"piece_seconds (--piece-seconds) is for recordings, and this model reads {_kind(unit)}, which stays "
                 "whole"
             )
+        if piece_tokens is not None and not (unit == "token" and hasattr(pipeline.head, "concatenate")):
+            raise ConfigError(
+                "piece_tokens (--piece-tokens) is for models that write a text for a text; this one's head is "
+                f"{type(pipeline.head).__name__}, which reads {_kind(unit)}"
+            )
         self.settings = Settings(
             device=device,
             precision=precision,
@@ -86,6 +94,7 @@ class Predictor:
             batch_steps=batch_steps,
             window=window if window is not None else default_window(unit),
             piece_seconds=piece_seconds if hasattr(pipeline.head, "join") else None,
+            piece_tokens=piece_tokens,
             **longest,
         )
         if device.startswith("cuda") and precision == "fp32":
@@ -102,6 +111,7 @@ class Predictor:
         return Preparation(
             self.pipeline.features,
             longest_piece=self.settings.piece_seconds,
+            piece_tokens=self.settings.piece_tokens,
             longest=self.settings.longest(self.pipeline.features.unit),
         )
 

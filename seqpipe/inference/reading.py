@@ -92,12 +92,16 @@ class Preparation:
         longest_piece: inputs that are more than twice as long are cut, where the first stage can cut them; None cuts
             none.
         longest: longer inputs are refused; both in the features' unit.
+        piece_tokens: texts of more are parted; None parts none.
     """
 
-    def __init__(self, features: Any, *, longest_piece: float | None, longest: float) -> None:
+    def __init__(
+        self, features: Any, *, longest_piece: float | None, longest: float, piece_tokens: int | None = None
+    ) -> None:
         self.features, self.longest_piece, self.longest = features, longest_piece, longest
         self.cuts = longest_piece is not None and hasattr(features.first, "pieces")
         self.is_text = features.unit == "token"
+        self.piece_tokens = piece_tokens
 
     def __call__(self, raws: list[Any]) -> tuple[list[Outcome], float]:
         """What becomes of each input, and the seconds that it took."""
@@ -121,7 +125,12 @@ class Preparation:
         try:
             prepared: Tensor
             if self.is_text:  # to be measured, a text comes apart into tokens too: once is enough
-                prepared = self.features.prepare(raw, None)
+                if self.piece_tokens is not None and not isinstance(raw, Piece):
+                    pieces = self.features.first.text_pieces(raw, longest=self.piece_tokens)
+                    if pieces is not None:
+                        self._check_length(int(pieces[-1].end))
+                        return list(pieces)
+                prepared = self.features.prepare(raw.raw if isinstance(raw, Piece) else raw, None)
                 self._check_length(len(prepared))
                 return prepared
             if not isinstance(raw, Piece):

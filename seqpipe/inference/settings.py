@@ -43,6 +43,7 @@ class Settings:
         window: inputs that are looked at together, to batch those of similar length; see `default_window`.
         piece_seconds: inputs of more than twice as much are cut at silences into pieces of at most this; None leaves
             them whole.
+        piece_tokens: texts of more tokens are answered in parts of at most so many; None leaves them whole.
         longest_seconds: longer recordings are refused.
         longest_tokens: longer texts are refused.
         longest_steps: longer inputs of other kinds are refused: images of lines by their columns, scaled to the height
@@ -55,6 +56,7 @@ class Settings:
     batch_steps: int = 14_000
     window: int = 512
     piece_seconds: float | None = 20.0
+    piece_tokens: int | None = None
     longest_seconds: float = 6 * 3600.0
     longest_tokens: int = 100_000
     longest_steps: int = 100_000
@@ -67,6 +69,8 @@ class Settings:
                 raise ConfigError(f"{name} should be at least 1; received {getattr(self, name)}")
         if self.piece_seconds is not None and self.piece_seconds < 5:
             raise ConfigError(f"piece_seconds should be at least 5; received {self.piece_seconds:g}")
+        if self.piece_tokens is not None and self.piece_tokens < 1:
+            raise ConfigError(f"piece_tokens should be at least 1; received {self.piece_tokens}")
         for name in LIMITS:
             if getattr(self, name) <= 0:
                 raise ConfigError(f"{name} should be above 0; received {getattr(self, name):g}")

@@ -68,7 +68,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--piece-seconds",
         type=float,
         metavar="S",
-        help="pieces of recordings over twice as long (default: 20); 0: no cuts; texts are never cut",
+        help="pieces of recordings over twice as long (default: 20); 0: no cuts",
+    )
+    wrong.add_argument(
+        "--piece-tokens",
+        type=int,
+        metavar="N",
+        help="texts of more are translated in parts of at most so many tokens (default: whole)",
     )
     wrong.add_argument(
         "--set",
@@ -107,6 +113,7 @@ def run(options: argparse.Namespace) -> int:
         "threads": options.threads,
         "batch_steps": options.batch_steps,
         "window": options.window,
+        "piece_tokens": options.piece_tokens,
         "longest_seconds": options.max_seconds,
         "longest_tokens": options.max_tokens,
         "longest_steps": options.max_steps,

@@ -1,0 +1,60 @@
+"""Where a long text is parted: behind sentences, else behind clauses, else between words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+SENTENCE, CLAUSE = ".!?\u2026\u3002\uff01\uff1f\u0964\u061f", ",;:\u2013\u2014\u3001\uff0c\uff1b\uff1a\u060c\u061b"
+WIDE = "\u3002\uff01\uff1f\u3001\uff0c\uff1b\uff1a"
+"""Marks of scripts that have no spaces behind them."""
+CLOSING = "\"'\u2019\u201d\u00bb)]}\u300d\u300f\uff09"
+"""May stand between a mark and the space."""
+
+
+def share_out_text(text: str, starts: Sequence[int], longest: int) -> list[tuple[int, int]]:
+    """A text in parts of at most ``longest`` tokens, as few as can be without parting sentences that fit.
+
+    A part ends behind the last sentence that fits whole. Where none does, it ends in the latter half of what it may
+    have, behind a clause, or else between words; only where there is no space at all, within one.
+
+    Args:
+        text: whole.
+        starts: where each token begins, in characters, in order.
+        longest: at least 1.
+
+    Returns:
+        Beginning and end of each part, in characters; together they are the text.
+
+    Example:
+        >>> text = "One two. Three four, five six."
+        >>> [text[start:end] for start, end in share_out_text(text, [0, 4, 7, 9, 15, 19, 21, 26, 29], 5)]
+        ['One two. ', 'Three four, ', 'five six.']
+    """
+    cuts = [0]
+    while len(starts) - cuts[-1] > longest:
+        first, last = cuts[-1] + 1, cuts[-1] + longest
+        ranks = {place: _rank(text, starts[place]) for place in range(first, last + 1)}
+        behind_sentences = [place for place, rank in ranks.items() if rank == 3]
+        late = {place: rank for place, rank in ranks.items() if 2 * (place - cuts[-1]) >= longest}
+        if behind_sentences:
+            cuts.append(behind_sentences[-1])
+        else:
+            among = late if max(late.values()) else ranks
+            cuts.append(max(among, key=lambda place: (among[place], place)))
+    edges = [0, *(starts[place] for place in cuts[1:]), len(text)]
+    return list(pairwise(edges))
+
+
+def _rank(text: str, place: int) -> int:
+    """How good a cut before this character is: 3 behind a sentence, 2 behind a clause, 1 between words, else 0."""
+    before = text[:place].rstrip()
+    spaced = len(before) < place or text[place : place + 1].isspace()
+    bare = before.rstrip(CLOSING)
+    mark = bare[-1:]
+    if not mark or not (spaced or mark in WIDE):
+        return int(spaced)
+    if mark in SENTENCE:
+        following = text[place:].lstrip()[:1]
+        return 1 if following.islower() else 3  # "approx. five" goes on
+    return 2 if mark in CLAUSE else int(spaced)
