@@ -1,4 +1,4 @@
-"""Where a long text is parted: behind sentences, else behind clauses, else between words."""
+"""Where a long text is parted: behind sentences, and long ones behind clauses, else between words."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ NEAR = 64
 
 
 def share_out_text(text: str, starts: Sequence[int], longest: int) -> list[tuple[int, int]]:
-    """A text in parts of at most ``longest`` tokens, as few as can be without parting sentences that fit.
+    """A text in its sentences, and those of more than ``longest`` tokens in parts of at most so many.
 
-    A part ends behind the last sentence that fits whole. Where none does, it ends in the latter half of what it may
-    have, behind a clause, or else between words; only where there is no space at all, within one.
+    Such a part ends in the latter half of what it may have, behind a clause, or else between words; only where there is
+    no space at all, within one. Sentences aren't put together, since most who write were taught by single ones.
 
     Args:
         text: whole.
@@ -30,20 +30,20 @@ def share_out_text(text: str, starts: Sequence[int], longest: int) -> list[tuple
 
     Example:
         >>> text = "One two. Three four, five six."
-        >>> [text[start:end] for start, end in share_out_text(text, [0, 4, 7, 9, 15, 19, 21, 26, 29], 5)]
+        >>> [text[start:end] for start, end in share_out_text(text, [0, 4, 7, 9, 15, 19, 21, 26, 29], 4)]
         ['One two. ', 'Three four, ', 'five six.']
     """
     cuts = [0]
-    while len(starts) - cuts[-1] > longest:
-        first, last = cuts[-1] + 1, cuts[-1] + longest
-        ranks = {place: _rank(text, starts[place]) for place in range(first, last + 1)}
-        behind_sentences = [place for place, rank in ranks.items() if rank == 3]
-        late = {place: rank for place, rank in ranks.items() if 2 * (place - cuts[-1]) >= longest}
-        if behind_sentences:
-            cuts.append(behind_sentences[-1])
-        else:
-            among = late if max(late.values()) else ranks
-            cuts.append(max(among, key=lambda place: (among[place], place)))
+    ranks = [_rank(text, start) for start in starts]
+    for end in [*(place for place, rank in enumerate(ranks) if rank == 3 and place), len(starts)]:
+        while end - cuts[-1] > longest:
+            among: Sequence[int] = range(cuts[-1] + 1, cuts[-1] + longest + 1)
+            late = [place for place in among if 2 * (place - cuts[-1]) >= longest]
+            if max(ranks[place] for place in late):
+                among = late
+            cuts.append(max(among, key=lambda place: (ranks[place], place)))
+        if end < len(starts):
+            cuts.append(end)
     edges = [0, *(starts[place] for place in cuts[1:]), len(text)]
     return list(pairwise(edges))
 
@@ -57,5 +57,6 @@ def _rank(text: str, place: int) -> int:
         return int(spaced)
     if mark in SENTENCE:
         following = text[place : place + NEAR].lstrip()[:1]
-        return 1 if following.islower() else 3  # "approx. five" goes on
+        goes_on = following.islower() or following in (*SENTENCE, *CLAUSE)
+        return int(spaced) if goes_on else 3  # "approx. five", "what . . ."
     return 2 if mark in CLAUSE else int(spaced)

@@ -248,7 +248,7 @@ class Tokens(Stage):
         return items[: self.longest]
 
     def text_pieces(self, raw: Any, *, longest: int) -> list[Piece] | None:
-        """A long text in parts, each ending behind a sentence if it can (`share_out_text`); None of any other.
+        """A long text in its sentences, long ones in parts (`share_out_text`); None of any other.
 
         Args:
             raw: as `prepare` reads it.

@@ -35,8 +35,8 @@ class Predictor:
             4,096 texts.
         piece_seconds: inputs of more than twice as much are cut at silences into pieces of at most this, and stitched;
             None leaves them whole.
-        piece_tokens: texts of more tokens are parted behind sentences, else clauses, else words, into pieces of at most
-            so many, and what is written for these is put together; None leaves texts whole.
+        piece_tokens: texts of more tokens are answered sentence by sentence, and sentences of more in parts that end
+            behind clauses or words; what is written for these is put together. None leaves texts whole.
         longest_seconds: longer recordings are answered by a `Failure`; 6 hours when None.
         longest_tokens: longer texts are; 100,000 tokens when None.
         longest_steps: longer inputs of other kinds are; 100,000 when None (of images, columns as the model reads them).
@@ -84,8 +84,8 @@ class Predictor:
             )
         if piece_tokens is not None and not (unit == "token" and hasattr(pipeline.head, "concatenate")):
             raise ConfigError(
-                "piece_tokens (--piece-tokens) is for models that write a text for a text; this one's head is "
-                f"{type(pipeline.head).__name__}, which reads {_kind(unit)}"
+                "piece_tokens (--piece-tokens) is for models that write a text for a text, with an AttentionHead; this "
+                f"one has a {type(pipeline.head).__name__} and reads {_kind(unit)}"
             )
         self.settings = Settings(
             device=device,

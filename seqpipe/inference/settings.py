@@ -43,7 +43,7 @@ class Settings:
         window: inputs that are looked at together, to batch those of similar length; see `default_window`.
         piece_seconds: inputs of more than twice as much are cut at silences into pieces of at most this; None leaves
             them whole.
-        piece_tokens: texts of more tokens are answered in parts of at most so many; None leaves them whole.
+        piece_tokens: texts of more tokens are answered sentence by sentence; None leaves them whole.
         longest_seconds: longer recordings are refused.
         longest_tokens: longer texts are refused.
         longest_steps: longer inputs of other kinds are refused: images of lines by their columns, scaled to the height

@@ -74,7 +74,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--piece-tokens",
         type=int,
         metavar="N",
-        help="texts of more are translated in parts of at most so many tokens (default: whole)",
+        help="texts of more tokens (units of the features) are translated sentence by sentence (default: whole)",
     )
     wrong.add_argument(
         "--set",

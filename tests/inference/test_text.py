@@ -116,7 +116,7 @@ def test_limits_are_in_the_units_of_the_input(run: Path, trained_run: Path) -> N
     for folder, settings, said in (
         (run, {"longest_seconds": 5}, "longest_seconds .* is for recordings"),
         (run, {"piece_seconds": 10}, "piece_seconds .* is for recordings"),
-        (run, {"piece_tokens": 5}, "piece_tokens .* is for models that write .* head is TaggerHead"),
+        (run, {"piece_tokens": 5}, "piece_tokens .* is for models that write .* has a TaggerHead and reads text"),
         (run, {"longest_tokens": 0}, "longest_tokens should be above 0; received 0"),
         (trained_run, {"longest_tokens": 5}, "longest_tokens .* is for text"),
     ):
