@@ -256,9 +256,10 @@ class JoeySide:
             layer.weight: torch.cat([units[:1], end, end, end, units[1:]]),
             layer.bias: torch.cat([bias[:1], never, never, bias[-1:], bias[1:-1]]),
             own: torch.nn.functional.pad(found["head.decoder.layers.0.weight_ih_l0"], (0, own.shape[1] - EMBEDDING)),
-            model.decoder.rnn.weight_hh_l0: found["head.decoder.layers.0.weight_hh_l0"],
-            model.decoder.rnn.bias_ih_l0: found["head.decoder.layers.0.bias_ih_l0"],
-            model.decoder.rnn.bias_hh_l0: found["head.decoder.layers.0.bias_hh_l0"],
+            **{
+                getattr(model.decoder.rnn, name): found[f"head.decoder.layers.0.{name}"]
+                for name in ("weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
+            },
             model.decoder.attention.key_layer.weight: found["head.decoder.attention.key.weight"],
             model.decoder.att_vector_layer.weight: torch.cat(
                 found["head.decoder.output.weight"].split([2 * ENCODER, DECODER], dim=1)[::-1], dim=1

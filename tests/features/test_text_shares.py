@@ -68,9 +68,7 @@ KINDS: dict[str, dict[str, Any]] = {
     longest=st.integers(1, 12),
 )
 def test_pieces_are_the_text_and_fit(kind: str, text: str, longest: int) -> None:
-    tokens = Tokens(
-        **KINDS[kind],
-    )
+    tokens = Tokens(**KINDS[kind])
     tokens._known = fitted(kind)._known
     if not text.strip():
         with pytest.raises(InputError):
