@@ -131,11 +131,23 @@ class Pipeline(nn.Module):
         self, ids: Sequence[str], raws: Sequence[Any], prepared: Sequence[Tensor], encoded: PaddedSequence, options: Any
     ) -> list[Any]:
         """Predictions out of encoded steps ``[B, T, D]``; see `predict_batch`."""
-        hypotheses = self.head.decode(encoded, options)
+        hypotheses = self.search(encoded, prepared, options)
         return [
             self.head.predict(row_id, hypothesis, Location(self, raw, item))
             for row_id, hypothesis, raw, item in zip(ids, hypotheses, raws, prepared, strict=True)
         ]
+
+    def search(self, encoded: PaddedSequence, prepared: Sequence[Tensor], options: Any) -> list[Any]:
+        """What the head decodes of each row, before it is made an answer of.
+
+        Args:
+            encoded: ``[B, T, D]``.
+            prepared: what it was made of.
+            options: of decoding.
+        """
+        inputs = (prepared,) if self.head.foretells else ()
+        found: list[Any] = self.head.decode(encoded, options, *inputs)
+        return found
 
     @property
     def device(self) -> torch.device:

@@ -56,7 +56,8 @@ class Stage(nn.Module):
         learns_targets: whether a feature stage's `fit` takes the training rows' targets too, as a second argument.
         takes_empty_targets: whether an empty target says something to this head: that there are no labels, say.
         reads_files: endings of the files that `prepare` reads (then inputs are paths); none of a stage that reads none.
-        foretells: whether this head writes label by label, so that `target_fit` has an answer.
+        foretells: whether this head writes label by label, so that `target_fit` has an answer, and `decode` takes the
+            rows that `prepare` has made as a third argument: what is drawn depends on them.
         augments: whether it changes inputs while training alone, and does nothing else.
         constant: whether its buffers never change while it trains, so that steps needn't keep copies of them.
     """

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import soundfile
 
+import seqpipe
 from seqpipe import cli
 from seqpipe.verbs import VERBS
 
@@ -68,6 +69,14 @@ def test_infer_goes_past_broken_files_and_says_so_with_its_status(
         assert f"failed: {name}: " in done.stderr
     assert re.search(r"^5 inputs, 0:02 of audio, in \d+\.\d s: \d+ times real time", done.stderr, re.M), done.stderr
     assert re.search(r"^3 failed: .*1 missing", done.stderr, re.M)
+
+
+def test_the_package_runs_as_the_command(command_environment: dict[str, str]) -> None:
+    said = [
+        subprocess.run([*program, "--version"], env=command_environment, check=True, capture_output=True, text=True)
+        for program in ([sys.executable, "-m", "seqpipe"], [str(Path(sys.executable).with_name("seqpipe"))])
+    ]
+    assert said[0].stdout == said[1].stdout == f"seqpipe {seqpipe.__version__}\n"
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(
@@ -165,6 +174,8 @@ def test_overrides_and_inputs_may_stand_behind_options() -> None:
         (["evaluate", "nowhere"], 1, r"nowhere: there is no such run directory"),
         (["evaluate", "RUN", "training.epochs=1"], 2, r"only decoding\.\* can be set for a trained run"),
         (["evaluate", "RUN", "decoding.method=beam"], 2, r"decoding\.method .*received 'beam'"),
+        (["evaluate", "RUN", "--set", "decoding.method=beam"], 2, r"decoding\.method .*received 'beam'"),
+        (["report", "RUN", "--set", "training.epochs=1"], 2, r"only decoding\.\* can be set for a trained run"),
         (["evaluate", "RUN", "--data", "none.tsv"], 1, r"none\.tsv: there is no such file"),
         (["infer", "RUN", "first.wav"], 2, r"required: --output"),
         (["infer", "RUN", "first.wav", "--output", "-", "--device", "tpu"], 2, r"invalid choice: 'tpu'"),

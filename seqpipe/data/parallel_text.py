@@ -38,6 +38,9 @@ def read_parallel(
         OSError: a file can't be read.
     """
     paths = [side(prefix, source), side(prefix, target)]
+    if not paths[0].is_file() and prefix.suffix in (f".{source}", f".{target}") and prefix.is_file():
+        common = prefix.with_suffix("")
+        raise DataError(f"{prefix}: is one side alone; both are named by what they have in common: {common}")
     for path in paths[: 2 if needs_target else 1]:
         if not path.is_file():
             raise DataError(

@@ -46,7 +46,9 @@ class GenerationDecoding(BaseModel):
     top_p: float = Field(
         1.0, gt=0, le=1, description="of sample: among the likeliest labels that have this probability together"
     )
-    seed: int = Field(1, ge=0, description="of sample; every input is given the same draws, whoever is in its batch")
+    seed: int = Field(
+        1, ge=0, le=2**64 - 1, description="of sample; what is drawn depends on it and on the input, not on the batch"
+    )
 
     def normalized(self, log_probability: Tensor, length: Tensor | int) -> Tensor:
         """What hypotheses are compared by.

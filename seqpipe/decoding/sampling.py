@@ -2,30 +2,47 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from seqpipe.decoding.generation import Continuation, Generated, GenerationDecoding, restrained
-from seqpipe.randomness import seed_from
 
 
-def write_on(continuation: Continuation, steps: Tensor, end: int, options: GenerationDecoding) -> list[list[Generated]]:
+def key_of(values: Tensor) -> int:
+    """A number of 64 bits that equal tensors have in common, and others hardly ever."""
+    found = values.detach().cpu().contiguous()
+    digest = hashlib.blake2b(repr((found.dtype, tuple(found.shape))).encode(), digest_size=8)
+    digest.update(found.flatten().view(torch.uint8).numpy().tobytes())
+    return int.from_bytes(digest.digest(), "little")
+
+
+def write_on(
+    continuation: Continuation, steps: Tensor, end: int, options: GenerationDecoding, keys: Sequence[int] = ()
+) -> list[list[Generated]]:
     """A hypothesis of each row (``greedy``), or ``n_best`` drawn ones (``sample``), best first.
 
-    Draws are those of Gumbel's noise by seed, sample, step and label; every row has the same, so that an answer doesn't
-    depend on who else is in the batch. A row that has ended is not computed any further.
+    Draws are those of Gumbel's noise by seed, key of the row, sample, step and label, so that an answer doesn't depend
+    on who else is in the batch. A row that has ended is not computed any further.
 
     Args:
         continuation: what may come next.
         steps: encoded steps of each row, ``[B]``.
         end: the label that ends an answer.
         options: of sampling, and limits.
+        keys: of the rows, 0 to 2^64 - 1: rows of different keys are drawn independently of each other, those of the
+            same key alike. All are 0 if none are given.
     """
     rows, device = continuation.rows, steps.device
     samples = options.n_best if options.method == "sample" else 1
     numbers = torch.arange(rows, device=device).repeat_interleave(samples)
     if samples > 1:
         continuation.choose(numbers, numbers)
+    own = list(keys) or [0] * rows
     streams = torch.arange(samples, device=device).repeat(rows)
     limits = options.longest(steps)[numbers]
     written = torch.empty(len(numbers), 0, dtype=torch.int64, device=device)
@@ -38,8 +55,9 @@ def write_on(continuation: Continuation, steps: Tensor, end: int, options: Gener
         allowed = restrained(log_probabilities, written, end=end, at_limit=length >= limits, options=options)
         if options.method == "sample":
             allowed = _filtered(allowed.double() / options.temperature, options)
-            noise = torch.stack([_gumbel(options.seed, each, length, allowed.shape[1]) for each in range(samples)])
-            allowed = allowed + noise.to(device)[streams]
+            drawn = zip((own[number] for number in numbers.tolist()), streams.tolist(), strict=True)
+            noise = [_gumbel(options.seed, key, sample, length, allowed.shape[1]) for key, sample in drawn]
+            allowed = allowed + torch.from_numpy(np.stack(noise)).to(device)
         last = allowed.argmax(dim=1)
         totals = totals + log_probabilities.gather(1, last[:, None])[:, 0].double()
         values = options.normalized(totals, length + 1)
@@ -69,8 +87,10 @@ def _filtered(log_probabilities: Tensor, options: GenerationDecoding) -> Tensor:
     return log_probabilities
 
 
-def _gumbel(seed: int, sample: int, step: int, size: int) -> Tensor:
-    """Noise ``[size]``, float64: the greatest of log-probabilities and it is a draw from them."""
-    generator = torch.Generator().manual_seed(seed_from(seed, sample, step))
-    uniform = torch.rand(size, dtype=torch.float64, generator=generator).clamp(min=1e-300)
-    return -(-uniform.log()).log()
+def _gumbel(seed: int, key: int, sample: int, step: int, size: int) -> NDArray[np.float64]:
+    """Noise ``[size]``: the greatest of log-probabilities and it is a draw from them."""
+    # Philox: see `seqpipe.randomness.Draw`.
+    generator = np.random.Generator(
+        np.random.Philox(key=np.array([seed, key], dtype=np.uint64), counter=[0, 0, sample, step])
+    )
+    return generator.gumbel(size=size)

@@ -21,7 +21,7 @@ from seqpipe.decoding.beam import beam_search
 from seqpipe.decoding.ctc import ctc_losses, frames_needed
 from seqpipe.decoding.ctc_prefixes import CTCPrefixes
 from seqpipe.decoding.generation import Generated, GenerationDecoding
-from seqpipe.decoding.sampling import write_on
+from seqpipe.decoding.sampling import key_of, write_on
 from seqpipe.dropout import DropoutKind, dropout
 from seqpipe.errors import ConfigError, InputError
 from seqpipe.features.vocabulary import UNKNOWN
@@ -380,8 +380,17 @@ class AttentionHead(TextHead, Stage):
             raise ConfigError([(("decoding", "ctc_weight"), "needs a head with a CTC loss (pipeline.head.ctc_weight)")])
 
     @torch.no_grad()
-    def decode(self, encoded: PaddedSequence, options: GenerationDecoding | None = None) -> list[Written]:
-        """The best texts of every row."""
+    def decode(
+        self, encoded: PaddedSequence, options: GenerationDecoding | None = None, inputs: Sequence[Tensor] = ()
+    ) -> list[Written]:
+        """The best texts of every row.
+
+        Args:
+            encoded: ``[B, T, D]``.
+            options: of the search.
+            inputs: what the rows were encoded from: equal ones are drawn alike, others independently of each other.
+                Without them, all rows have the same draws.
+        """
         options = options or GenerationDecoding()
         table = self._table()
         continuation = DecoderContinuation(
@@ -399,7 +408,8 @@ class AttentionHead(TextHead, Stage):
                 for place, row in zip(impossible, self.decode(encoded.chosen(impossible), alone), strict=True):
                     found[place] = row.hypotheses
         else:
-            found = write_on(continuation, encoded.lengths, self.end, options)
+            keys = [key_of(each) for each in inputs] if options.method == "sample" else []
+            found = write_on(continuation, encoded.lengths, self.end, options, keys)
         lengths = encoded.lengths.tolist()
         return [Written(row, self._looked_at(encoded, place, row), lengths[place]) for place, row in enumerate(found)]
 

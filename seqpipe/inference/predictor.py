@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
+import inspect
 import reprlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import torch
 
 from seqpipe.data.page_line import PageLine
 from seqpipe.data.rows import FileSpan, Row
-from seqpipe.errors import ConfigError
+from seqpipe.errors import ConfigError, did_you_mean
 from seqpipe.inference.compute import Compute
 from seqpipe.inference.engine import Engine, Window
 from seqpipe.inference.reading import Preparation, Reader
@@ -177,4 +179,17 @@ def load(run: str | Path, **settings: Any) -> Predictor:
         RunError: there is no model, or one that is truncated, altered or of a newer version.
         ConfigError: a setting is wrong.
     """
-    return Predictor(Pipeline.load(Path(run)), **settings)
+    pipeline = Pipeline.load(Path(run))
+    known = set(inspect.signature(Predictor).parameters) - {"pipeline"}
+    for name in settings:
+        if name not in known:
+            raise ConfigError(_unknown(name, known, pipeline.head.decoding.model_fields))
+    return Predictor(pipeline, **settings)
+
+
+def _unknown(name: str, known: Collection[str], options: Collection[str]) -> str:
+    """What to say of a setting that there is not."""
+    meant = name if name in options else next(iter(difflib.get_close_matches(name, options, n=1)), None)
+    if meant and not difflib.get_close_matches(name, known, n=1, cutoff=0.8):
+        return f"{name}: is no setting; options of the answer are given as decoding={{{meant!r}: ...}}"
+    return f"{name}: is no setting{did_you_mean(name, known)}"

@@ -61,7 +61,8 @@ class ScoredModule(lightning.LightningModule):
             fit = pipeline.head.target_fit(encoded.chosen(known), [batch.targets[place] for place in known])
             self._fit = [before + more for before, more in zip(self._fit, fit.tolist(), strict=True)]
         options = pipeline.head.decoding.model_validate(pipeline.recipe.decoding)
-        for position, hypothesis in zip(batch.rows, pipeline.head.decode(encoded, options), strict=True):
+        prepared = batch.inputs.rows()
+        for position, hypothesis in zip(batch.rows, pipeline.search(encoded, prepared, options), strict=True):
             row = self.dev_rows[position]
             found = pipeline.head.predict(row.id, hypothesis, Location(pipeline, row.input, None))
             self._predictions.append((position, found))

@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
-from typing import Any
 
 from seqpipe.errors import ConfigError
+from seqpipe.verbs.shared import chosen_decoding, decoding_arguments
 
 SUMMARY = "Score a run on labelled data."
 EXAMPLE = "seqpipe evaluate runs/an4 --data data/an4/dev.tsv --json"
@@ -18,9 +17,12 @@ LIST = "overrides"
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("run", help="run directory")
-    parser.add_argument("overrides", nargs="*", metavar="decoding.key=value", help="how to decode")
+    decoding_arguments(parser)
     parser.add_argument(
-        "--data", metavar="SOURCE", help="manifest, folder or hub:NAME (default: the recipe's test or dev)"
+        "--data",
+        metavar="SOURCE",
+        help="manifest, folder, hub:NAME, or what two files of parallel text begin with (default: the recipe's test or "
+        "dev)",
     )
     parser.add_argument("--group", metavar="COLUMN", help="rows drawn together for the intervals, e.g. speaker")
     parser.add_argument(
@@ -43,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
         options.data,
         group=options.group,
         where=dict(map(_condition, options.where)),
-        decoding=decoding(options.overrides),
+        decoding=chosen_decoding(options),
         device=options.device,
     )
     for notice in evaluation.notices:
@@ -62,15 +64,3 @@ def _condition(text: str) -> tuple[str, set[str]]:
     if not (column and sign and values):
         raise ConfigError(f"--where {text}: should be COLUMN=VALUE, or COLUMN=VALUE,VALUE for several")
     return column, set(values.split(","))
-
-
-def decoding(overrides: Sequence[str]) -> dict[str, Any]:
-    """Options of decoding out of overrides; raises `ConfigError` for any other key."""
-    from seqpipe.overrides import apply_override
-
-    tree: dict[str, Any] = {}
-    for override in overrides:
-        if not override.startswith("decoding."):
-            raise ConfigError(f"{override!r}: only decoding.* can be set for a trained run")
-        apply_override(tree, override)
-    return dict(tree.get("decoding", {}))

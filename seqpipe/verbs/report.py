@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
+from seqpipe.verbs.shared import chosen_decoding, decoding_arguments
+
 SUMMARY = "Write a run's report.html: curves, scores, confusions, and the worst rows to see and hear."
 EXAMPLE = "seqpipe report runs/an4 --data data/an4/dev.tsv --output an4.html"
 LIST = "overrides"
@@ -13,7 +15,7 @@ LIST = "overrides"
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("run", help="run directory")
-    parser.add_argument("overrides", nargs="*", metavar="decoding.key=value", help="how to decode")
+    decoding_arguments(parser)
     parser.add_argument(
         "--data", metavar="SOURCE", help="manifest, folder or hub:NAME (default: the recipe's dev, else test)"
     )
@@ -25,14 +27,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Write the report, and print where it lies."""
     from seqpipe.evaluation.report.write import write_report
-    from seqpipe.verbs.evaluate import decoding
 
     path = write_report(
         options.run,
         options.data,
         output=options.output,
         group=options.group,
-        decoding=decoding(options.overrides),
+        decoding=chosen_decoding(options),
         device=options.device,
     )
     print(path)

@@ -4,12 +4,33 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
+
+from seqpipe.errors import ConfigError
 
 
 def recipe_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare a recipe and its overrides."""
     parser.add_argument("recipe", help="a YAML file, or the name of a shipped recipe such as speech/starter")
     parser.add_argument("overrides", nargs="*", metavar="key.path=value", help="values that replace the recipe's")
+
+
+def decoding_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare options of decoding, as they stand by themselves, and as `infer` takes them."""
+    parser.add_argument("overrides", nargs="*", metavar="decoding.key=value", help="how to decode")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="the same, as of infer")
+
+
+def chosen_decoding(options: argparse.Namespace) -> dict[str, Any]:
+    """What `decoding_arguments` were given, as a mapping; raises `ConfigError` for any other key."""
+    from seqpipe.overrides import apply_override
+
+    tree: dict[str, Any] = {}
+    for override in [*options.overrides, *options.set]:
+        if not override.startswith("decoding."):
+            raise ConfigError(f"{override!r}: only decoding.* can be set for a trained run")
+        apply_override(tree, override)
+    return dict(tree.get("decoding", {}))
 
 
 def default_out(recipe: str, suffix: str = "") -> str:

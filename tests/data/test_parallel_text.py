@@ -58,3 +58,10 @@ def test_a_manifest_may_stand_beside(tmp_path: Path) -> None:
     (tmp_path / "more.tsv").write_text("en\tde\na\tx\n")
     (row,) = read_rows("more.tsv", CONFIG, reads_files=frozenset(), root=tmp_path)
     assert (row.input, row.target) == ("a", "x")
+
+
+def test_one_side_in_the_place_of_both_is_told(tmp_path: Path) -> None:
+    write(tmp_path, b"A dog.\n", b"Ein Hund.\n")
+    for name in ("train.en", "train.de"):
+        with pytest.raises(DataError, match=rf"{name}: is one side alone; .* in common: .*train$"):
+            list(read_rows(name, CONFIG, reads_files=frozenset(), root=tmp_path))

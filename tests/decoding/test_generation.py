@@ -13,7 +13,7 @@ from seqpipe.decoding.beam import beam_search
 from seqpipe.decoding.ctc import ctc_losses
 from seqpipe.decoding.ctc_prefixes import CTCPrefixes
 from seqpipe.decoding.generation import Generated, GenerationDecoding
-from seqpipe.decoding.sampling import write_on
+from seqpipe.decoding.sampling import key_of, write_on
 from seqpipe.sequence import PaddedSequence
 
 END = 2
@@ -158,6 +158,34 @@ def test_draws_are_the_seed_s_and_no_neighbour_s() -> None:
     found = write_on(Table(), STEPS, END, options)
     assert write_on(Table(rows=1), STEPS[:1], END, options)[0] == found[0]
     assert write_on(Table(), STEPS, END, options.model_copy(update={"seed": 6})) != found
+    keyed = write_on(Table(), STEPS, END, options, [7, 2**64 - 1])
+    assert write_on(Table(rows=1), STEPS[:1], END, options, [7])[0] == keyed[0] != found[0]
+
+
+class Twins(Table):
+    """Rows that all have the same probabilities."""
+
+    def probabilities(self, row: int, written: list[int]) -> Tensor:
+        return super().probabilities(0, written)
+
+
+def test_rows_are_drawn_independently_of_each_other() -> None:
+    options = GenerationDecoding(method="sample", max_length=1)
+    rows = 1000
+    found = write_on(Twins(rows=rows), STEPS[:1].expand(rows), END, options, range(rows))
+    counts = Counter(tuple(item.labels) for (item,) in found)
+    first = Table().probabilities(0, []).exp()
+    for label in range(2):
+        assert abs(counts[(label,)] - rows * float(first[label])) < 4 * math.sqrt(float(first[label]) * rows)
+    alike = write_on(Twins(rows=9), STEPS[:1].expand(9), END, options, [3] * 9)
+    assert all(each == alike[0] for each in alike)
+
+
+def test_the_key_of_a_row_is_its_content_s() -> None:
+    values = torch.arange(12).view(4, 3)
+    assert key_of(values) == key_of(values.clone()) == key_of(torch.arange(24).view(8, 3)[:4])
+    others = [values + 1, values.view(3, 4), values.int(), values[:3], values.float()]
+    assert len({key_of(each) for each in [values, *others]}) == 6
 
 
 @pytest.mark.parametrize("given", [{"top_k": 1}, {"top_p": 1e-9}, {"temperature": 1e-6}])

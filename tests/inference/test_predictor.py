@@ -270,6 +270,12 @@ def test_wrong_settings_are_told(trained_run: Path) -> None:
         seqpipe.load(trained_run, precision="fp8")
     with pytest.raises(ConfigError, match=r"decoding\.methd is not known; did you mean method\?"):
         seqpipe.load(trained_run, decoding={"methd": "greedy"})
+    with pytest.raises(ConfigError, match=r"precison: is no setting; did you mean precision\?"):
+        seqpipe.load(trained_run, precison="bf16")
+    with pytest.raises(
+        ConfigError, match=r"methd: is no setting; options of the answer are given as decoding=.'method'"
+    ):
+        seqpipe.load(trained_run, methd="greedy")
 
 
 @pytest.mark.gpu
