@@ -23,7 +23,7 @@ LEARNING_RATE, CLIP_NORM = 1e-3, 1.0
 """Of AdamW in its fused kernel, and of the gradient, on both sides."""
 BEAM, LENGTH_POWER, MAX_RATIO = 5, 1.0, 1.5
 """Of the search: hypotheses, Wu et al.'s normalisation, and units at most, as a multiple of the source's; joeynmt takes
-the longest source of the batch, seqpipe each one, and ten more."""
+the longest source of the batch, seqpipe each one."""
 
 
 class Side(Protocol):
@@ -73,7 +73,12 @@ class SeqpipeSide:
         self.bf16 = precision == "bf16"
         self.optimizer = make_optimizer(self.model.parameters(), recipe.training)
         self.options = self.model.head.decoding(
-            beam=BEAM, length_normalization="gnmt", length_power=LENGTH_POWER, max_ratio=MAX_RATIO, min_length=1
+            beam=BEAM,
+            length_normalization="gnmt",
+            length_power=LENGTH_POWER,
+            max_ratio=MAX_RATIO,
+            max_extra=0,
+            min_length=1,
         )
 
     def train(self, batch: Sequence[int]) -> float:

@@ -35,11 +35,12 @@ class GenerationDecoding(BaseModel):
     )
     min_length: int = Field(0, ge=0, description="labels that an answer has at least")
     max_length: int | None = Field(
-        None, ge=1, description="labels that an answer has at most; null: by max_ratio alone"
+        None, ge=1, description="labels that an answer has at most; null: by max_ratio and max_extra alone"
     )
     max_ratio: float = Field(
-        2.0, gt=0, description="labels that an answer has at most, as a multiple of the input's encoded steps, and ten"
+        2.0, gt=0, description="labels that an answer has at most, for each encoded step; a beam is faster with fewer"
     )
+    max_extra: int = Field(10, ge=0, description="and so many more, for short inputs; at least one is allowed")
     no_repeat_ngram: int = Field(0, ge=0, description="so many labels in a row don't come twice in an answer; 0: may")
     temperature: float = Field(1.0, gt=0, description="of sample: below 1 the likely ones are drawn more often")
     top_k: int = Field(0, ge=0, description="of sample: among so many of the likeliest labels; 0: among all")
@@ -65,7 +66,7 @@ class GenerationDecoding(BaseModel):
 
     def longest(self, steps: Tensor) -> Tensor:
         """Labels that an answer to inputs of so many encoded steps has at most, without the end, ``[B]``."""
-        most = (steps * self.max_ratio).long() + 10
+        most = ((steps * self.max_ratio).long() + self.max_extra).clamp(min=1)
         return most.clamp(max=self.max_length) if self.max_length is not None else most
 
 
