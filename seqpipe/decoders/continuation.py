@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from torch import Tensor
 from torch.nn import functional as F
 
 from seqpipe.decoders.recurrent import RecurrentDecoder
+from seqpipe.decoders.single_steps import SingleSteps
 from seqpipe.sequence import PaddedSequence
 
 
@@ -34,10 +36,18 @@ class DecoderContinuation:
         self._decoder, self._embed, self._project = decoder, embed, project
         self._memory = decoder.attention.remember(encoded)
         self._state = decoder.start(encoded)
+        self._layers = SingleSteps(decoder.layers)
+        # Many hypotheses have written the same last: what that adds to the gates is computed once. (On a GPU the
+        # products are cheap, and finding out takes a wait.)
+        self._alike = decoder.parallel and encoded.values.device.type == "cpu"
 
     def step(self, last: Tensor) -> tuple[Tensor, Tensor]:
         """Log-probabilities of the next labels, and weights of attention."""
-        output, weights, self._state = self._decoder.step(self._embed(last), self._memory, self._state)
+        places: Tensor | None = None
+        if self._alike:
+            last, places = last.unique(return_inverse=True)
+        recur = partial(self._layers, places=places)
+        output, weights, self._state = self._decoder.step(self._embed(last), self._memory, self._state, recur)
         return F.log_softmax(self._project(output).float(), dim=-1), weights
 
     def choose(self, rows: Tensor, places: Tensor) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from collections.abc import Callable
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from seqpipe.decoders.attention import Attention, AttentionKind, Memory
+from seqpipe.decoders.state import State
 from seqpipe.dropout import dropout
 from seqpipe.encoders.initialization import Initialization, initialize_recurrent
 from seqpipe.sequence import PaddedSequence, end_states
@@ -16,28 +18,6 @@ DecoderCell = Literal["lstm", "gru"]
 Bridge = Literal["mean", "ends", "zero"]
 """What the first state is made of: the ``mean`` of the encoder's steps, its last ones of both directions (``ends``), or
 nothing (``zero``)."""
-
-
-class State(NamedTuple):
-    """What the decoder carries from step to step, W hypotheses for each of B rows.
-
-    Attributes:
-        hidden: of each layer, ``[layers, B · W, H]``.
-        cell: of an LSTM's layers, likewise; of a GRU's as ``hidden``.
-        fed: the last output, ``[B · W, O]``, for input feeding.
-        weights: of the last attention, ``[B · W, T]``, for one that follows; of others ``[B · W, 0]``.
-    """
-
-    hidden: Tensor
-    cell: Tensor
-    fed: Tensor
-    weights: Tensor
-
-    def chosen(self, places: Tensor) -> State:
-        """The states at these places of ``B · W``, which may repeat."""
-        hidden = self.hidden.index_select(1, places)
-        cell = hidden if self.cell is self.hidden else self.cell.index_select(1, places)
-        return State(hidden, cell, self.fed.index_select(0, places), self.weights.index_select(0, places))
 
 
 class RecurrentDecoder(nn.Module):
@@ -141,13 +121,20 @@ class RecurrentDecoder(nn.Module):
         outputs, weights = (torch.stack(parts, dim=1) for parts in zip(*found, strict=True))
         return outputs, weights
 
-    def step(self, written: Tensor, memory: Memory, state: State) -> tuple[Tensor, Tensor, State]:
+    def step(
+        self,
+        written: Tensor,
+        memory: Memory,
+        state: State,
+        recur: Callable[[Tensor, State], tuple[Tensor, State]] | None = None,
+    ) -> tuple[Tensor, Tensor, State]:
         """One step of W hypotheses for each of the memory's rows.
 
         Args:
             written: embeddings ``[B · W, E]`` of what was written last.
             memory: of B rows.
             state: of the B · W hypotheses, those of a row side by side.
+            recur: runs the layers in the place of torch's; see `SingleSteps`.
 
         Returns:
             Outputs ``[B · W, O]``, weights of attention ``[B, W, T]``, and the next state.
@@ -159,7 +146,7 @@ class RecurrentDecoder(nn.Module):
             before = state.weights.unflatten(0, (rows, -1)) if self.attention.follows else None
             context, weights = self.attention(state.hidden[-1].unflatten(0, (rows, -1)), memory, before)
             inputs.append(context.flatten(0, 1))
-        output, following = self._recur(torch.cat(inputs, dim=-1)[:, None], state)
+        output, following = (recur or self._recur)(torch.cat(inputs, dim=-1)[:, None], state)
         output = output[:, 0].unflatten(0, (rows, -1))  # [B, W, H]
         if weights is None:
             output, weights = self._attended(output, memory)

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from seqpipe.decoding.ctc_prefixes import CTCPrefixes
 from seqpipe.decoding.generation import Continuation, Generated, GenerationDecoding, restrained
+from seqpipe.decoding.largest import largest
 
 CTC_LABELS = 20
 """The likeliest ones of each hypothesis that CTC is asked about, at least."""
@@ -59,7 +60,7 @@ def beam_search(
         # Each hypothesis ends in one way only, so twice the beam leaves enough of those that go on; and no hypothesis
         # gives more than that, so that what is added up exactly, in float64, is short.
         kept_labels = min(2 * width if prefixes is None else max(2 * width, CTC_LABELS), allowed.shape[1])
-        likely, following = allowed.topk(kept_labels, dim=1)
+        likely, following = largest(allowed, kept_labels)
         if prefixes is not None:
             likely, following = _with_end(allowed, likely, following, end)
         size = likely.shape[1]
@@ -81,9 +82,10 @@ def beam_search(
             shares = covered[..., : absent.shape[1]].clamp(TOUCHED, 1.0).log().masked_fill(absent[:, None], 0.0)
             penalties = (options.coverage_penalty * shares.sum(dim=-1)).gather(1, origins)
         values = options.normalized(best, length + 1) + penalties
-        for row, rank in ending.nonzero().tolist():
-            path = written[row, origins[row, rank]].tolist()
-            found[numbers[row]].append(Generated(path, float(sums[row, rank]), float(values[row, rank])))
+        at, rank = ending.nonzero(as_tuple=True)
+        columns = (numbers[at], written[at, origins[at, rank]], sums[at, rank], values[at, rank])
+        for number, path, total, value in zip(*(column.tolist() for column in columns), strict=True):
+            found[number].append(Generated(path, total, value))
         # Those that go on, in their order.
         going = ends.int().argsort(dim=1, stable=True)[:, :width]
         scores = best.masked_fill(ends, float("-inf")).gather(1, going)

@@ -8,6 +8,7 @@ import torch
 
 from seqpipe import ConfigError, PaddedSequence
 from seqpipe.decoders.attention import Attention, AttentionKind
+from seqpipe.decoders.continuation import DecoderContinuation
 from seqpipe.decoders.recurrent import Bridge, RecurrentDecoder
 
 KINDS = get_args(AttentionKind)
@@ -87,6 +88,23 @@ def test_steps_one_by_one_are_all_steps_at_once(kind: AttentionKind, feeding: bo
         output, looked, state = network.step(written[:, step], memory, state)
         assert torch.allclose(output, outputs[:, step], atol=1e-6)
         assert torch.allclose(looked[:, 0], weights[:, step], atol=1e-6)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("bf16", [False, True])
+@pytest.mark.parametrize(("kind", "feeding", "cell"), list(itertools.product(KINDS, (False, True), ("lstm", "gru"))))
+def test_a_search_s_steps_are_torch_s(kind: AttentionKind, feeding: bool, cell: Any, bf16: bool) -> None:
+    network = decoder(attention=kind, input_feeding=feeding, cell=cell, layers=2)
+    table = torch.randn(4, 5)
+    with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        continuation = DecoderContinuation(network, encoded(), lambda labels: table[labels], lambda outputs: outputs)
+        memory, state = network.attention.remember(encoded()), network.start(encoded())
+        for last in torch.tensor([[0, 0, 0], [2, 1, 2], [3, 3, 0]]):
+            expected, weights, state = network.step(table[last], memory, state)
+            found, looked = continuation.step(last)
+            wide = 0.03 if bf16 else 1e-5
+            assert torch.allclose(found, expected.float().log_softmax(dim=-1), atol=wide)
+            assert torch.allclose(looked, weights, atol=wide)
 
 
 @torch.no_grad()
