@@ -1,6 +1,6 @@
 """Translation: training and beam search of an attentive recurrent translator, against joeynmt's.
 
-    uv venv joey && uv pip install --python joey/bin/python joeynmt==2.3.0 importlib_metadata
+    uv venv joey && uv pip install --python joey/bin/python joeynmt==2.3.0 importlib_metadata "torch<2.15"
     python tools/bench_translation.py --data data/multi30k --joey-python joey/bin/python
 
 joeynmt's dependencies have upper bounds (protobuf below 3.21) that don't fit other packages: it gets an environment of

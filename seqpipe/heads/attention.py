@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,26 +12,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
-from seqpipe.data.rows import Piece
 from seqpipe.decoders.attention import AttentionKind
-from seqpipe.decoders.continuation import DecoderContinuation
 from seqpipe.decoders.recurrent import Bridge, DecoderCell, RecurrentDecoder
-from seqpipe.decoding.beam import beam_search
 from seqpipe.decoding.ctc import ctc_losses, frames_needed
-from seqpipe.decoding.ctc_prefixes import CTCPrefixes
-from seqpipe.decoding.generation import Generated, GenerationDecoding
-from seqpipe.decoding.sampling import key_of, write_on
+from seqpipe.decoding.generation import GenerationDecoding
 from seqpipe.dropout import DropoutKind, dropout
 from seqpipe.errors import ConfigError, InputError
-from seqpipe.features.vocabulary import UNKNOWN
 from seqpipe.heads.drawn_targets import DrawnTargets
-from seqpipe.heads.generated_text import GeneratedText, TextHypothesis, concatenated
-from seqpipe.heads.located import Located
-from seqpipe.heads.scoring import Mark
-from seqpipe.heads.text_head import TextHead
 from seqpipe.heads.text_scores import TranscriptScores, TranslationScores
-from seqpipe.heads.vocabulary_loss import aligned_output, vocabulary_loss
+from seqpipe.heads.vocabulary_loss import vocabulary_loss
 from seqpipe.heads.word_units import WordUnits
+from seqpipe.heads.written import WrittenAnswers
 from seqpipe.randomness import Draw
 from seqpipe.sequence import PaddedSequence, length_mask
 from seqpipe.stage import InputSize, Stage, Upstream
@@ -43,8 +33,6 @@ from seqpipe.units import Characters, SentencePieceUnits, Units, load_units
 TargetUnits = Literal["shared", "unigram", "bpe", "characters", "words"]
 """What a text is written in: the features' own SentencePiece units, which must have been learnt from both sides
 (``shared``); SentencePiece units of its own (``unigram``, ``bpe``); characters; or words between white space."""
-FORETOLD = 512
-"""Labels whose probabilities exist at a time where references are foretold."""
 SCORES: dict[str, type[TranslationScores] | type[TranscriptScores]] = {
     "translation": TranslationScores,
     "transcription": TranscriptScores,
@@ -52,23 +40,7 @@ SCORES: dict[str, type[TranslationScores] | type[TranscriptScores]] = {
 Probability = Annotated[float, Field(ge=0, lt=1)]
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What was written for a row.
-
-    Attributes:
-        hypotheses: the best ones, best first.
-        looked_at: for each label of each hypothesis the encoded step that got most attention; empty unless unknown
-            words are to be copied.
-        steps: encoded ones of the row.
-    """
-
-    hypotheses: list[Generated]
-    looked_at: list[list[int]]
-    steps: int
-
-
-class AttentionHead(TextHead, Stage):
+class AttentionHead(WrittenAnswers, Stage):
     """Write a text with an attentive recurrent decoder (Bahdanau et al. 2015; Luong et al. 2015).
 
     The units are learnt from the training texts by `fit`, or come with `load_assets`; the decoder is made then.
@@ -192,11 +164,6 @@ class AttentionHead(TextHead, Stage):
         return scores.main, scores.kinds[scores.main].lower_is_better
 
     # What is learnt
-
-    @property
-    def end(self) -> int:
-        """The label that ends a text, and stands before its first unit."""
-        return len(self.units)
 
     def fit(self, rows: Iterable[str]) -> None:
         """Learn the units from the training texts; what is no text is left to `encode_target` to name."""
@@ -336,10 +303,6 @@ class AttentionHead(TextHead, Stage):
         """Weight and bias of the last layer."""
         return (table, self.bias) if self.output is None else (self.output.weight, self.output.bias)
 
-    def _project(self, outputs: Tensor, table: Tensor) -> Tensor:
-        """Logits."""
-        return F.linear(outputs, *self._output(table))
-
     def loss(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Sum of the labels' cross entropies, ends included, in nats, and the number of labels and ends.
 
@@ -371,128 +334,8 @@ class AttentionHead(TextHead, Stage):
         emissions = F.log_softmax(self.ctc_output(encoded.values).float(), dim=-1)
         return ctc_losses(emissions, encoded.lengths, labels).sum()
 
-    # Answers
-
     @classmethod
     def check_decoding(cls, options: Mapping[str, Any], decoding: Mapping[str, Any]) -> None:
         """A search by CTC needs its loss in training."""
         if decoding.get("ctc_weight") and not options.get("ctc_weight"):
             raise ConfigError([(("decoding", "ctc_weight"), "needs a head with a CTC loss (pipeline.head.ctc_weight)")])
-
-    @torch.no_grad()
-    def decode(
-        self, encoded: PaddedSequence, options: GenerationDecoding | None = None, inputs: Sequence[Tensor] = ()
-    ) -> list[Written]:
-        """The best texts of every row.
-
-        Args:
-            encoded: ``[B, T, D]``.
-            options: of the search.
-            inputs: what the rows were encoded from: equal ones are drawn alike, others independently of each other.
-                Without them, all rows have the same draws.
-        """
-        options = options or GenerationDecoding()
-        table = self._table()
-        continuation = DecoderContinuation(
-            self.decoder,
-            encoded,
-            embed=lambda labels: F.embedding(labels, table),
-            project=aligned_output(*self._output(table)),
-        )
-        if options.method == "beam":
-            prefixes = self._prefixes(encoded) if options.ctc_weight else None
-            found = beam_search(continuation, encoded.lengths, self.end, options, prefixes)
-            if impossible := [place for place, row in enumerate(found) if not row]:
-                # By CTC nothing of the length that is asked for fits into these rows' steps.
-                alone = options.model_copy(update={"ctc_weight": 0.0})
-                for place, row in zip(impossible, self.decode(encoded.chosen(impossible), alone), strict=True):
-                    found[place] = row.hypotheses
-        else:
-            keys = [key_of(each) for each in inputs] if options.method == "sample" else []
-            found = write_on(continuation, encoded.lengths, self.end, options, keys)
-        lengths = encoded.lengths.tolist()
-        return [Written(row, self._looked_at(encoded, place, row), lengths[place]) for place, row in enumerate(found)]
-
-    def _prefixes(self, encoded: PaddedSequence) -> CTCPrefixes:
-        if self.ctc_output is None:
-            raise ConfigError("decoding.ctc_weight needs a head that was trained with CTC beside it (ctc_weight)")
-        emissions = F.log_softmax(self.ctc_output(encoded.values).float(), dim=-1)
-        return CTCPrefixes(PaddedSequence(emissions, encoded.lengths))
-
-    def _looked_at(self, encoded: PaddedSequence, place: int, found: list[Generated]) -> list[list[int]]:
-        if not self.copy_unknown or not any(UNKNOWN in each.labels for each in found):
-            return []
-        rows = encoded.chosen([place] * len(found))
-        return [weights.argmax(dim=1).tolist() for weights in self.attention_over(rows, [e.labels for e in found])]
-
-    def attention_over(self, encoded: PaddedSequence, labels: Sequence[Sequence[int]]) -> list[Tensor]:
-        """The weights that each label and the end give to each step of its row, ``[L + 1, T]`` of a row."""
-        targets = [torch.tensor(row, dtype=torch.int64) for row in labels]
-        _, weights, lengths, _ = self._outputs(encoded, targets)
-        return [
-            row[:length, :steps]
-            for row, length, steps in zip(weights, lengths.tolist(), encoded.lengths.tolist(), strict=True)
-        ]
-
-    def attention_map(self, encoded: PaddedSequence, text: str) -> tuple[list[str], Tensor]:
-        """The usual units of a text and the end, and the weights that each gives to the row's steps."""
-        labels = self.encode_target(text).tolist()
-        (weights,) = self.attention_over(encoded, [labels])
-        return [*(self.units.piece(label) for label in labels), "∎"], weights
-
-    def predict(self, row_id: str, hypothesis: Written, locate: Located) -> GeneratedText:
-        """What was written as an answer."""
-        looked_at = hypothesis.looked_at or [[]] * len(hypothesis.hypotheses)
-        texts = [
-            TextHypothesis(
-                self._text(each.labels, places, locate, hypothesis.steps),
-                float(torch.tensor(each.log_probability).exp()),
-                each.score,
-            )
-            for each, places in zip(hypothesis.hypotheses, looked_at, strict=True)
-        ]
-        best = texts[0]
-        return GeneratedText(
-            row_id, best.text, best.probability, best.score, tuple(texts) if len(texts) > 1 else (), locate.cut
-        )
-
-    def concatenate(self, row_id: str, parts: Sequence[tuple[Piece, GeneratedText]]) -> GeneratedText:
-        """What was written for the parts of a text, in their order, as the whole's; see `concatenated`."""
-        return concatenated(row_id, [answer for _, answer in parts])
-
-    def _text(self, labels: Sequence[int], looked_at: Sequence[int], locate: Located, steps: int) -> str:
-        if not looked_at or UNKNOWN not in labels:
-            return self.units.decode(labels)
-        items = locate.items
-        if len(items) != steps:  # a step is no word: a front-end has joined some
-            return self.units.decode(labels)
-        return " ".join(
-            items[place].text if label == UNKNOWN and place < len(items) else self.units.piece(label)
-            for label, place in zip(labels, looked_at, strict=False)
-        )
-
-    @torch.no_grad()
-    def target_fit(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> Tensor:
-        """See `Stage.target_fit`."""
-        outputs, _, lengths, labels = self._outputs(encoded, targets)
-        real = length_mask(lengths, labels.shape[1])
-        table, missed, right = self._table(), 0.0, 0.0
-        for some, own in zip(outputs[real].split(FORETOLD), labels[real].split(FORETOLD), strict=True):
-            emissions = F.log_softmax(self._project(some, table).float(), dim=-1)
-            missed -= float(emissions.gather(1, own[:, None]).double().sum())
-            right += float((emissions.argmax(dim=1) == own).sum())
-        return torch.tensor([missed, right, float(lengths.sum())], dtype=torch.float64)
-
-    @torch.no_grad()
-    def posteriors(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> list[float]:
-        """The probability of each row's text: the product over its labels and the end."""
-        emissions, lengths = self(encoded, targets)
-        found = []
-        for row, target, length in zip(emissions.double(), targets, lengths.tolist(), strict=True):
-            labels = torch.cat([target.cpu(), torch.tensor([self.end])]).to(row.device)
-            found.append(float(row[:length].gather(1, labels[:, None]).sum().exp()))
-        return found
-
-    def marks(self, prediction: GeneratedText) -> list[Mark]:
-        """None: what is written has no place in the input of its own."""
-        return []

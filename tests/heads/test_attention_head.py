@@ -24,7 +24,7 @@ from seqpipe import (
 )
 from seqpipe.decoding.generation import Generated, GenerationDecoding
 from seqpipe.evaluation.main_score import main_score
-from seqpipe.heads.attention import Written
+from seqpipe.heads.written import Written
 from seqpipe.item import Item
 from seqpipe.recipe import parse_recipe
 
