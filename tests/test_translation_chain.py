@@ -110,7 +110,7 @@ def test_the_report_shows_where_it_looked_and_the_best_rows(run: Path) -> None:
     text = html.unescape(re.sub(r"<[^>]+>", " ", page))
     for heading in ("What it looked at", "The best rows", "The worst rows", "by length of the input"):
         assert heading in text, heading
-    assert "of their units, with a perplexity of" in text
+    assert re.search(r"of their units, with a perplexity of \d+\.\d\d a unit \(\d+ units, ends included", text)
     assert page.count('aria-label="Weights of attention') == 6
     # A map's weights stand in its titles, unit by unit.
     assert re.search(r"<title>[^<:]+: \d+ % on [^<]+</title>", page)
