@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from seqpipe.decoding.generation import Continuation, Generated, GenerationDecoding, restrained
@@ -26,8 +25,8 @@ def write_on(
 ) -> list[list[Generated]]:
     """A hypothesis of each row (``greedy``), or ``n_best`` drawn ones (``sample``), best first.
 
-    Draws are those of Gumbel's noise by seed, key of the row, sample, step and label, so that an answer doesn't depend
-    on who else is in the batch. A row that has ended is not computed any further.
+    What is drawn depends on seed, key of the row, sample and step, so that an answer doesn't depend on who else is in
+    the batch. A row that has ended is not computed any further.
 
     Args:
         continuation: what may come next.
@@ -55,10 +54,11 @@ def write_on(
         allowed = restrained(log_probabilities, written, end=end, at_limit=length >= limits, options=options)
         if options.method == "sample":
             allowed = _filtered(allowed.double() / options.temperature, options)
-            drawn = zip((own[number] for number in numbers.tolist()), streams.tolist(), strict=True)
-            noise = [_gumbel(options.seed, key, sample, length, allowed.shape[1]) for key, sample in drawn]
-            allowed = allowed + torch.from_numpy(np.stack(noise)).to(device)
-        last = allowed.argmax(dim=1)
+            each = zip(numbers.tolist(), streams.tolist(), strict=True)
+            uniforms = [_uniform(options.seed, own[number], sample, length) for number, sample in each]
+            last = _drawn(allowed, torch.tensor(uniforms, dtype=torch.float64, device=device))
+        else:
+            last = allowed.argmax(dim=1)
         totals = totals + log_probabilities.gather(1, last[:, None])[:, 0].double()
         values = options.normalized(totals, length + 1)
         ended = last == end
@@ -87,10 +87,17 @@ def _filtered(log_probabilities: Tensor, options: GenerationDecoding) -> Tensor:
     return log_probabilities
 
 
-def _gumbel(seed: int, key: int, sample: int, step: int, size: int) -> NDArray[np.float64]:
-    """Noise ``[size]``: the greatest of log-probabilities and it is a draw from them."""
+def _drawn(log_probabilities: Tensor, uniform: Tensor) -> Tensor:
+    """The label of each row at which the sum of probabilities passes a number of 0 to below 1, ``[N]``."""
+    sums = log_probabilities.softmax(dim=1).cumsum(dim=1)
+    total = sums[:, -1]
+    # Rounding must not lead behind the last label that is possible.
+    sought = torch.minimum(uniform * total, total.nextafter(torch.zeros_like(total)))
+    return torch.searchsorted(sums, sought[:, None], right=True)[:, 0]
+
+
+def _uniform(seed: int, key: int, sample: int, step: int) -> float:
+    """A number of 0 to below 1."""
     # Philox: see `seqpipe.randomness.Draw`.
-    generator = np.random.Generator(
-        np.random.Philox(key=np.array([seed, key], dtype=np.uint64), counter=[0, 0, sample, step])
-    )
-    return generator.gumbel(size=size)
+    words = np.array([seed, key], dtype=np.uint64)
+    return float(np.random.Generator(np.random.Philox(key=words, counter=[0, 0, sample, step])).random())
