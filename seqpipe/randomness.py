@@ -40,7 +40,8 @@ class Draw:
         """A fresh generator, always at its start."""
         # Philox (Salmon et al. 2011) is built for this: key and counter name the stream. The lowest counter word
         # counts the numbers drawn, so the higher ones are free to say where we are.
-        return np.random.Generator(np.random.Philox(key=[self.seed, self.stream], counter=[0, 0, self.row, self.epoch]))
+        key = np.array([self.seed, self.stream], dtype=np.uint64)  # of a list, numpy makes floats from 2^63 on
+        return np.random.Generator(np.random.Philox(key=key, counter=[0, 0, self.row, self.epoch]))
 
     def chance(self, probability: float) -> np.random.Generator | None:
         """The generator with a probability of ``probability``, for what happens to some rows only; else None."""

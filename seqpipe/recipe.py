@@ -299,8 +299,7 @@ def find_recipe(source: str | Path) -> Path:
         if shipped.is_file():
             return shipped
         known += [str(file.relative_to(folder).with_suffix("")) for file in folder.rglob("*.yaml")]
-    if path.suffix in (".yaml", ".yml"):  # a path: what lies there is nearer than what is shipped
-        known = [str(file) for file in sorted(path.parent.glob("*.y*ml"))] or known
-    nearest = difflib.get_close_matches(str(source), known, n=1)
-    hint = f"did you mean {nearest[0]}?" if nearest else f"there are: {', '.join(sorted(set(known)))}"
+    beside = [str(file) for file in path.parent.glob("*.y*ml")] if path.suffix in (".yaml", ".yml") else []
+    nearest = difflib.get_close_matches(str(source), [*beside, *known], n=1)
+    hint = f"did you mean {nearest[0]}?" if nearest else f"shipped recipes: {', '.join(sorted(set(known)))}"
     raise ConfigError(f"there is no recipe file {source}, and no shipped recipe of that name; {hint}")

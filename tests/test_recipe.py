@@ -246,7 +246,7 @@ def test_a_short_name_finds_the_shipped_recipe_from_any_folder(tmp_path: Path, m
     assert load_recipe("speech/an4").training.seed == 1
     with pytest.raises(ConfigError, match=r"no recipe file speech/anr.*did you mean speech/an4\?"):
         load_recipe("speech/anr")
-    with pytest.raises(ConfigError, match=r"there are: .*speech/starter"):
+    with pytest.raises(ConfigError, match=r"shipped recipes: .*speech/starter"):
         load_recipe("zzzzzz")
     (tmp_path / "mine.yaml").write_text("data: {}\n")
     with pytest.raises(ConfigError, match=r"no recipe file .*mien\.yaml.*did you mean .*mine\.yaml\?"):

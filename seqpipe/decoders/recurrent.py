@@ -134,7 +134,8 @@ class RecurrentDecoder(nn.Module):
             written: embeddings ``[B · W, E]`` of what was written last.
             memory: of B rows.
             state: of the B · W hypotheses, those of a row side by side.
-            recur: runs the layers in the place of torch's; see `SingleSteps`.
+            recur: runs the layers in the place of torch's, and may take fewer embeddings than hypotheses; see
+                `SingleSteps`.
 
         Returns:
             Outputs ``[B · W, O]``, weights of attention ``[B, W, T]``, and the next state.

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from seqpipe.decoding.generation import Continuation, Generated, GenerationDecoding, restrained
+from seqpipe.randomness import Draw
 
 
 def key_of(values: Tensor) -> int:
@@ -55,7 +55,8 @@ def write_on(
         if options.method == "sample":
             allowed = _filtered(allowed.double() / options.temperature, options)
             each = zip(numbers.tolist(), streams.tolist(), strict=True)
-            uniforms = [_uniform(options.seed, own[number], sample, length) for number, sample in each]
+            draws = (Draw(options.seed, epoch=length, row=sample, stream=own[number]) for number, sample in each)
+            uniforms = [draw.generator().random() for draw in draws]
             last = _drawn(allowed, torch.tensor(uniforms, dtype=torch.float64, device=device))
         else:
             last = allowed.argmax(dim=1)
@@ -94,10 +95,3 @@ def _drawn(log_probabilities: Tensor, uniform: Tensor) -> Tensor:
     # Rounding must not lead behind the last label that is possible.
     sought = torch.minimum(uniform * total, total.nextafter(torch.zeros_like(total)))
     return torch.searchsorted(sums, sought[:, None], right=True)[:, 0]
-
-
-def _uniform(seed: int, key: int, sample: int, step: int) -> float:
-    """A number of 0 to below 1."""
-    # Philox: see `seqpipe.randomness.Draw`.
-    words = np.array([seed, key], dtype=np.uint64)
-    return float(np.random.Generator(np.random.Philox(key=words, counter=[0, 0, sample, step])).random())

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from seqpipe.verbs.shared import chosen_for_a_run
+
 SUMMARY = "Run a trained model over files, folders, globs, manifests, pages, or - for standard input."
 EXAMPLE = "seqpipe infer runs/an4 recordings/ more/*.flac --output out.jsonl"
 LIST = "inputs"
@@ -95,18 +97,13 @@ def _reads_text(run: str) -> bool:
 def run(options: argparse.Namespace) -> int:
     """Write an answer for every input; status 3 if some failed."""
     from seqpipe.errors import ConfigError
-    from seqpipe.overrides import apply_override
 
     if options.resume and options.overwrite:
         raise ConfigError("--resume goes on with what is there, and --overwrite begins anew: give one of them")
     for name in options.inputs:
         if name.startswith(("data.", "decoding.")) and "=" in name and not Path(name).exists():
             raise ConfigError(f"{name}: is no input; write --set {name}")
-    tree: dict[str, dict[str, object]] = {}
-    for override in options.set:
-        if override.partition(".")[0] not in ("data", "decoding"):
-            raise ConfigError(f"--set {override}: only data.* and decoding.* can be set for a trained run")
-        apply_override(tree, override)
+    tree = chosen_for_a_run(options.set, "data", "decoding")
     settings: dict[str, object] = {"device": options.device, "precision": options.precision}
     settings["decoding"] = tree.get("decoding", {})
     given = {

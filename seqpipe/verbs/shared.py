@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +24,20 @@ def decoding_arguments(parser: argparse.ArgumentParser) -> None:
 
 def chosen_decoding(options: argparse.Namespace) -> dict[str, Any]:
     """What `decoding_arguments` were given, as a mapping; raises `ConfigError` for any other key."""
+    return dict(chosen_for_a_run([*options.overrides, *options.set], "decoding").get("decoding", {}))
+
+
+def chosen_for_a_run(overrides: Iterable[str], *sections: str) -> dict[str, dict[str, Any]]:
+    """Overrides of a trained run, by section; raises `ConfigError` for a key of any section but these."""
     from seqpipe.overrides import apply_override
 
-    tree: dict[str, Any] = {}
-    for override in [*options.overrides, *options.set]:
-        if not override.startswith("decoding."):
-            raise ConfigError(f"{override!r}: only decoding.* can be set for a trained run")
+    tree: dict[str, dict[str, Any]] = {}
+    for override in overrides:
+        if not override.startswith(tuple(f"{section}." for section in sections)):
+            allowed = " and ".join(f"{section}.*" for section in sections)
+            raise ConfigError(f"{override!r}: only {allowed} can be set for a trained run")
         apply_override(tree, override)
-    return dict(tree.get("decoding", {}))
+    return tree
 
 
 def default_out(recipe: str, suffix: str = "") -> str:
