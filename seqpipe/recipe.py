@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -263,6 +263,28 @@ def decoding_options(model: type[BaseModel], options: dict[str, Any]) -> BaseMod
         return model.model_validate(options)
     except ValidationError as error:
         raise config_error(error, model.model_fields).within("decoding") from None
+
+
+def override_decoding(recipe: Recipe, chosen: Mapping[str, Any]) -> BaseModel:
+    """A recipe's ``decoding`` with options that were chosen for one use of a trained model.
+
+    Raises:
+        ConfigError: an option is unknown, doesn't go with the head, or belongs to a method that isn't used.
+    """
+    head = find_stage(recipe.pipeline.head.name)
+    model: type[BaseModel] = head.decoding  # type: ignore[attr-defined]
+    options = decoding_options(model, {**recipe.decoding, **chosen})
+    head.check_decoding(recipe.pipeline.head.options, options.model_dump())
+    methods: Mapping[str, tuple[str, ...]] = getattr(model, "of_methods", {})
+    method = getattr(options, "method", None)
+    idle = [
+        (("decoding", name), f"is for method {' or '.join(methods[name])}, not {method}: set decoding.method too")
+        for name in chosen
+        if method not in methods.get(name, (method,))
+    ]
+    if idle:
+        raise ConfigError(idle)
+    return options
 
 
 def _with_nearest_keys(error: ConfigError, tree: dict[str, Any]) -> ConfigError:

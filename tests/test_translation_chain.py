@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from seqpipe import cli
+from seqpipe.errors import ConfigError
 from seqpipe.evaluation.evaluate import evaluate
 from seqpipe.inference.predictor import load
 from seqpipe.sequence import PaddedSequence
@@ -126,6 +127,18 @@ def test_a_batch_answers_as_each_row_by_itself(run: Path) -> None:
         assert answer.score == pytest.approx(alone.score, abs=1e-4)
         assert [each.text for each in answer.alternatives] == [each.text for each in alone.alternatives]
         assert len(answer.alternatives) == 3
+
+
+def test_an_option_that_the_search_would_not_look_at_is_told(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ConfigError, match=r"decoding\.temperature is for method sample, not beam: set decoding"):
+        load(run, device="cpu", decoding={"temperature": 0.5})
+    with pytest.raises(ConfigError, match=r"decoding\.n_best is for method beam or sample, not greedy"):
+        load(run, device="cpu", decoding={"method": "greedy", "n_best": 2})
+    with pytest.raises(ConfigError, match=r"decoding\.ctc_weight needs a head with a CTC loss"):
+        load(run, device="cpu", decoding={"ctc_weight": 0.3})
+    assert cli.main(["evaluate", str(run), "decoding.top_k=5"]) == 2
+    assert "decoding.top_k is for method sample" in capsys.readouterr().err
+    load(run, device="cpu", decoding={"method": "sample", "top_k": 5, "n_best": 2, "max_length": 9})
 
 
 def test_files_of_the_source_language_are_inputs_by_name_and_by_folder(run: Path, tmp_path: Path) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -14,6 +15,12 @@ class GenerationDecoding(BaseModel):
     """The keys of ``decoding:`` in a recipe with a head that generates."""
 
     model_config = ConfigDict(extra="forbid")
+    of_methods: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        **dict.fromkeys(("beam", "coverage_penalty", "ctc_weight"), ("beam",)),
+        **dict.fromkeys(("temperature", "top_k", "top_p", "seed"), ("sample",)),
+        "n_best": ("beam", "sample"),
+    }
+    """Options that only these methods look at: a recipe may hold them for others, but who sets one means such."""
     method: Literal["greedy", "beam", "sample"] = Field(
         "beam", description="the likeliest label at each step; the best of several hypotheses; or labels drawn"
     )

@@ -21,7 +21,7 @@ from seqpipe.inference.reading import Preparation, Reader
 from seqpipe.inference.settings import LIMITED, LIMITS, Settings, default_window, limit_of
 from seqpipe.inference.workers import Workers
 from seqpipe.pipeline import Pipeline
-from seqpipe.recipe import decoding_options
+from seqpipe.recipe import override_decoding
 
 
 class Predictor:
@@ -104,7 +104,7 @@ class Predictor:
             torch.backends.cudnn.allow_tf32 = False
         self.pipeline = pipeline.to(device).eval()
         self.workers = workers
-        self.options = decoding_options(pipeline.head.decoding, {**pipeline.recipe.decoding, **(decoding or {})})
+        self.options = override_decoding(pipeline.recipe, decoding or {})
         self.compute = Compute(self.pipeline, self.settings, self.options)
 
     @property
