@@ -193,6 +193,10 @@ class SentencePieceUnits:
             if not (model.is_unknown(number) or model.is_byte(number) or model.is_control(number))
         }
 
+    def bytes(self) -> list[int]:
+        """Numbers of the units that are bytes; none without ``byte_fallback``."""
+        return [number for number in range(len(self)) if self._processor.is_byte(number)]
+
     def likeliest(self, text: str, most: int) -> list[list[int]]:
         """The likeliest spellings of a text in units of ``unigram``, best first."""
         return [list(spelling) for spelling in self._processor.nbest_encode(text, nbest_size=most, out_type=int)]

@@ -51,6 +51,9 @@ def main() -> None:
     parser.add_argument("--batch", type=positive, default=128, help="sentences of a batch in training")
     parser.add_argument("--batches", type=positive, default=200)
     parser.add_argument("--vocabulary", type=positive, default=8000)
+    parser.add_argument(
+        "--threshold", type=int, default=1, help="vocabulary_threshold of seqpipe's head; 0: it writes all units too"
+    )
     parser.add_argument("--lessons", type=int, default=600, help="batches that are learnt before translation")
     parser.add_argument("--rounds", type=positive, default=3, help="of translation")
     parser.add_argument("--sizes", default="32,128", help="of batches in translation")
@@ -89,6 +92,7 @@ def compare(options: argparse.Namespace, folder: Path) -> None:
                 "lessons": lessons_of(lengths, options.batch, options.lessons),
                 "threads": options.threads,
                 "vocabulary": options.vocabulary,
+                "threshold": options.threshold,
                 "features": str(features),
                 "model": str(model),
             }
@@ -141,7 +145,7 @@ def learn_units(pairs: Sequence[tuple[str, str]], size: int, folder: Path) -> tu
     from seqpipe.features.chain import FeatureChain
     from seqpipe.stage import StageConfig
 
-    stages = [StageConfig.parse(stage) for stage in pipeline(size)["features"]]
+    stages = [StageConfig.parse(stage) for stage in pipeline(size, 0)["features"]]
     features = FeatureChain(stages=stages)
     features.fit([source for source, _ in pairs], [target for _, target in pairs])
     assets = folder / "features"

@@ -26,6 +26,10 @@ BEAM, LENGTH_POWER, MAX_RATIO = 5, 1.0, 1.5
 the longest source of the batch, seqpipe each one."""
 
 
+WRITTEN = "written"
+"""Among the weights: which of the units seqpipe's side writes."""
+
+
 class Side(Protocol):
     """A translator that trains and translates."""
 
@@ -61,7 +65,7 @@ class SeqpipeSide:
 
         torch.manual_seed(1)
         recipe = Recipe.model_validate(
-            {"pipeline": pipeline(job["vocabulary"]), "training": {"learning_rate": LEARNING_RATE}}
+            {"pipeline": pipeline(job["vocabulary"], job["threshold"]), "training": {"learning_rate": LEARNING_RATE}}
         )
         rows = [Row(str(place), source, target) for place, (source, target) in enumerate(job["train"])]
         self.model = Pipeline(recipe)
@@ -111,19 +115,23 @@ class SeqpipeSide:
         """Write the weights."""
         import torch
 
-        torch.save(self.model.state_dict(), weights)
+        units = self.model.head.units
+        written = getattr(units, "kept", range(len(units)))
+        torch.save({**self.model.state_dict(), WRITTEN: torch.tensor(written)}, weights)
 
     def load(self, weights: Path) -> None:
         import torch
 
-        self.model.load_state_dict(torch.load(weights, weights_only=True))
+        found = torch.load(weights, weights_only=True)
+        del found[WRITTEN]
+        self.model.load_state_dict(found)
 
     def labels(self) -> int:
         size: int = self.model.head.output_size
         return size
 
 
-def pipeline(vocabulary: int) -> dict[str, Any]:
+def pipeline(vocabulary: int, threshold: int) -> dict[str, Any]:
     """Of a recipe; the units are learnt once, for both sides."""
     return {
         "features": [
@@ -134,6 +142,7 @@ def pipeline(vocabulary: int) -> dict[str, Any]:
         "head": {
             "stage": "AttentionHead",
             "units": "shared",
+            "vocabulary_threshold": threshold,
             "embedding_size": EMBEDDING,
             "hidden_size": DECODER,
             "attention": "general",
@@ -244,8 +253,8 @@ class JoeySide:
         """What both sides have, whatever the other calls it.
 
         Where joeynmt's layers have more: the special units get what the unknown one and the end have, and a bias that
-        never lets them be written; a bias of the attentive layer is 0, and so are the columns of input feeding. Where
-        they have less: the last layer gets the other's bias.
+        never lets them be written, as it does those that seqpipe's side doesn't write; a bias of the attentive layer is
+        0, and so are the columns of input feeding. Where they have less: the last layer gets the other's bias.
         """
         import torch
 
@@ -253,7 +262,8 @@ class JoeySide:
         model, end = self.model, found["head.embedding"]
         units = found["features.stages.1.weight"]
         never = torch.tensor([-1e4])
-        bias, layer = found["head.bias"], torch.nn.Linear(DECODER, len(self.vocabulary))
+        bias, layer = never.repeat(len(units) + 1), torch.nn.Linear(DECODER, len(self.vocabulary))
+        bias[found[WRITTEN]], bias[-1] = found["head.bias"][:-1], found["head.bias"][-1]
         layer.weight = model.trg_embed.lut.weight
         model.decoder.output_layer = layer
         own = model.decoder.rnn.weight_ih_l0

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from functools import partial
 
 from torch import Tensor
-from torch.nn import functional as F
 
 from seqpipe.decoders.recurrent import RecurrentDecoder
 from seqpipe.decoders.single_steps import SingleSteps
+from seqpipe.decoding.normalizer import log_normalizer
 from seqpipe.sequence import PaddedSequence
 
 
@@ -22,7 +22,7 @@ class DecoderContinuation:
         decoder: the network.
         encoded: ``[B, T, D]``.
         embed: labels ``[N]`` -> ``[N, E]``.
-        project: outputs ``[N, O]`` -> logits ``[N, V]``.
+        project: outputs ``[N, O]`` -> logits ``[N, V]``, in float32 or float64.
     """
 
     def __init__(
@@ -41,14 +41,15 @@ class DecoderContinuation:
         # products are cheap, and finding out takes a wait.)
         self._alike = decoder.parallel and encoded.values.device.type == "cpu"
 
-    def step(self, last: Tensor) -> tuple[Tensor, Tensor]:
-        """Log-probabilities of the next labels, and weights of attention."""
+    def step(self, last: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits of the next labels, what makes log-probabilities of them, and weights of attention."""
         places: Tensor | None = None
         if self._alike:
             last, places = last.unique(return_inverse=True)
         recur = partial(self._layers, places=places)
         output, weights, self._state = self._decoder.step(self._embed(last), self._memory, self._state, recur)
-        return F.log_softmax(self._project(output).float(), dim=-1), weights
+        logits = self._project(output)
+        return logits, log_normalizer(logits), weights
 
     def choose(self, rows: Tensor, places: Tensor) -> None:
         """Go on with these."""

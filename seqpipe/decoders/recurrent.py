@@ -87,7 +87,7 @@ class RecurrentDecoder(nn.Module):
         """The first state of each row, ``W = 1``."""
         values, lengths = encoded.masked()
         rows, layers = len(values), len(self.layers)
-        fed = values.new_zeros(rows, self.output_size)
+        fed = values.new_zeros(rows, self.output_size if self.input_feeding else 0)
         weights = values.new_zeros(rows, values.shape[1] if self.attention.follows else 0)
         if self.bridge is None:
             hidden = values.new_zeros(layers, rows, self.hidden_size)

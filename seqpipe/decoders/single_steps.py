@@ -42,9 +42,13 @@ class SingleSteps:
             values, kept = layer.step(gates, state.hidden[number], state.cell[number])
             hidden.append(values)
             cell.append(kept)
-        states = torch.stack(hidden)
+        states = _stacked(hidden)
         lstm = cell[0] is not hidden[0]
-        return values[:, None], State(states, torch.stack(cell) if lstm else states, state.fed, state.weights)
+        return values[:, None], State(states, _stacked(cell) if lstm else states, state.fed, state.weights)
+
+
+def _stacked(states: list[Tensor]) -> Tensor:
+    return torch.stack(states) if len(states) > 1 else states[0][None]  # without a copy
 
 
 class _Layer:
@@ -63,14 +67,20 @@ class _Layer:
         """What inputs ``[N, E]`` add to the gates, ``[N, 4 H]`` (of a GRU 3 H)."""
         return F.linear(inputs.to(self._products), self._input).to(self._exact).add_(self._bias)
 
+    def _from_state(self, hidden: Tensor) -> Tensor:
+        return F.linear(hidden.to(self._products), self._recurrent).to(self._exact)
+
     def step(self, gates: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
-        """Hidden and cell states ``[N, H]``, the same of a GRU."""
-        recurrent = F.linear(hidden.to(self._products), self._recurrent).to(self._exact)
+        """Hidden and cell states ``[N, H]``, the same of a GRU; the gates are used up."""
         if self._lstm:
-            entry, forget, new, exit_ = recurrent.add_(gates).chunk(4, dim=1)
+            if self._products == self._exact:
+                gates.addmm_(hidden.to(self._exact), self._recurrent.t())
+            else:
+                gates.add_(self._from_state(hidden))
+            entry, forget, new, exit_ = gates.chunk(4, dim=1)
             kept = torch.addcmul(cell.to(self._exact) * forget.sigmoid_(), entry.sigmoid_(), new.tanh_())
             return exit_.sigmoid_() * kept.tanh(), kept
-        reset, update, new = recurrent.add_(self._recurrent_bias).chunk(3, dim=1)
+        reset, update, new = self._from_state(hidden).add_(self._recurrent_bias).chunk(3, dim=1)
         by_reset, by_update, by_new = gates.chunk(3, dim=1)
         reset, update = (reset + by_reset).sigmoid_(), (update + by_update).sigmoid_()
         new = torch.addcmul(by_new, reset, new).tanh_()

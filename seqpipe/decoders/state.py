@@ -13,7 +13,7 @@ class State(NamedTuple):
     Attributes:
         hidden: of each layer, ``[layers, B · W, H]``.
         cell: of an LSTM's layers, likewise; of a GRU's as ``hidden``.
-        fed: the last output, ``[B · W, O]``, for input feeding.
+        fed: the last output, ``[B · W, O]``, for input feeding; without it ``[B · W, 0]``.
         weights: of the last attention, ``[B · W, T]``, for one that follows; of others ``[B · W, 0]``.
     """
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from seqpipe.decoding.ctc_prefixes import CTCPrefixes
 from seqpipe.decoding.generation import Continuation, Generated, GenerationDecoding, restrained
-from seqpipe.decoding.largest import largest
+from seqpipe.decoding.largest import largest, largest_sums
 
 CTC_LABELS = 20
 """The likeliest ones of each hypothesis that CTC is asked about, at least."""
@@ -54,25 +54,25 @@ def beam_search(
     absent = torch.arange(int(steps.max()), device=device) >= steps[:, None]  # [B, T]
     while len(numbers):
         count, hypotheses, length = written.shape
-        log_probabilities, weights = continuation.step(last)
+        logits, normalizer, weights = continuation.step(last)
         at_limit = (length >= limits)[:, None].expand(-1, hypotheses).flatten()
-        allowed = restrained(log_probabilities, written.flatten(0, 1), end=end, at_limit=at_limit, options=options)
-        # Each hypothesis ends in one way only, so twice the beam leaves enough of those that go on; and no hypothesis
-        # gives more than that, so that what is added up exactly, in float64, is short.
-        kept_labels = min(2 * width if prefixes is None else max(2 * width, CTC_LABELS), allowed.shape[1])
-        likely, following = largest(allowed, kept_labels)
-        if prefixes is not None:
+        allowed = restrained(logits, written.flatten(0, 1), end=end, at_limit=at_limit, options=options)
+        before = own - normalizer.double().view(count, hypotheses)
+        # Each hypothesis ends in one way only, so twice the beam leaves enough of those that go on.
+        most = min(2 * width, hypotheses * allowed.shape[1])
+        if prefixes is None:
+            best, origins, labels = largest_sums(allowed, before, most)
+            sums = best
+        else:  # no hypothesis gives more than these, so that what is added up exactly, in float64, is short
+            likely, following = largest(allowed, min(max(2 * width, CTC_LABELS), allowed.shape[1]))
             likely, following = _with_end(allowed, likely, following, end)
-        size = likely.shape[1]
-        sums = (own[..., None] + likely.double().unflatten(0, (count, hypotheses))).flatten(1)
-        totals = sums
-        if prefixes is not None:
+            size = likely.shape[1]
+            sums = (before[..., None] + likely.double().unflatten(0, (count, hypotheses))).flatten(1)
             by_ctc = prefixes.extended(following.clamp(max=end - 1) + 1)
             by_ctc = torch.where(following == end, prefixes.ended()[:, None], by_ctc)
-            totals = (1 - share) * sums + share * by_ctc.view(count, -1)
-        best, places = totals.topk(min(2 * width, totals.shape[1]), dim=1)
-        origins, labels = places // size, following.view(count, -1).gather(1, places)
-        sums = sums.gather(1, places)
+            best, places = ((1 - share) * sums + share * by_ctc.view(count, -1)).topk(most, dim=1)
+            sums = sums.gather(1, places)
+            origins, labels = places // size, following.view(count, -1).gather(1, places)
         ends = labels == end
         ending = ends & ~torch.isneginf(best)
         ending[:, width:] = False

@@ -97,14 +97,15 @@ class Continuation(Protocol):
 
     rows: int
 
-    def step(self, last: Tensor) -> tuple[Tensor, Tensor]:
+    def step(self, last: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Go on by a label.
 
         Args:
             last: labels ``[B · W]`` that were chosen last; at the beginning the end's.
 
         Returns:
-            Log-probabilities of the next labels ``[B · W, V]``, and weights of attention ``[B, W, T]``.
+            Logits of the next labels ``[B · W, V]``; what is to be subtracted from these to have log-probabilities,
+            ``[B · W]``; and weights of attention ``[B, W, T]``.
         """
         ...
 
@@ -113,24 +114,22 @@ class Continuation(Protocol):
         ...
 
 
-def restrained(
-    log_probabilities: Tensor, written: Tensor, *, end: int, at_limit: Tensor, options: GenerationDecoding
-) -> Tensor:
-    """Log-probabilities of what may come next, minus infinity for what mayn't.
+def restrained(logits: Tensor, written: Tensor, *, end: int, at_limit: Tensor, options: GenerationDecoding) -> Tensor:
+    """Logits of what may come next, minus infinity for what mayn't.
 
     Where nothing may, the end does.
 
     Args:
-        log_probabilities: ``[N, V]``.
+        logits: ``[N, V]``.
         written: labels so far ``[N, L]``.
         end: the label that ends an answer.
         at_limit: ``[N]`` bool, where nothing but the end is left.
         options: `min_length` and `no_repeat_ngram` count.
     """
     if options.min_length <= written.shape[1] and not options.no_repeat_ngram and not bool(at_limit.any()):
-        return log_probabilities
-    ending = log_probabilities[:, end].clone()
-    found = log_probabilities.clone()
+        return logits
+    ending = logits[:, end].clone()
+    found = logits.clone()
     if written.shape[1] < options.min_length:
         found[:, end] = float("-inf")
     size = options.no_repeat_ngram

@@ -1,4 +1,4 @@
-"""The likeliest of many labels."""
+"""The likeliest of many labels, and of many hypotheses and labels."""
 
 from __future__ import annotations
 
@@ -33,3 +33,40 @@ def largest(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
         places = torch.cat([places, torch.arange(size - rest, size).expand(rows, -1)], dim=1)
     best, among = values.gather(1, places).topk(count, dim=1)
     return best, places.gather(1, among)
+
+
+def largest_sums(values: Tensor, added: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The greatest of each row's values when each of its W hypotheses adds a number of its own.
+
+    Sums are exact to float64, and few are made: of those blocks alone in which the greatest lie.
+
+    Args:
+        values: ``[B · W, V]``.
+        added: ``[B, W]`` float64.
+        count: at most W · V.
+
+    Returns:
+        The sums, greatest first, whose hypotheses they are, and which labels: each ``[B, count]``.
+    """
+    (rows, width), size = added.shape, values.shape[1]
+    blocks, rest = divmod(size, BLOCK)
+    if size < WIDE or count > width * blocks or values.device.type != "cpu":
+        most = min(count, size)
+        likely, labels = largest(values, most)
+        sums = (added[..., None] + likely.double().view(rows, width, most)).flatten(1)
+        found = sums.topk(count, dim=1)
+        return found.values, found.indices // most, labels.view(rows, -1).gather(1, found.indices)
+    tops = values[:, : size - rest].unflatten(1, (blocks, BLOCK)).amax(dim=2)
+    sums = (added[..., None] + tops.double().view(rows, width, blocks)).flatten(1)
+    chosen = sums.topk(count, dim=1).indices
+    origins = (chosen // blocks).repeat_interleave(BLOCK, dim=1)
+    labels = (chosen % blocks * BLOCK)[..., None] + torch.arange(BLOCK)
+    labels = labels.flatten(1)
+    if rest:
+        last = torch.arange(size - rest, size).repeat(width)
+        labels = torch.cat([labels, last.expand(rows, -1)], dim=1)
+        whose = torch.arange(width).repeat_interleave(rest)
+        origins = torch.cat([origins, whose.expand(rows, -1)], dim=1)
+    sums = added.gather(1, origins) + values.view(rows, -1).gather(1, origins * size + labels).double()
+    best, places = sums.topk(count, dim=1)
+    return best, origins.gather(1, places), labels.gather(1, places)

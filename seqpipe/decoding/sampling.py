@@ -50,8 +50,8 @@ def write_on(
     found: list[list[Generated]] = [[] for _ in range(rows)]
     while len(numbers):
         length = written.shape[1]
-        log_probabilities, _ = continuation.step(last)
-        allowed = restrained(log_probabilities, written, end=end, at_limit=length >= limits, options=options)
+        logits, normalizer, _ = continuation.step(last)
+        allowed = restrained(logits, written, end=end, at_limit=length >= limits, options=options)
         if options.method == "sample":
             allowed = _filtered(allowed.double() / options.temperature, options)
             each = zip(numbers.tolist(), streams.tolist(), strict=True)
@@ -60,7 +60,7 @@ def write_on(
             last = _drawn(allowed, torch.tensor(uniforms, dtype=torch.float64, device=device))
         else:
             last = allowed.argmax(dim=1)
-        totals = totals + log_probabilities.gather(1, last[:, None])[:, 0].double()
+        totals = totals + logits.gather(1, last[:, None])[:, 0].double() - normalizer.double()
         values = options.normalized(totals, length + 1)
         ended = last == end
         for place in ended.nonzero()[:, 0].tolist():
@@ -74,23 +74,23 @@ def write_on(
     return [sorted(each, key=lambda item: -item.score) for each in found]
 
 
-def _filtered(log_probabilities: Tensor, options: GenerationDecoding) -> Tensor:
+def _filtered(logits: Tensor, options: GenerationDecoding) -> Tensor:
     """Without the labels that `top_k` and `top_p` leave out (Fan et al. 2018; Holtzman et al. 2020)."""
-    size = log_probabilities.shape[1]
+    size = logits.shape[1]
     if options.top_k and options.top_k < size:
-        least = log_probabilities.topk(options.top_k, dim=1).values[:, -1:]
-        log_probabilities = log_probabilities.masked_fill(log_probabilities < least, float("-inf"))
+        least = logits.topk(options.top_k, dim=1).values[:, -1:]
+        logits = logits.masked_fill(logits < least, float("-inf"))
     if options.top_p < 1:
-        falling, order = log_probabilities.softmax(dim=1).sort(dim=1, descending=True, stable=True)
+        falling, order = logits.softmax(dim=1).sort(dim=1, descending=True, stable=True)
         before = falling.cumsum(dim=1) - falling  # the likeliest one always stays
         outside = torch.zeros_like(before, dtype=torch.bool).scatter(1, order, before >= options.top_p)
-        log_probabilities = log_probabilities.masked_fill(outside, float("-inf"))
-    return log_probabilities
+        logits = logits.masked_fill(outside, float("-inf"))
+    return logits
 
 
-def _drawn(log_probabilities: Tensor, uniform: Tensor) -> Tensor:
+def _drawn(logits: Tensor, uniform: Tensor) -> Tensor:
     """The label of each row at which the sum of probabilities passes a number of 0 to below 1, ``[N]``."""
-    sums = log_probabilities.softmax(dim=1).cumsum(dim=1)
+    sums = logits.softmax(dim=1).cumsum(dim=1)
     total = sums[:, -1]
     # Rounding must not lead behind the last label that is possible.
     sought = torch.minimum(uniform * total, total.nextafter(torch.zeros_like(total)))

@@ -23,6 +23,7 @@ from seqpipe.heads.text_scores import TranscriptScores, TranslationScores
 from seqpipe.heads.vocabulary_loss import vocabulary_loss
 from seqpipe.heads.word_units import WordUnits
 from seqpipe.heads.written import WrittenAnswers
+from seqpipe.limited_units import LimitedUnits
 from seqpipe.randomness import Draw
 from seqpipe.sequence import PaddedSequence, length_mask
 from seqpipe.stage import InputSize, Stage, Upstream
@@ -49,6 +50,8 @@ class AttentionHead(WrittenAnswers, Stage):
         input_size: D, features of an encoded step.
         units: see `TargetUnits`.
         vocabulary_size: how many units of ``unigram`` and ``bpe``, and words at most.
+        vocabulary_threshold: of ``shared`` units, only those are written that training's targets hold so often, what is
+            rarer is spelt in shorter ones; with 0 all are, those of the source's language too.
         text: rules applied to the training texts, and to both sides before scoring; see `TextRule`.
         embedding_size: E, of units that were written, and of the decoder's output.
         hidden_size: H, units of a layer of the decoder.
@@ -89,6 +92,7 @@ class AttentionHead(WrittenAnswers, Stage):
         input_size: InputSize,
         units: TargetUnits = "unigram",
         vocabulary_size: Annotated[int, Field(gt=1)] = 8000,
+        vocabulary_threshold: Annotated[int, Field(ge=0)] = 0,
         text: list[TextRule] = [],  # noqa: B006
         embedding_size: Annotated[int, Field(gt=0)] = 256,
         hidden_size: Annotated[int, Field(gt=0)] = 256,
@@ -127,10 +131,17 @@ class AttentionHead(WrittenAnswers, Stage):
         spelt = getattr(getattr(features, "first", features), "units", "") if units == "shared" else units
         if units != "shared" or isinstance(features, nn.Module):
             check_sampling(spelt, bpe_dropout=bpe_dropout, unigram_sampling=unigram_sampling)
+        if vocabulary_threshold and units != "shared":
+            raise ConfigError([(("vocabulary_threshold",), f"goes with units: shared; they are {units}")])
+        if vocabulary_threshold and (bpe_dropout or unigram_sampling is not None):
+            raise ConfigError(
+                [(("vocabulary_threshold",), "doesn't go with bpe_dropout or unigram_sampling, which write all units")]
+            )
         if ctc_weight and (bpe_dropout or unigram_sampling is not None):
             raise ConfigError([(("ctc_weight",), "doesn't go with bpe_dropout or unigram_sampling of the targets")])
         self.bpe_dropout, self.unigram_sampling, self.spelt_in = bpe_dropout, unigram_sampling, spelt
         self.kind, self.vocabulary_size, self.rules = units, vocabulary_size, text
+        self.vocabulary_threshold = vocabulary_threshold
         self.tied, self.copy_unknown = tied, copy_unknown
         self.dropout, self.dropout_kind, self.embedding_dropout = dropout, dropout_kind, embedding_dropout
         self.label_smoothing, self.scheduled_sampling = label_smoothing, scheduled_sampling
@@ -152,6 +163,7 @@ class AttentionHead(WrittenAnswers, Stage):
             attention_dropout=attention_dropout,
         )
         self.input_size = input_size
+        self.register_buffer("_places", None, persistent=False)
         self.embedding: nn.Parameter | None = None
         self.output: nn.Linear | None = None
         self.bias: nn.Parameter | None = None
@@ -169,7 +181,8 @@ class AttentionHead(WrittenAnswers, Stage):
         """Learn the units from the training texts; what is no text is left to `encode_target` to name."""
         texts = (apply_rules(text, self.rules) for text in rows if isinstance(text, str))
         if self.kind == "shared":
-            self._adopt(self._shared_units())
+            known, least = self._shared_units(), self.vocabulary_threshold
+            self._adopt(LimitedUnits.learn(known, texts, least) if least else known)
         elif self.kind == "words":
             self._adopt(WordUnits.learn(texts, self.vocabulary_size))
         elif self.kind == "characters":
@@ -188,6 +201,8 @@ class AttentionHead(WrittenAnswers, Stage):
 
     def _adopt(self, units: Units) -> None:
         self._units = units
+        if isinstance(units, LimitedUnits):
+            self._places = torch.tensor(units.kept)
         size = len(units) + 1
         self.output_size = size
         deviation = self.embedding_size**-0.5
@@ -203,11 +218,11 @@ class AttentionHead(WrittenAnswers, Stage):
             self.ctc_output = nn.Linear(self.input_size, size)
 
     def _source_table(self) -> Tensor:
-        """The features' embeddings, ``[V - 1, E]``."""
+        """The features' embeddings of the units that are written, ``[V - 1, E]``."""
         for stage in getattr(self._features[0], "stages", []):
             weight = getattr(stage, "weight", None)
-            if isinstance(weight, Tensor) and weight.shape == (len(self.units), self.embedding_size):
-                return weight
+            if isinstance(weight, Tensor) and weight.shape == (len(self._shared_units()), self.embedding_size):
+                return weight if self._places is None else weight.index_select(0, self._places)
         raise ConfigError(
             [(("tied",), f"all needs an Embedding of size {self.embedding_size} (embedding_size) among the features")]
         )
@@ -219,14 +234,15 @@ class AttentionHead(WrittenAnswers, Stage):
         return torch.cat([self._source_table(), self.embedding]) if self.tied == "all" else self.embedding
 
     def save_assets(self, folder: Path) -> None:
-        """Write the units, unless they are the features'."""
-        if self.kind != "shared":
+        """Write the units, unless they are all of the features'."""
+        if self.kind != "shared" or self.vocabulary_threshold:
             self.units.save(folder)
 
     def load_assets(self, folder: Path) -> None:
         """Restore the units."""
         if self.kind == "shared":
-            self._adopt(self._shared_units())
+            known = self._shared_units()
+            self._adopt(LimitedUnits.load(known, folder) if self.vocabulary_threshold else known)
         else:
             self._adopt(WordUnits.load(folder) if self.kind == "words" else load_units(folder))
 

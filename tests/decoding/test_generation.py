@@ -39,7 +39,7 @@ class Table:
     def weights(self, row: int, written: list[int]) -> Tensor:
         return self.probabilities(row + 7, written).exp().repeat(2)[:5] * (torch.arange(5) < STEPS[row % 2])
 
-    def step(self, last: Tensor) -> tuple[Tensor, Tensor]:
+    def step(self, last: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         if self.steps:
             self.written = [[*path, label] for path, label in zip(self.written, last.tolist(), strict=True)]
         self.steps += 1
@@ -48,7 +48,9 @@ class Table:
         rows = [row for row in self.numbers for _ in range(width)]
         pairs = list(zip(rows, self.written, strict=True))
         found = torch.stack([self.probabilities(*pair) for pair in pairs])
-        return found, torch.stack([self.weights(*pair) for pair in pairs]).unflatten(0, (len(self.numbers), width))
+        shift = torch.full((len(pairs),), 8.0, dtype=torch.float64)  # logits may be anywhere
+        weights = torch.stack([self.weights(*pair) for pair in pairs]).unflatten(0, (len(self.numbers), width))
+        return found + shift[:, None], shift, weights
 
     def choose(self, rows: Tensor, places: Tensor) -> None:
         self.numbers = [self.numbers[row] for row in rows.tolist()]

@@ -197,9 +197,43 @@ def test_one_table_serves_input_output_and_last_layer(tmp_path: Path) -> None:
     assert answers[0] == answers[1]
 
 
+@pytest.mark.parametrize("tied", ["none", "output", "all"])
+def test_units_that_no_target_holds_are_left_out_of_the_last_layer(tied: str, tmp_path: Path) -> None:
+    whole, part = chain(tied=tied), chain(tied=tied, vocabulary_threshold=1)
+    kept = part.head.units.kept
+    assert part.head.output_size == len(kept) + 1 < whole.head.output_size
+    # The same weights, and in the whole one a bias that forbids the others: the same probabilities, gradients, texts.
+    weights = dict(part.state_dict())
+    every = [*kept, whole.head.end]
+    for name, values in whole.state_dict().items():
+        if name in ("head.bias", "head.output.bias", "head.output.weight") or (
+            name == "head.embedding" and tied == "output"
+        ):
+            full = torch.full_like(values, -1e4 if name.endswith("bias") else 0.5)
+            full[every] = weights[name]
+            weights[name] = full
+        elif name == "head.embedding" and tied == "none":
+            full = torch.zeros_like(values)
+            full[every] = weights[name]
+            weights[name] = full
+    whole.load_state_dict(weights)
+    batch = PaddedSequence.pad([whole.features.prepare("ab ba", None)])
+    losses = [each.loss(batch, [each.head.encode_target("xy yx")])[0] for each in (whole, part)]
+    assert losses[0].item() == pytest.approx(losses[1].item(), rel=1e-5)
+    for loss in losses:
+        loss.backward()
+    torch.testing.assert_close(whole.features.stages[1].weight.grad, part.features.stages[1].weight.grad)
+    assert 0 in part.head.units.encode("ab")  # letters of the source alone
+    part.save(tmp_path / "run")
+    again = Pipeline.load(tmp_path / "run")
+    texts = [each.predict_batch(["1"], ["ab ba"], [batch.values[0]])[0].text for each in (whole, part, again)]
+    assert texts[0] == texts[1] == texts[2]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"vocabulary_threshold": 1}, r"vocabulary_threshold goes with units: shared; they are unigram"),
         ({"tied": "all"}, r"tied all goes with units: shared; they are unigram"),
         ({"copy_unknown": True}, r"copy_unknown goes with units: words"),
         ({"units": "shared"}, r"units shared needs a pipeline whose features have SentencePiece units"),
@@ -210,6 +244,18 @@ def test_one_table_serves_input_output_and_last_layer(tmp_path: Path) -> None:
 def test_options_that_do_not_go_together_are_named(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         AttentionHead(input_size=D, **options).fit(TEXTS)
+
+
+@pytest.mark.parametrize(("units", "drawn"), [("bpe", {"bpe_dropout": 0.1}), ("unigram", {"unigram_sampling": 0.2})])
+def test_drawn_spellings_need_all_units(units: Any, drawn: dict[str, float]) -> None:
+    with pytest.raises(ConfigError, match=r"vocabulary_threshold doesn't go with bpe_dropout or unigram_sampling"):
+        AttentionHead(
+            input_size=D,
+            units="shared",
+            features=Tokens(units=units, vocabulary_size=30),
+            vocabulary_threshold=1,
+            **drawn,
+        )
 
 
 def test_a_table_of_another_size_is_named() -> None:

@@ -37,7 +37,7 @@ def test_seqpipes_sides_need_no_joeynmt(pairs: Path) -> None:
     assert float(cells["training, tokens a second, similar lengths"]) > 0
     fastest = max(float(cells["... in batches of 2"]), float(cells["... in batches of 6"]))
     assert float(cells["translation, beam 5, sentences a second"]) == pytest.approx(fastest)
-    assert cells["units"] == "27"  # and the end
+    assert 8 < float(cells["units"]) < 27  # those of English aren't written
     assert cells["same texts as the first, %"] == "100"
     assert "2 batches of 4 pairs, 6 sentences of dev" in done.stdout
 
