@@ -10,10 +10,11 @@ The same layers on both sides: one table of embeddings of 512 for input, output 
 from both languages together), two BiLSTM layers of 256 each way, an LSTM of 512 with Luong's general attention that
 begins at zero, without input feeding (``--sides feeding`` is joeynmt with it, as it is by default); the same dropout,
 label smoothing, AdamW and clipping; the same limit and normalisation in the search; no end behind the source, which
-joeynmt's loader adds. A step begins with the units of a batch in memory. Both sides see the same batches; each is timed
-once, the sides in turn, after some that warm up, and the medians of tokens a second (of the target, ends included)
-count. joeynmt's trainer draws its batches at random, seqpipe's puts sentences of similar length together: both are
-measured with both, and the third line is each as it trains.
+joeynmt's loader adds. seqpipe's head writes only those units that training's targets hold (``--threshold``); joeynmt's,
+with one table for both languages, all. A step begins with the units of a batch in memory. Both sides see the same
+batches; each is timed once, the sides in turn, after some that warm up, and the medians of tokens a second (of the
+target, ends included) count. joeynmt's trainer draws its batches at random, seqpipe's puts sentences of similar length
+together: both are measured with both, and the third line is each as it trains.
 For translation one of seqpipe's sides then learns some epochs more, and all sides go on with its weights, so that they
 do the same work and write the same texts, but for rounding and for what their searches give up. It is the whole of
 dev, from units to text, by the median of the rounds; the fastest of --sizes counts.
