@@ -9,10 +9,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from seqpipe.errors import RunError
+from seqpipe.features.vocabulary import UNKNOWN
 from seqpipe.units import SentencePieceUnits
-
-UNKNOWN = 0
-"""The number of the unknown unit, here and among SentencePiece's."""
 
 
 class LimitedUnits:
@@ -35,13 +33,11 @@ class LimitedUnits:
         self._all = units
         self.kept = sorted({UNKNOWN, *kept})
         self._own = {number: place for place, number in enumerate(self.kept)}
-        scores = units.scores()
-        self._scores = {
-            piece: (scores[piece.replace(" ", "\u2581")], place)
-            for place, piece in enumerate(map(units.piece, self.kept))
-            if piece.replace(" ", "\u2581") in scores
-        }
-        self._longest = max(map(len, self._scores), default=0)
+        scores = {piece.replace("\u2581", " "): score for piece, score in units.scores().items()}
+        pieces = map(units.piece, self.kept)
+        self._scores = {piece: (scores[piece], place) for place, piece in enumerate(pieces) if piece in scores}
+        self._least = 10 * min((score for score, _ in self._scores.values()), default=-1.0)  # of an unknown character
+        self._longest = max(map(len, self._scores), default=1)
 
     @classmethod
     def learn(cls, units: SentencePieceUnits, texts: Iterable[str], threshold: int) -> LimitedUnits:
@@ -68,15 +64,13 @@ class LimitedUnits:
 
     def _respelt(self, piece: str) -> list[int]:
         """The likeliest spelling of a unit that is left out (by the units' scores), unknown characters in between."""
-        unlikely = -math.inf
-        best = [(0.0, 0, UNKNOWN)] + [(unlikely, 0, UNKNOWN)] * len(piece)  # score, where the last unit begins, and it
-        least = 10 * min((score for score, _ in self._scores.values()), default=-1.0)
+        best = [(0.0, 0, UNKNOWN)] + [(-math.inf, 0, UNKNOWN)] * len(piece)  # score, where the last unit begins, and it
         for stop in range(1, len(piece) + 1):
-            for start in range(max(0, stop - max(self._longest, 1)), stop):
+            for start in range(max(0, stop - self._longest), stop):
                 known = self._scores.get(piece[start:stop])
                 if known is None and stop - start > 1:
                     continue
-                score, place = known if known is not None else (least, UNKNOWN)
+                score, place = known if known is not None else (self._least, UNKNOWN)
                 best[stop] = max(best[stop], (best[start][0] + score, start, place))
         found, stop = [], len(piece)
         while stop:

@@ -248,21 +248,23 @@ def parse_recipe(tree: dict[str, Any], source: str) -> Recipe:
         recipe = Recipe.model_validate(tree)
     except ValidationError as error:
         raise _with_nearest_keys(config_error(error, Recipe.model_fields), tree).within(source=source) from None
-    head = find_stage(recipe.pipeline.head.name)
     try:
-        recipe.decoding = decoding_options(head.decoding, recipe.decoding).model_dump()  # type: ignore[attr-defined]
-        head.check_decoding(recipe.pipeline.head.options, recipe.decoding)
+        recipe.decoding = _checked_decoding(recipe, recipe.decoding).model_dump()
     except ConfigError as error:
         raise error.within(source=source) from None
     return recipe
 
 
-def decoding_options(model: type[BaseModel], options: dict[str, Any]) -> BaseModel:
-    """Checked ``decoding:`` keys of a head whose keys ``model`` declares."""
+def _checked_decoding(recipe: Recipe, options: dict[str, Any]) -> BaseModel:
+    """Options of ``decoding``, with defaults, that the recipe's head declares and that go with its own."""
+    head = find_stage(recipe.pipeline.head.name)
+    model: type[BaseModel] = head.decoding  # type: ignore[attr-defined]
     try:
-        return model.model_validate(options)
+        checked = model.model_validate(options)
     except ValidationError as error:
         raise config_error(error, model.model_fields).within("decoding") from None
+    head.check_decoding(recipe.pipeline.head.options, checked.model_dump())
+    return checked
 
 
 def override_decoding(recipe: Recipe, chosen: Mapping[str, Any]) -> BaseModel:
@@ -271,11 +273,8 @@ def override_decoding(recipe: Recipe, chosen: Mapping[str, Any]) -> BaseModel:
     Raises:
         ConfigError: an option is unknown, doesn't go with the head, or belongs to a method that isn't used.
     """
-    head = find_stage(recipe.pipeline.head.name)
-    model: type[BaseModel] = head.decoding  # type: ignore[attr-defined]
-    options = decoding_options(model, {**recipe.decoding, **chosen})
-    head.check_decoding(recipe.pipeline.head.options, options.model_dump())
-    methods: Mapping[str, tuple[str, ...]] = getattr(model, "of_methods", {})
+    options = _checked_decoding(recipe, {**recipe.decoding, **chosen})
+    methods: Mapping[str, tuple[str, ...]] = getattr(options, "of_methods", {})
     method = getattr(options, "method", None)
     idle = [
         (("decoding", name), f"is for method {' or '.join(methods[name])}, not {method}: set decoding.method too")

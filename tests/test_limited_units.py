@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqpipe.errors import RunError
-from seqpipe.limited_units import UNKNOWN, LimitedUnits
+from seqpipe.features.vocabulary import UNKNOWN
+from seqpipe.limited_units import LimitedUnits
 from seqpipe.units import SentencePieceUnits
 
 SOURCES = ["a small child climbs up", "two young men running by", "young women and men climb", "a child runs by"] * 3

@@ -14,31 +14,28 @@ WIDE = 1024
 def largest(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """``values.topk(count, dim=1)``, in less time where rows are wide: values and their places, greatest first.
 
-    The greatest values of a row lie in those blocks whose own greatest ones are the greatest, so only these are
-    searched. Which of equal values are found may differ from torch's choice.
+    Which of equal values are found may differ from torch's choice.
 
     Args:
         values: ``[N, V]``.
         count: at most V.
     """
-    rows, size = values.shape
-    blocks, rest = divmod(size, BLOCK)
-    if size < WIDE or count >= blocks or values.device.type != "cpu":
+    if not _by_blocks(values):
         found = values.topk(count, dim=1)
         return found.values, found.indices
-    tops = values[:, : size - rest].unflatten(1, (blocks, BLOCK)).amax(dim=2)
-    chosen = tops.topk(count, dim=1).indices
-    places = (chosen[..., None] * BLOCK + torch.arange(BLOCK)).flatten(1)
-    if rest:
-        places = torch.cat([places, torch.arange(size - rest, size).expand(rows, -1)], dim=1)
-    best, among = values.gather(1, places).topk(count, dim=1)
-    return best, places.gather(1, among)
+    _, _, places = largest_sums(values, values.new_zeros(len(values), 1, dtype=torch.float64), count)
+    return values.gather(1, places), places
+
+
+def _by_blocks(values: Tensor) -> bool:
+    return values.shape[1] >= WIDE and values.device.type == "cpu"
 
 
 def largest_sums(values: Tensor, added: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
     """The greatest of each row's values when each of its W hypotheses adds a number of its own.
 
-    Sums are exact to float64, and few are made: of those blocks alone in which the greatest lie.
+    Sums are exact to float64, and few are made: the greatest lie in those blocks whose own greatest ones are the
+    greatest, so only these are searched.
 
     Args:
         values: ``[B · W, V]``.
@@ -50,9 +47,9 @@ def largest_sums(values: Tensor, added: Tensor, count: int) -> tuple[Tensor, Ten
     """
     (rows, width), size = added.shape, values.shape[1]
     blocks, rest = divmod(size, BLOCK)
-    if size < WIDE or count > width * blocks or values.device.type != "cpu":
+    if not _by_blocks(values) or count > width * blocks:
         most = min(count, size)
-        likely, labels = largest(values, most)
+        likely, labels = values.topk(most, dim=1)
         sums = (added[..., None] + likely.double().view(rows, width, most)).flatten(1)
         found = sums.topk(count, dim=1)
         return found.values, found.indices // most, labels.view(rows, -1).gather(1, found.indices)

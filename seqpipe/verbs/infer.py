@@ -103,7 +103,7 @@ def run(options: argparse.Namespace) -> int:
     for name in options.inputs:
         if name.startswith(("data.", "decoding.")) and "=" in name and not Path(name).exists():
             raise ConfigError(f"{name}: is no input; write --set {name}")
-    tree = chosen_for_a_run(options.set, "data", "decoding")
+    tree = chosen_for_a_run(options.set, "data", "decoding", shown="--set {}".format)
     settings: dict[str, object] = {"device": options.device, "precision": options.precision}
     settings["decoding"] = tree.get("decoding", {})
     given = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -27,15 +27,23 @@ def chosen_decoding(options: argparse.Namespace) -> dict[str, Any]:
     return dict(chosen_for_a_run([*options.overrides, *options.set], "decoding").get("decoding", {}))
 
 
-def chosen_for_a_run(overrides: Iterable[str], *sections: str) -> dict[str, dict[str, Any]]:
-    """Overrides of a trained run, by section; raises `ConfigError` for a key of any section but these."""
+def chosen_for_a_run(
+    overrides: Iterable[str], *sections: str, shown: Callable[[str], str] = repr
+) -> dict[str, dict[str, Any]]:
+    """Overrides of a trained run, by section; raises `ConfigError` for a key of any section but these.
+
+    Args:
+        overrides: ``section.key=value``.
+        sections: whose keys may be set.
+        shown: how an override is written in the message.
+    """
     from seqpipe.overrides import apply_override
 
     tree: dict[str, dict[str, Any]] = {}
     for override in overrides:
         if not override.startswith(tuple(f"{section}." for section in sections)):
             allowed = " and ".join(f"{section}.*" for section in sections)
-            raise ConfigError(f"{override!r}: only {allowed} can be set for a trained run")
+            raise ConfigError(f"{shown(override)}: only {allowed} can be set for a trained run")
         apply_override(tree, override)
     return tree
 
