@@ -15,9 +15,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from seqpipe.config.plain_yaml import read_yaml
+from seqpipe.config.recipe import Recipe, parse_recipe
 from seqpipe.errors import ConfigError, RunError, did_you_mean
-from seqpipe.plain_yaml import read_yaml
-from seqpipe.recipe import Recipe, parse_recipe
 
 if TYPE_CHECKING:
     from seqpipe.pipeline import Pipeline

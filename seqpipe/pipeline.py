@@ -11,13 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from seqpipe import model_file
+from seqpipe.config.recipe import Recipe
+from seqpipe.core.item import Item
+from seqpipe.core.options import upstream_parameters
+from seqpipe.core.randomness import seed_from
+from seqpipe.core.sequence import PaddedSequence
+from seqpipe.core.stage import Stage, StageConfig, find_stage
 from seqpipe.data.rows import Row
 from seqpipe.errors import ConfigError
-from seqpipe.item import Item
-from seqpipe.randomness import seed_from
-from seqpipe.recipe import Recipe
-from seqpipe.sequence import PaddedSequence
-from seqpipe.stage import Stage, StageConfig, find_stage, upstream_parameters
 
 
 class Pipeline(nn.Module):

@@ -11,9 +11,9 @@ from torch import Tensor
 
 import seqpipe
 from seqpipe import FeatureChain, LineImage, LogMel, PaddedSequence, PenStrokes, Stage, StageConfig, Waveform
-from seqpipe.features.tokens import Tokens
-from seqpipe.heads.pooling import PoolingKind
-from seqpipe.stage import find_stage, stage_names
+from seqpipe.core.stage import find_stage, stage_names
+from seqpipe.features.text.tokens import Tokens
+from seqpipe.layers.pooling import PoolingKind
 
 pytestmark = pytest.mark.filterwarnings("ignore:n_fft=")  # librosa, of short rows
 

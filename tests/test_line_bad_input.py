@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from seqpipe import cli
-from seqpipe.data.starter_handwriting import Originals, compose_line
+from seqpipe.data.starter.handwriting import Originals, compose_line
 
 RECIPE = """
 data: {train: train.tsv, dev: dev.tsv}

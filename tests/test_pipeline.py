@@ -5,13 +5,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqpipe.data.file_kinds import AUDIO_SUFFIXES
+from seqpipe.config.recipe import load_recipe
+from seqpipe.core.sequence import PaddedSequence
+from seqpipe.core.suffixes import AUDIO_SUFFIXES
 from seqpipe.data.rows import Row
 from seqpipe.data.source import read_rows
 from seqpipe.errors import ConfigError
 from seqpipe.pipeline import Pipeline
-from seqpipe.recipe import load_recipe
-from seqpipe.sequence import PaddedSequence
 
 
 @pytest.fixture(scope="module")

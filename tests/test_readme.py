@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from seqpipe.recipe import load_recipe
+from seqpipe.config.recipe import load_recipe
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -55,7 +55,7 @@ def test_a_stage_of_ones_own_in_a_recipe(tmp_path: Path):
     line = "    - stage: SpecAugment\n"
     assert line in recipe
     (tmp_path / "my.yaml").write_text(recipe.replace(line, "    - stage: Clip\n      limit: 2.5\n" + line))
-    read = "import sys, seqpipe.recipe as r; print(r.load_recipe('my.yaml').dump())"
+    read = "import sys, seqpipe.config.recipe as r; print(r.load_recipe('my.yaml').dump())"
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     arguments = {"cwd": tmp_path, "capture_output": True, "text": True, "env": environment}
     with_it = subprocess.run([sys.executable, "-c", f"import my_stages; {read}"], **arguments)

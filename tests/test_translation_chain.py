@@ -14,10 +14,10 @@ import pytest
 import torch
 
 from seqpipe import cli
+from seqpipe.core.sequence import PaddedSequence
 from seqpipe.errors import ConfigError
-from seqpipe.evaluation.evaluate import evaluate
+from seqpipe.evaluation.scores.evaluate import evaluate
 from seqpipe.inference.predictor import load
-from seqpipe.sequence import PaddedSequence
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 

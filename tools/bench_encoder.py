@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from seqpipe.core.sequence import PaddedSequence
 from seqpipe.encoders.recurrent import RecurrentEncoder
-from seqpipe.sequence import PaddedSequence
 from seqpipe.training.train import has_fast_bf16
 
 INPUT, HIDDEN, LAYERS, STEPS = 160, 256, 4, 200

@@ -90,9 +90,9 @@ def read_lines(folder: Path, part: str) -> list[tuple[str, str, int]]:
     """Path, text and width of every line."""
     from PIL import Image
 
-    from seqpipe.data.file_kinds import IMAGE_SUFFIXES
+    from seqpipe.config.recipe import DataConfig
+    from seqpipe.core.suffixes import IMAGE_SUFFIXES
     from seqpipe.data.source import read_rows
-    from seqpipe.recipe import DataConfig
 
     found = []
     for row in read_rows(f"{part}.tsv", DataConfig(), reads_files=IMAGE_SUFFIXES, root=folder):

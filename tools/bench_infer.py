@@ -165,11 +165,11 @@ def model_side(options: argparse.Namespace, precision: str, out: Path) -> Side:
 
     import torch
 
+    from seqpipe.core.sequence import PaddedSequence
     from seqpipe.inference.engine import Engine
     from seqpipe.inference.predictor import load
     from seqpipe.inference.reading import Reader
     from seqpipe.inference.workers import Workers
-    from seqpipe.sequence import PaddedSequence
 
     predictor = load(options.run, device="cpu", precision=precision, threads=options.threads)
     pipeline = predictor.pipeline
@@ -228,8 +228,8 @@ def speechbrain_side(options: argparse.Namespace, precision: str, out: Path) -> 
     import torch
     from speechbrain_models import MODELS, Shape
 
+    from seqpipe.core.sequence import PaddedSequence
     from seqpipe.pipeline import Pipeline
-    from seqpipe.sequence import PaddedSequence
 
     pipeline = Pipeline.load(Path(options.run))
     model = MODELS["crdnn"](Shape.of(pipeline)).eval()
@@ -248,7 +248,7 @@ def speechbrain_side(options: argparse.Namespace, precision: str, out: Path) -> 
 
 
 def manifest_rows(options: argparse.Namespace, pipeline: Any) -> Iterator[Any]:
-    from seqpipe.data.file_kinds import AUDIO_SUFFIXES
+    from seqpipe.core.suffixes import AUDIO_SUFFIXES
     from seqpipe.data.source import read_rows
 
     return read_rows(

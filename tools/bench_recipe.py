@@ -204,10 +204,10 @@ def make(name: str, options: argparse.Namespace) -> Contestant:
 
     import torch
 
+    from seqpipe.config.recipe import load_recipe
+    from seqpipe.core.sequence import PaddedSequence
     from seqpipe.data.loader import collate
     from seqpipe.pipeline import Pipeline
-    from seqpipe.recipe import load_recipe
-    from seqpipe.sequence import PaddedSequence
     from seqpipe.training.optimization import make_optimizer
     from seqpipe.training.preparing import prepare_training
     from seqpipe.training.train import say

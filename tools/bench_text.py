@@ -137,9 +137,9 @@ def tag(options: argparse.Namespace, folder: Path) -> None:
 
 
 def read_sentences(path: Path) -> list[tuple[list[str], list[str]]]:
-    from seqpipe.data.file_kinds import NO_FILES
+    from seqpipe.config.recipe import DataConfig
+    from seqpipe.core.suffixes import NO_FILES
     from seqpipe.data.source import read_rows
-    from seqpipe.recipe import DataConfig
 
     config = DataConfig(format="columns", columns=["form", "upos", "xpos"], input="form", target="upos")
     rows = read_rows(str(path), config, reads_files=NO_FILES)

@@ -133,8 +133,8 @@ def compare(options: argparse.Namespace, folder: Path) -> None:
 
 def read_pairs(options: argparse.Namespace, part: str) -> list[tuple[str, str]]:
     """Sentences and their translations."""
+    from seqpipe.config.recipe import DataConfig
     from seqpipe.data.source import read_rows
-    from seqpipe.recipe import DataConfig
 
     config = DataConfig(format="parallel", input=options.source, target=options.target)
     rows = read_rows(part, config, reads_files=frozenset(), root=options.data)
@@ -143,8 +143,8 @@ def read_pairs(options: argparse.Namespace, part: str) -> list[tuple[str, str]]:
 
 def learn_units(pairs: Sequence[tuple[str, str]], size: int, folder: Path) -> tuple[Path, Path, list[tuple[int, int]]]:
     """The assets of seqpipe's features, the SentencePiece model in them, and the units of each pair."""
-    from seqpipe.features.chain import FeatureChain
-    from seqpipe.stage import StageConfig
+    from seqpipe.core.chain import FeatureChain
+    from seqpipe.core.stage import StageConfig
 
     stages = [StageConfig.parse(stage) for stage in pipeline(size, 0)["features"]]
     features = FeatureChain(stages=stages)

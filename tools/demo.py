@@ -14,8 +14,8 @@ import sys
 import time
 from pathlib import Path
 
-from seqpipe.data.starter import starter_data
-from seqpipe.heads.error_rates import word_errors
+from seqpipe.data.starter.catalogue import starter_data
+from seqpipe.metrics.error_rates import word_errors
 
 LIMIT = 3.0  # per cent
 

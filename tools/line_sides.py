@@ -53,11 +53,12 @@ class SeqpipeSide:
     def __init__(self, job: dict[str, Any], precision: str) -> None:
         import torch
 
+        from seqpipe.config.recipe import Recipe
+        from seqpipe.core.input import FileSpan
         from seqpipe.data.loader import Examples
-        from seqpipe.data.rows import FileSpan, Row
+        from seqpipe.data.rows import Row
         from seqpipe.inference.predictor import Predictor
         from seqpipe.pipeline import Pipeline
-        from seqpipe.recipe import Recipe
         from seqpipe.training.optimization import make_optimizer
 
         torch.manual_seed(1)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from preparing import PreparationError, finished_folder, run, write_lines
 
-from seqpipe.data.column_file import CONLLU, read_column_file
+from seqpipe.config.recipe import DataConfig
+from seqpipe.data.formats.column_file import CONLLU, read_column_file
 from seqpipe.errors import InputError
-from seqpipe.recipe import DataConfig
 
 COLUMNS = ("form", "upos", "xpos")
 PUBLISHED = {"train": (12_544, 204_577), "dev": (2_001, 25_147), "test": (2_077, 25_094)}  # sentences, words

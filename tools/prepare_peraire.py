@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from preparing import PreparationError, finished_folder, name_some, run, write_lines
 
-from seqpipe.data.page_line import PageLine
+from seqpipe.data.pages.line import PageLine
 from seqpipe.data.pages.rows import PAGE_SUFFIXES, page_rows
 from seqpipe.data.rows import Row
 from seqpipe.errors import InputError

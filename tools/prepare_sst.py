@@ -8,7 +8,7 @@ from pathlib import Path
 
 from preparing import PreparationError, finished_folder, name_some, read_lines, run, write_lines
 
-from seqpipe.data.sentiment_trees import parse_tree
+from seqpipe.data.formats.sentiment_trees import parse_tree
 from seqpipe.errors import InputError
 
 MIRRORED = {"train": 9_645, "dev": 1_101, "test": 2_210}  # trees; those of train are train and dev

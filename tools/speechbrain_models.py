@@ -22,13 +22,13 @@ from speechbrain.nnet.RNN import LSTM
 from speechbrain.processing.features import InputNormalization
 from torch import Tensor, nn
 
+from seqpipe.core.sequence import PaddedSequence
 from seqpipe.encoders.recurrent import RecurrentEncoder
 from seqpipe.errors import ConfigError
-from seqpipe.features.log_mel import LogMel
+from seqpipe.features.speech.log_mel import LogMel
 from seqpipe.frontends.conv2d import Conv2dFrontEnd
 from seqpipe.heads.ctc import CTCHead
 from seqpipe.pipeline import Pipeline
-from seqpipe.sequence import PaddedSequence
 
 BLANK = 0
 

@@ -57,11 +57,11 @@ class SeqpipeSide:
     def __init__(self, job: dict[str, Any], precision: str) -> None:
         import torch
 
+        from seqpipe.config.recipe import Recipe
         from seqpipe.data.loader import Examples
         from seqpipe.data.rows import Row
         from seqpipe.inference.predictor import Predictor
         from seqpipe.pipeline import Pipeline
-        from seqpipe.recipe import Recipe
         from seqpipe.training.optimization import make_optimizer
 
         recipe = Recipe.model_validate({"pipeline": PIPELINE, "training": {"learning_rate": LEARNING_RATE}})

@@ -58,9 +58,9 @@ class SeqpipeSide:
     def __init__(self, job: dict[str, Any], precision: str) -> None:
         import torch
 
+        from seqpipe.config.recipe import Recipe
         from seqpipe.data.rows import Row
         from seqpipe.pipeline import Pipeline
-        from seqpipe.recipe import Recipe
         from seqpipe.training.optimization import make_optimizer
 
         torch.manual_seed(1)
@@ -88,7 +88,7 @@ class SeqpipeSide:
     def train(self, batch: Sequence[int]) -> float:
         import torch
 
-        from seqpipe.sequence import PaddedSequence
+        from seqpipe.core.sequence import PaddedSequence
 
         self.model.train()
         inputs = PaddedSequence.pad([self.pairs[place][0] for place in batch])
@@ -99,7 +99,7 @@ class SeqpipeSide:
     def translate(self, size: int) -> list[str]:
         import torch
 
-        from seqpipe.sequence import PaddedSequence
+        from seqpipe.core.sequence import PaddedSequence
 
         self.model.eval()
         head = self.model.head

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import seqpipe
-from seqpipe.evaluation.table import render
+from seqpipe.evaluation.scores.table import render
 
 
 def main(dataset: str, overrides: list[str]) -> None:

@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 import seqpipe
-from seqpipe.evaluation.table import render
+from seqpipe.evaluation.scores.table import render
 
 
 def main(dataset: str, overrides: list[str]) -> None:

@@ -6,8 +6,9 @@ import hashlib
 from collections.abc import Iterable
 from typing import Any
 
-from seqpipe.data.page_line import PageLine
-from seqpipe.data.rows import FileSpan, Row
+from seqpipe.core.input import FileSpan
+from seqpipe.data.pages.line import PageLine
+from seqpipe.data.rows import Row
 
 
 def fingerprint(rows: Iterable[Row]) -> str:

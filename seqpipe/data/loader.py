@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from seqpipe.core.chain import FeatureChain
+from seqpipe.core.randomness import Draw
+from seqpipe.core.sequence import PaddedSequence
 from seqpipe.data.batching import plan_batches
 from seqpipe.data.rows import Row
 from seqpipe.errors import InputError
-from seqpipe.features.chain import FeatureChain
-from seqpipe.randomness import Draw
-from seqpipe.sequence import PaddedSequence
 
 Key = tuple[int, int]  # epoch (-1: no augmentation) and position of the row
 

@@ -9,19 +9,20 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from seqpipe.data.column_file import read_column_file
-from seqpipe.data.file_kinds import IMAGE_SUFFIXES, INK_SUFFIXES, Suffixes
-from seqpipe.data.folder import read_folder, read_text_folder
-from seqpipe.data.hub import read_hub
-from seqpipe.data.manifest import read_manifest
-from seqpipe.data.page_line import PageLine
+from seqpipe.config.recipe import DataConfig
+from seqpipe.core.input import FileSpan
+from seqpipe.core.suffixes import IMAGE_SUFFIXES, INK_SUFFIXES, Suffixes
+from seqpipe.data.formats.column_file import read_column_file
+from seqpipe.data.formats.folder import read_folder, read_text_folder
+from seqpipe.data.formats.hub import read_hub
+from seqpipe.data.formats.manifest import read_manifest
+from seqpipe.data.formats.parallel_text import read_parallel, side
+from seqpipe.data.formats.sentiment_trees import read_trees, split_trees
+from seqpipe.data.pages.line import PageLine
 from seqpipe.data.pages.rows import is_page, page_files, page_rows
-from seqpipe.data.parallel_text import read_parallel, side
-from seqpipe.data.rows import FileSpan, Row
-from seqpipe.data.sentiment_trees import read_trees, split_trees
-from seqpipe.data.text import unfit
+from seqpipe.data.rows import Row
 from seqpipe.errors import ConfigError, DataError, InputError, did_you_mean
-from seqpipe.recipe import DataConfig
+from seqpipe.text.validity import unfit
 
 MANIFEST_KINDS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".tsv": "tsv", ".parquet": "parquet"}
 
@@ -49,7 +50,7 @@ def data_root(config: DataConfig) -> Path:
     """The folder that sources are relative to; ``starter:NAME`` makes the starter data first, once."""
     root = config.root or "."
     if root.startswith("starter:"):
-        from seqpipe.data.starter import starter_data
+        from seqpipe.data.starter.catalogue import starter_data
 
         return starter_data(root.removeprefix("starter:"))
     return Path(root).expanduser()
@@ -163,7 +164,7 @@ def _records(
         return _nameless(read_hub(name)), Path(), source
     path, wanted = root / Path(source).expanduser(), config.format
     if source.startswith("starter:"):
-        from seqpipe.data.starter import starter_source
+        from seqpipe.data.starter.catalogue import starter_source
 
         path, wanted = starter_source(source.removeprefix("starter:")), "auto"
     if is_parallel(path, config) and wanted == "parallel":

@@ -9,9 +9,9 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seqpipe.dropout import dropout
+from seqpipe.core.sequence import PaddedSequence
 from seqpipe.errors import ConfigError
-from seqpipe.sequence import PaddedSequence
+from seqpipe.layers.dropout import dropout
 
 AttentionKind = Literal["dot", "general", "bahdanau", "location", "multi_head"]
 """How a query q and a step's key k are scored: ``dot``: q·k; ``general``: q·W k (both Luong et al. 2015);

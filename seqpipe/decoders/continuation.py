@@ -7,10 +7,10 @@ from functools import partial
 
 from torch import Tensor
 
+from seqpipe.core.sequence import PaddedSequence
 from seqpipe.decoders.recurrent import RecurrentDecoder
 from seqpipe.decoders.single_steps import SingleSteps
 from seqpipe.decoding.normalizer import log_normalizer
-from seqpipe.sequence import PaddedSequence
 
 
 class DecoderContinuation:

@@ -8,11 +8,11 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from seqpipe.core.sequence import PaddedSequence, end_states
 from seqpipe.decoders.attention import Attention, AttentionKind, Memory
 from seqpipe.decoders.state import State
-from seqpipe.dropout import dropout
-from seqpipe.encoders.initialization import Initialization, initialize_recurrent
-from seqpipe.sequence import PaddedSequence, end_states
+from seqpipe.layers.dropout import dropout
+from seqpipe.layers.initialization import Initialization, initialize_recurrent
 
 DecoderCell = Literal["lstm", "gru"]
 Bridge = Literal["mean", "ends", "zero"]

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqpipe.decoders.state import State
-from seqpipe.precision import product_types
+from seqpipe.layers.precision import product_types
 
 
 class SingleSteps:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from seqpipe.decoding.ctc_prefixes import CTCPrefixes
 from seqpipe.decoding.generation import Continuation, Generated, GenerationDecoding, restrained
-from seqpipe.decoding.largest import largest, largest_sums
+from seqpipe.decoding.topk import largest, largest_sums
 
 CTC_LABELS = 20
 """The likeliest ones of each hypothesis that CTC is asked about, at least."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from seqpipe.sequence import PaddedSequence
+from seqpipe.core.sequence import PaddedSequence
 
 BLANK = 0
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from seqpipe.core.sequence import PaddedSequence
 from seqpipe.decoding.ctc import BLANK
-from seqpipe.sequence import PaddedSequence
 
 NEVER = float("-inf")
 

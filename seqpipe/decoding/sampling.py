@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from seqpipe.core.randomness import Draw
 from seqpipe.decoding.generation import Continuation, Generated, GenerationDecoding, restrained
-from seqpipe.randomness import Draw
 
 
 def key_of(values: Tensor) -> int:

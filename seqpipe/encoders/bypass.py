@@ -8,9 +8,10 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from seqpipe.core.options import InputSize
+from seqpipe.core.sequence import PaddedSequence
+from seqpipe.core.stage import Stage, StageConfig
 from seqpipe.errors import ConfigError
-from seqpipe.sequence import PaddedSequence
-from seqpipe.stage import InputSize, Stage, StageConfig
 
 
 class Bypass(Stage):

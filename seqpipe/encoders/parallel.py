@@ -8,10 +8,11 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from seqpipe.dropout import DropoutKind, dropout
+from seqpipe.core.options import InputSize
+from seqpipe.core.sequence import PaddedSequence
+from seqpipe.core.stage import Stage, StageConfig
 from seqpipe.errors import ConfigError
-from seqpipe.sequence import PaddedSequence
-from seqpipe.stage import InputSize, Stage, StageConfig
+from seqpipe.layers.dropout import DropoutKind, dropout
 
 
 class Parallel(Stage):

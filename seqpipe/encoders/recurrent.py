@@ -10,12 +10,13 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seqpipe.dropout import DropoutKind, dropout
-from seqpipe.encoders.initialization import Initialization, initialize_recurrent
+from seqpipe.core.options import InputSize
+from seqpipe.core.sequence import PaddedSequence, reverse_within_lengths, round_up
+from seqpipe.core.stage import Stage
 from seqpipe.encoders.segments import Segment, plan_segments
-from seqpipe.encoders.side_by_side import run_side_by_side
-from seqpipe.sequence import PaddedSequence, reverse_within_lengths, round_up
-from seqpipe.stage import InputSize, Stage
+from seqpipe.layers.dropout import DropoutKind, dropout
+from seqpipe.layers.initialization import Initialization, initialize_recurrent
+from seqpipe.layers.parallel_directions import run_side_by_side
 
 Cell = Literal["lstm", "gru", "rnn_tanh", "rnn_relu"]
 Merge = Literal["concatenate", "sum"]

@@ -10,9 +10,10 @@ from typing import Annotated, Any
 from pydantic import Field
 from torch import Tensor, nn
 
+from seqpipe.core.options import Upstream
+from seqpipe.core.sequence import PaddedSequence, concatenate_features
+from seqpipe.core.stage import Stage, StageConfig
 from seqpipe.errors import ConfigError
-from seqpipe.sequence import PaddedSequence, concatenate_features
-from seqpipe.stage import Stage, StageConfig, Upstream
 
 
 class Concatenation(Stage):

@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 import torch
 from pydantic import Field
 
-from seqpipe.sequence import PaddedSequence
-from seqpipe.stage import InputSize, Stage
+from seqpipe.core.options import InputSize
+from seqpipe.core.sequence import PaddedSequence
+from seqpipe.core.stage import Stage
 
 
 class Deltas(Stage):

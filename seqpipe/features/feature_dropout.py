@@ -6,9 +6,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from seqpipe.dropout import DropoutKind, dropout
-from seqpipe.sequence import PaddedSequence
-from seqpipe.stage import InputSize, Stage
+from seqpipe.core.options import InputSize
+from seqpipe.core.sequence import PaddedSequence
+from seqpipe.core.stage import Stage
+from seqpipe.layers.dropout import DropoutKind, dropout
 
 
 class FeatureDropout(Stage):

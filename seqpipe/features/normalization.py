@@ -8,9 +8,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from seqpipe.core.options import InputSize
+from seqpipe.core.sequence import PaddedSequence
+from seqpipe.core.stage import Stage
 from seqpipe.errors import DataError
-from seqpipe.sequence import PaddedSequence
-from seqpipe.stage import InputSize, Stage
 
 
 class Normalization(Stage):

@@ -9,10 +9,10 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seqpipe.dropout import dropout
+from seqpipe.core.options import InputSize
+from seqpipe.core.sequence import PaddedSequence, length_mask
+from seqpipe.core.stage import Stage
 from seqpipe.errors import ConfigError
-from seqpipe.frontends.activation import Activation, activate
-from seqpipe.frontends.masked_norm import NormalizationName, make_norm
 from seqpipe.frontends.span import (
     STEP_MULTIPLE,
     Span,
@@ -22,8 +22,9 @@ from seqpipe.frontends.span import (
     same_padding,
     strided_length,
 )
-from seqpipe.sequence import PaddedSequence, length_mask
-from seqpipe.stage import InputSize, Stage
+from seqpipe.layers.activation import Activation, activate
+from seqpipe.layers.dropout import dropout
+from seqpipe.layers.masked_norm import NormalizationName, make_norm
 
 Size = Annotated[int, Field(gt=0)]
 

@@ -12,24 +12,25 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
+from seqpipe.core.options import InputSize, Upstream
+from seqpipe.core.randomness import Draw
+from seqpipe.core.sequence import PaddedSequence, length_mask
+from seqpipe.core.stage import Stage
 from seqpipe.decoders.attention import AttentionKind
 from seqpipe.decoders.recurrent import Bridge, DecoderCell, RecurrentDecoder
 from seqpipe.decoding.ctc import ctc_losses, frames_needed
 from seqpipe.decoding.generation import GenerationDecoding
-from seqpipe.dropout import DropoutKind, dropout
 from seqpipe.errors import ConfigError, InputError
-from seqpipe.heads.drawn_targets import DrawnTargets
-from seqpipe.heads.text_scores import TranscriptScores, TranslationScores
-from seqpipe.heads.vocabulary_loss import vocabulary_loss
-from seqpipe.heads.word_units import WordUnits
-from seqpipe.heads.written import WrittenAnswers
-from seqpipe.limited_units import LimitedUnits
-from seqpipe.randomness import Draw
-from seqpipe.sequence import PaddedSequence, length_mask
-from seqpipe.stage import InputSize, Stage, Upstream
-from seqpipe.subword_sampling import check_sampling, sampled_spelling
-from seqpipe.text_rules import TextRule, apply_rules
-from seqpipe.units import Characters, SentencePieceUnits, Units, load_units
+from seqpipe.heads.decoded_text import WrittenAnswers
+from seqpipe.heads.sampled_targets import DrawnTargets
+from seqpipe.layers.dropout import DropoutKind, dropout
+from seqpipe.layers.vocabulary_loss import vocabulary_loss
+from seqpipe.metrics.text import TranscriptScores, TranslationScores
+from seqpipe.text.limited_units import LimitedUnits
+from seqpipe.text.rules import TextRule, apply_rules
+from seqpipe.text.subword_sampling import check_sampling, sampled_spelling
+from seqpipe.text.units import Characters, SentencePieceUnits, Units, load_units
+from seqpipe.text.word_units import WordUnits
 
 TargetUnits = Literal["shared", "unigram", "bpe", "characters", "words"]
 """What a text is written in: the features' own SentencePiece units, which must have been learnt from both sides

@@ -13,11 +13,20 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seqpipe.dropout import DropoutKind
+from seqpipe.answers.classification import Classification, ClassProbability
+from seqpipe.core.metric import Mark, Pair, ScoreKind, per_cent
+from seqpipe.core.options import InputSize
+from seqpipe.core.sequence import PaddedSequence
+from seqpipe.core.source import Located
+from seqpipe.core.stage import Stage
 from seqpipe.errors import ConfigError, InputError
-from seqpipe.frontends.activation import Activation
-from seqpipe.frontends.masked_norm import NormalizationName
-from seqpipe.heads.class_scores import (
+from seqpipe.layers.activation import Activation
+from seqpipe.layers.dropout import DropoutKind
+from seqpipe.layers.losses import cross_entropy
+from seqpipe.layers.masked_norm import NormalizationName
+from seqpipe.layers.pooled_mlp import PooledPerceptron
+from seqpipe.layers.pooling import PoolingKind
+from seqpipe.metrics.class_scores import (
     CLASS_SCORES,
     calibration_counts,
     calibration_kinds,
@@ -27,15 +36,7 @@ from seqpipe.heads.class_scores import (
     class_names,
     class_scores,
 )
-from seqpipe.heads.classes import Classes, ClassWeights, class_name
-from seqpipe.heads.classification import Classification, ClassProbability
-from seqpipe.heads.located import Located
-from seqpipe.heads.losses import cross_entropy
-from seqpipe.heads.pooled import PooledPerceptron
-from seqpipe.heads.pooling import PoolingKind
-from seqpipe.heads.scoring import Mark, Pair, ScoreKind, per_cent
-from seqpipe.sequence import PaddedSequence
-from seqpipe.stage import InputSize, Stage
+from seqpipe.text.classes import Classes, ClassWeights, class_name
 
 
 def _as_names(value: Any) -> Any:

@@ -11,18 +11,19 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seqpipe.data.rows import Piece
+from seqpipe.answers.stitching import stitch
+from seqpipe.answers.transcript import Token, Transcript, group_words
+from seqpipe.core.input import Piece
+from seqpipe.core.metric import Mark
+from seqpipe.core.options import InputSize, Upstream
+from seqpipe.core.sequence import PaddedSequence
+from seqpipe.core.stage import Stage
 from seqpipe.decoding.ctc import CTCHypothesis, ctc_losses, frames_needed, greedy_decode, label_posteriors
-from seqpipe.dropout import DropoutKind, dropout
 from seqpipe.errors import ConfigError, InputError
-from seqpipe.heads.scoring import Mark
-from seqpipe.heads.stitching import stitch
 from seqpipe.heads.text_head import TextHead
-from seqpipe.heads.transcript import Token, Transcript, group_words
-from seqpipe.sequence import PaddedSequence
-from seqpipe.stage import InputSize, Stage, Upstream
-from seqpipe.text_rules import TextRule, apply_rules
-from seqpipe.units import Characters, SentencePieceUnits, Units, load_units
+from seqpipe.layers.dropout import DropoutKind, dropout
+from seqpipe.text.rules import TextRule, apply_rules
+from seqpipe.text.units import Characters, SentencePieceUnits, Units, load_units
 
 
 class CTCDecoding(BaseModel):

@@ -12,11 +12,20 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from seqpipe.dropout import DropoutKind
+from seqpipe.answers.classification import ClassProbability, MultiClassification
+from seqpipe.core.metric import Mark, Pair, ScoreKind, per_cent
+from seqpipe.core.options import InputSize
+from seqpipe.core.sequence import PaddedSequence
+from seqpipe.core.source import Located
+from seqpipe.core.stage import Stage
 from seqpipe.errors import ConfigError, InputError
-from seqpipe.frontends.activation import Activation
-from seqpipe.frontends.masked_norm import NormalizationName
-from seqpipe.heads.class_scores import (
+from seqpipe.layers.activation import Activation
+from seqpipe.layers.dropout import DropoutKind
+from seqpipe.layers.losses import binary_cross_entropy
+from seqpipe.layers.masked_norm import NormalizationName
+from seqpipe.layers.pooled_mlp import PooledPerceptron
+from seqpipe.layers.pooling import PoolingKind
+from seqpipe.metrics.class_scores import (
     CLASS_SCORES,
     calibration_counts,
     calibration_kinds,
@@ -27,15 +36,7 @@ from seqpipe.heads.class_scores import (
     label_counts,
     micro_f1,
 )
-from seqpipe.heads.classes import Classes, ClassWeights, class_name
-from seqpipe.heads.classification import ClassProbability, MultiClassification
-from seqpipe.heads.located import Located
-from seqpipe.heads.losses import binary_cross_entropy
-from seqpipe.heads.pooled import PooledPerceptron
-from seqpipe.heads.pooling import PoolingKind
-from seqpipe.heads.scoring import Mark, Pair, ScoreKind, per_cent
-from seqpipe.sequence import PaddedSequence
-from seqpipe.stage import InputSize, Stage
+from seqpipe.text.classes import Classes, ClassWeights, class_name
 
 
 class MultiLabelDecoding(BaseModel):

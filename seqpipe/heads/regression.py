@@ -17,20 +17,21 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seqpipe.dropout import DropoutKind
+from seqpipe.answers.regression import Regression
+from seqpipe.core.metric import Mark, Pair, ScoreKind, per_cent
+from seqpipe.core.options import InputSize
+from seqpipe.core.sequence import PaddedSequence
+from seqpipe.core.source import Located
+from seqpipe.core.stage import Stage
 from seqpipe.errors import ConfigError, DataError, InputError
-from seqpipe.frontends.activation import Activation
-from seqpipe.frontends.masked_norm import NormalizationName
-from seqpipe.heads.class_scores import calibration_counts, calibration_kinds, calibration_names, calibration_score
-from seqpipe.heads.located import Located
-from seqpipe.heads.number_scores import NUMBER_SCORES, SUMS, number_scores, number_sums
-from seqpipe.heads.numbers import numbers_of
-from seqpipe.heads.pooled import PooledPerceptron
-from seqpipe.heads.pooling import PoolingKind
-from seqpipe.heads.regression_answer import Regression
-from seqpipe.heads.scoring import Mark, Pair, ScoreKind, per_cent
-from seqpipe.sequence import PaddedSequence
-from seqpipe.stage import InputSize, Stage
+from seqpipe.layers.activation import Activation
+from seqpipe.layers.dropout import DropoutKind
+from seqpipe.layers.masked_norm import NormalizationName
+from seqpipe.layers.pooled_mlp import PooledPerceptron
+from seqpipe.layers.pooling import PoolingKind
+from seqpipe.metrics.class_scores import calibration_counts, calibration_kinds, calibration_names, calibration_score
+from seqpipe.metrics.number_scores import NUMBER_SCORES, SUMS, number_scores, number_sums
+from seqpipe.metrics.numbers import numbers_of
 
 SHARE = 0.25
 """The tolerance where none is given, of the training targets' deviation."""

@@ -15,24 +15,25 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from seqpipe.answers.tagging import Span, TaggedWord, Tagging, TagSequence
+from seqpipe.core.metric import Mark, Pair, ScoreKind
+from seqpipe.core.options import InputSize
+from seqpipe.core.sequence import PaddedSequence
+from seqpipe.core.source import Located
+from seqpipe.core.stage import Stage
 from seqpipe.decoding import crf
+from seqpipe.decoding.span_confidence import span_confidences
 from seqpipe.decoding.spans import OUTSIDE, broken_spans, spans_of, split_tag
 from seqpipe.decoding.tag_schemes import AllowedTags, Scheme, allowed_tags, convert
-from seqpipe.dropout import DropoutKind
 from seqpipe.errors import ConfigError, InputError
-from seqpipe.frontends.activation import Activation
-from seqpipe.frontends.masked_norm import NormalizationName
-from seqpipe.heads.classes import Classes, ClassWeights
-from seqpipe.heads.located import Located
-from seqpipe.heads.losses import cross_entropy
-from seqpipe.heads.perceptron import Perceptron
-from seqpipe.heads.scoring import Mark, Pair, ScoreKind
-from seqpipe.heads.span_confidence import span_confidences
-from seqpipe.heads.span_errors import SpanError, find_span_errors
-from seqpipe.heads.tag_scores import TagScores
-from seqpipe.heads.tagging import Span, TaggedWord, Tagging, TagSequence
-from seqpipe.sequence import PaddedSequence
-from seqpipe.stage import InputSize, Stage
+from seqpipe.layers.activation import Activation
+from seqpipe.layers.dropout import DropoutKind
+from seqpipe.layers.losses import cross_entropy
+from seqpipe.layers.masked_norm import NormalizationName
+from seqpipe.layers.mlp import Perceptron
+from seqpipe.metrics.span_errors import SpanError, find_span_errors
+from seqpipe.metrics.tag_scores import TagScores
+from seqpipe.text.classes import Classes, ClassWeights
 
 _PREFIXES = (OUTSIDE, "B", "I", "E", "S")
 """Of the schemes that are read; `split_tag` gives BILOU's as those of BIOES."""

@@ -7,11 +7,11 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
+from seqpipe.core.metric import Pair, ScoreKind
 from seqpipe.errors import ConfigError
-from seqpipe.heads.scoring import Pair, ScoreKind
-from seqpipe.heads.text_scores import TextScores, TranscriptScores, TranslationScores
-from seqpipe.text_rules import TextRule, apply_rules, describe_rules
-from seqpipe.units import Units
+from seqpipe.metrics.text import TextScores, TranscriptScores, TranslationScores
+from seqpipe.text.rules import TextRule, apply_rules, describe_rules
+from seqpipe.text.units import Units
 
 
 class Answer(Protocol):

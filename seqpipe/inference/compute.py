@@ -10,9 +10,9 @@ from typing import Any
 
 import torch
 
+from seqpipe.core.sequence import PaddedSequence
 from seqpipe.inference.reading import Unit
 from seqpipe.inference.settings import Settings
-from seqpipe.sequence import PaddedSequence
 
 
 class Clock:

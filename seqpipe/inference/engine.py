@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 
 import torch
 
+from seqpipe.answers.failure import Failure
+from seqpipe.core.memory import is_out_of_memory
+from seqpipe.core.sequence import round_up
 from seqpipe.data.batching import plan_batches
 from seqpipe.inference.compute import Compute
-from seqpipe.inference.failure import Failure
 from seqpipe.inference.reading import Pause, Reader, Slot, Unit, digest_of
 from seqpipe.inference.settings import Settings
-from seqpipe.memory import is_out_of_memory
-from seqpipe.sequence import round_up
 
 CHUNK_ELEMENTS = 30 * 60 * 16_000
 """Prepared elements (audio samples) that are held at once: half an hour at 16 kHz, 115 MB."""

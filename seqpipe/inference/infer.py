@@ -12,12 +12,14 @@ from typing import Any, Literal, get_type_hints
 
 import torch
 
-from seqpipe.data.file_kinds import Suffixes
-from seqpipe.data.page_line import PageLine
+from seqpipe.answers.failure import Failure
+from seqpipe.config.recipe import DataConfig
+from seqpipe.core.interruption import Interruption
+from seqpipe.core.suffixes import Suffixes
+from seqpipe.data.pages.line import PageLine
 from seqpipe.data.rows import Row
 from seqpipe.errors import ConfigError
 from seqpipe.inference.engine import Budget, Engine, Window
-from seqpipe.inference.failure import Failure
 from seqpipe.inference.formats.choose import PAGES, check_format, choose_format
 from seqpipe.inference.inputs import check_inputs, count_inputs, expand_inputs
 from seqpipe.inference.job import Job, Summary
@@ -29,9 +31,7 @@ from seqpipe.inference.same_inputs import fingerprint_inputs
 from seqpipe.inference.settings import Settings
 from seqpipe.inference.shard import parse_shard, shard
 from seqpipe.inference.workers import Workers
-from seqpipe.interruption import Interruption
 from seqpipe.model_file import MODEL, hash_file
-from seqpipe.recipe import DataConfig
 
 SPENT = ("reading", "features", "model", "decoding", "writing")
 
@@ -121,7 +121,7 @@ def infer(
     with interruption.listening(), progress, ExitStack() as stack:
         source: Any
         if engine == "ray":  # first of all: a cluster that can't be reached leaves no trace
-            from seqpipe.inference.on_ray import RayEngine
+            from seqpipe.inference.ray.run import RayEngine
 
             decoding = settings.get("decoding")
             cluster = RayEngine(run, chosen, decoding=decoding, actors=workers, modules=modules, notice=progress.say)

@@ -10,19 +10,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from seqpipe.data.column_file import COLUMN_SUFFIXES, count_column_file
-from seqpipe.data.file_kinds import IMAGE_SUFFIXES, TEXT_SUFFIXES, Suffixes
-from seqpipe.data.hub import count_hub, is_saved_data_set
-from seqpipe.data.manifest import count_manifest
+from seqpipe.answers.failure import Failure
+from seqpipe.config.recipe import DataConfig
+from seqpipe.core.input import FileSpan
+from seqpipe.core.suffixes import IMAGE_SUFFIXES, TEXT_SUFFIXES, Suffixes
+from seqpipe.data.formats.column_file import COLUMN_SUFFIXES, count_column_file
+from seqpipe.data.formats.hub import count_hub, is_saved_data_set
+from seqpipe.data.formats.manifest import count_manifest
+from seqpipe.data.formats.walk import find_files
 from seqpipe.data.pages.rows import METS, PAGE_SUFFIXES, count_lines, is_page, page_rows, unread_pages
-from seqpipe.data.rows import FileSpan, Row
+from seqpipe.data.rows import Row
 from seqpipe.data.source import manifest_kind, read_rows, unread_spans
-from seqpipe.data.walk import find_files
 from seqpipe.errors import DataError
-from seqpipe.inference.failure import Failure
 from seqpipe.inference.standard_input import read_standard_input
 from seqpipe.inference.text_file import count_text_file, read_text_file
-from seqpipe.recipe import DataConfig
 
 
 def expand_inputs(

@@ -13,14 +13,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from seqpipe.answers.failure import Failure
+from seqpipe.core.interruption import Interruption
 from seqpipe.errors import ConfigError, DataError
 from seqpipe.inference.engine import Window
-from seqpipe.inference.failure import Failure
 from seqpipe.inference.formats.choose import FOLDERS, check_place
 from seqpipe.inference.formats.output import write_output
 from seqpipe.inference.journal import Journal
 from seqpipe.inference.reading import Pause, Slot, digest_of, make_slot
-from seqpipe.interruption import Interruption
 
 Windows = Callable[[Iterable[Any], int], Iterator[Window | Pause]]
 """Answers to inputs, the first window having this number."""

@@ -12,8 +12,10 @@ from typing import Any
 
 import torch
 
-from seqpipe.data.page_line import PageLine
-from seqpipe.data.rows import FileSpan, Row
+from seqpipe.config.recipe import override_decoding
+from seqpipe.core.input import FileSpan
+from seqpipe.data.pages.line import PageLine
+from seqpipe.data.rows import Row
 from seqpipe.errors import ConfigError, did_you_mean
 from seqpipe.inference.compute import Compute
 from seqpipe.inference.engine import Engine, Window
@@ -21,7 +23,6 @@ from seqpipe.inference.reading import Preparation, Reader
 from seqpipe.inference.settings import LIMITED, LIMITS, Settings, default_window, limit_of
 from seqpipe.inference.workers import Workers
 from seqpipe.pipeline import Pipeline
-from seqpipe.recipe import override_decoding
 
 
 class Predictor:

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
+from seqpipe.answers.failure import Failure
 from seqpipe.inference.engine import Window
-from seqpipe.inference.failure import Failure
 from seqpipe.inference.job import Summary
 
 SHOWN_FAILURES = 20

@@ -16,11 +16,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seqpipe.data.page_line import PageLine
+from seqpipe.answers.failure import Failure
+from seqpipe.core.input import FileSpan, Piece
+from seqpipe.data.pages.line import PageLine
 from seqpipe.data.pages.rows import line_name
-from seqpipe.data.rows import FileSpan, Piece, Row
+from seqpipe.data.rows import Row
 from seqpipe.errors import InputError
-from seqpipe.inference.failure import Failure
 from seqpipe.inference.settings import LIMITS, limit_of
 from seqpipe.inference.workers import Workers
 

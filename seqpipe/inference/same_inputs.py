@@ -8,9 +8,9 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from seqpipe.data.column_file import COLUMN_SUFFIXES
-from seqpipe.data.file_kinds import TEXT_SUFFIXES
-from seqpipe.data.hub import is_saved_data_set
+from seqpipe.core.suffixes import TEXT_SUFFIXES
+from seqpipe.data.formats.column_file import COLUMN_SUFFIXES
+from seqpipe.data.formats.hub import is_saved_data_set
 from seqpipe.data.pages.rows import PAGE_SUFFIXES
 from seqpipe.data.source import manifest_kind
 

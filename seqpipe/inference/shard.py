@@ -8,10 +8,10 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from seqpipe.data.page_line import PageLine
+from seqpipe.answers.failure import Failure
+from seqpipe.data.pages.line import PageLine
 from seqpipe.data.rows import Row
 from seqpipe.errors import ConfigError, InputError
-from seqpipe.inference.failure import Failure
 
 GROUP_INPUTS = 1024
 """Inputs that are divided together. Part of the division: another number gives every machine other inputs."""

@@ -12,13 +12,14 @@ from io import BufferedReader
 from pathlib import Path
 from typing import cast
 
-from seqpipe.data.file_kinds import Suffixes
-from seqpipe.data.rows import FileSpan, Row
+from seqpipe.answers.failure import Failure
+from seqpipe.config.recipe import DataConfig
+from seqpipe.core.input import FileSpan
+from seqpipe.core.suffixes import Suffixes
+from seqpipe.data.rows import Row
 from seqpipe.data.source import make_row
-from seqpipe.data.text import unfit
 from seqpipe.errors import DataError
-from seqpipe.inference.failure import Failure
-from seqpipe.recipe import DataConfig
+from seqpipe.text.validity import unfit
 
 _WHERE = "standard input"
 

@@ -9,9 +9,9 @@ from os import strerror
 from pathlib import Path
 from typing import BinaryIO
 
+from seqpipe.answers.failure import Failure
 from seqpipe.data.rows import Row
-from seqpipe.data.text import unfit
-from seqpipe.inference.failure import Failure
+from seqpipe.text.validity import unfit
 
 
 def read_text_file(name: str, *, blanks: bool = False) -> Iterator[Row | Failure]:

@@ -7,10 +7,10 @@ from typing import Any
 
 PRELOADED = [
     "seqpipe.inference.reading",
-    "seqpipe.features.chain",
-    "seqpipe.features.waveform",
-    "seqpipe.features.log_mel",
-    "seqpipe.features.tokens",
+    "seqpipe.core.chain",
+    "seqpipe.features.speech.waveform",
+    "seqpipe.features.speech.log_mel",
+    "seqpipe.features.text.tokens",
 ]
 """What a process that reads needs, or most of it: loaded once, before the first is forked off."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from seqpipe.sequence import PaddedSequence
+from seqpipe.core.sequence import PaddedSequence
 
 
 def disturbed(features: PaddedSequence, loss: Tensor, strength: float) -> PaddedSequence:

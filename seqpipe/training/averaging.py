@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_swa_multi_avg_fn
 
-from seqpipe.recipe import TrainingConfig
+from seqpipe.config.recipe import TrainingConfig
 from seqpipe.training.module import PipelineModule
 
 Update = Callable[[Any, Any, Any], None]

@@ -114,7 +114,7 @@ def launch(processes: int, function: Callable[..., Any], *arguments: Any) -> Any
 
 def _own_modules() -> Sequence[str]:
     """Modules outside seqpipe that define stages: new processes must import them too."""
-    from seqpipe.stage import stage_modules
+    from seqpipe.core.stage import stage_modules
 
     return [name for name in stage_modules() if not name.startswith("seqpipe.")]
 

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 
 import torch
 
+from seqpipe.core.memory import is_out_of_memory
 from seqpipe.data.loader import Batch, Examples, TrainingBatches, collate
 from seqpipe.errors import RunError
-from seqpipe.memory import is_out_of_memory
 from seqpipe.training.gradients import drop, kept_statistics, put_back
 from seqpipe.training.module import PipelineModule
 

@@ -13,9 +13,9 @@ from typing import Any
 import lightning
 import numpy as np
 
+from seqpipe.config.recipe import Recipe
 from seqpipe.data.loader import TrainingLoader
 from seqpipe.errors import ConfigError, DataError
-from seqpipe.recipe import Recipe
 from seqpipe.training.module import PipelineModule
 from seqpipe.training.preparing import Notice, prepare_training
 from seqpipe.training.train import say

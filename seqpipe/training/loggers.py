@@ -12,8 +12,8 @@ from typing import Any
 
 from lightning.pytorch.loggers import CSVLogger, Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
 
+from seqpipe.config.recipe import TrainingConfig
 from seqpipe.errors import ConfigError
-from seqpipe.recipe import TrainingConfig
 from seqpipe.training.run_directory import LOG
 
 PROJECT = "seqpipe"

@@ -14,15 +14,15 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from seqpipe.config.recipe import TrainingConfig
+from seqpipe.core.randomness import seed_from
+from seqpipe.core.sequence import PaddedSequence
 from seqpipe.data.loader import Batch, Share
 from seqpipe.data.rows import Row
-from seqpipe.encoders.side_by_side import retaining
 from seqpipe.errors import DataError, InputError, SeqpipeError
-from seqpipe.frontends.masked_norm import out_of_statistics
+from seqpipe.layers.masked_norm import out_of_statistics
+from seqpipe.layers.parallel_directions import retaining
 from seqpipe.pipeline import Pipeline
-from seqpipe.randomness import seed_from
-from seqpipe.recipe import TrainingConfig
-from seqpipe.sequence import PaddedSequence
 from seqpipe.training.adversarial import disturbed
 from seqpipe.training.gradients import UNIT, add_penalties, clip, drop, kept_statistics, put_back, scale
 from seqpipe.training.optimization import make_optimizer, make_schedule

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seqpipe.data.check import Part, compare, read_part, warning_lines
+from seqpipe.checks.comparison import Part, compare, read_part, warning_lines
+from seqpipe.config.recipe import Recipe, TrainingConfig
+from seqpipe.core.stage import find_stage
 from seqpipe.data.fingerprint import fingerprint
 from seqpipe.data.loader import Examples, TrainingBatches
 from seqpipe.data.source import data_root
 from seqpipe.errors import ConfigError, DataError
 from seqpipe.pipeline import Pipeline
-from seqpipe.recipe import Recipe, TrainingConfig
-from seqpipe.stage import find_stage
-from seqpipe.training.resuming import enforce_same
+from seqpipe.training.resume import enforce_same
 from seqpipe.training.saving import SavedState
 from seqpipe.training.transfer import fit_with, refuse_giveaways
 

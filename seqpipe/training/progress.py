@@ -8,7 +8,7 @@ from typing import Any
 from lightning import Callback, Trainer
 from lightning.pytorch.callbacks import RichProgressBar
 
-from seqpipe.heads.scoring import chief_scores
+from seqpipe.core.metric import chief_scores
 from seqpipe.training.module import PipelineModule
 
 

@@ -16,8 +16,8 @@ import lightning
 import torch
 from lightning.pytorch.callbacks import Checkpoint
 
+from seqpipe.core.interruption import Interruption
 from seqpipe.errors import RunError
-from seqpipe.interruption import Interruption
 from seqpipe.training.averaging import WeightAverage
 from seqpipe.training.module import PipelineModule
 from seqpipe.training.run_directory import CHECKPOINTS, LAST

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from seqpipe.data.check import fits
+from seqpipe.checks.comparison import fits
+from seqpipe.core.sequence import PaddedSequence
 from seqpipe.data.loader import Batch
 from seqpipe.data.rows import Row
 from seqpipe.errors import DataError, InputError
-from seqpipe.heads.target_fit import TargetFit
+from seqpipe.metrics.teacher_forcing import TargetFit
 from seqpipe.pipeline import Location, Pipeline
-from seqpipe.sequence import PaddedSequence
 
 
 class ScoredModule(lightning.LightningModule):

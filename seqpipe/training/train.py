@@ -18,12 +18,12 @@ from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.strategies import DDPStrategy
 
-from seqpipe.data.check import Part
+from seqpipe.checks.comparison import Part
+from seqpipe.config.recipe import Recipe, TrainingConfig
+from seqpipe.core.interruption import Interruption
 from seqpipe.data.loader import Examples, Share, TrainingLoader, plain_loader
 from seqpipe.errors import ConfigError
-from seqpipe.interruption import Interruption
 from seqpipe.pipeline import Pipeline
-from seqpipe.recipe import Recipe, TrainingConfig
 from seqpipe.training.averaging import WeightAverage
 from seqpipe.training.devices import World, first_goes_ahead, joined, launch, started_by_torchrun
 from seqpipe.training.dry_run import dry_run

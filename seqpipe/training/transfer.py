@@ -9,10 +9,10 @@ import torch
 from torch import nn
 
 from seqpipe import model_file
+from seqpipe.config.recipe import STAGES, TrainingConfig
 from seqpipe.data.rows import Row
 from seqpipe.errors import ConfigError, RunError
 from seqpipe.pipeline import Pipeline
-from seqpipe.recipe import STAGES, TrainingConfig
 from seqpipe.training.gradients import drop
 
 

@@ -21,6 +21,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Look at the rows; status 1 if some can't be used."""
-    from seqpipe.evaluation.check import check_command
+    from seqpipe.checks.check import check_command
 
     return 0 if check_command(options.recipe, options.reader, options.overrides, as_json=options.json) else 1

@@ -25,7 +25,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Compare, and print a table or JSON."""
-    from seqpipe.evaluation.compare import compare
+    from seqpipe.evaluation.scores.compare import compare
 
     comparison = compare(options.runs, options.data, group=options.group, device=options.device)
     for notice in comparison.notices:
@@ -37,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(comparison.to_json(), ensure_ascii=False))
         return 0
-    from seqpipe.evaluation.compare_table import render_comparison
+    from seqpipe.evaluation.scores.compare_table import render_comparison
 
     print(render_comparison(comparison))
     return 0

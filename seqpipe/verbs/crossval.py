@@ -39,8 +39,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Cross-validate, and print a table of the scores."""
 
-    from seqpipe.evaluation.crossval import crossval
-    from seqpipe.recipe import load_recipe
+    from seqpipe.config.recipe import load_recipe
+    from seqpipe.evaluation.experiments.crossval import crossval
 
     if options.stratify and "=" in options.stratify:  # an override that came right behind
         options.overrides.append(options.stratify)

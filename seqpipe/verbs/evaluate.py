@@ -38,7 +38,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Score, and print a table or JSON."""
-    from seqpipe.evaluation.evaluate import evaluate
+    from seqpipe.evaluation.scores.evaluate import evaluate
 
     evaluation = evaluate(
         options.run,
@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(evaluation.to_json(), ensure_ascii=False))
         return 0
-    from seqpipe.evaluation.table import render
+    from seqpipe.evaluation.scores.table import render
 
     print(render(evaluation))
     return 0

@@ -25,7 +25,7 @@ def run(options: argparse.Namespace) -> int:
     """Print the rates."""
     from pathlib import Path
 
-    from seqpipe.recipe import load_recipe
+    from seqpipe.config.recipe import load_recipe
     from seqpipe.training.find_rate import find_rate
 
     recipe = load_recipe(options.recipe, options.overrides)

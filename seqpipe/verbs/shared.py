@@ -37,7 +37,7 @@ def chosen_for_a_run(
         sections: whose keys may be set.
         shown: how an override is written in the message.
     """
-    from seqpipe.overrides import apply_override
+    from seqpipe.config.overrides import apply_override
 
     tree: dict[str, dict[str, Any]] = {}
     for override in overrides:

@@ -29,9 +29,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Train, and print the chief scores of dev; ``metrics.json`` and the report have all."""
 
-    from seqpipe.evaluation.main_score import main_score
-    from seqpipe.heads.scoring import chief_scores
-    from seqpipe.recipe import load_recipe
+    from seqpipe.config.recipe import load_recipe
+    from seqpipe.core.metric import chief_scores
+    from seqpipe.evaluation.experiments.main_score import main_score
     from seqpipe.training.train import train
 
     recipe = load_recipe(options.recipe, options.overrides)

@@ -36,10 +36,10 @@ def run(options: argparse.Namespace) -> int:
     """Search, and print a table of the trials."""
     from pathlib import Path
 
-    from seqpipe.evaluation.recipe_text import edited
-    from seqpipe.evaluation.tune import tune
-    from seqpipe.overrides import parse_override
-    from seqpipe.recipe import find_recipe, load_recipe
+    from seqpipe.config.overrides import parse_override
+    from seqpipe.config.recipe import find_recipe, load_recipe
+    from seqpipe.evaluation.experiments.recipe_text import edited
+    from seqpipe.evaluation.experiments.tune import tune
 
     recipe = load_recipe(options.recipe, options.overrides)
     text = find_recipe(options.recipe).read_text(encoding="utf-8")

@@ -7,13 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqpipe import AddNoise, FeatureChain, LogMel, SpeedPerturbation, Waveform
-from seqpipe.data.file_kinds import AUDIO_SUFFIXES
+from seqpipe.config.recipe import DataConfig
+from seqpipe.core.input import FileSpan
+from seqpipe.core.randomness import Draw
+from seqpipe.core.suffixes import AUDIO_SUFFIXES
 from seqpipe.data.loader import Batch, Examples, Share, TrainingBatches, TrainingLoader, plain_loader
-from seqpipe.data.rows import FileSpan, Row
+from seqpipe.data.rows import Row
 from seqpipe.data.source import read_rows
 from seqpipe.errors import InputError
-from seqpipe.randomness import Draw
-from seqpipe.recipe import DataConfig
 
 
 @pytest.fixture(scope="module")

@@ -6,14 +6,15 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from seqpipe.data.file_kinds import AUDIO_SUFFIXES, INK_SUFFIXES, Suffixes
+from seqpipe.config.recipe import DataConfig
+from seqpipe.core.input import FileSpan
+from seqpipe.core.suffixes import AUDIO_SUFFIXES, INK_SUFFIXES, Suffixes
 from seqpipe.data.fingerprint import fingerprint
-from seqpipe.data.manifest import count_manifest
-from seqpipe.data.rows import FileSpan, Row
+from seqpipe.data.formats.manifest import count_manifest
+from seqpipe.data.rows import Row
 from seqpipe.data.source import read_rows, unread_spans
 from seqpipe.errors import DataError, InputError
-from seqpipe.features.waveform import Waveform
-from seqpipe.recipe import DataConfig
+from seqpipe.features.speech.waveform import Waveform
 
 
 def rows_of(path: Path, text: str, *, reads_files: Suffixes = AUDIO_SUFFIXES, **config: Any) -> list[Row]:

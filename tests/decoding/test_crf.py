@@ -11,15 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from seqpipe.decoding.crf import (
-    crf_losses,
-    log_partition,
-    marginals,
-    n_best,
-    path_posteriors,
-    path_scores,
-    viterbi,
-)
+from seqpipe.decoding.crf import crf_losses, log_partition, marginals, n_best, path_posteriors, path_scores, viterbi
 from seqpipe.decoding.crf_messages import BackwardMessages, chain
 from seqpipe.errors import ConfigError, InputError
 

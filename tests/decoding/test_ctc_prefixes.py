@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 import torch
 
+from seqpipe.core.sequence import PaddedSequence
 from seqpipe.decoding.ctc import ctc_losses
 from seqpipe.decoding.ctc_prefixes import CTCPrefixes
-from seqpipe.sequence import PaddedSequence
 
 LENGTHS = torch.tensor([4, 3])
 

@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from seqpipe.core.sequence import PaddedSequence
 from seqpipe.decoding.beam import beam_search
 from seqpipe.decoding.ctc import ctc_losses
 from seqpipe.decoding.ctc_prefixes import CTCPrefixes
 from seqpipe.decoding.generation import Generated, GenerationDecoding
 from seqpipe.decoding.sampling import _drawn, key_of, write_on
-from seqpipe.sequence import PaddedSequence
 
 END = 2
 SIZE = 3

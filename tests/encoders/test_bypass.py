@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from seqpipe import PaddedSequence
+from seqpipe.core.stage import StageConfig
 from seqpipe.encoders.bypass import Bypass
-from seqpipe.encoders.side_by_side import retaining
 from seqpipe.errors import ConfigError
-from seqpipe.stage import StageConfig
+from seqpipe.layers.parallel_directions import retaining
 
 D, PASSING = 7, 3
 ENCODER = StageConfig.parse({"stage": "RecurrentEncoder", "hidden_size": 4, "layers": 2})

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 import seqpipe
+from seqpipe.config.recipe import load_recipe
 from seqpipe.data.source import training_rows
 from seqpipe.inference.predictor import Predictor
 from seqpipe.pipeline import Pipeline
-from seqpipe.recipe import load_recipe
 
 Relabel = Callable[[Callable[[int, str], str]], Path]
 

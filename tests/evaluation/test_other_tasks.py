@@ -11,17 +11,18 @@ import torch
 from pydantic import BaseModel
 from torch import Tensor, nn
 
+from seqpipe.config.recipe import load_recipe
+from seqpipe.core.metric import Pair, ScoreKind, per_cent
+from seqpipe.core.options import InputSize
+from seqpipe.core.sequence import PaddedSequence
+from seqpipe.core.stage import Stage
 from seqpipe.errors import InputError
-from seqpipe.evaluation.compare import compare
-from seqpipe.evaluation.compare_table import render_comparison
-from seqpipe.evaluation.evaluate import evaluate
 from seqpipe.evaluation.report.write import write_report
-from seqpipe.evaluation.table import render
-from seqpipe.heads.scoring import Pair, ScoreKind, per_cent
+from seqpipe.evaluation.scores.compare import compare
+from seqpipe.evaluation.scores.compare_table import render_comparison
+from seqpipe.evaluation.scores.evaluate import evaluate
+from seqpipe.evaluation.scores.table import render
 from seqpipe.pipeline import Pipeline
-from seqpipe.recipe import load_recipe
-from seqpipe.sequence import PaddedSequence
-from seqpipe.stage import InputSize, Stage
 
 MOODS = ("calm", "loud")
 ROWS = [("it is late", "calm"), ("COME <b>HERE</b>", "loud"), ("WHAT is it", "loud"), ("go ON NOW", "calm")] * 6

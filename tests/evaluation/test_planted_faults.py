@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from seqpipe.evaluation.check import check_command
+from seqpipe.checks.check import check_command
 
 Table = dict[str, dict[str, str]]
 """Rows by their id."""

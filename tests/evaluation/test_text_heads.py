@@ -10,19 +10,19 @@ import pytest
 import torch
 
 from seqpipe import cli
+from seqpipe.config.recipe import load_recipe
+from seqpipe.core.metric import chief_scores
 from seqpipe.errors import ConfigError, DataError
-from seqpipe.evaluation.compare import compare
-from seqpipe.evaluation.compare_table import render_comparison
-from seqpipe.evaluation.confusion import UNKNOWN, confusion_matrix
-from seqpipe.evaluation.evaluate import evaluate
-from seqpipe.evaluation.main_score import main_score
+from seqpipe.evaluation.experiments.main_score import main_score
 from seqpipe.evaluation.report.compare_page import write_comparison
 from seqpipe.evaluation.report.write import write_report
-from seqpipe.evaluation.table import render
-from seqpipe.heads.scoring import chief_scores
+from seqpipe.evaluation.scores.compare import compare
+from seqpipe.evaluation.scores.compare_table import render_comparison
+from seqpipe.evaluation.scores.confusion import UNKNOWN, confusion_matrix
+from seqpipe.evaluation.scores.evaluate import evaluate
+from seqpipe.evaluation.scores.table import render
 from seqpipe.inference.predictor import Predictor
 from seqpipe.pipeline import Pipeline
-from seqpipe.recipe import load_recipe
 
 
 def add_rows(run: Path, name: str, text: str) -> str:

@@ -25,7 +25,7 @@ from seqpipe import (
     TempoPerturbation,
     Waveform,
 )
-from seqpipe.stage import Stage
+from seqpipe.core.stage import Stage
 
 RATE = 8000
 STAGES: dict[str, Any] = {

@@ -5,15 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from seqpipe import (
-    ImageBlur,
-    ImageNoise,
-    InkIntensity,
-    LineDistortion,
-    PaddedSequence,
-    RandomErasing,
-    StrokeThickness,
-)
+from seqpipe import ImageBlur, ImageNoise, InkIntensity, LineDistortion, PaddedSequence, RandomErasing, StrokeThickness
 
 H = 16
 # Options with which a draw always changes a picture, and visibly.

@@ -2,8 +2,8 @@
 
 import torch
 
+from seqpipe.core.sequence import length_mask
 from seqpipe.frontends.conv2d import _cleared
-from seqpipe.sequence import length_mask
 
 
 def test_gradients_stay_channels_last() -> None:

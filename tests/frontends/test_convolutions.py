@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from seqpipe import ConfigError, Conv1dFrontEnd, Conv2dFrontEnd, FrontEndChain, LogMel, PaddedSequence
-from seqpipe.frontends.activation import activate
-from seqpipe.stage import StageConfig
+from seqpipe.core.stage import StageConfig
+from seqpipe.layers.activation import activate
 
 KINDS: list[Any] = [Conv1dFrontEnd, Conv2dFrontEnd]
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from seqpipe import Conv1dFrontEnd, Conv2dFrontEnd, FrontEndChain, PaddedSequence, StageConfig
-from seqpipe.stage import Stage
+from seqpipe.core.stage import Stage
 
 layers = st.lists(st.tuples(st.integers(1, 6), st.integers(1, 4)), min_size=1, max_size=3)  # kernel and stride
 lengths = st.lists(st.integers(1, 60), min_size=1, max_size=5)

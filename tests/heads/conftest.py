@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from seqpipe import PaddedSequence
-from seqpipe.item import Item
+from seqpipe.core.item import Item
 
 SIZE = 6
 

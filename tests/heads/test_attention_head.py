@@ -22,11 +22,11 @@ from seqpipe import (
     Row,
     Tokens,
 )
+from seqpipe.config.recipe import parse_recipe
+from seqpipe.core.item import Item
 from seqpipe.decoding.generation import Generated, GenerationDecoding
-from seqpipe.evaluation.main_score import main_score
-from seqpipe.heads.written import Written
-from seqpipe.item import Item
-from seqpipe.recipe import parse_recipe
+from seqpipe.evaluation.experiments.main_score import main_score
+from seqpipe.heads.decoded_text import Written
 
 D = 8
 TEXTS = ["ab", "ba b", "abba"]

@@ -10,7 +10,7 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, m
 from torch import Tensor, nn
 
 from seqpipe import ClassifierHead, ConfigError, DataError, InputError, PaddedSequence
-from seqpipe.heads.classification import Classification, ClassProbability
+from seqpipe.answers.classification import Classification, ClassProbability
 from seqpipe.heads.classifier import ClassifierDecoding
 from seqpipe.inference.formats.choose import check_format
 

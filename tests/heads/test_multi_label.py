@@ -11,7 +11,7 @@ from sklearn.metrics import accuracy_score, f1_score
 from torch.nn import functional as F
 
 from seqpipe import ConfigError, DataError, InputError, MultiLabelHead, PaddedSequence
-from seqpipe.heads.classification import ClassProbability, MultiClassification
+from seqpipe.answers.classification import ClassProbability, MultiClassification
 from seqpipe.heads.multi_label import MultiLabelDecoding
 from seqpipe.inference.formats.choose import check_format
 

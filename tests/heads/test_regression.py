@@ -12,9 +12,9 @@ from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_err
 from torch.nn import functional as F
 
 from seqpipe import ConfigError, DataError, InputError, PaddedSequence, RegressionHead
-from seqpipe.heads.number_scores import SUMS
-from seqpipe.heads.regression_answer import Regression
+from seqpipe.answers.regression import Regression
 from seqpipe.inference.formats.choose import check_format
+from seqpipe.metrics.number_scores import SUMS
 
 D = 6
 TARGETS: list[Any] = [1.0, 3, "5", 11]

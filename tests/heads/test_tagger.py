@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from seqpipe import ConfigError, DataError, InputError, PaddedSequence, TaggerHead, Tagging
+from seqpipe.answers.tagging import Span, TaggedWord, TagSequence
 from seqpipe.decoding.spans import spans_of
 from seqpipe.decoding.tag_schemes import allowed_tags, convert
-from seqpipe.features.splitting import joined
 from seqpipe.heads.tagger import TaggerDecoding, TagPath
-from seqpipe.heads.tagging import Span, TaggedWord, TagSequence
 from seqpipe.inference.formats.choose import check_format
+from seqpipe.text.splitting import joined
 
 D = 6
 TAGS = [

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from seqpipe import Pipeline, Predictor, Recipe, Row
-from seqpipe.heads.classification import Classification
-from seqpipe.heads.tagging import Tagging
+from seqpipe.answers.classification import Classification
+from seqpipe.answers.tagging import Tagging
 
 SENTENCE = "the old cat sat on a very small red mat while dogs in New York barked at Paris"
 WORDS = SENTENCE.split()

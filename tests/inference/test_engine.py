@@ -8,13 +8,13 @@ import pytest
 import torch
 
 import seqpipe
-from seqpipe.data.file_kinds import AUDIO_SUFFIXES
+from seqpipe.answers.failure import Failure
+from seqpipe.core.suffixes import AUDIO_SUFFIXES
 from seqpipe.data.rows import Row
 from seqpipe.data.source import read_rows
 from seqpipe.inference import engine as module
 from seqpipe.inference.compute import Compute
 from seqpipe.inference.engine import Budget, Engine, Window, rounded
-from seqpipe.inference.failure import Failure
 from seqpipe.inference.predictor import Predictor
 from seqpipe.inference.reading import IDLE, PAUSE, Pause, Reader
 from seqpipe.inference.workers import Workers

@@ -12,16 +12,16 @@ from PIL import Image, ImageDraw, ImageFont
 
 import seqpipe
 from seqpipe import cli
+from seqpipe.answers.failure import Failure
+from seqpipe.config.recipe import Recipe
 from seqpipe.data.rows import Row
 from seqpipe.errors import ConfigError
 from seqpipe.inference import engine as engine_module
 from seqpipe.inference.engine import Window
-from seqpipe.inference.failure import Failure
 from seqpipe.inference.predictor import Predictor
 from seqpipe.inference.reading import Reader
 from seqpipe.inference.workers import Workers
 from seqpipe.pipeline import Pipeline
-from seqpipe.recipe import Recipe
 
 Command = Callable[..., tuple[int, str, str]]
 

@@ -11,12 +11,13 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from seqpipe.data.file_kinds import AUDIO_SUFFIXES, NO_FILES, Suffixes
-from seqpipe.data.rows import FileSpan, Row
+from seqpipe.answers.failure import Failure
+from seqpipe.config.recipe import DataConfig
+from seqpipe.core.input import FileSpan
+from seqpipe.core.suffixes import AUDIO_SUFFIXES, NO_FILES, Suffixes
+from seqpipe.data.rows import Row
 from seqpipe.errors import DataError
-from seqpipe.inference.failure import Failure
 from seqpipe.inference.inputs import check_inputs, count_inputs, expand_inputs
-from seqpipe.recipe import DataConfig
 
 
 @pytest.fixture

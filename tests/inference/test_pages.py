@@ -11,16 +11,16 @@ import pytest
 from PIL import Image
 
 import seqpipe
+from seqpipe.answers.failure import Failure
 from seqpipe.cli import main
-from seqpipe.data.file_kinds import AUDIO_SUFFIXES, IMAGE_SUFFIXES, NO_FILES
-from seqpipe.data.page_line import PageLine
+from seqpipe.config.recipe import DataConfig
+from seqpipe.core.suffixes import AUDIO_SUFFIXES, IMAGE_SUFFIXES, NO_FILES
 from seqpipe.data.pages.document import read_page
+from seqpipe.data.pages.line import PageLine
 from seqpipe.data.rows import Row
-from seqpipe.inference.failure import Failure
 from seqpipe.inference.inputs import check_inputs, count_inputs, expand_inputs
 from seqpipe.inference.reading import digest_of, make_slot
 from seqpipe.inference.shard import shard
-from seqpipe.recipe import DataConfig
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "data" / "pages" / "examples"
 PAGES = DataConfig(format="pages")

@@ -10,13 +10,14 @@ import soundfile
 import torch
 
 import seqpipe
-from seqpipe.data.file_kinds import AUDIO_SUFFIXES
-from seqpipe.data.rows import FileSpan, Row
+from seqpipe.answers.failure import Failure
+from seqpipe.answers.transcript import Transcript
+from seqpipe.core.input import FileSpan
+from seqpipe.core.suffixes import AUDIO_SUFFIXES
+from seqpipe.data.rows import Row
 from seqpipe.data.source import read_rows
 from seqpipe.errors import ConfigError
-from seqpipe.heads.transcript import Transcript
 from seqpipe.inference import engine as module
-from seqpipe.inference.failure import Failure
 from seqpipe.inference.predictor import Predictor
 from seqpipe.inference.reading import GROUP
 from seqpipe.inference.settings import FIRST_WINDOW

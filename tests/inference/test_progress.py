@@ -2,8 +2,8 @@ from collections import Counter
 
 import pytest
 
+from seqpipe.answers.failure import Failure
 from seqpipe.inference.engine import Window
-from seqpipe.inference.failure import Failure
 from seqpipe.inference.job import Summary
 from seqpipe.inference.progress import SHOWN_FAILURES, Progress, clock, describe
 

@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqpipe.data.rows import FileSpan, Row
+from seqpipe.answers.failure import Failure
+from seqpipe.core.input import FileSpan
+from seqpipe.data.rows import Row
 from seqpipe.errors import ConfigError, InputError
-from seqpipe.features.waveform import Waveform
+from seqpipe.features.speech.waveform import Waveform
 from seqpipe.inference import shard as module
-from seqpipe.inference.failure import Failure
 from seqpipe.inference.shard import parse_shard, shard
 
 LENGTHS = st.lists(st.none() | st.integers(0, 1000), max_size=60)  # None: can't be measured

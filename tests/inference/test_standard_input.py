@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqpipe.data.file_kinds import AUDIO_SUFFIXES, NO_FILES, Suffixes
+from seqpipe.answers.failure import Failure
+from seqpipe.config.recipe import DataConfig
+from seqpipe.core.suffixes import AUDIO_SUFFIXES, NO_FILES, Suffixes
 from seqpipe.data.rows import Row
-from seqpipe.inference.failure import Failure
 from seqpipe.inference.standard_input import read_standard_input
-from seqpipe.recipe import DataConfig
 
 
 @pytest.fixture

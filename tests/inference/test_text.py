@@ -10,18 +10,18 @@ import pytest
 
 import seqpipe
 from seqpipe import cli
+from seqpipe.answers.failure import Failure
+from seqpipe.config.recipe import DataConfig, Recipe
 from seqpipe.data.rows import Row
 from seqpipe.data.source import read_rows
 from seqpipe.errors import ConfigError
 from seqpipe.inference import engine as engine_module
 from seqpipe.inference.engine import Window
-from seqpipe.inference.failure import Failure
 from seqpipe.inference.inputs import expand_inputs
 from seqpipe.inference.predictor import Predictor
 from seqpipe.inference.reading import Reader
 from seqpipe.inference.workers import Workers
 from seqpipe.pipeline import Pipeline
-from seqpipe.recipe import DataConfig, Recipe
 
 Command = Callable[..., tuple[int, str, str]]
 ROWS = [

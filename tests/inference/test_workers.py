@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from seqpipe.data.file_kinds import AUDIO_SUFFIXES
+from seqpipe.core.suffixes import AUDIO_SUFFIXES
 from seqpipe.data.rows import Row
 from seqpipe.data.source import read_rows
 from seqpipe.errors import InputError

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from seqpipe.config.recipe import Recipe
 from seqpipe.data.rows import Row
 from seqpipe.pipeline import Pipeline
-from seqpipe.recipe import Recipe
 
 SCRIPT = Path(__file__).resolve().parents[2] / "tools" / "bench_text.py"
 HAS_FLAIR = importlib.util.find_spec("flair") is not None

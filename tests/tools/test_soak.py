@@ -17,7 +17,7 @@ def test_three_kills_of_a_training_on_starter_recordings_have_three_exact_ends(
     tmp_path: Path, command_environment: dict[str, str]
 ) -> None:
     pytest.importorskip("espeakng_loader")
-    from seqpipe.data.starter_speech import write_recordings
+    from seqpipe.data.starter.speech import write_recordings
 
     write_recordings(tmp_path / "starter", {"train": 60, "dev": 10, "test": 1})
     tool = Path(__file__).parents[2] / "tools" / "soak.py"

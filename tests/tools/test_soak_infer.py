@@ -12,7 +12,7 @@ def test_a_few_kills_of_inference_over_starter_recordings_leave_no_trace(
     trained_run: Path, tmp_path: Path, command_environment: dict[str, str]
 ) -> None:
     pytest.importorskip("espeakng_loader")
-    from seqpipe.data.starter_speech import write_recordings
+    from seqpipe.data.starter.speech import write_recordings
 
     write_recordings(tmp_path / "starter", {"train": 40, "dev": 2, "test": 1})
     lines = (tmp_path / "starter" / "train.tsv").read_text().splitlines()

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import torch
 
+from seqpipe.config.recipe import load_recipe
 from seqpipe.pipeline import Pipeline
-from seqpipe.recipe import load_recipe
 from seqpipe.training.train import train
 
 SHORT = ["data.train=few.tsv", "training.epochs=2", "training.evaluate_every=1", "training.report=false"]

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from seqpipe import PaddedSequence
+from seqpipe.config.recipe import load_recipe
 from seqpipe.pipeline import Pipeline
-from seqpipe.recipe import load_recipe
 from seqpipe.training.adversarial import disturbed
 from seqpipe.training.train import train
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from seqpipe.checks.check import check
+from seqpipe.config.recipe import load_recipe
 from seqpipe.errors import DataError
-from seqpipe.evaluation.check import check
-from seqpipe.recipe import load_recipe
 
 TrainTones = Callable[..., dict[str, Any]]
 

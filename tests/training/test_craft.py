@@ -12,9 +12,9 @@ import soundfile
 import torch
 
 from seqpipe import Stage
+from seqpipe.core.sequence import PaddedSequence
 from seqpipe.errors import ConfigError, RunError, SeqpipeError
 from seqpipe.pipeline import Pipeline
-from seqpipe.sequence import PaddedSequence
 
 TrainTones = Callable[..., dict[str, Any]]
 SameWeights = Callable[[Path, Path], bool]

@@ -8,7 +8,7 @@ from typing import Any
 import lightning
 import pytest
 
-from seqpipe.recipe import load_recipe
+from seqpipe.config.recipe import load_recipe
 from seqpipe.training.optimization import one_cycle
 from seqpipe.training.train import train
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from seqpipe.config.recipe import load_recipe
 from seqpipe.errors import ConfigError
-from seqpipe.recipe import load_recipe
 from seqpipe.training.find_rate import find_rate
 
 

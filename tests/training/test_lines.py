@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
+from seqpipe.answers.transcript import Transcript
+from seqpipe.config.recipe import Recipe, load_recipe
 from seqpipe.data.source import data_root, read_rows
-from seqpipe.data.starter_handwriting import starter_handwriting
-from seqpipe.evaluation.evaluate import evaluate
-from seqpipe.heads.transcript import Transcript
+from seqpipe.data.starter.handwriting import starter_handwriting
+from seqpipe.evaluation.scores.evaluate import evaluate
 from seqpipe.inference.predictor import Predictor
 from seqpipe.pipeline import Pipeline
-from seqpipe.recipe import Recipe, load_recipe
 from seqpipe.training.train import train
 
 SMALL = {"train": 24, "dev": 6, "test": 6}

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from seqpipe.recipe import TrainingConfig
+from seqpipe.config.recipe import TrainingConfig
 from seqpipe.training.optimization import make_optimizer, make_schedule, one_cycle
 
 TrainTones = Callable[..., dict[str, Any]]

@@ -12,8 +12,8 @@ import lightning
 import pytest
 import torch
 
+from seqpipe.config.recipe import load_recipe
 from seqpipe.errors import ConfigError, RunError
-from seqpipe.recipe import load_recipe
 from seqpipe.training.train import train
 
 TrainTones = Callable[..., dict[str, Any]]

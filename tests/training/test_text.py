@@ -9,10 +9,10 @@ import lightning
 import pytest
 import torch
 
+from seqpipe.config.recipe import load_recipe
 from seqpipe.data.rows import Row
 from seqpipe.errors import ConfigError
 from seqpipe.pipeline import Pipeline
-from seqpipe.recipe import load_recipe
 from seqpipe.training.gradients import kept_statistics
 from seqpipe.training.train import train
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from seqpipe.evaluation.check import check
+from seqpipe.checks.check import check
+from seqpipe.config.recipe import load_recipe
 from seqpipe.inference.predictor import Predictor
 from seqpipe.pipeline import Pipeline
-from seqpipe.recipe import load_recipe
 from seqpipe.training.train import train
 
 ROWS = ["good fun\tyes", "so bad\tno", "a good film\tyes", "bad bad film\tno", "fun\tyes", "what a bore\tno"] * 4

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement
 
-from seqpipe.data.page_line import Points
+from seqpipe.data.formats.safe_xml import local_name
 from seqpipe.data.pages.document import (
     STEP,
     Box,
@@ -27,7 +27,7 @@ from seqpipe.data.pages.document import (
     parse_points,
     shortened,
 )
-from seqpipe.data.safe_xml import local_name
+from seqpipe.data.pages.line import Points
 from seqpipe.errors import InputError
 
 UNITS = ("pixel", "mm10", "inch1200")

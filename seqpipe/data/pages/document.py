@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Literal
 from xml.etree.ElementTree import Element
 
-from seqpipe.data.page_line import Points
-from seqpipe.data.safe_xml import local_name, parse_xml
+from seqpipe.data.formats.safe_xml import local_name, parse_xml
+from seqpipe.data.pages.line import Points
 from seqpipe.errors import InputError
 
 Kind = Literal["alto", "page"]

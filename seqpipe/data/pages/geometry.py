@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from seqpipe.data.page_line import Points
 from seqpipe.data.pages.document import Line, corners
+from seqpipe.data.pages.line import Points
 
 ABOVE, BELOW = 0.75, 0.35
 """How far a line without polygon reaches over and under its baseline, in distances between lines."""

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement
 
-from seqpipe.data.page_line import Points
+from seqpipe.data.formats.safe_xml import local_name
 from seqpipe.data.pages.document import (
     STEP,
     Line,
@@ -25,7 +25,7 @@ from seqpipe.data.pages.document import (
     parse_points,
     shortened,
 )
-from seqpipe.data.safe_xml import local_name
+from seqpipe.data.pages.line import Points
 
 _INDEX = re.compile(r"readingOrder\s*\{[^{}]*index\s*:\s*(\d{1,9})\b")
 """Where Transkribus writes a line's place in its region. A number of more digits is none; Python refuses thousands."""

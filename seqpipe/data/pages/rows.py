@@ -9,13 +9,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePath
 from typing import Any
 
-from seqpipe.data.file_kinds import IMAGE_SUFFIXES, Suffixes
-from seqpipe.data.page_line import PageLine
+from seqpipe.core.suffixes import IMAGE_SUFFIXES, Suffixes
+from seqpipe.data.formats.safe_xml import LARGEST
+from seqpipe.data.formats.walk import find_files
 from seqpipe.data.pages.document import PageDocument, read_page
 from seqpipe.data.pages.geometry import complete
+from seqpipe.data.pages.line import PageLine
 from seqpipe.data.rows import Row
-from seqpipe.data.safe_xml import LARGEST
-from seqpipe.data.walk import find_files
 from seqpipe.errors import DataError, InputError
 
 PAGE_SUFFIXES: Suffixes = frozenset({".xml"})

@@ -10,9 +10,9 @@ import torch
 from markupsafe import Markup, escape
 from numpy.typing import NDArray
 
+from seqpipe.core.sequence import PaddedSequence
 from seqpipe.errors import InputError
-from seqpipe.evaluation.evaluate import Evaluation
-from seqpipe.sequence import PaddedSequence
+from seqpipe.evaluation.scores.evaluate import Evaluation
 
 CELL, MOST_WIDTH = 17, 900
 """Pixels of a cell; and of all columns together, where these have no names and may be narrower."""

@@ -12,15 +12,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from seqpipe.core.picture import Drawing, Picture
+from seqpipe.core.randomness import Draw, seed_from
+from seqpipe.core.sequence import PaddedSequence
 from seqpipe.data.rows import Row
 from seqpipe.data.source import is_there, training_rows
 from seqpipe.errors import ConfigError, DataError, InputError
 from seqpipe.evaluation.report.ink import InkFigure, bounds, draw_ink
 from seqpipe.evaluation.report.media import COLUMN_PIXELS, PAGE_PIXELS, image_uri, line_zoom
-from seqpipe.picture import Drawing, Picture
 from seqpipe.pipeline import Pipeline
-from seqpipe.randomness import Draw, seed_from
-from seqpipe.sequence import PaddedSequence
 
 ROWS, APART = 3, 50
 """Rows that are shown, and how many lie between them: neighbours are often of one writer."""

@@ -10,8 +10,8 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from seqpipe.evaluation.breakdown import ConfidenceBin
-from seqpipe.heads.scoring import ScoreKind
+from seqpipe.core.metric import ScoreKind
+from seqpipe.evaluation.scores.breakdown import ConfidenceBin
 
 # matplotlib knows no CSS: it draws in colours that nobody would choose, which are then replaced by the page's.
 _TEXT, _GRID, _SERIES = "#010203", "#010204", ("#010205", "#010206", "#010207", "#010208")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from seqpipe.errors import ConfigError
-from seqpipe.evaluation.compare import Comparison
-from seqpipe.evaluation.compare_table import fact_text, p_text
-from seqpipe.evaluation.evaluate import Evaluation
 from seqpipe.evaluation.report.examples import verdict
 from seqpipe.evaluation.report.page import fill, write_page
+from seqpipe.evaluation.scores.compare import Comparison
+from seqpipe.evaluation.scores.compare_table import fact_text, p_text
+from seqpipe.evaluation.scores.evaluate import Evaluation
 
 ROWS = 20
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import torch
 
+from seqpipe.core.metric import Mark, Pair
+from seqpipe.core.picture import Drawing, Picture
+from seqpipe.core.sequence import PaddedSequence
 from seqpipe.errors import InputError
-from seqpipe.evaluation.evaluate import Evaluation
 from seqpipe.evaluation.report.ink import InkFigure, draw_ink
 from seqpipe.evaluation.report.labels import spelt, wrong_items
 from seqpipe.evaluation.report.media import Figure, draw_picture, encode_sound
-from seqpipe.heads.scoring import Mark, Pair
-from seqpipe.picture import Drawing, Picture
-from seqpipe.sequence import PaddedSequence
+from seqpipe.evaluation.scores.evaluate import Evaluation
 
 MOST_BYTES = 4_000_000
 """Of all pictures and recordings of a report together."""

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seqpipe.core.metric import Mark
+from seqpipe.core.picture import Drawing
 from seqpipe.evaluation.report.labels import Band, Label, describe, place_labels
 from seqpipe.evaluation.report.media import MOST_COLUMNS, line_zoom
-from seqpipe.heads.scoring import Mark
-from seqpipe.picture import Drawing
 
 MARGIN = 6.0
 """Pixels around the ink."""

@@ -8,7 +8,7 @@ from itertools import groupby
 
 import numpy as np
 
-from seqpipe.heads.scoring import Mark, Pair
+from seqpipe.core.metric import Mark, Pair
 
 CHARACTER_PIXELS, MOST_LANES = 8, 5
 UNSURE = 0.7

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from markupsafe import Markup, escape
 
-from seqpipe.evaluation.confusion import ConfusionMatrix
+from seqpipe.evaluation.scores.confusion import ConfusionMatrix
 
 SIZES = ((12, 60, 12), (25, 34, 9), (10**9, 26, 8))
 """Classes up to which a cell has so many pixels and its text this size."""

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seqpipe.core.metric import Mark
+from seqpipe.core.picture import Picture, Sound
 from seqpipe.evaluation.report.labels import Band, Label, describe, place_labels
-from seqpipe.heads.scoring import Mark
-from seqpipe.picture import Picture, Sound
 
 MOST_COLUMNS, MOST_SECONDS = 3000, 30.0
 """What a picture and a recording are cut to."""

@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seqpipe.evaluation.evaluate import Evaluation
+from seqpipe.core.sequence import PaddedSequence
+from seqpipe.evaluation.scores.evaluate import Evaluation
 from seqpipe.pipeline import Pipeline
-from seqpipe.sequence import PaddedSequence
 
 ATTENTION, GRADIENT = "attention", "gradient"
 

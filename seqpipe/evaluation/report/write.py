@@ -10,10 +10,6 @@ from typing import Any
 import numpy as np
 
 from seqpipe.errors import ConfigError
-from seqpipe.evaluation.breakdown import by_column, by_length, calibration_error, reliability
-from seqpipe.evaluation.confusion import confusion_matrix
-from seqpipe.evaluation.evaluate import Evaluation, evaluate
-from seqpipe.evaluation.item_errors import character_matrix, item_errors
 from seqpipe.evaluation.report.attention_map import AttentionMap, attention_map
 from seqpipe.evaluation.report.augmentation import AugmentedRow, augmented_rows, shown_rows
 from seqpipe.evaluation.report.charts import draw_lines, draw_reliability, learning_charts
@@ -21,9 +17,13 @@ from seqpipe.evaluation.report.examples import make_examples
 from seqpipe.evaluation.report.matrix import draw_confusions
 from seqpipe.evaluation.report.page import fill, write_page
 from seqpipe.evaluation.report.saliency import tinted_texts
-from seqpipe.evaluation.run_records import read_log, read_metrics
-from seqpipe.heads.span_errors import KINDS, SpanError
+from seqpipe.evaluation.scores.breakdown import by_column, by_length, calibration_error, reliability
+from seqpipe.evaluation.scores.confusion import confusion_matrix
+from seqpipe.evaluation.scores.evaluate import Evaluation, evaluate
+from seqpipe.evaluation.scores.item_errors import character_matrix, item_errors
+from seqpipe.evaluation.scores.run_records import read_log, read_metrics
 from seqpipe.inference.predictor import load
+from seqpipe.metrics.span_errors import KINDS, SpanError
 from seqpipe.pipeline import Pipeline
 
 REPORT = "report.html"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from seqpipe.data.file_kinds import IMAGE_SUFFIXES
+from seqpipe.core.suffixes import IMAGE_SUFFIXES
 from seqpipe.errors import ConfigError, did_you_mean
 
 ENDINGS = {

@@ -6,7 +6,7 @@ import math
 import re
 from typing import Any
 
-from seqpipe.heads.transcript import word_pieces
+from seqpipe.answers.transcript import word_pieces
 
 CHANNEL = "1"
 

@@ -9,7 +9,7 @@ from itertools import count
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from seqpipe.data.file_kinds import FILE_SUFFIXES, Suffixes
+from seqpipe.core.suffixes import FILE_SUFFIXES, Suffixes
 from seqpipe.inference.formats.store import readable
 
 PART_BYTES = 200

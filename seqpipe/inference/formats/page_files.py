@@ -11,7 +11,6 @@ from xml.etree.ElementTree import Element, indent
 
 from seqpipe.data.pages.alto import put_alto_text, read_alto, sign_alto
 from seqpipe.data.pages.document import PageDocument, read_page
-from seqpipe.data.pages.new_document import layout_of, new_alto, new_page
 from seqpipe.data.pages.page_xml import put_page_text, put_region_text, read_page_xml, sign_page
 from seqpipe.data.pages.rows import PAGE_SUFFIXES, page_of
 from seqpipe.data.pages.xml_text import xml_text
@@ -20,6 +19,7 @@ from seqpipe.inference.formats.ctm import word_confidences
 from seqpipe.inference.formats.draft import draft_folder
 from seqpipe.inference.formats.folder import FAILURES
 from seqpipe.inference.formats.names import NewFiles
+from seqpipe.inference.formats.new_document import layout_of, new_alto, new_page
 from seqpipe.inference.formats.store import read_store, readable
 
 SOFTWARE = "seqpipe"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from seqpipe.heads.transcript import Word
+from seqpipe.answers.transcript import Word
 
 LINE_CHARACTERS = 42
 """Of a line; a cue has at most two."""

@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from seqpipe.data.file_kinds import AUDIO_SUFFIXES, IMAGE_SUFFIXES
+from seqpipe.config.recipe import DataConfig
+from seqpipe.core.suffixes import AUDIO_SUFFIXES, IMAGE_SUFFIXES
 from seqpipe.data.fingerprint import fingerprint
-from seqpipe.data.page_line import PageLine
+from seqpipe.data.formats.safe_xml import LARGEST
+from seqpipe.data.pages.line import PageLine
 from seqpipe.data.pages.rows import count_lines, page_files, page_of, page_rows
 from seqpipe.data.rows import Row
-from seqpipe.data.safe_xml import LARGEST
 from seqpipe.data.source import is_there, read_rows
 from seqpipe.errors import DataError, InputError
-from seqpipe.recipe import DataConfig
 
 EXAMPLES = Path(__file__).resolve().parent / "examples"
 

@@ -11,15 +11,16 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from seqpipe.config.recipe import load_recipe
+from seqpipe.core.options import InputSize
+from seqpipe.core.picture import Drawing, Picture
+from seqpipe.core.sequence import PaddedSequence
+from seqpipe.core.stage import Stage
 from seqpipe.data.source import training_rows
 from seqpipe.errors import InputError
 from seqpipe.evaluation.report.augmentation import Panel, augmented_rows, shown_rows
 from seqpipe.evaluation.report.write import write_report
-from seqpipe.picture import Drawing, Picture
 from seqpipe.pipeline import Pipeline
-from seqpipe.recipe import load_recipe
-from seqpipe.sequence import PaddedSequence
-from seqpipe.stage import InputSize, Stage
 
 LINES = [(np.indices((6, 60 + number)).sum(axis=0) % (3 + number) == 0).astype(float).tolist() for number in range(9)]
 INKS = [[[[0, 0], [2, 8], [4 + number, 0]], [[1, 4], [3, 4]]] for number in range(9)]

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from seqpipe.evaluation.compare import compare
 from seqpipe.evaluation.report.compare_page import write_comparison
+from seqpipe.evaluation.scores.compare import compare
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PROBE = """

@@ -4,9 +4,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from seqpipe.evaluation.breakdown import reliability
+from seqpipe.core.metric import ScoreKind
 from seqpipe.evaluation.report.charts import LineChart, draw_lines, draw_reliability, learning_charts
-from seqpipe.heads.scoring import ScoreKind
+from seqpipe.evaluation.scores.breakdown import reliability
 
 LOG = [
     {"step": "9", "epoch": "0", "loss": "3.5", "lr": "0.1", "grad_norm": "7", "train_loss": "", "dev_wer": ""},

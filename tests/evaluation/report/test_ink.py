@@ -3,10 +3,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from seqpipe.core.metric import Mark
+from seqpipe.core.picture import Drawing
 from seqpipe.evaluation.report.ink import MARGIN, between, draw_ink
 from seqpipe.evaluation.report.labels import spelt, wrong_items
-from seqpipe.heads.scoring import Mark
-from seqpipe.picture import Drawing
 
 STROKES = [np.array([[0.0, 0.0], [10.0, 20.0], [20.0, 0.0]]), np.array([[30.0, 10.0]]), np.array([[40, 0], [40, 20]])]
 

@@ -4,8 +4,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from seqpipe.evaluation.confusion import ConfusionMatrix
 from seqpipe.evaluation.report.matrix import draw_confusions
+from seqpipe.evaluation.scores.confusion import ConfusionMatrix
 
 
 def test_a_matrix_of_letters_and_digits_fits_on_a_page_and_keeps_every_sign() -> None:

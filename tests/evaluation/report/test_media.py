@@ -8,6 +8,9 @@ import pytest
 import soundfile
 from PIL import Image
 
+from seqpipe.core.metric import Mark
+from seqpipe.core.picture import Picture, Sound
+from seqpipe.core.stage import Stage
 from seqpipe.evaluation.report.labels import MOST_LANES
 from seqpipe.evaluation.report.media import (
     LEAST_LINE,
@@ -18,10 +21,7 @@ from seqpipe.evaluation.report.media import (
     draw_picture,
     encode_sound,
 )
-from seqpipe.features.waveform import Waveform
-from seqpipe.heads.scoring import Mark
-from seqpipe.picture import Picture, Sound
-from seqpipe.stage import Stage
+from seqpipe.features.speech.waveform import Waveform
 
 RATE = 8000
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
+from seqpipe.config.recipe import Recipe
 from seqpipe.data.rows import Row
-from seqpipe.evaluation.evaluate import evaluate
 from seqpipe.evaluation.report.saliency import ATTENTION, GRADIENT, strengths, tinted_texts
+from seqpipe.evaluation.scores.evaluate import evaluate
 from seqpipe.pipeline import Pipeline
-from seqpipe.recipe import Recipe
 
 TEXTS = ["a good film", "good", "so bad it is a bad film", "the unknown ones are so so", "not a bad film at all"]
 LABELS = ["good", "good", "bad", "bad", "good"]

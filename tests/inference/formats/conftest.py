@@ -10,7 +10,7 @@ import pytest
 from hypothesis import strategies
 from hypothesis.strategies import SearchStrategy
 
-from seqpipe.heads.transcript import Token, Transcript, group_words
+from seqpipe.answers.transcript import Token, Transcript, group_words
 
 
 @dataclass(frozen=True)

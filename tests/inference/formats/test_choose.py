@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from seqpipe.answers.tagging import Tagging
+from seqpipe.answers.transcript import Transcript
 from seqpipe.errors import ConfigError
-from seqpipe.heads.tagging import Tagging
-from seqpipe.heads.transcript import Transcript
 from seqpipe.inference.formats.choose import ENDINGS, FOLDERS, PAGES, check_format, check_place, choose_format
 
 

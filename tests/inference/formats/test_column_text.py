@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from seqpipe.answers.failure import Failure
+from seqpipe.answers.tagging import TaggedWord, Tagging
+from seqpipe.config.recipe import DataConfig
 from seqpipe.data.source import read_rows
-from seqpipe.heads.tagging import TaggedWord, Tagging
-from seqpipe.inference.failure import Failure
 from seqpipe.inference.formats.column_text import write_columns
-from seqpipe.recipe import DataConfig
 
 CONFIG = DataConfig(train="", format="columns", columns=["form", "tag"], input="form", target="tag")
 WORDS = st.text(alphabet="ab#=-: \u00a0\u00e9\U0001f600", min_size=1, max_size=8).filter(

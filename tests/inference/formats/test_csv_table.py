@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.strategies import DataObject, data
 
+from seqpipe.answers.failure import Failure
+from seqpipe.answers.transcript import Transcript
 from seqpipe.errors import DataError
-from seqpipe.heads.transcript import Transcript
-from seqpipe.inference.failure import Failure
 from seqpipe.inference.formats.csv_table import write_csv
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.strategies import DataObject, data
 
-from seqpipe.heads.transcript import Token, Transcript, group_words
+from seqpipe.answers.transcript import Token, Transcript, group_words
 from seqpipe.inference.formats.ctm import ctm_text
 
 

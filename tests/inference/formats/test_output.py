@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from seqpipe.answers.failure import Failure
+from seqpipe.answers.transcript import Transcript
 from seqpipe.errors import ConfigError, DataError
-from seqpipe.heads.transcript import Transcript
-from seqpipe.inference.failure import Failure
 from seqpipe.inference.formats.choose import ENDINGS, PAGES
 from seqpipe.inference.formats.output import write_output
 

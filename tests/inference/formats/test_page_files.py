@@ -13,16 +13,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from seqpipe.answers.transcript import Transcript
+from seqpipe.data.formats.safe_xml import local_name, parse_xml
 from seqpipe.data.pages.alto import sign_alto
 from seqpipe.data.pages.document import PageDocument, read_page
 from seqpipe.data.pages.geometry import complete
-from seqpipe.data.pages.new_document import layout_of, new_alto, new_page
 from seqpipe.data.pages.page_xml import sign_page
 from seqpipe.data.pages.xml_text import xml_text
-from seqpipe.data.safe_xml import local_name, parse_xml
 from seqpipe.errors import ConfigError, DataError
-from seqpipe.heads.transcript import Transcript
 from seqpipe.inference.formats.choose import check_format, choose_format
+from seqpipe.inference.formats.new_document import layout_of, new_alto, new_page
 from seqpipe.inference.formats.output import write_output
 from seqpipe.inference.formats.page_files import write_pages
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.strategies import DataObject, data
 
+from seqpipe.answers.failure import Failure
+from seqpipe.answers.transcript import Transcript
 from seqpipe.errors import ConfigError, DataError
-from seqpipe.heads.transcript import Transcript
-from seqpipe.inference.failure import Failure
 from seqpipe.inference.formats import parquet
 from seqpipe.inference.formats.parquet import arrow_schema, write_parquet
 

@@ -1,0 +1,219 @@
+"""The rows of one part (train, dev, test), each looked at once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from seqpipe.checks.findings import Findings, usable
+from seqpipe.checks.labels import encode_label
+from seqpipe.checks.progress import watched
+from seqpipe.config.recipe import DataConfig
+from seqpipe.core.chain import FeatureChain
+from seqpipe.data.rows import Row
+from seqpipe.data.source import read_rows, training_rows, unread_spans
+from seqpipe.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What is known of one input.
+
+    Attributes:
+        length: before any augmentation, in steps of the first stage (audio: samples).
+        prepared: after the chain's first halves, without augmentation.
+        content: a hash of what the first stage made of it; None where it was not read.
+        suspicions: (kind, message) of what is odd about it.
+    """
+
+    length: int
+    prepared: int
+    content: bytes | None = None
+    suspicions: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass
+class Part:
+    """The rows of one part that can be used, and what was found.
+
+    Attributes:
+        name: ``train``, ``dev``, ``test``, or the source's own.
+        source: where the rows are from.
+        rows: that can be used so far.
+        looks: one per row.
+        targets: one per row, once `encode` was called; None for a row that can be scored and not learnt from.
+        findings: about all rows.
+        longest: a longer input can't be used; in seconds for audio, else in steps.
+        measured: the lengths are final; not before the first stage has learnt the units that it measures in.
+    """
+
+    name: str
+    source: str
+    rows: list[Row]
+    looks: list[Look]
+    targets: list[Tensor | None] = field(default_factory=list)
+    findings: Findings = field(default_factory=Findings)
+    longest: float | None = None
+    measured: bool = True
+
+    @property
+    def lengths(self) -> list[int]:
+        """Of the inputs before augmentation, in steps of the first stage."""
+        return [look.length for look in self.looks]
+
+    def encode(self, pipeline: Any, *, refuse: Callable[[Row, InputError], None] | None = None) -> None:
+        """Encode the targets; rows whose targets can't be spelt or don't fit go to the findings.
+
+        Inputs whose units weren't known when they were looked at are measured first; and what is odd about those that
+        a first stage that learns makes something of, is asked now.
+
+        Args:
+            pipeline: fitted.
+            refuse: told of such rows instead; they stay, with None as target. Not those of a tagging head whose tags
+                can't be set beside the words: they can't be scored either.
+        """
+        tags_items = getattr(pipeline.head, "tags_items", False)
+        kept: list[tuple[Row, Look, Tensor | None]] = []
+        for row, look in zip(self.rows, self.looks, strict=True):
+            try:
+                if not self.measured:
+                    look = _measured(row, look, pipeline.features, self.longest)
+            except InputError as error:
+                self.findings.add(row, error)
+                continue
+            try:
+                kept.append((row, look, encode_label(row, pipeline, look.prepared)))
+            except InputError as error:
+                if refuse is None or (tags_items and error.kind != "unknown label"):
+                    self.findings.add(row, error)
+                else:
+                    refuse(row, error)
+                    kept.append((row, look, None))
+        self.rows, self.looks = [row for row, _, _ in kept], [look for _, look, _ in kept]
+        if pipeline.features.first.learns:
+            for row in self.rows:
+                for kind, message in pipeline.features.first.suspicions(row.input, None):
+                    self.findings.warn(row, kind, message)
+        self.targets = [target for _, _, target in kept]
+        self.measured = True
+        self.findings.problems.sort(key=lambda problem: problem[0].place)
+        unused = {row.place for row, _, _ in self.findings.problems}
+        self.findings.warnings = [warning for warning in self.findings.warnings if warning[0].place not in unused]
+
+
+def read_part(
+    name: str,
+    source: str,
+    config: DataConfig,
+    features: FeatureChain,
+    *,
+    root: Path | None = None,
+    longest: float | None = None,
+    empty_targets: bool = False,
+    progress: bool = False,
+) -> Part:
+    """Read the rows of a source, and look at each input: ``data.check`` says how closely.
+
+    Args:
+        name: of the part.
+        source: as `read_rows` takes it; the recipe's train part brings ``data.train_also`` with it.
+        config: the recipe's ``data``.
+        features: whose first stage reads the inputs; needs no fitting.
+        root: what a relative source is relative to.
+        longest: a longer input can't be used; in seconds for audio, else in steps.
+        empty_targets: the head learns from an empty target too (`Stage.takes_empty_targets`).
+        progress: show it on standard error, if that is a terminal.
+
+    Raises:
+        DataError: the source can't be opened, or lacks a column.
+    """
+    reads_files = features.first.reads_files
+    if name == "train" and source == config.train:
+        rows = list(training_rows(config, reads_files=reads_files))
+    else:
+        rows = list(read_rows(source, config, reads_files=reads_files, root=root))
+    part = Part(name, source, [], [], longest=longest, measured=features.first.knows_lengths)
+    whole = config.check == "full"
+
+    def look_at(row: Row) -> Look:
+        found = _look(row, features, longest, whole)
+        if row.target is None or (_is_empty(row.target) and not empty_targets):
+            raise InputError("no target", f"the target is empty; received {row.target!r}")
+        return found
+
+    part.rows, part.looks = usable(watched(rows, name) if progress else rows, look_at, part.findings)
+    if part.rows and (message := unread_spans(part.rows[0], config)):
+        part.findings.warn(part.rows[0], "spans not read", message)
+    for row, look in zip(part.rows, part.looks, strict=True):
+        for kind, message in look.suspicions:
+            part.findings.warn(row, kind, message)
+    return part
+
+
+def _look(row: Row, features: FeatureChain, longest: float | None, whole: bool) -> Look:
+    """Look at one row; raises `InputError` if it can't be used."""
+    if longest is not None and features.first.knows_lengths:
+        _short_enough(features, features.measure(row.input), longest)  # before reading: it may not fit into memory
+    if whole:
+        look = _read(row.input, features)
+    else:
+        length = features.measure(row.input)
+        look = Look(length, length)
+    if look.length == 0 or look.prepared == 0:
+        raise InputError("empty", f"{row.input}: holds nothing")
+    return look
+
+
+def _measured(row: Row, look: Look, features: FeatureChain, longest: float | None) -> Look:
+    """A look with its length in units that have been learnt."""
+    length = features.measure(row.input)
+    if longest is not None:
+        _short_enough(features, length, longest)
+    return replace(look, length=length, prepared=length)
+
+
+def _is_empty(target: Any) -> bool:
+    return (hasattr(target, "__len__") and not len(target)) or not str(target).strip()
+
+
+def _short_enough(features: FeatureChain, length: int, longest: float) -> None:
+    if (amount := features.amount(torch.tensor(length))) > longest:
+        unit = " s" if features.unit == "second" else " steps"
+        raise InputError("too long", f"the input has {amount:g}{unit}; data.longest allows {longest:g}{unit}")
+
+
+def _read(raw: Any, features: FeatureChain) -> Look:
+    first = features.first
+    if first.learns:  # what it makes of an input is not known yet
+        length = features.measure(raw)
+        return Look(length, length, content_hash(raw))
+    prepared = first.prepare(raw, None)
+    if not isinstance(prepared, Tensor):
+        return Look(len(prepared), len(prepared), content_hash(prepared))
+    if prepared.is_floating_point() and not bool(torch.isfinite(prepared).all()):
+        raise InputError("non-finite", f"{raw}: holds values that are no finite numbers")
+    length = len(prepared)
+    suspicions = tuple(first.suspicions(raw, prepared)) if length else ()
+    content = content_hash(prepared)
+    for stage in features.stages[1:]:
+        prepared = stage.prepare(prepared, None)
+    return Look(length, len(prepared), content, suspicions)
+
+
+def content_hash(value: Any) -> bytes:
+    """128 bits that are equal for equal tensors, arrays or plain values, and practically never else."""
+    digest = hashlib.blake2b(digest_size=16)
+    if isinstance(value, (Tensor, np.ndarray)):
+        array = np.ascontiguousarray(value)
+        digest.update(f"{array.dtype} {array.shape}".encode())
+        digest.update(array.data)
+    else:
+        digest.update(value if isinstance(value, bytes) else repr(value).encode())
+    return digest.digest()

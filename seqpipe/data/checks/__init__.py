@@ -1,1 +1,0 @@
-"""What `seqpipe.data.check` looks for, one idea a file."""

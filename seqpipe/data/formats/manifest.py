@@ -1,0 +1,212 @@
+"""Manifests: JSON lines, CSV, TSV and Parquet, a row an example."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+from seqpipe.errors import DataError, InputError
+from seqpipe.text.validity import undecoded
+
+Record = dict[str, Any]
+
+_BATCH_BYTES = 16 * 2**20
+"""Of a Parquet file, decoded at once: recordings may stand in it."""
+
+
+def read_manifest(path: Path, kind: str, *, strict: bool = True) -> Iterator[tuple[int, Record | InputError]]:
+    """Rows of a manifest as (number from 1, columns), one at a time.
+
+    Args:
+        path: the file, UTF-8; gzipped if its name ends with ``.gz``, but for Parquet.
+        kind: ``jsonl``, ``csv``, ``tsv`` or ``parquet``.
+        strict: a row that can't be read ends the reading. Else an `InputError` (``bad value``) that names file and row
+            comes in its place, and the rest go on; of a Parquet file, one for the rest of a group of rows.
+
+    Raises:
+        DataError: a row can't be read; file and row are named. Strict or not: the file is no Parquet, its header
+            can't be read, or what gzip packed breaks off.
+        OSError: the file can't be opened or read.
+    """
+    for number, columns in _parquet(path) if kind == "parquet" else _text_rows(path, kind):
+        if strict and isinstance(columns, InputError):
+            raise DataError(str(columns))
+        yield number, columns
+
+
+def count_manifest(path: Path, kind: str) -> int:
+    """How many rows `read_manifest` will give when it isn't strict, without looking into them.
+
+    Raises:
+        DataError: the file is no Parquet.
+        OSError: the file can't be opened or read.
+    """
+    if kind == "parquet":
+        with _open_parquet(path) as file:
+            return int(file.metadata.num_rows)
+    with _open_text(path, kind) as file, _whole(path):
+        if kind == "jsonl":
+            return sum(1 for line in file if line.strip())
+        rows = _csv(file, path) if kind == "csv" else _tsv(file)
+        next(rows, None)  # the header
+        return sum(1 for fields in rows if fields not in ([], [""]))
+
+
+def _open_text(path: Path, kind: str) -> TextIO:
+    # Bytes that are no UTF-8 become surrogates, so that only their own row is lost.
+    newline = "" if kind == "csv" else None
+    if path.suffix.lower() == ".gz":
+        return gzip.open(path, "rt", encoding="utf-8-sig", errors="surrogateescape", newline=newline)
+    return path.open(encoding="utf-8-sig", errors="surrogateescape", newline=newline)
+
+
+def _text_rows(path: Path, kind: str) -> Iterator[tuple[int, Record | InputError]]:
+    with _open_text(path, kind) as file, _whole(path):
+        if kind == "jsonl":
+            yield from _jsonl(file, path)
+        else:
+            yield from _tabular(_csv(file, path) if kind == "csv" else _tsv(file), path)
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[None]:
+    """What gzip raises in the middle of a damaged file, as this project's error."""
+    try:
+        yield
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DataError(f"{path}: can't be unpacked; is it cut off? ({error})") from None
+
+
+def _bad(where: str, what: str) -> InputError:
+    return InputError("bad value", f"{where}: {what}")
+
+
+def _jsonl(file: TextIO, path: Path) -> Iterator[tuple[int, Record | InputError]]:
+    for number, line in enumerate(file, 1):
+        if not line.strip():
+            continue
+        where = f"{path}, line {number}"
+        if problem := undecoded(line):
+            yield number, _bad(where, problem)
+            continue
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            yield number, _bad(where, f"is not JSON ({error})")
+            continue
+        if isinstance(record, dict):
+            yield number, record
+        else:
+            yield number, _bad(where, f"should be a JSON object; received {line.strip()[:80]}")
+
+
+def _csv(file: TextIO, path: Path) -> Iterator[list[str] | InputError]:
+    """Fields of each row. An open quotation costs its own line, not all that it swallowed: those are read again."""
+    taken: list[str] = []  # lines of the present row
+    waiting: list[str] = []  # lines to be read again, the next one last
+
+    def lines() -> Iterator[str]:
+        while line := waiting.pop() if waiting else file.readline():
+            taken.append(line)
+            yield line
+
+    number = 1
+    rows = csv.reader(lines(), strict=True)
+    while True:
+        try:
+            fields = next(rows, None)
+        except csv.Error as error:
+            waiting.extend(reversed(taken[1:]))
+            del taken[1:]
+            rows = csv.reader(lines(), strict=True)
+            yield _bad(f"{path}, near line {number}", f"is not CSV ({error})")
+        else:
+            if fields is None:
+                return
+            yield fields
+        number += len(taken)
+        taken.clear()
+
+
+def _tsv(file: TextIO) -> Iterator[list[str]]:
+    # By hand, not csv.QUOTE_NONE: a row is a physical line and a quotation mark is text, nothing else.
+    return (line.rstrip("\r\n").split("\t") for line in file)
+
+
+def _tabular(rows: Iterator[Any], path: Path) -> Iterator[tuple[int, Record | InputError]]:
+    header = next(rows, None)
+    if header is None:
+        raise DataError(f"{path}: is empty; the first line should name the columns")
+    if isinstance(header, InputError):
+        raise DataError(str(header))
+    if problem := undecoded("".join(header)):
+        raise DataError(f"{path}, header: {problem}")
+    if len(set(header)) < len(header):
+        raise DataError(f"{path}: column names stand twice in the header: {', '.join(header)}")
+    for number, fields in enumerate(rows, 1):
+        if fields in ([], [""]):
+            continue
+        where = f"{path}, row {number}"
+        if isinstance(fields, InputError):
+            yield number, fields
+        elif len(fields) != len(header):
+            what = f"has {len(fields)} fields, the header {len(header)} ({', '.join(header)})"
+            yield number, _bad(where, what)
+        elif problem := undecoded("".join(fields)):
+            yield number, _bad(where, problem)
+        else:
+            yield number, dict(zip(header, fields, strict=True))
+
+
+def _open_parquet(path: Path) -> Any:
+    import pyarrow
+    import pyarrow.parquet
+
+    with path.open("rb"):
+        pass  # what can't be opened at all is told apart from what is no Parquet
+    try:
+        return pyarrow.parquet.ParquetFile(path)
+    except (pyarrow.ArrowInvalid, OSError) as error:
+        raise DataError(f"{path}: is not a Parquet file ({error})") from None
+
+
+def _parquet(path: Path) -> Iterator[tuple[int, Record | InputError]]:
+    import pyarrow
+
+    first = 1
+    with _open_parquet(path) as file:
+        for index in range(file.num_row_groups):
+            group = file.metadata.row_group(index)
+            number = first
+            first += group.num_rows
+            rows = max(1, min(1024, _BATCH_BYTES * group.num_rows // max(1, group.total_byte_size)))
+            batches = file.iter_batches(batch_size=rows, row_groups=[index])
+            while True:
+                try:
+                    batch = next(batches, None)
+                except (pyarrow.ArrowException, OSError) as error:
+                    yield number, _bad(f"{path}, rows {number} to {first - 1}", f"can't be decoded ({error})")
+                    break
+                if batch is None:
+                    break
+                for record in _records(batch):
+                    if isinstance(record, str):
+                        record = _bad(f"{path}, row {number}", record)
+                    yield number, record
+                    number += 1
+
+
+def _records(batch: Any) -> list[Any]:
+    """Columns of each row, or what is wrong with it."""
+    try:
+        return list(batch.to_pylist())
+    except UnicodeDecodeError as error:  # strings are decoded here: Parquet itself lets any bytes pass
+        if batch.num_rows == 1:
+            return [f"is not UTF-8 text (byte 0x{error.object[error.start]:02x})"]
+    return [record for place in range(batch.num_rows) for record in _records(batch.slice(place, 1))]

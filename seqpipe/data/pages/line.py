@@ -1,0 +1,126 @@
+"""A line of writing on a page: where it is, and its image when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from seqpipe.errors import InputError
+
+Points = tuple[tuple[float, float], ...]
+"""x to the right and y down."""
+
+SIZES_DIFFER = 0.02
+"""How far width and height of an image may disagree about its scale before it is taken for another image."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageLine:
+    """A line of a page, as an ALTO or PAGE document describes it.
+
+    Attributes:
+        image: of the whole page.
+        baseline: on which the letters stand, from the line's beginning to its end.
+        polygon: round everything that belongs to the line.
+        id: of the line in its document; not empty.
+        page: the document.
+        size: width and height of the page in the unit of the points, of which the image has more or fewer pixels; None
+            where the points are pixels.
+    """
+
+    image: Path
+    baseline: Points
+    polygon: Points
+    id: str
+    page: Path
+    size: tuple[float, float] | None = None
+
+    def __str__(self) -> str:
+        return f"{self.page}, line {self.id}"
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> PageLine:
+        """The line that `record` was made of; raises `InputError` if it is no such record."""
+        try:
+            size = record["size"]
+            return cls(
+                image=Path(record["image"]),
+                baseline=tuple((float(x), float(y)) for x, y in record["baseline"]),
+                polygon=tuple((float(x), float(y)) for x, y in record["polygon"]),
+                id=str(record["id"]),
+                page=Path(record["page"]),
+                size=None if size is None else (float(size[0]), float(size[1])),
+            )
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise InputError("bad value", f"is no record of a page's line: {type(error).__name__}, {error}") from None
+
+    def record(self) -> dict[str, Any]:
+        """The line as plain data for a row of JSON, with absolute paths."""
+        return {
+            "image": str(self.image.absolute()),
+            "baseline": self.baseline,
+            "polygon": self.polygon,
+            "id": self.id,
+            "page": str(self.page.absolute()),
+            "size": self.size,
+        }
+
+    def cut(self) -> NDArray[Any]:
+        """The line's image, straightened, ``[height, width]`` uint8; see `cut_line`.
+
+        Pages are decoded once for their lines, as long as they follow one another.
+
+        Raises:
+            InputError: the page's image can't be read, or has another shape than the document says, or nothing of the
+                line is on it. Document and line are named.
+        """
+        from seqpipe.features.image.page_cutting import cut_line
+        from seqpipe.features.image.page_image import page_pixels
+
+        try:
+            pixels = page_pixels(self.image)
+            return cut_line(pixels, *self._scaled(pixels.shape[1], pixels.shape[0]))
+        except InputError as error:
+            raise self._named(error) from None
+
+    def measure(self) -> tuple[int, int]:
+        """Width and height that the line's image will have; of the page's image only the header is read.
+
+        Raises:
+            InputError: as `cut` does.
+        """
+        from seqpipe.features.image.page_cutting import line_shape
+        from seqpipe.features.image.page_image import page_size
+
+        try:
+            width, height = page_size(self.image)
+            inside = line_shape(*self._scaled(width, height), (width, height)).inside
+        except InputError as error:
+            raise self._named(error) from None
+        return inside.shape[1], inside.shape[0]
+
+    def _scaled(self, width: int, height: int) -> tuple[Points, Points]:
+        """Baseline and polygon in pixels of an image of this size."""
+        if self.size is None:
+            return self.baseline, self.polygon
+        across, down = width / self.size[0], height / self.size[1]
+        if abs(across / down - 1) > SIZES_DIFFER:
+            raise InputError(
+                "bad value",
+                f"{self.image}: has {width} x {height} pixels, and the document describes a page of "
+                f"{self.size[0]:g} x {self.size[1]:g}; is it turned or cropped?",
+            )
+        if (across, down) == (1.0, 1.0):
+            return self.baseline, self.polygon
+        return _times(self.baseline, across, down), _times(self.polygon, across, down)
+
+    def _named(self, error: InputError) -> InputError:
+        return InputError(error.kind, f"{self}: {error}")
+
+
+def _times(points: Points, across: float, down: float) -> Points:
+    return tuple((x * across, y * down) for x, y in points)

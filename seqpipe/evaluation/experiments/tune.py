@@ -1,0 +1,284 @@
+"""A search for better values of a recipe: trials are runs, scored on dev (Optuna)."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import math
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from seqpipe.config.recipe import Recipe
+from seqpipe.core.randomness import seed_from
+from seqpipe.errors import ConfigError, DataError, RunError, SeqpipeError
+from seqpipe.evaluation.experiments.main_score import main_score
+from seqpipe.evaluation.experiments.run import train_or_keep
+from seqpipe.evaluation.experiments.search_pictures import draw_search
+from seqpipe.evaluation.experiments.search_report import (
+    CONTINUES,
+    FAILURE,
+    SCORES,
+    SECONDS,
+    VALUES,
+    SearchReport,
+    ended_trials,
+)
+from seqpipe.evaluation.experiments.space import SearchSpace
+from seqpipe.training.preparing import Notice
+from seqpipe.training.train import say
+
+STUDY, LOCK = "study.db", ".lock"
+
+
+def tune(
+    recipe: Recipe,
+    out: str | Path,
+    *,
+    trials: int,
+    timeout: float | None = None,
+    text: str | None = None,
+    keep: Literal["all", "best"] = "all",
+    prune: bool = True,
+    quiet: bool = False,
+    notice: Notice = say,
+) -> SearchReport:
+    """Search the space that a recipe's ``search:`` section spans, for the best main score on dev.
+
+    The recipe's own values are the first trial. The others are suggested by TPE (Bergstra et al. 2011), seeded for each
+    trial by the recipe's seed and the number of trials that have ended, so a search that was stopped and goes on tries
+    what it would have tried. A trial that is worse, in the second half of its epochs, than the median of those before
+    was at the same epoch is given up (the median stopping rule; Golovin et al. 2017).
+
+    Args:
+        recipe: from `load_recipe`, with ``search:`` and ``data.dev``.
+        out: folder, absent, empty, or of the same search, which then goes on: with the trial that was stopped, from its
+            last checkpoint. Gets ``trial-N``, run directories like any other, ``study.db``, Optuna's own
+            record, ``best.yaml``, ``tune.json`` and pictures.
+        trials: how many there are to be in the end, those of earlier calls included.
+        timeout: minutes after which no further trial begins.
+        text: the recipe as its author wrote it, overrides put in; ``best.yaml`` keeps its comments.
+        keep: ``best`` deletes the run directory of every trial that is not the best so far.
+        prune: whether trials may be given up early.
+        quiet: no progress of the trials.
+        notice: receives what the user should know; standard error by default.
+
+    Raises:
+        ConfigError: the space is wrong, or there is no dev part, or Optuna is missing.
+        RunError: ``out`` holds something else, another process searches there, or its study can't be read.
+        SeqpipeError: no trial has given a score; the first reasons are named.
+    """
+    optuna = import_optuna()
+    started = time.monotonic()
+    space = SearchSpace(recipe)
+    if recipe.data.dev is None:
+        raise ConfigError("data.dev is required: a search compares its trials there")
+    if trials < 1:
+        raise ConfigError(f"--trials should be at least 1; received {trials}")
+    out = Path(out)
+    _enter(out)
+    with _alone(out):
+        study, once = _open_study(out, recipe, space, notice), _said_once(notice)
+        if not prune:
+            study.pruner = optuna.pruners.NopPruner()
+        _take_up_the_stopped(study)
+        while (ended := len(ended_trials(study))) < trials:
+            if timeout is not None and time.monotonic() - started > 60 * timeout:
+                notice(f"{timeout:g} minutes are over: {ended} of {trials} trials; the same command goes on")
+                break
+            study.sampler = optuna.samplers.TPESampler(seed=seed_from(recipe.training.seed, ended) % 2**32)
+            _run_trial(study, study.ask(), space, out, quiet=quiet, notice=notice, once=once)
+            _keep(SearchReport.of(study, space, text), out, only_best=keep == "best")
+        report = SearchReport.of(study, space, text)
+        if report.best is None:
+            reasons = "\n".join(f"trial {trial['trial']}: {trial['failure']}" for trial in report.trials[:5])
+            raise SeqpipeError(f"{out}: no trial has given a score\n{reasons}".rstrip())
+        report.write(out)
+        draw_search(study, out, report.main_score)
+    return report
+
+
+def _keep(report: SearchReport, out: Path, *, only_best: bool) -> None:
+    """What is known so far, in case that the search doesn't come to its end."""
+    if report.best is None:
+        return
+    report.write(out)
+    for trial in report.trials:
+        folder = out / f"trial-{trial['trial']}"
+        if only_best and trial["trial"] != report.best["trial"] and folder.is_dir():
+            shutil.rmtree(folder)
+
+
+def import_optuna() -> Any:
+    """Optuna, told to keep to itself what our own notices say; raises `ConfigError` if it isn't installed."""
+    try:
+        optuna = importlib.import_module("optuna")
+    except ModuleNotFoundError as error:
+        if error.name != "optuna":
+            raise
+        raise ConfigError("a search needs Optuna: pip install 'seqpipe[tune]'") from None
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna
+
+
+def _enter(out: Path) -> None:
+    if out.exists() and not out.is_dir():
+        raise RunError(f"{out}: is a file; --out names a folder")
+    if out.is_dir() and not (out / STUDY).is_file() and any(path.name != LOCK for path in out.iterdir()):
+        raise RunError(f"{out}: is not empty, and holds no search that could go on; give another --out")
+    out.mkdir(parents=True, exist_ok=True)
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Keep other processes out: they would take our running trial for one that was killed."""
+    try:
+        import fcntl
+    except ModuleNotFoundError:  # not on Windows
+        yield
+        return
+    with (out / LOCK).open("w") as file:
+        try:
+            # lockf, not flock: a loader's worker that outlives a killed search must not hold the lock.
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise RunError(f"{out}: another process searches here; wait for it, or give another --out") from None
+        yield
+
+
+def _open_study(out: Path, recipe: Recipe, space: SearchSpace, notice: Notice) -> Any:
+    """The study of the folder, begun with the recipe's own values if it is new."""
+    optuna = import_optuna()
+    from sqlalchemy.exc import SQLAlchemyError
+
+    wanted = recipe.model_dump(mode="json")
+    try:
+        study = optuna.create_study(
+            storage=f"sqlite:///{out.absolute() / STUDY}",
+            study_name="seqpipe",
+            load_if_exists=True,
+            direction="minimize" if main_score(recipe)[1] else "maximize",
+            pruner=_pruner(recipe),
+        )
+        begun = study.user_attrs.get("recipe")
+        if begun is None:
+            inside = space.inside()
+            outside = ", ".join(f"{path} {own}" for path, own in space.own.items() if path not in inside)
+            if outside:
+                notice(f"the recipe's own values are outside what is searched, the first trial draws others: {outside}")
+            study.enqueue_trial(inside, skip_if_exists=True)
+            study.set_user_attr("recipe", wanted)
+            begun = wanted
+    except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+        reason = str(error).partition("\n")[0]
+        raise RunError(f"{out / STUDY}: can't be used ({reason}); give another --out to search anew") from None
+    changed = sorted(_differences(begun, wanted))
+    if changed:
+        raise RunError(
+            f"{out}: the search there was begun with another recipe ({', '.join(changed[:5])}), so it can't go on with "
+            "this one; give the same recipe and overrides, or another --out"
+        )
+    return study
+
+
+def _pruner(recipe: Recipe) -> Any:
+    optuna = import_optuna()
+    if "training.epochs" in recipe.search:
+        # The rate falls with the share of all epochs, so the same epoch of a longer training is always worse.
+        return optuna.pruners.NopPruner()
+    # A CTC model says nothing but blanks at first, for longer or shorter by chance: what it is worth shows later.
+    return optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=-(-recipe.training.epochs // 2))
+
+
+def _take_up_the_stopped(study: Any) -> None:
+    """A trial that was running when its process ended is tried again, under a new number, from its checkpoint."""
+    optuna = import_optuna()
+    states = optuna.trial.TrialState
+    taken_up = {trial.user_attrs.get(CONTINUES) for trial in study.trials}
+    for trial in study.get_trials(states=(states.RUNNING,)):
+        if trial.number not in taken_up:  # this process may be killed too, between these two lines
+            values = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
+            study.enqueue_trial(values, user_attrs={CONTINUES: trial.number})
+        study.tell(trial.number, state=states.FAIL)
+
+
+def _said_once(notice: Notice) -> Notice:
+    """The same notices, each once: every trial finds the same in the data."""
+    said: set[str] = set()
+
+    def once(message: str) -> None:
+        if message not in said:
+            said.add(message)
+            notice(message)
+
+    return once
+
+
+def _run_trial(
+    study: Any, trial: Any, space: SearchSpace, out: Path, *, quiet: bool, notice: Notice, once: Notice
+) -> None:
+    """Train one trial and tell the study what came of it."""
+    optuna = import_optuna()
+    folder = out / f"trial-{trial.number}"
+    reported: dict[int, float] = {}
+    before = trial.user_attrs.get(CONTINUES)
+    if before is not None:
+        if (out / f"trial-{before}").is_dir() and not folder.exists():
+            (out / f"trial-{before}").rename(folder)
+        reported |= study.trials[before].intermediate_values
+        for epochs_done, value in reported.items():
+            trial.report(value, epochs_done)
+    values = space.draw(trial)
+    trial.set_user_attr(VALUES, values)
+    went_on = "" if before is None else f" goes on where trial {before} was stopped,"
+    notice(f"trial {trial.number}:{went_on} " + " ".join(f"{path}={value}" for path, value in values.items()))
+    main, _ = main_score(space.recipe)
+
+    def on_scores(epochs_done: int, scores: dict[str, float]) -> None:
+        if epochs_done not in reported:  # else it was killed between the report and the checkpoint
+            trial.report(scores[main], epochs_done)
+        # At the last epoch nothing is left to save by giving up.
+        if epochs_done < space.recipe.training.epochs and trial.should_prune():
+            raise optuna.TrialPruned
+
+    started = time.monotonic()
+    state = optuna.trial.TrialState.FAIL
+    score: float | None = None
+    try:
+        metrics = train_or_keep(space.recipe_with(values), folder, quiet=quiet, notice=once, on_scores=on_scores)
+        found = metrics["dev"].get(main)
+        if found is None:
+            raise DataError(f"{space.recipe.data.dev}: no {main} came of it, so there is nothing to compare")
+        if not math.isfinite(found):
+            raise SeqpipeError(f"dev {main} is {found}")
+        score = found
+        trial.set_user_attr(SCORES, metrics["dev"])
+        state = optuna.trial.TrialState.COMPLETE
+    except optuna.TrialPruned:
+        state = optuna.trial.TrialState.PRUNED
+    except (SeqpipeError, torch.OutOfMemoryError) as error:
+        if isinstance(error, DataError) and not ended_trials(study):
+            raise  # rows that can't be read will be so in every trial; mended, this one goes on
+        trial.set_user_attr(FAILURE, str(error))
+        notice(f"trial {trial.number} failed: {error}")
+    trial.set_user_attr(SECONDS, round(time.monotonic() - started, 1))
+    study.tell(trial, score, state=state)
+    if score is not None:
+        notice(f"trial {trial.number}: dev {main} {score:.2f} (best {study.best_value:.2f})")
+    elif state == optuna.trial.TrialState.PRUNED:
+        notice(f"trial {trial.number}: given up after epoch {study.trials[trial.number].last_step}")
+    gc.collect()  # a trainer and its loops hold each other in circles, and the model with them
+
+
+def _differences(one: Any, other: Any, path: str = "") -> Iterator[str]:
+    """Key paths at which two trees differ."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in one.keys() | other.keys():
+            yield from _differences(one.get(key), other.get(key), f"{path}.{key}" if path else key)
+    elif one != other:
+        yield path

@@ -1,0 +1,299 @@
+"""Scores of a run on labelled rows, and where it errs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqpipe.answers.failure import Failure
+from seqpipe.checks.labels import disagreements
+from seqpipe.core.metric import Counts, Pair, ScoringHead
+from seqpipe.data.rows import Row
+from seqpipe.data.source import data_root, is_there, read_rows, unread_spans
+from seqpipe.errors import ConfigError, DataError, InputError, did_you_mean
+from seqpipe.evaluation.scores.bootstrap import grouped, score_intervals
+from seqpipe.evaluation.scores.teacher_forcing import fit_of_targets
+from seqpipe.inference.predictor import Predictor, load
+from seqpipe.metrics.span_errors import SpanError
+from seqpipe.metrics.teacher_forcing import TargetFit
+from seqpipe.pipeline import Pipeline
+
+GROUP_COLUMNS, LEAST_GROUPS = ("group", "speaker"), 10
+"""Columns whose rows are drawn together without being asked for, and from how many groups on: intervals from fewer are
+too narrow."""
+
+SHOWN = 5
+"""Of rows that can't be scored, in a message."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How a run does on a source.
+
+    Attributes:
+        source: what was scored.
+        pipeline: that answered.
+        rows: that were scored.
+        predictions: one a row.
+        row_counts: ``[N, C]``, what each row adds to the scores; columns are named by the head's `count_names`.
+        group: the column whose rows are drawn together for the intervals; None: each row by itself.
+        notices: what should be known about the rows, e.g. references that the vocabulary can't spell.
+    """
+
+    source: str
+    pipeline: Pipeline
+    rows: Sequence[Row]
+    predictions: Sequence[Any]
+    row_counts: Counts
+    group: str | None
+    notices: Sequence[str]
+
+    @property
+    def head(self) -> ScoringHead:
+        """What scores."""
+        head: ScoringHead = self.pipeline.head
+        return head
+
+    @property
+    def scoring(self) -> str:
+        """How answers were made comparable before scoring, in words."""
+        return self.head.scoring
+
+    @cached_property
+    def scores(self) -> dict[str, float]:
+        """Of the corpus: ``wer``, ``cer`` and ``accuracy`` of a transcriber, in per cent."""
+        return self.head.scores_from_counts(self.row_counts.sum(axis=0))
+
+    @cached_property
+    def counts(self) -> dict[str, int]:
+        """What the scores are made of, as far as it is worth reading: ``rows``, ``words``, ``word_errors``, ..."""
+        kinds = self.head.score_kinds.values()
+        named = {"rows", *(name for kind in kinds for name in (kind.part, kind.whole) if name)}
+        total = self.row_counts.sum(axis=0).tolist()
+        return {name: value for name, value in zip(self.head.count_names, total, strict=True) if name in named}
+
+    @cached_property
+    def intervals(self) -> dict[str, tuple[float, float]]:
+        """95 % intervals of the scores, by bootstrap over rows, or over groups of rows."""
+        return score_intervals(grouped(self.row_counts, self.groups), self.head.scores_from_counts)
+
+    @cached_property
+    def groups(self) -> list[str] | None:
+        """The group of each row, if rows are drawn in groups."""
+        return None if self.group is None else [str(row.columns.get(self.group)) for row in self.rows]
+
+    @property
+    def units(self) -> str:
+        """What was drawn for the intervals, in words."""
+        return f"{len(self.rows)} rows" if self.groups is None else f"{len(set(self.groups))} values of {self.group}"
+
+    @cached_property
+    def errors(self) -> NDArray[np.float64]:
+        """How wrong each row is, ``[N]``; 0 where all is right."""
+        return self.head.row_errors(self.row_counts)
+
+    @cached_property
+    def compared(self) -> tuple[list[str], list[str]]:
+        """References and answers, as text that was compared."""
+        return self.head.comparable([row.target for row in self.rows], self.predictions)
+
+    @property
+    def references(self) -> list[str]:
+        """As compared."""
+        return self.compared[0]
+
+    @property
+    def hypotheses(self) -> list[str]:
+        """As compared."""
+        return self.compared[1]
+
+    @cached_property
+    def aligned(self) -> dict[str, list[list[Pair]]]:
+        """Each row's items beside what was answered, by kind of item (``words``); the first kind is the one to show."""
+        return self.head.aligned([row.target for row in self.rows], self.predictions)
+
+    def words(self, position: int) -> list[str]:
+        """The words of a row, if the head tags them: one for each pair of `aligned`; else none."""
+        if not getattr(self.head, "tags_items", False):
+            return []
+        return [item.text for item in self.pipeline.features.items(self.rows[position].input)]
+
+    @cached_property
+    def span_errors(self) -> list[tuple[int, SpanError]]:
+        """What is wrong with the answers' spans, with the position of the row; none where answers have no spans."""
+        found = enumerate(zip(self.rows, self.predictions, strict=True))
+        return [
+            (position, error)
+            for position, (row, prediction) in found
+            for error in self.head.span_errors(row.target, prediction)
+        ]
+
+    @cached_property
+    def item_confidences(self) -> tuple[list[float], list[bool]]:
+        """The confidence of each item (word) of all rows, and whether it is right; none where only rows have one."""
+        confidences: list[float] = []
+        right: list[bool] = []
+        for prediction, pairs in zip(self.predictions, next(iter(self.aligned.values())), strict=True):
+            own = self.head.item_confidences(prediction)
+            if len(own) != len(pairs):
+                return [], []
+            confidences += own
+            right += [wanted == answered for wanted, answered in pairs]
+        return confidences, right
+
+    @cached_property
+    def fit(self) -> TargetFit | None:
+        """How well the references are foretold label by label; None of a head that doesn't write so."""
+        return fit_of_targets(self.pipeline, self.rows)
+
+    def best(self, most: int = 5) -> list[int]:
+        """Positions of the rows with the fewest errors, the longest reference first among equals."""
+        order = sorted(
+            range(len(self.rows)), key=lambda index: (self.errors[index], -len(self.references[index]), index)
+        )
+        return order[:most]
+
+    def worst(self, most: int = 5) -> list[int]:
+        """Positions of the rows with the most errors, the surest answer first among equals; none that is right."""
+        order = sorted(
+            np.flatnonzero(self.errors > 0).tolist(),
+            key=lambda index: (-self.errors[index], -self.predictions[index].confidence, index),
+        )
+        return order[:most]
+
+    def to_json(self) -> dict[str, Any]:
+        """The scores as one JSON object; ``<score>_interval`` holds two numbers."""
+        record: dict[str, Any] = {}
+        for name, value in self.scores.items():
+            record[name] = round(value, 4)
+            record[f"{name}_interval"] = [round(end, 4) for end in self.intervals[name]]
+        if self.fit is not None:
+            record.update({name: round(value, 4) for name, value in self.fit.scores.items()})
+        intervals = f"95 %, bootstrap over {self.units}"
+        return {**record, **self.counts, "source": self.source, "scoring": self.scoring, "intervals": intervals}
+
+
+def evaluate(
+    run: str | Path | Predictor,
+    data: str | None = None,
+    *,
+    part: str | None = None,
+    group: str | None = None,
+    where: Mapping[str, Collection[str]] | None = None,
+    decoding: Mapping[str, Any] | None = None,
+    device: str = "auto",
+) -> Evaluation:
+    """Score a run.
+
+    Args:
+        run: a run directory, or a `Predictor`.
+        data: a source read as the run's recipe says; None takes the recipe's test part if it is there, else dev.
+        part: ``dev`` or ``test``, which of the recipe's parts to prefer instead; not with ``data``.
+        group: column whose rows are drawn together for the intervals, since they resemble each other (a speaker's);
+            None takes a column ``group`` or ``speaker`` if it has ten values or more.
+        where: columns with the values that a row must have, as text, to be scored; None scores all.
+        decoding: options that replace the recipe's.
+        device: ``auto``, ``cpu`` or ``cuda``.
+
+    Raises:
+        ConfigError: the recipe names no part to score, there is no such column, or no row has such values.
+        DataError: the source is missing, has no rows, or an input in it can't be used (scores of a part would mislead).
+    """
+    predictor = run if isinstance(run, Predictor) else load(run, decoding=decoding, device=device)
+    pipeline = predictor.pipeline
+    source, root = (data, None) if data is not None else _part(pipeline.recipe, part)
+    reads_files = pipeline.features.first.reads_files
+    rows = list(read_rows(source, pipeline.recipe.data, reads_files=reads_files, needs_id=False, root=root))
+    if not rows:
+        raise DataError(f"{source}: holds no rows")
+    for column, values in (where or {}).items():
+        rows = _having(rows, column, values, source)
+    group = _group_column(rows, group, source)
+    _refuse_other_numbers(rows, pipeline, source)
+    predictions = list(predictor.predict(rows))
+    broken = [item for item in predictions if isinstance(item, Failure)]
+    if broken:
+        shown = _listed([failure.message for failure in broken])
+        raise DataError(f"{source}: {len(broken)} of {len(rows)} inputs can't be used:\n{shown}")
+    return Evaluation(
+        source=source if root is None else str(root / source),
+        pipeline=pipeline,
+        rows=rows,
+        predictions=predictions,
+        row_counts=pipeline.head.row_counts([row.target for row in rows], predictions),
+        group=group,
+        notices=[*_spans(rows[0], pipeline.recipe), *_unspellable(rows, pipeline.head)],
+    )
+
+
+def _part(recipe: Any, preferred: str | None) -> tuple[str, Path | None]:
+    root = data_root(recipe.data)
+    for name in ("dev", "test") if preferred == "dev" else ("test", "dev"):
+        part = getattr(recipe.data, name)
+        if part and (name == "dev" or is_there(part, recipe.data)):
+            return part, root
+    raise ConfigError("the run's recipe names neither a test nor a dev part; give --data SOURCE")
+
+
+def _spans(row: Row, recipe: Any) -> list[str]:
+    """Columns of spans that the run doesn't read."""
+    message = unread_spans(row, recipe.data)
+    return [f"{row.source}: {message}"] if message else []
+
+
+def _having(rows: Sequence[Row], column: str, values: Collection[str], source: str) -> list[Row]:
+    if all(column not in row.columns for row in rows):
+        raise ConfigError(f"{source}: has no column {column} to choose by{did_you_mean(column, rows[0].columns)}")
+    found = [row for row in rows if str(row.columns.get(column)) in values]
+    if not found:
+        raise ConfigError(f"{source}: no row has {' or '.join(sorted(values))} in its column {column}")
+    return found
+
+
+def _group_column(rows: Sequence[Row], wanted: str | None, source: str) -> str | None:
+    if wanted is not None:
+        if any(wanted not in row.columns for row in rows):
+            raise ConfigError(f"{source}: has no column {wanted} to group by{did_you_mean(wanted, rows[0].columns)}")
+        if len({str(row.columns[wanted]) for row in rows}) < 2:
+            raise ConfigError(f"{source}: column {wanted} has one value only, and resampling needs two groups or more")
+        return wanted
+    for name in GROUP_COLUMNS:
+        if all(row.columns.get(name) for row in rows) and len({str(row.columns[name]) for row in rows}) >= LEAST_GROUPS:
+            return name
+    return None
+
+
+def _refuse_other_numbers(rows: Sequence[Row], pipeline: Pipeline, source: str) -> None:
+    """Raise `DataError` for rows that have another number of tags than of words, or none: nothing can be scored there.
+
+    Before anything is predicted, since that may take hours.
+    """
+    found = disagreements(rows, pipeline)
+    if found:
+        shown = _listed([f"{row.where}: {error}" for row, error in found])
+        raise DataError(f"{source}: {len(found)} of {len(rows)} rows can't be scored:\n{shown}")
+
+
+def _listed(messages: Sequence[str]) -> str:
+    """The first of them, a line each, and how many more there are."""
+    lines = [f"  {message}" for message in messages[:SHOWN]]
+    if len(messages) > SHOWN:
+        lines.append(f"  and {len(messages) - SHOWN:,} more")
+    return "\n".join(lines)
+
+
+def _unspellable(rows: Sequence[Row], head: Any) -> list[str]:
+    """References that hold what the vocabulary lacks: they are scored, and can't be got right."""
+    notices = []
+    for row in rows:
+        try:
+            head.encode_target(row.target)
+        except InputError as error:
+            notices.append(f"{row.where}: {error}; counted as an error")
+    return notices

@@ -1,0 +1,242 @@
+"""Opening image files: what their header says, and their pixels as brightness."""
+
+from __future__ import annotations
+
+import io
+import reprlib
+import stat
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from seqpipe.core.input import FileSpan
+from seqpipe.errors import InputError
+from seqpipe.features.image.image_pixels import Brightness, brightness_of
+
+PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
+TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+ORIENTATION = 0x0112
+"""Tag of EXIF and TIFF."""
+TURNED = (5, 6, 7, 8)
+"""Orientations whose rows are the picture's columns."""
+_BROKEN = (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, AttributeError, EOFError, OverflowError)
+"""What Pillow raises of files that are no whole images, beside `struct.error` and `zlib.error`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An image file whose header was read.
+
+    Attributes:
+        name: for messages.
+        image: of Pillow; its pixels are not decoded yet.
+        width: in pixels, as it is to be looked at.
+        height: in pixels, as it is to be looked at.
+        orientation: how it has yet to be turned, as EXIF counts: 1 not at all.
+        pages: that the file holds, 2 standing for more than one too.
+    """
+
+    name: str
+    image: Any
+    width: int
+    height: int
+    orientation: int
+    pages: int
+
+
+def source_of(raw: Any) -> Path | bytes:
+    """The file that an input is, or its bytes; raises `InputError` if it is none."""
+    if isinstance(raw, FileSpan):
+        if raw.start != 0 or raw.end is not None:
+            raise InputError("bad value", f"{raw}: an image has no start and end in seconds; leave both out")
+        return raw.source
+    if isinstance(raw, (str, Path)) and raw != "":
+        return Path(raw)
+    if isinstance(raw, bytes):
+        return raw
+    raise InputError(
+        "bad value",
+        "an image is a path, the bytes of a file, a FileSpan, an array [H, W] or [H, W, 3] or the line of a page; "
+        f"received {reprlib.repr(raw)} ({type(raw).__name__})",
+    )
+
+
+@contextmanager
+def opened(source: Path | bytes, *, most_pixels: int) -> Iterator[Opened]:
+    """An image file, its header read and its pixels not.
+
+    Args:
+        source: path or bytes of a PNG, JPEG or TIFF.
+        most_pixels: of an image; it would take as many bytes or several times as many.
+
+    Raises:
+        InputError: the file is missing, no file, unreadable, empty, truncated, too large or no image; while it is open,
+            whatever shows that it is truncated or undecodable.
+    """
+    name = str(FileSpan(source))
+    if isinstance(source, Path):
+        _check_file(source)
+    elif not source:
+        raise InputError("empty", f"{name}: the file is empty (0 bytes)")
+    try:
+        with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
+            found = _read_header(file, name)
+            if found.width * found.height > most_pixels:
+                raise InputError(
+                    "too large",
+                    f"{name}: has {found.width} x {found.height} pixels; {most_pixels} are allowed (most_pixels)",
+                )
+            yield found
+    except InputError:
+        raise
+    except (*_BROKEN, struct.error, zlib.error) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise InputError("unreadable", f"{name}: {error.strerror}") from None
+        if "truncated" in str(error).lower():
+            raise InputError("truncated", f"{name}: the image breaks off before its end ({error})") from None
+        raise InputError("undecodable", f"{name}: is no image that can be decoded ({error!s})") from None
+
+
+def _check_file(path: Path) -> None:
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a null character in the name
+        raise InputError("missing", f"{path}: no such file") from None
+    except OSError as error:
+        raise InputError("unreadable", f"{path}: {error.strerror}") from None
+    if stat.S_ISDIR(status.st_mode):
+        raise InputError("not a file", f"{path}: is a directory, not an image")
+    if status.st_size == 0:
+        raise InputError("empty", f"{path}: the file is empty (0 bytes)")
+
+
+def _read_header(file: BinaryIO, name: str) -> Opened:
+    # The classes themselves: Image.open would try other formats too, some of them run programs, and would let its own
+    # limit of pixels (a global of the process) decide about large images, with a warning or an error.
+    start = file.read(8)
+    file.seek(0)
+    pages, orientation = 1, 1
+    image: Any
+    if start == PNG:
+        from PIL.PngImagePlugin import PngImageFile
+
+        orientation = _orientation(_exif_of_png(file, name))
+        image = PngImageFile(file)
+    elif start.startswith(JPEG):
+        from PIL.JpegImagePlugin import JpegImageFile
+
+        image = JpegImageFile(file)
+        orientation = _orientation(image.info.get("exif", b""))
+    elif start.startswith(TIFF):
+        from PIL.TiffImagePlugin import TiffImageFile
+
+        _check_directory(file, name)
+        image = TiffImageFile(file)  # turns itself as its tag says
+        pages = 2 if getattr(image, "is_animated", False) else 1
+        _check_strips(image, file, name)
+    else:
+        raise InputError("undecodable", f"{name}: is no PNG, JPEG or TIFF")
+    width, height = reversed(image.size) if orientation in TURNED else image.size
+    if width < 1 or height < 1:
+        raise InputError("empty", f"{name}: has {width} x {height} pixels")
+    return Opened(name, image, width, height, orientation, pages)
+
+
+def _exif_of_png(file: BinaryIO, name: str) -> bytes:
+    """Of its chunk eXIf, which may stand behind the pixels: Pillow would know of it only after decoding them."""
+    found = b""
+    end = file.seek(0, io.SEEK_END)
+    at = len(PNG)
+    while at + 8 <= end:
+        file.seek(at)
+        length, kind = struct.unpack(">I4s", file.read(8))
+        if at + 12 + length > end:
+            raise InputError(
+                "truncated", f"{name}: ends at byte {end}, in a part of the image that goes on to {at + 12 + length}"
+            )
+        if kind == b"eXIf":
+            found = file.read(length)
+        if kind == b"IEND":
+            break
+        at += 12 + length
+    file.seek(0)
+    return found
+
+
+def _orientation(exif: bytes) -> int:
+    """1 to 8; 1 where nothing is said, or nothing that can be understood."""
+    if not exif:
+        return 1
+    from PIL.Image import Exif
+
+    try:
+        tags = Exif()
+        tags.load(exif)
+        value = tags.get(ORIENTATION, 1)
+    except (*_BROKEN, struct.error):
+        return 1
+    return value if value in range(1, 9) else 1
+
+
+def _check_directory(file: BinaryIO, name: str) -> None:
+    """Of a TIFF, which says what the pixels are; it often stands behind them, and is what is missing of a cut file."""
+    start = file.read(16)
+    end = file.seek(0, io.SEEK_END)
+    order = "<" if start.startswith(b"II") else ">"
+    large = struct.unpack(f"{order}2xH", start[:4])[0] == 43  # BigTIFF
+    head, count, entry = (16, "Q", 20) if large else (8, "H", 12)
+    at, needed = 0, head
+    if len(start) >= head:
+        at = struct.unpack(f"{order}8xQ" if large else f"{order}4xI", start[:head])[0]
+        needed = at + struct.calcsize(count)
+    if at > 0 and needed <= end:
+        file.seek(at)
+        needed += entry * struct.unpack(f"{order}{count}", file.read(struct.calcsize(count)))[0]
+    file.seek(0)
+    if needed > end:
+        raise InputError("truncated", f"{name}: ends after {end} bytes; its header goes on to byte {needed}")
+
+
+def _check_strips(image: Any, file: BinaryIO, name: str) -> None:
+    """A TIFF says where its pixels lie; libtiff itself would say of missing ones no more than that it failed."""
+    starts, sizes = (image.tag_v2.get(273) or image.tag_v2.get(324), image.tag_v2.get(279) or image.tag_v2.get(325))
+    if not (isinstance(starts, tuple) and isinstance(sizes, tuple)):
+        return
+    needed = max((start + size for start, size in zip(starts, sizes, strict=False)), default=0)
+    here = file.tell()
+    end = file.seek(0, io.SEEK_END)
+    file.seek(here)
+    if needed > end:
+        raise InputError("truncated", f"{name}: ends after {end} of the {needed} bytes that its header promises")
+
+
+def read_brightness(found: Opened, *, width: int, height: int) -> Brightness:
+    """The pixels ``[H, W]`` of an open file, upright: 8 bits of brightness, or 0 to 1 where the file has more.
+
+    Args:
+        found: by `opened`.
+        width: that the image will be scaled to.
+        height: that it will be scaled to; a JPEG of more than four times as much is decoded at a half, a quarter or an
+            eighth of its size, which takes a fraction of the time.
+    """
+    from PIL import Image
+
+    image = found.image
+    if image.format == "JPEG":
+        size = (2 * width, 2 * height)
+        image.draft("L", (size[1], size[0]) if found.orientation in TURNED else size)
+    pixels = brightness_of(image, found.name)
+    turn = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_270,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_90,
+    }.get(found.orientation)
+    return pixels if turn is None else pixels.transpose(turn)

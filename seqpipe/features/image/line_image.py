@@ -1,0 +1,215 @@
+"""Images of lines in: files of any depth and colour become ink on paper, of one height, column by column."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from seqpipe.core.input import FileSpan
+from seqpipe.core.picture import Picture
+from seqpipe.core.randomness import Draw
+from seqpipe.core.sequence import PaddedSequence
+from seqpipe.core.stage import Stage
+from seqpipe.core.suffixes import IMAGE_SUFFIXES
+from seqpipe.errors import InputError
+from seqpipe.features.image.image_file import opened, read_brightness, source_of
+from seqpipe.features.image.image_pixels import Brightness, brightness_of_array, check_shape
+from seqpipe.features.image.ink import Background, Grey, Ink, contrast_of, darkness_of, stretched
+from seqpipe.features.image.slant import straightened
+
+LOW_CONTRAST = 0.15
+"""Of brightness between paper and ink, white being 1: pencil has 0.2 and more."""
+NARROW, WIDE = 0.25, 100.0
+"""Widths in heights; lines of text have from 1 to 40."""
+MOSTLY_INK = 0.5
+"""Share of the image: lines have 3 to 15 %."""
+
+
+class LineImage(Stage):
+    """Read images of lines (PNG, JPEG, TIFF), find the ink and scale them to one height, keeping the aspect.
+
+    A step is a column of pixels, from left to right. Its contrast is stretched, so that the paper is 0 and the ink 1
+    whatever the light or the pen was.
+
+    Args:
+        height: H, of the scaled image, in pixels.
+        ink: ``dark`` on light paper, ``light`` on dark, or ``auto``: what there is less of.
+        background: ``local`` divides by the paper's brightness from place to place, for photos with shadows; ``none``
+            takes the paper for evenly bright.
+        slant: make slanted writing upright (Pastor et al. 2004, by the projection profile); the width stays.
+        skew: make lines that rise or fall level, by shifting columns (Postl 1986); the width stays.
+        longest: columns that a scaled image may have; any number when None.
+        most_pixels: of a file, looked up in its header before it is decoded, and of the scaled image.
+
+    Shape: prepared ``[W, H]`` uint8, 0 paper and 255 ink; in batches -> ``[B, W, H]`` float32, 0 to 1. W is the file's
+    width times H over its height, rounded, 1 at least. An input is a path, a `FileSpan`, the bytes of a file, an array
+    of brightness ``[H, W]`` or ``[H, W, 3 or 4]`` (uint8, uint16, bool, or float from 0 to 1), or the line of a page:
+    any object whose method ``cut()`` gives such an array, and whose ``str`` names it in messages. Places are in pixels
+    from the left edge of the input, turned as EXIF says.
+    """
+
+    role = "features"
+    reads_files = IMAGE_SUFFIXES
+    unit = "pixel"
+
+    def __init__(
+        self,
+        *,
+        height: Annotated[int, Field(ge=4, le=1024)] = 64,
+        ink: Ink = "auto",
+        background: Background = "none",
+        slant: bool = False,
+        skew: bool = False,
+        longest: Annotated[int, Field(ge=1)] | None = None,
+        most_pixels: Annotated[int, Field(ge=1)] = 50_000_000,
+    ) -> None:
+        super().__init__()
+        self.height, self.ink, self.background = height, ink, background
+        self.slant, self.skew = slant, skew
+        self.longest, self.most_pixels = longest, most_pixels
+        self.output_size = height
+
+    def prepare(self, raw: Any, draw: Draw | None) -> Tensor:
+        """Columns of ink ``[W, H]``, uint8.
+
+        Raises:
+            InputError: the file is missing, no image, empty, truncated or too large, or the array is of another kind.
+        """
+        ink = stretched(self._darkness(raw))
+        if self.slant or self.skew:
+            ink = straightened(ink, slant=self.slant, skew=self.skew)
+        return torch.from_numpy(np.ascontiguousarray(np.rint(ink * 255).astype(np.uint8).T))
+
+    def measure(self, raw: Any) -> int:
+        """How many columns `prepare` will give; of a file from its header alone."""
+        return self._width(raw, *self._size(raw))
+
+    def _size(self, raw: Any) -> tuple[int, int]:
+        """Width and height of the input, in pixels."""
+        if hasattr(raw, "measure"):  # a page's line knows without being cut
+            width, height = raw.measure()
+            return int(width), int(height)
+        array = _array_of(raw)
+        if array is not None:
+            return array.shape[1], array.shape[0]
+        with opened(source_of(raw), most_pixels=self.most_pixels) as found:
+            return found.width, found.height
+
+    def _width(self, raw: Any, width: int, height: int) -> int:
+        """Of the scaled image."""
+        scaled = max(1, (2 * width * self.height + height) // (2 * height))
+        if self.longest is not None and scaled > self.longest:
+            raise InputError(
+                "too large", f"{name_of(raw)}: is {scaled} columns wide; {self.longest} are allowed (longest)"
+            )
+        if scaled * self.height > self.most_pixels:
+            raise InputError(
+                "too large",
+                f"{name_of(raw)}: {width} x {height} pixels, are {scaled} columns at a height of {self.height}; "
+                f"{self.most_pixels} pixels are allowed (most_pixels)",
+            )
+        return scaled
+
+    def _darkness(self, raw: Any) -> Grey:
+        return darkness_of(self._scaled(raw), ink=self.ink, background=self.background)
+
+    def _scaled(self, raw: Any) -> Grey:
+        """Brightness ``[H, W]``, 0 to 1, of the right height."""
+        array = _array_of(raw)
+        if array is not None:
+            image = brightness_of_array(array, name_of(raw))
+            return _resized(image, self._width(raw, *image.size), self.height)
+        with opened(source_of(raw), most_pixels=self.most_pixels) as found:
+            width = self._width(raw, found.width, found.height)
+            return _resized(read_brightness(found, width=width, height=self.height), width, self.height)
+
+    def suspicions(self, raw: Any, prepared: Tensor) -> list[tuple[str, str]]:
+        """``blank``, ``low contrast``, ``mostly ink``, ``lower resolution``, ``unusual shape``, ``several pages``."""
+        found = []
+        name = name_of(raw)
+        width, height = self._size(raw)
+        if not bool(prepared.any()):
+            found.append(("blank", f"{name}: the whole image is of one brightness"))
+        else:
+            paper, ink = contrast_of(self._darkness(raw))
+            if ink - paper < LOW_CONTRAST:
+                found.append(("low contrast", f"{name}: paper and ink differ by {ink - paper:.1%} of full scale"))
+            share = float((prepared > 127).float().mean())
+            if share > MOSTLY_INK:
+                found.append(("mostly ink", f"{name}: {share:.0%} of it is ink; is it `ink: dark` or `ink: light`?"))
+        if 2 * height < self.height:
+            found.append(
+                ("lower resolution", f"{name}: {height} pixels high; the recipe's {self.height} add nothing to them")
+            )
+        aspect = width / height
+        if not NARROW <= aspect <= WIDE:
+            found.append(("unusual shape", f"{name}: {width} x {height} pixels; is that a line of writing?"))
+        if not (isinstance(raw, np.ndarray) or hasattr(raw, "cut")):
+            with opened(source_of(raw), most_pixels=self.most_pixels) as file:
+                if file.pages > 1:
+                    found.append(("several pages", f"{name}: the file has several pages; the first is read"))
+        return found
+
+    def locate(self, prepared: Tensor, steps: Tensor) -> Tensor:
+        """Columns are columns; `scale` makes pixels of the input of them."""
+        return steps
+
+    def scale(self, raw: Any) -> float:
+        """Pixels of the input in a column; 1 of a file that is gone since it was read."""
+        try:
+            width, height = self._size(raw)
+            return width / self._width(raw, width, height)
+        except InputError:
+            return 1.0
+
+    def picture(self, raw: Any) -> Picture:
+        """The line as the features see it, black on white."""
+        prepared = self.prepare(raw, None)
+        return Picture(
+            values=1 - prepared.T.float().numpy() / 255,
+            start=0.0,
+            end=len(prepared) * self.scale(raw),
+            unit="px",
+            height=f"the line, scaled to {self.height} pixels",
+        )
+
+    def picture_of(self, values: Tensor) -> Picture:
+        """A line ``[W, H]`` on its way, 0 paper to 1 ink, black on white."""
+        return Picture(1 - values.T.float().numpy(), 0.0, float(len(values)), "px")
+
+    def forward(self, sequence: PaddedSequence) -> PaddedSequence:
+        """``[B, W, H]`` uint8 -> float32, 0 to 1."""
+        return PaddedSequence(sequence.values.to(torch.float32) / 255, sequence.lengths)
+
+
+def name_of(raw: Any) -> str:
+    """For messages."""
+    if isinstance(raw, bytes):
+        return str(FileSpan(raw))
+    return "image array" if isinstance(raw, np.ndarray) else str(raw)
+
+
+def _array_of(raw: Any) -> Any:
+    """Of what is an array, or cuts one out; else None."""
+    if not isinstance(raw, np.ndarray) and not hasattr(raw, "cut"):
+        return None
+    array = raw if isinstance(raw, np.ndarray) else raw.cut()
+    check_shape(array, name_of(raw))
+    return array
+
+
+def _resized(image: Brightness, width: int, height: int) -> Grey:
+    from PIL import Image
+
+    if image.size != (width, height):
+        # Filters without negative lobes: others write halos around ink, and cut them off at white in 8 bits alone.
+        smaller = height <= image.height
+        method = Image.Resampling.HAMMING if smaller else Image.Resampling.BILINEAR
+        # Reduced by a whole factor first, to at least three times the size: as good to the eye, and much faster.
+        image = image.resize((width, height), method, reducing_gap=3.0)
+    values = np.asarray(image, dtype=np.float32)
+    return values / np.float32(255) if image.mode == "L" else np.clip(values, 0, 1)

@@ -1,0 +1,190 @@
+"""Opening audio files and reading spans of them."""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import reprlib
+import stat
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from seqpipe.core.input import FileSpan
+from seqpipe.errors import InputError
+from seqpipe.features.speech.truncation import missing_bytes
+
+
+def as_span(raw: Any) -> FileSpan:
+    """A path, the bytes of a file, or a span, as a span; raises `InputError` for anything else."""
+    if isinstance(raw, FileSpan):
+        return raw
+    if isinstance(raw, (str, Path)) and raw != "":
+        return FileSpan(Path(raw))
+    if isinstance(raw, bytes):
+        return FileSpan(raw)
+    raise InputError(
+        "bad value",
+        "audio is a path, the bytes of a file, a FileSpan or a mapping with array; "
+        f"received {reprlib.repr(raw)} ({type(raw).__name__})",
+    )
+
+
+def name_of(raw: Any) -> str:
+    """For messages."""
+    return "audio array" if isinstance(raw, dict) else str(as_span(raw))
+
+
+class _Kept(threading.local):
+    """The file that a thread reads again and again."""
+
+    keeping = False
+    source: Path | bytes | None = None
+    file: Any = None
+
+    def drop(self) -> None:
+        if self.file is not None:
+            self.file.close()
+        self.source = self.file = None
+
+
+_kept = _Kept()
+
+
+@contextmanager
+def keeping_open() -> Iterator[None]:
+    """While this lasts, a file that the thread opens several times in a row is opened once.
+
+    To find a place in an MP3, its beginning is gone through each time that it is opened: at ten hours, for seconds.
+    What is read then depends, in the last bit, on what was read before from the same opening, so whoever wants the same
+    bits again must read the same places in the same order.
+    """
+    _kept.keeping = True
+    try:
+        yield
+    finally:
+        _kept.keeping = False
+        _kept.drop()
+
+
+@contextmanager
+def opened(span: FileSpan) -> Iterator[Any]:
+    """The file of a span, open for reading.
+
+    Raises:
+        InputError: it is missing, no file, unreadable, empty, truncated or no audio.
+    """
+    if not _kept.keeping:
+        with _open(span) as file:
+            yield file
+        return
+    if _kept.source is None or _kept.source != span.source:
+        _kept.drop()
+        _kept.file = _open(span)
+        _kept.source = span.source
+    try:
+        yield _kept.file
+    except BaseException:  # whatever it was, the file's state is not to be relied on
+        _kept.drop()
+        raise
+
+
+def _open(span: FileSpan) -> Any:
+    import soundfile
+
+    source = span.source
+    if isinstance(source, Path):
+        try:
+            status = source.stat()
+        except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a null character in the name
+            raise InputError("missing", f"{source}: no such file") from None
+        except OSError as error:
+            raise InputError("unreadable", f"{source}: {error.strerror}") from None
+        if stat.S_ISDIR(status.st_mode):
+            raise InputError("not a file", f"{source}: is a directory, not an audio file")
+        if status.st_size == 0:
+            raise InputError("empty", f"{source}: the file is empty (0 bytes)")
+    try:
+        with bytes_of(source) as file:
+            cut = missing_bytes(file)
+    except OSError as error:
+        raise InputError("unreadable", f"{source!s}: {error.strerror or error}") from None
+    if cut:
+        raise InputError(
+            "truncated", f"{span}: ends after {cut[0]} of the {cut[1]} bytes of sound that its header promises"
+        )
+    try:
+        if isinstance(source, bytes):
+            return soundfile.SoundFile(io.BytesIO(source))
+        # As bytes: soundfile would encode the name strictly, and a name may be no UTF-8.
+        return soundfile.SoundFile(os.fsencode(source) if os.name == "posix" else source)
+    except soundfile.LibsndfileError as error:
+        raise InputError("undecodable", f"{span}: is not audio that can be decoded ({error.error_string})") from None
+
+
+def bytes_of(source: Path | bytes) -> BinaryIO:
+    """What is in a file."""
+    return io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")
+
+
+def frames_of(span: FileSpan, rate: int, frames: int) -> tuple[int, int]:
+    """The span in frames of the file."""
+    start = round(span.start * rate)
+    stop = frames if span.end is None else min(round(span.end * rate), frames)
+    if span.start < 0 or start >= max(stop, 1):
+        raise InputError(
+            "bad value", f"{span}: start and end leave nothing of a file of {frames / rate:.2f} s; give start < end"
+        )
+    return start, stop
+
+
+def read_samples(raw: Any) -> tuple[np.ndarray[Any, Any], int]:
+    """Samples ``[S]`` or ``[S, channels]`` in -1 to 1, and their rate."""
+    if isinstance(raw, dict):
+        return array_of(raw)
+    span = as_span(raw)
+    with opened(span) as file:
+        if file.frames == 0:
+            return np.zeros(0, dtype=np.float32), file.samplerate
+        start, stop = frames_of(span, file.samplerate, file.frames)
+        return next(blocks(span, file, start, stop, stop - start)), file.samplerate
+
+
+def array_of(raw: dict[str, Any]) -> tuple[np.ndarray[Any, Any], int]:
+    """Samples ``[S]`` or ``[S, channels]`` of a mapping, and their rate; raises `InputError` if it is none."""
+    try:
+        samples, rate = np.asarray(raw["array"], dtype=np.float32), int(raw["sampling_rate"])
+        start = float(raw.get("start", 0.0))
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError("bad value", f"audio array: needs numbers as array, and a sampling_rate ({error!r})") from None
+    if samples.ndim not in (1, 2) or rate <= 0 or not 0 <= start < math.inf:
+        raise InputError(
+            "bad value",
+            "audio array: array should be [S] or [S, channels], sampling_rate above 0, and start, if given, seconds "
+            f"from 0 on; received {list(samples.shape)}, {rate} and {start:g}",
+        )
+    return samples, rate
+
+
+def blocks(span: FileSpan, file: Any, start: int, stop: int, size: int) -> Iterator[np.ndarray[Any, Any]]:
+    """Frames from ``start`` to ``stop`` of an open file, ``size`` at a time."""
+    import soundfile
+
+    for at in range(start, stop, size):
+        try:
+            if at == start:  # only then: an MP3 is gone through from its beginning to find a place in it
+                file.seek(start)
+            samples = file.read(min(size, stop - at), dtype="float32")
+        except soundfile.LibsndfileError as error:
+            raise InputError("undecodable", f"{span}: can't be decoded ({error.error_string})") from None
+        held = at - start + len(samples)
+        if held < min(at + size, stop) - start:
+            raise InputError(
+                "truncated", f"{span}: ends after {held} of the {stop - start} samples that its header promises"
+            )
+        yield samples

@@ -1,0 +1,239 @@
+"""Recordings in: files of any format, rate and channel count become mono samples at one rate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional as F
+
+from seqpipe.core.input import FileSpan, Piece
+from seqpipe.core.picture import Picture, Sound
+from seqpipe.core.randomness import Draw
+from seqpipe.core.sequence import PaddedSequence
+from seqpipe.core.stage import Stage
+from seqpipe.core.suffixes import AUDIO_SUFFIXES
+from seqpipe.errors import InputError
+from seqpipe.features.speech.audio_file import (
+    array_of,
+    as_span,
+    blocks,
+    bytes_of,
+    frames_of,
+    keeping_open,
+    name_of,
+    opened,
+    read_samples,
+)
+from seqpipe.features.speech.cutting import measure_levels, overlap_of, samples_per_block, share_out
+from seqpipe.features.speech.truncation import lacks_end
+
+SILENCE = 2.0**-14
+"""Between the lowest and the highest sample of a recording in which nothing is heard: two steps of 16 bit."""
+FULL_SCALE = 1 - 2.0**-15
+"""The highest sample of 16 bit."""
+CLIPPED_SHARE = 0.001
+"""Of the samples: in speech that was recorded well a few in a hundred thousand are at full scale."""
+
+
+class Waveform(Stage):
+    """Read audio files (wav, flac, ogg, mp3, whatever libsndfile knows), mix down and resample.
+
+    Args:
+        sample_rate: of the outgoing samples, in hertz.
+
+    Shape: in batches ``[B, S]`` -> ``[B, S]``. An input is a path, a `FileSpan`, the bytes of a file, or a mapping
+    with ``array`` (``[S]`` or ``[S, channels]``, in -1 to 1) and ``sampling_rate``; with ``start`` too if the array was
+    cut out of something longer, in seconds from its beginning.
+    """
+
+    role = "features"
+    reads_files = AUDIO_SUFFIXES
+    unit = "second"
+
+    def __init__(self, *, sample_rate: Annotated[int, Field(ge=1000, le=384_000)] = 16_000) -> None:
+        super().__init__()
+        self.sample_rate = sample_rate
+        self.output_size = 1
+
+    def prepare(self, raw: Any, draw: Draw | None) -> Tensor:
+        """Samples ``[S]``, float32.
+
+        Raises:
+            InputError: the file is missing, no audio, empty, or holds values that are no finite numbers.
+        """
+        samples, rate = read_samples(raw)
+        name = name_of(raw)
+        if len(samples) == 0:
+            raise InputError("empty", f"{name}: holds no samples")
+        mono = torch.from_numpy(np.ascontiguousarray(_mono(samples, rate, name)))
+        return resample(mono, rate, self.sample_rate)
+
+    def reading_on(self) -> AbstractContextManager[None]:
+        """While this lasts, what is read several times in a row by a thread is opened once."""
+        return keeping_open()
+
+    def pieces(self, raw: Any, *, longest: float) -> list[Piece] | None:
+        """A long recording in pieces, cut where it is quietest; None if it isn't longer than ``longest``.
+
+        Whether it is long is read from the header. If so, it is read once from end to end, block by block: 1.5 MB are
+        kept of an hour.
+
+        Args:
+            raw: as `prepare` reads it.
+            longest: seconds that a piece may have with its overlap, at least 1.
+
+        Returns:
+            Pieces in their order, each to be read as a span of the same file or a view of the same array.
+
+        Raises:
+            ConfigError: ``longest`` is below 1.
+            InputError: as `prepare` does for the whole: a recording that breaks off has no pieces at all.
+        """
+        overlap = overlap_of(longest)
+        if isinstance(raw, dict):
+            samples, rate = array_of(raw)
+            start, stop = round(self.origin(raw) * rate), len(samples) + round(self.origin(raw) * rate)
+            if stop - start <= longest * rate:
+                return None
+            step = samples_per_block(rate)
+            levels = _levels((samples[at : at + step] for at in range(0, len(samples), step)), rate, name_of(raw))
+        else:
+            span = as_span(raw)
+            with opened(span) as file:
+                rate = file.samplerate
+                start, stop = frames_of(span, rate, file.frames) if file.frames else (0, 0)
+                if stop - start <= longest * rate:
+                    return None
+                levels = _levels(blocks(span, file, start, stop, samples_per_block(rate)), rate, name_of(raw))
+        pieces = []
+        for share in share_out(levels, stop - start, rate, longest=longest, overlap=overlap):
+            first, last = (start + share.heard_from) / rate, (start + share.heard_until) / rate
+            part = (
+                {**raw, "array": samples[share.heard_from : share.heard_until], "start": first}
+                if isinstance(raw, dict)
+                else FileSpan(span.source, first, last)
+            )
+            pieces.append(Piece(part, (start + share.start) / rate, (start + share.stop) / rate, share.overlap / rate))
+        return pieces
+
+    def measure(self, raw: Any) -> int:
+        """How many samples `prepare` will give, from the file's header alone."""
+        if isinstance(raw, dict):
+            samples, rate = read_samples(raw)
+            return _resampled_length(len(samples), rate, self.sample_rate)
+        span = as_span(raw)
+        with opened(span) as file:
+            start, stop = frames_of(span, file.samplerate, file.frames)
+            return _resampled_length(stop - start, file.samplerate, self.sample_rate)
+
+    def suspicions(self, raw: Any, prepared: Tensor) -> list[tuple[str, str]]:
+        """``silent``, ``clipped``, ``lower sample rate``, ``shorter than its span``, ``no end of stream``."""
+        found = []
+        low, high = float(prepared.min()), float(prepared.max())
+        if high - low <= SILENCE:
+            what = f"every sample is {low:g}" if high == low else f"its samples lie between {low:.2g} and {high:.2g}"
+            found.append(("silent", f"{name_of(raw)}: {what}"))
+        clipped = float((prepared.abs() >= FULL_SCALE).float().mean()) if max(high, -low) >= FULL_SCALE else 0.0
+        if clipped > CLIPPED_SHARE:
+            found.append(
+                ("clipped", f"{name_of(raw)}: {100 * clipped:.3g} % of its samples are at full scale or beyond")
+            )
+        if isinstance(raw, dict):
+            rate = int(raw["sampling_rate"])
+        else:
+            span = as_span(raw)
+            with opened(span) as file:
+                rate = file.samplerate
+                seconds = file.frames / rate
+            if span.end is not None and span.end > seconds + 0.05:  # ends are often rounded
+                found.append(("shorter than its span", f"{span}: the file ends at {seconds:.2f} s"))
+            with bytes_of(span.source) as content:
+                if lacks_end(content):
+                    found.append(("no end of stream", f"{span}: the Ogg stream breaks off; was the file cut?"))
+        if rate < self.sample_rate:
+            found.append(
+                ("lower sample rate", f"{name_of(raw)}: {rate} Hz; the recipe's {self.sample_rate} Hz add empty bands")
+            )
+        return found
+
+    def origin(self, raw: Any) -> float:
+        """Seconds from the beginning of the file to the beginning of the input."""
+        if isinstance(raw, dict):
+            return float(raw.get("start", 0.0))
+        return raw.start if isinstance(raw, FileSpan) else 0.0
+
+    def locate(self, prepared: Tensor, steps: Tensor) -> Tensor:
+        """Samples -> seconds from the beginning of the input."""
+        return steps / self.sample_rate
+
+    def picture(self, raw: Any) -> Picture:
+        """Log-mel spectrogram of the recording, the uppermost 80 dB of it."""
+        return self._spectrogram(self.prepare(raw, None), self.origin(raw))
+
+    def picture_of(self, values: Tensor) -> Picture | None:
+        """The spectrogram of samples ``[S]``; of features ``[T, D]`` these, from the lowest to the highest."""
+        if values.ndim == 1:
+            return self._spectrogram(values, 0.0)
+        low, high = values.min(), values.max()
+        shown = (values - low) / (high - low).clamp(min=1e-9)
+        return Picture(shown.T.flip(0).numpy(), 0.0, float(len(values)), "steps", "features")
+
+    def _spectrogram(self, samples: Tensor, start: float) -> Picture:
+        from seqpipe.features.speech.log_mel import LogMel
+
+        # A band for every 160 Hz: more would be narrower than what 25 ms can resolve.
+        bands = max(8, min(48, self.sample_rate // 160))
+        power = LogMel(sample_rate=self.sample_rate, n_mels=bands, floor=1e-10)
+        frames = power(PaddedSequence.pad([samples])).values[0]  # [T, F]
+        decibel = 10 / math.log(10) * (frames - frames.max())
+        return Picture(
+            values=(1 + decibel / 80).clamp(min=0).T.flip(0).numpy(),
+            start=start,
+            end=start + len(frames) * power.hop_length / self.sample_rate,
+            unit="s",
+            height=f"0 to {self.sample_rate / 2000:g} kHz (mel)",
+        )
+
+    def sound(self, raw: Any) -> Sound:
+        """The recording as the features hear it: mono, at `sample_rate`."""
+        return Sound(self.prepare(raw, None).numpy(), self.sample_rate)
+
+    def forward(self, sequence: PaddedSequence) -> PaddedSequence:
+        """Nothing is left to do in a batch."""
+        return sequence
+
+
+def resample(samples: Tensor, rate: int, new_rate: int) -> Tensor:
+    """``[S]`` at ``rate`` hertz -> ``[S']`` at ``new_rate``, windowed-sinc interpolation, S' = ceil(S · new / old)."""
+    if rate == new_rate:
+        return samples
+    from seqpipe.features.speech.torchaudio_import import torchaudio_functional
+
+    resampled: Tensor = torchaudio_functional().resample(samples, rate, new_rate)
+    # torchaudio rounds the length in fp32, which is a sample short in recordings of minutes.
+    return F.pad(resampled, (0, _resampled_length(len(samples), rate, new_rate) - len(resampled)))
+
+
+def _resampled_length(length: int, rate: int, new_rate: int) -> int:
+    return length if rate == new_rate else -(-length * new_rate // rate)
+
+
+def _mono(samples: np.ndarray[Any, Any], rate: int, name: str, first: int = 0) -> np.ndarray[Any, Any]:
+    """The mean of the channels, ``[S]``; ``first`` is the number of the first sample, for the message."""
+    if not np.isfinite(samples).all():
+        bad = first + int(np.flatnonzero(~np.isfinite(samples).reshape(len(samples), -1).all(axis=1))[0])
+        raise InputError("non-finite", f"{name}: sample {bad} ({bad / rate:.3f} s) is not a finite number")
+    return samples if samples.ndim == 1 else samples.mean(axis=1)
+
+
+def _levels(blocks: Iterable[np.ndarray[Any, Any]], rate: int, name: str) -> np.ndarray[Any, Any]:
+    """The level of a recording that comes in blocks of `samples_per_block`."""
+    size = samples_per_block(rate)
+    return measure_levels((_mono(block, rate, name, number * size) for number, block in enumerate(blocks)), rate)

@@ -1,0 +1,202 @@
+"""What a decoder writes, and how well it foretells what it is shown: the answers of a head that generates."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from seqpipe.answers.generated_text import GeneratedText, TextHypothesis, concatenated
+from seqpipe.core.input import Piece
+from seqpipe.core.metric import Mark
+from seqpipe.core.sequence import PaddedSequence, length_mask
+from seqpipe.core.source import Located
+from seqpipe.decoders.continuation import DecoderContinuation
+from seqpipe.decoders.recurrent import RecurrentDecoder
+from seqpipe.decoding.beam import beam_search
+from seqpipe.decoding.ctc_prefixes import CTCPrefixes
+from seqpipe.decoding.generation import Generated, GenerationDecoding
+from seqpipe.decoding.sampling import key_of, write_on
+from seqpipe.errors import ConfigError
+from seqpipe.heads.text_head import TextHead
+from seqpipe.layers.vocabulary_loss import aligned_output
+from seqpipe.text.vocabulary import UNKNOWN
+
+FORETOLD = 512
+"""Labels whose probabilities exist at a time where references are foretold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What was written for a row.
+
+    Attributes:
+        hypotheses: the best ones, best first.
+        looked_at: for each label of each hypothesis the encoded step that got most attention; empty unless unknown
+            words are to be copied.
+        steps: encoded ones of the row.
+    """
+
+    hypotheses: list[Generated]
+    looked_at: list[list[int]]
+    steps: int
+
+
+class WrittenAnswers(TextHead):
+    """Mixed into a head that has a decoder and a table of labels: searches, answers, attention and probabilities.
+
+    Attributes:
+        decoder: the network.
+        ctc_output: the layer of a CTC loss on encoded steps, if there is one.
+        copy_unknown: whether unknown words are replaced by those of the input.
+    """
+
+    decoder: RecurrentDecoder
+    ctc_output: nn.Linear | None
+    copy_unknown: bool
+
+    @property
+    def end(self) -> int:
+        """The label that ends a text, and stands before its first unit."""
+        return len(self.units)
+
+    @abstractmethod
+    def encode_target(self, raw: object) -> Tensor:
+        """A text as labels ``[L]``."""
+
+    @abstractmethod
+    def _table(self) -> Tensor:
+        """Embeddings of all labels, ``[V, E]``."""
+
+    @abstractmethod
+    def _output(self, table: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Weight and bias of the last layer."""
+
+    def _project(self, outputs: Tensor, table: Tensor) -> Tensor:
+        """Logits."""
+        return F.linear(outputs, *self._output(table))
+
+    @abstractmethod
+    def _outputs(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The decoder over given targets: outputs, weights of attention, lengths with the end, and labels."""
+
+    @torch.no_grad()
+    def decode(
+        self, encoded: PaddedSequence, options: GenerationDecoding | None = None, inputs: Sequence[Tensor] = ()
+    ) -> list[Written]:
+        """The best texts of every row.
+
+        Args:
+            encoded: ``[B, T, D]``.
+            options: of the search.
+            inputs: what the rows were encoded from: equal ones are drawn alike, others independently of each other.
+                Without them, all rows have the same draws.
+        """
+        options = options or GenerationDecoding()
+        table = self._table()
+        continuation = DecoderContinuation(
+            self.decoder,
+            encoded,
+            embed=lambda labels: F.embedding(labels, table),
+            project=aligned_output(*self._output(table)),
+        )
+        if options.method == "beam":
+            prefixes = self._prefixes(encoded) if options.ctc_weight else None
+            found = beam_search(continuation, encoded.lengths, self.end, options, prefixes)
+            if impossible := [place for place, row in enumerate(found) if not row]:
+                # By CTC nothing of the length that is asked for fits into these rows' steps.
+                alone = options.model_copy(update={"ctc_weight": 0.0})
+                for place, row in zip(impossible, self.decode(encoded.chosen(impossible), alone), strict=True):
+                    found[place] = row.hypotheses
+        else:
+            keys = [key_of(each) for each in inputs] if options.method == "sample" else []
+            found = write_on(continuation, encoded.lengths, self.end, options, keys)
+        lengths = encoded.lengths.tolist()
+        return [Written(row, self._looked_at(encoded, place, row), lengths[place]) for place, row in enumerate(found)]
+
+    def _prefixes(self, encoded: PaddedSequence) -> CTCPrefixes:
+        if self.ctc_output is None:
+            raise ConfigError("decoding.ctc_weight needs a head that was trained with CTC beside it (ctc_weight)")
+        emissions = F.log_softmax(self.ctc_output(encoded.values).float(), dim=-1)
+        return CTCPrefixes(PaddedSequence(emissions, encoded.lengths))
+
+    def _looked_at(self, encoded: PaddedSequence, place: int, found: list[Generated]) -> list[list[int]]:
+        if not self.copy_unknown or not any(UNKNOWN in each.labels for each in found):
+            return []
+        rows = encoded.chosen([place] * len(found))
+        return [weights.argmax(dim=1).tolist() for weights in self.attention_over(rows, [e.labels for e in found])]
+
+    def attention_over(self, encoded: PaddedSequence, labels: Sequence[Sequence[int]]) -> list[Tensor]:
+        """The weights that each label and the end give to each step of its row, ``[L + 1, T]`` of a row."""
+        targets = [torch.tensor(row, dtype=torch.int64) for row in labels]
+        _, weights, lengths, _ = self._outputs(encoded, targets)
+        return [
+            row[:length, :steps]
+            for row, length, steps in zip(weights, lengths.tolist(), encoded.lengths.tolist(), strict=True)
+        ]
+
+    def attention_map(self, encoded: PaddedSequence, text: str) -> tuple[list[str], Tensor]:
+        """The usual units of a text and the end, and the weights that each gives to the row's steps."""
+        labels = self.encode_target(text).tolist()
+        (weights,) = self.attention_over(encoded, [labels])
+        return [*(self.units.piece(label) for label in labels), "∎"], weights
+
+    def predict(self, row_id: str, hypothesis: Written, locate: Located) -> GeneratedText:
+        """What was written as an answer."""
+        looked_at = hypothesis.looked_at or [[]] * len(hypothesis.hypotheses)
+        texts = [
+            TextHypothesis(
+                self._text(each.labels, places, locate, hypothesis.steps),
+                float(torch.tensor(each.log_probability).exp()),
+                each.score,
+            )
+            for each, places in zip(hypothesis.hypotheses, looked_at, strict=True)
+        ]
+        best = texts[0]
+        return GeneratedText(
+            row_id, best.text, best.probability, best.score, tuple(texts) if len(texts) > 1 else (), locate.cut
+        )
+
+    def concatenate(self, row_id: str, parts: Sequence[tuple[Piece, GeneratedText]]) -> GeneratedText:
+        """What was written for the parts of a text, in their order, as the whole's; see `concatenated`."""
+        return concatenated(row_id, [answer for _, answer in parts])
+
+    def _text(self, labels: Sequence[int], looked_at: Sequence[int], locate: Located, steps: int) -> str:
+        if not looked_at or UNKNOWN not in labels:
+            return self.units.decode(labels)
+        items = locate.items
+        if len(items) != steps:  # a step is no word: a front-end has joined some
+            return self.units.decode(labels)
+        return " ".join(
+            items[place].text if label == UNKNOWN and place < len(items) else self.units.piece(label)
+            for label, place in zip(labels, looked_at, strict=False)
+        )
+
+    @torch.no_grad()
+    def target_fit(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> Tensor:
+        """See `Stage.target_fit`."""
+        outputs, _, lengths, labels = self._outputs(encoded, targets)
+        real = length_mask(lengths, labels.shape[1])
+        table, missed, right = self._table(), 0.0, 0.0
+        for some, own in zip(outputs[real].split(FORETOLD), labels[real].split(FORETOLD), strict=True):
+            emissions = F.log_softmax(self._project(some, table).float(), dim=-1)
+            missed -= float(emissions.gather(1, own[:, None]).double().sum())
+            right += float((emissions.argmax(dim=1) == own).sum())
+        return torch.tensor([missed, right, float(lengths.sum())], dtype=torch.float64)
+
+    @torch.no_grad()
+    def posteriors(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> list[float]:
+        """The probability of each row's text: the product over its labels and the end."""
+        outputs, _, lengths, labels = self._outputs(encoded, targets)
+        emissions = F.log_softmax(self._project(outputs, self._table()).float(), dim=-1)
+        chances = emissions.gather(2, labels[..., None])[..., 0].double()
+        found: list[float] = chances.masked_fill(~length_mask(lengths, labels.shape[1]), 0.0).sum(dim=1).exp().tolist()
+        return found
+
+    def marks(self, prediction: GeneratedText) -> list[Mark]:
+        """None: what is written has no place in the input of its own."""
+        return []

@@ -1,0 +1,62 @@
+import itertools
+import json
+from dataclasses import FrozenInstanceError
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqpipe.answers.transcript import Token, Transcript, Word, group_words
+
+
+def tokens_of(*texts: str) -> tuple[Token, ...]:
+    """A token a second."""
+    return tuple(Token(text, float(number), number + 0.5, 0.9) for number, text in enumerate(texts))
+
+
+def test_characters_become_words_at_spaces() -> None:
+    assert group_words(tokens_of(*"go  on")) == (Word("go", 0.0, 1.5), Word("on", 4.0, 5.5))
+
+
+def test_spaces_inside_tokens_part_words_too() -> None:
+    """As SentencePiece units have them."""
+    words = group_words(tokens_of(" tur", "n", " left", " r", "ight ", "on"))
+    assert [word.text for word in words] == ["turn", "left", "right", "on"]
+    assert [(word.start, word.end) for word in words] == [(0.0, 1.5), (2.0, 2.5), (3.0, 4.5), (5.0, 5.5)]
+    assert [word.text for word in group_words(tokens_of("a b", "c d"))] == ["a", "bc", "d"]
+
+
+@pytest.mark.parametrize("texts", [(), (" ",), (" ", " ")])
+def test_no_words(texts: tuple[str, ...]) -> None:
+    assert group_words(tokens_of(*texts)) == ()
+
+
+@given(st.lists(st.text(alphabet="ab ", min_size=1, max_size=4), max_size=10))
+def test_words_are_those_of_the_text_in_its_order(texts: list[str]) -> None:
+    words = group_words(tokens_of(*texts))
+    assert [word.text for word in words] == "".join(texts).split()
+    for word in words:
+        assert word.start < word.end
+    for before, after in itertools.pairwise(words):
+        assert before.start <= after.start
+
+
+def test_json_holds_everything_rounded() -> None:
+    token = Token("a", 0.123456, 1 / 3, 2 / 3)
+    transcript = Transcript("row 1", "a", 1 / 3, (Word("a", 0.123456, 1 / 3),), (token,))
+    record = transcript.to_json()
+    assert json.loads(json.dumps(record)) == record
+    assert record == {
+        "id": "row 1",
+        "text": "a",
+        "confidence": 0.333333,
+        "words": [{"text": "a", "start": 0.1235, "end": 0.3333}],
+        "tokens": [{"text": "a", "start": 0.1235, "end": 0.3333, "confidence": 0.666667}],
+    }
+    assert transcript.tokens == (token,), "the transcript itself stays as exact as it was"
+
+
+def test_an_answer_cannot_be_changed() -> None:
+    transcript = Transcript("row 1", "", 1.0, (), ())
+    with pytest.raises(FrozenInstanceError):
+        transcript.text = "other"  # type: ignore[misc]

@@ -1,0 +1,88 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sklearn.utils.class_weight import compute_class_weight
+
+from seqpipe import ConfigError, DataError, InputError
+from seqpipe.text.classes import Classes, class_name
+
+
+def test_classes_stand_in_the_order_of_the_alphabet_and_numbers_by_value() -> None:
+    classes = Classes.learn(["10", "2", "b", "a", "2", "-1", "1.5"])
+    assert classes.names == ["-1", "1.5", "2", "10", "a", "b"]
+    assert classes.counts == [1, 1, 2, 1, 1, 1]
+    assert [classes.number(name) for name in classes.names] == list(range(6))
+    assert classes.number("c") is None
+
+
+@pytest.mark.parametrize(("targets", "said"), [(["a", "a"], "the only one is 'a'"), ([], "there are none")])
+def test_one_class_is_nothing_to_tell_apart(targets: list[str], said: str) -> None:
+    with pytest.raises(DataError, match=f"two classes or more to tell apart; {said}.*data.target"):
+        Classes.learn(targets)
+
+
+def test_an_unknown_class_is_refused_with_the_nearest_or_all() -> None:
+    classes = Classes.learn(["good", "bad"])
+    with pytest.raises(InputError, match=r"'goood' is none of the classes .*did you mean good\?") as caught:
+        classes.require("goood")
+    assert caught.value.kind == "unknown label"
+    with pytest.raises(InputError, match="known: bad, good"):
+        classes.require("xyz")
+
+
+def test_balanced_weights_are_those_of_scikit_learn() -> None:
+    targets = ["a"] * 7 + ["b"] * 2 + ["c"]
+    weights = Classes.learn(targets).weights("balanced")
+    expected = compute_class_weight("balanced", classes=np.array(["a", "b", "c"]), y=np.array(targets))
+    assert weights.tolist() == pytest.approx(expected.tolist())
+
+
+def test_weights_by_name_are_one_where_not_given() -> None:
+    classes = Classes.learn(["a", "b", "c"])
+    assert classes.weights("none").tolist() == [1, 1, 1]
+    for weights in (classes.weights({"b": 2.5}), classes.positive_weights({"b": 2.5})):
+        assert weights.tolist() == [1, 2.5, 1]
+    with pytest.raises(ConfigError, match=r"class_weights\.bb: there is no such class; did you mean"):
+        Classes.learn(["a", "bbb"]).weights({"bb": 1.0})
+    with pytest.raises(ConfigError, match=r"class_weights\.a: should be at least 0; received -1"):
+        classes.weights({"a": -1.0})
+
+
+def test_sets_of_labels_are_counted_by_row() -> None:
+    classes = Classes.learn_sets([["b", "b", "a"], [], ["b"], []])
+    assert (classes.names, classes.counts, classes.items) == (["a", "b"], [1, 2], 4)
+    # Rows that have a label weigh as much as those that haven't.
+    assert classes.positive_weights("balanced").tolist() == [3.0, 1.0]
+    assert classes.positive_weights("none").tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("targets", "said"), [([["a"], ["a"]], "all 2 have 'a', and no other"), ([[], []], "none of 2 has any")]
+)
+def test_labels_that_every_row_has_are_nothing_to_learn(targets: list[list[str]], said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        Classes.learn_sets(targets)
+    assert Classes.learn_sets([["a"], []]).names == ["a"]
+
+
+def test_what_is_saved_is_restored(tmp_path: Path) -> None:
+    classes = Classes.learn_sets([["ü", "b"], [], ["b"]])
+    classes.save(tmp_path)
+    loaded = Classes.load(tmp_path)
+    assert loaded.__dict__ == classes.__dict__
+    assert torch.equal(loaded.positive_weights("balanced"), classes.positive_weights("balanced"))
+
+
+@pytest.mark.parametrize(("raw", "name"), [(" good ", "good"), (3, "3"), (True, "True"), (2.0, "2"), ("2.0", "2.0")])
+def test_texts_and_whole_numbers_name_classes(raw: Any, name: str) -> None:
+    assert class_name(raw) == name
+
+
+@pytest.mark.parametrize("raw", ["", "  ", None, 1.5, float("nan"), float("inf"), ["a"], {}])
+def test_anything_else_does_not(raw: Any) -> None:
+    with pytest.raises(InputError, match="should name a class") as caught:
+        class_name(raw)
+    assert caught.value.kind == "bad value"
