@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -17,12 +16,16 @@ from torch import Tensor
 
 from seqpipe.config.plain_yaml import read_yaml
 from seqpipe.config.recipe import Recipe, parse_recipe
+from seqpipe.core.chain import find_stages
+from seqpipe.core.files import move, sync
+from seqpipe.core.stage import Stage, find_stage
 from seqpipe.errors import ConfigError, RunError, did_you_mean
 
 if TYPE_CHECKING:
     from seqpipe.pipeline import Pipeline
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""1 was written before stages had versions, and called some weights and options by other names."""
 MODEL, RECIPE, ASSETS = "model.safetensors", "recipe.yaml", "assets"
 
 
@@ -42,14 +45,14 @@ def save(pipeline: Pipeline, folder: Path, info: dict[str, str]) -> None:
             **info,
             "format_version": str(FORMAT_VERSION),
             "files": json.dumps(_hashes(draft)),
+            "stages": json.dumps(_versions(pipeline)),
             "weights": _hash_weights(weights),
         }
         save_file(weights, draft / MODEL, metadata)
         _sort_header(draft / MODEL)
         # safetensors makes it readable by its owner alone.
         (draft / MODEL).chmod((draft / RECIPE).stat().st_mode & 0o777)
-        with (draft / MODEL).open("rb") as file:
-            os.fsync(file.fileno())
+        sync(draft / MODEL)
         _move(draft, folder)
     except SafetensorError as error:  # safetensors wraps the operating system's "no space left"
         raise OSError(f"{folder / MODEL}: can't be written: {error}") from None
@@ -79,7 +82,7 @@ def _move(draft: Path, folder: Path) -> None:
             (draft / name).replace(target)
     for name in _names(folder) - hashes.keys():
         (folder / name).unlink()  # of a pipeline of other stages, saved here before
-    (draft / MODEL).replace(folder / MODEL)
+    move(draft / MODEL, folder / MODEL)
 
 
 def read(folder: Path) -> tuple[Recipe, dict[str, Tensor]]:
@@ -105,6 +108,11 @@ def read(folder: Path) -> tuple[Recipe, dict[str, Tensor]]:
         raise RunError(
             f"{path}: was written by a newer seqpipe (format {version}, this one reads {FORMAT_VERSION}); upgrade"
         )
+    if int(version) < FORMAT_VERSION:
+        raise RunError(
+            f"{path}: was written by an older seqpipe (format {version}, this one reads {FORMAT_VERSION}), which had "
+            "other names for weights and options; train again, or take the version that wrote it"
+        )
     if _hash_weights(weights) != metadata.get("weights"):
         raise RunError(f"{path}: was altered since it was saved (the checksum of its weights differs)")
     try:
@@ -118,13 +126,33 @@ def read(folder: Path) -> tuple[Recipe, dict[str, Tensor]]:
             raise RunError(f"{folder / name}: was altered since the model was saved; put the original back")
     for name in sorted(_names(folder) - files.keys()):
         raise RunError(f"{folder / name}: is not a file of this model; remove it, or put the original back")
+    _check_versions(metadata, path)
     try:
         return parse_recipe(read_yaml(folder / RECIPE), str(folder / RECIPE)), weights
     except ConfigError as error:
         raise RunError(str(error)) from None
 
 
-def put_weights(pipeline: Pipeline, weights: dict[str, Tensor], folder: Path) -> None:
+def _versions(pipeline: Pipeline) -> dict[str, int]:
+    """The version of each stage, by class name."""
+    return {type(stage).__name__: stage.version for stage in find_stages(pipeline, Stage)}
+
+
+def _check_versions(metadata: dict[str, str], path: Path) -> None:
+    """Raise `RunError` for a stage that means something else now than when the model was saved."""
+    for name, version in json.loads(metadata.get("stages", "{}")).items():
+        try:
+            now = find_stage(name).version
+        except ConfigError:
+            continue  # the recipe names it too, and says so
+        if now != version:
+            raise RunError(
+                f"{path}: was trained with version {version} of {name}, which is at version {now} now and means "
+                "something else by the same options; train again"
+            )
+
+
+def load_weights(pipeline: Pipeline, weights: dict[str, Tensor], folder: Path) -> None:
     """Copy weights into a pipeline; all must be there and fit."""
     own = pipeline.state_dict()
     for name, value in own.items():

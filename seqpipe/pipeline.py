@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,12 @@ from torch import Tensor, nn
 
 from seqpipe import model_file
 from seqpipe.config.recipe import Recipe
-from seqpipe.core.item import Item
+from seqpipe.core.chain import FeatureChain
+from seqpipe.core.head import Encoded, Head
 from seqpipe.core.options import upstream_parameters
 from seqpipe.core.randomness import seed_from
 from seqpipe.core.sequence import PaddedSequence
+from seqpipe.core.source import Location
 from seqpipe.core.stage import Stage, StageConfig, find_stage
 from seqpipe.data.rows import Row
 from seqpipe.errors import ConfigError
@@ -35,10 +36,10 @@ class Pipeline(nn.Module):
             missing (None).
     """
 
-    features: Any
+    features: FeatureChain
     frontend: Stage | None
     encoder: Stage | None
-    head: Any
+    head: Head
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__()
@@ -48,7 +49,6 @@ class Pipeline(nn.Module):
             torch.manual_seed(seed_from(recipe.training.seed, 0))
             self.features = _built(recipe.pipeline.features, None, "features")
         self.frontend = self.encoder = None
-        self.head = None
 
     def fit(self, rows: Sequence[Row], assets: Mapping[str, Path] | None = None) -> None:
         """Let features and head learn from the training rows, then make all parameters from the recipe's seed.
@@ -73,48 +73,35 @@ class Pipeline(nn.Module):
     def _build(self) -> None:
         config = self.recipe.pipeline
         self.frontend = _built(config.frontend, self.features, "frontend") if config.frontend else None
-        self.encoder = _built(config.encoder, self.frontend or self.features, "encoder") if config.encoder else None
-        front = self.frontend or self.features
+        front = self.frontend if self.frontend is not None else self.features
+        self.encoder = _built(config.encoder, front, "encoder") if config.encoder else None
         # What a head may ask of stages further ahead than the one before it.
+        further = {"front_size": front.output_size, "features": self.features}
         wanted = upstream_parameters(find_stage(config.head.name))
-        passed: dict[str, Any] = {"front_size": front.output_size} if "front_size" in wanted else {}
-        if "features" in wanted:
-            passed["features"] = self.features
-        self.head = _built(config.head, self.encoder or front, "head", **passed)
+        passed = {name: further[attribute] for name, attribute in wanted.items() if attribute in further}
+        self.head = _built(config.head, self.encoder if self.encoder is not None else front, "head", **passed)
 
     # Forward
 
-    def forward(self, batch: PaddedSequence) -> PaddedSequence:
+    def forward(self, batch: PaddedSequence) -> Encoded:
         """Prepared inputs ``[B, S]`` to encoded steps ``[B, T, D]``."""
         return self.encode(self.features(batch), batch)
 
     def loss(self, batch: PaddedSequence, targets: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Sum of the losses, and what it is to be divided by over all devices and accumulated batches."""
-        result: tuple[Tensor, Tensor] = self.head.loss(self(batch), targets)
-        return result
+        return self.head.loss(self(batch), targets)
 
-    def encoded_lengths(self, prepared_lengths: Tensor) -> Tensor:
-        """Steps that reach the head, for lengths of prepared inputs."""
-        lengths = self.features.output_lengths(prepared_lengths)
-        return self.frontend.output_lengths(lengths) if self.frontend is not None else lengths
-
-    def shortest_encoded(self, measured: int) -> int:
-        """The least number of steps that reach the head, over all augmentation, for an input of this length."""
-        return int(self.encoded_lengths(torch.tensor([self.features.shortest_length(measured)])))
-
-    def encode(self, features: PaddedSequence, prepared: PaddedSequence) -> PaddedSequence:
+    def encode(self, features: PaddedSequence, prepared: PaddedSequence) -> Encoded:
         """What the features made of ``prepared``, ``[B, T, D]``, to encoded steps ``[B, T', D']``."""
-        if self.frontend is not None:
-            features = self.frontend(features)
-        self.head.watch(features)
-        encoded = self.encoder(features) if self.encoder is not None else features
-        pooled: PaddedSequence = self.features.pool(prepared, encoded)
-        return pooled
+        front = self.frontend(features) if self.frontend is not None else features
+        encoded = self.encoder(front) if self.encoder is not None else front
+        values, lengths = self.features.reader.pool(prepared, encoded)
+        return Encoded(values, lengths, front, prepared)
 
-    def predict_batch(
+    def answer_batch(
         self, ids: Sequence[str], raws: Sequence[Any], prepared: Sequence[Tensor], options: Any = None
     ) -> list[Any]:
-        """Predictions for prepared inputs, in their order.
+        """Answers to prepared inputs, in their order.
 
         Args:
             ids: of the rows.
@@ -129,39 +116,49 @@ class Pipeline(nn.Module):
             return self.decode_batch(ids, raws, prepared, encoded, options)
 
     def decode_batch(
-        self, ids: Sequence[str], raws: Sequence[Any], prepared: Sequence[Tensor], encoded: PaddedSequence, options: Any
+        self, ids: Sequence[str], raws: Sequence[Any], prepared: Sequence[Tensor], encoded: Encoded, options: Any
     ) -> list[Any]:
-        """Predictions out of encoded steps ``[B, T, D]``; see `predict_batch`."""
-        hypotheses = self.search(encoded, prepared, options)
+        """Answers out of encoded steps ``[B, T, D]``; see `answer_batch`."""
         return [
-            self.head.predict(row_id, hypothesis, Location(self, raw, item))
-            for row_id, hypothesis, raw, item in zip(ids, hypotheses, raws, prepared, strict=True)
+            self.head.answer(row_id, hypothesis, self.location(raw, item))
+            for row_id, hypothesis, raw, item in zip(
+                ids, self.head.decode(encoded, options), raws, prepared, strict=True
+            )
         ]
-
-    def search(self, encoded: PaddedSequence, prepared: Sequence[Tensor], options: Any) -> list[Any]:
-        """What the head decodes of each row, before it is made an answer of.
-
-        Args:
-            encoded: ``[B, T, D]``.
-            prepared: what it was made of.
-            options: of decoding.
-        """
-        inputs = (prepared,) if self.head.foretells else ()
-        found: list[Any] = self.head.decode(encoded, options, *inputs)
-        return found
 
     @property
     def device(self) -> torch.device:
         """Where the parameters are."""
         return next(self.parameters()).device
 
+    # Lengths and places
+
+    def encoded_lengths(self, prepared_lengths: Tensor) -> Tensor:
+        """Steps that leave the encoder, for lengths ``[B]`` of prepared inputs."""
+        lengths = self.features.output_lengths(prepared_lengths)
+        for stage in (self.frontend, self.encoder):
+            lengths = stage.output_lengths(lengths) if stage is not None else lengths
+        return lengths
+
+    def min_encoded_length(self, length: int) -> int:
+        """The least number of steps that leave the encoder, over all augmentation, for an input of this length."""
+        return int(self.encoded_lengths(torch.tensor([self.features.min_length(length)])))
+
     def locate(self, raw: Any, prepared: Tensor, steps: Tensor) -> Tensor:
         """Encoded steps of one example as places in its input, never outside it."""
-        if self.frontend is not None:
-            steps = self.frontend.locate(prepared, steps)
-        places = self.features.locate(prepared, steps)
-        end = self.features.first.locate(prepared, torch.tensor(len(prepared), dtype=torch.float64))
-        return places.clamp(min=0.0, max=float(end)) * self.features.scale(raw) + self.features.origin(raw)
+        for stage in (self.encoder, self.frontend, self.features):
+            steps = stage.locate(prepared, steps) if stage is not None else steps
+        reader = self.features.reader
+        end = reader.locate(prepared, torch.tensor(len(prepared), dtype=torch.float64))
+        source = reader.source(raw)
+        return steps.clamp(min=0.0, max=float(end)) * source.scale + source.origin
+
+    def location(self, raw: Any, prepared: Tensor | None) -> Location:
+        """What the head may ask about an input; without ``prepared``, encoded steps stay as they are."""
+        source = self.features.reader.source(raw)
+        if prepared is None:
+            return Location(source, lambda steps: steps)
+        return Location(source, lambda steps: self.locate(raw, prepared, steps))
 
     # On disk
 
@@ -186,7 +183,7 @@ class Pipeline(nn.Module):
             recipe: taken instead of the one that lies there; all sizes must be the same.
 
         Raises:
-            RunError: the folder holds no model, or one that is truncated, altered or of a newer version.
+            RunError: the folder holds no model, or one that is truncated, altered, or of another version.
         """
         own, weights = model_file.read(folder)
         pipeline = cls(recipe or own)
@@ -194,46 +191,11 @@ class Pipeline(nn.Module):
         pipeline.features.load_assets(assets / "features")
         pipeline._build()
         pipeline.head.load_assets(assets / "head")
-        model_file.put_weights(pipeline, weights, folder)
+        model_file.load_weights(pipeline, weights, folder)
         return pipeline.eval()
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
-    """Where the parts of an answer lie in its input, for heads.
-
-    Attributes:
-        pipeline: that answers.
-        raw: the input.
-        prepared: what the features made of it; None leaves encoded steps as they are.
-    """
-
-    pipeline: Pipeline
-    raw: Any
-    prepared: Tensor | None
-
-    def __call__(self, steps: Tensor) -> Tensor:
-        """Encoded steps (fractions too) as places in the input."""
-        return steps if self.prepared is None else self.pipeline.locate(self.raw, self.prepared, steps)
-
-    @property
-    def items(self) -> Sequence[Item]:
-        """The words of a text."""
-        found: Sequence[Item] = self.pipeline.features.items(self.raw)
-        return found
-
-    @property
-    def text(self) -> str:
-        """The text that the words have their places in."""
-        return str(self.pipeline.features.first.picture(self.raw))
-
-    @property
-    def cut(self) -> int:
-        """Tokens at the end of the input that the features have left out."""
-        return int(self.pipeline.features.cut_off(self.raw))
-
-
-def _built(config: StageConfig, previous: Stage | None, slot: str, **passed: Any) -> Stage:
+def _built(config: StageConfig, previous: Stage | None, slot: str, **passed: Any) -> Any:
     try:
         return config.build(previous, **passed)
     except ConfigError as error:

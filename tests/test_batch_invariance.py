@@ -251,10 +251,10 @@ def built(name: str, number: int, device: str) -> Stage:
     example = EXAMPLES[name][number]
     torch.manual_seed(1)
     stage = StageConfig.parse({"stage": name, **example.options}).build(UPSTREAM[example.takes]())
-    stage.grow()
+    stage.build()
     if example.fit is not None:
         seen = example.fit()
-        stage.fit(*seen) if stage.learns_targets else stage.fit(seen)
+        stage.fit(*seen) if stage.needs_targets else stage.fit(seen)
     with torch.no_grad():
         for parameter in stage.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))

@@ -17,7 +17,7 @@ from seqpipe.pipeline import Pipeline
 @pytest.fixture(scope="module")
 def rows(tone_data: Path) -> list[Row]:
     recipe = load_recipe(tone_data / "tones.yaml")
-    return list(read_rows("train.tsv", recipe.data, reads_files=AUDIO_SUFFIXES, root=tone_data))[:12]
+    return list(read_rows("train.tsv", recipe.data, suffixes=AUDIO_SUFFIXES, root=tone_data))[:12]
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +91,7 @@ def test_encoded_lengths_are_what_comes_out(lengths: list[int], trained: Pipelin
 def test_the_shortest_encoding_is_that_of_the_fastest_speed(tone_data: Path, rows: list[Row]) -> None:
     faster = "pipeline.features.1={stage: SpeedPerturbation, factors: [0.5, 2.0]}"
     pipeline = fitted(tone_data, rows, faster)
-    assert pipeline.shortest_encoded(8000) == int(pipeline.encoded_lengths(torch.tensor([4000])))
+    assert pipeline.min_encoded_length(8000) == int(pipeline.encoded_lengths(torch.tensor([4000])))
 
 
 def test_the_loss_of_a_batch_is_the_sum_of_its_rows(trained: Pipeline, rows: list[Row]) -> None:

@@ -160,7 +160,7 @@ def test_odd_sources_have_a_clear_end(run: Path, tmp_path: Path) -> None:
     assert isinstance(unseen["text"], str)
     (tmp_path / "good.en").write_text("two dogs\n", encoding="utf-8")
     assert good["text"] == answers(tmp_path, str(run), str(tmp_path / "good.en"))[0]["text"]
-    assert "30 are allowed (longest; beyond: cut drops its end)" in long["message"]
+    assert "30 are allowed (max_length; overflow: truncate drops its end)" in long["message"]
 
 
 def test_blank_lines_of_standard_input_keep_their_places(run: Path, seqpipe_command: Command) -> None:
@@ -173,7 +173,7 @@ def test_a_long_source_is_cut_by_choice_and_the_answer_says_so(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     recipe = run.parent / "cut.yaml"
-    recipe.write_text((run.parent / "recipe.yaml").read_text().replace("longest: 30", "longest: 6, beyond: cut"))
+    recipe.write_text((run.parent / "recipe.yaml").read_text().replace("max_length: 30", "max_length: 6, overflow: truncate"))
     assert cli.main(["train", str(recipe), "--out", str(tmp_path / "cut"), "--quiet", "training.epochs=1"]) == 0
     assert "6 are read" in capsys.readouterr().err
     (tmp_path / "long.en").write_text("dogs " * 20 + "\ndogs\n", encoding="utf-8")
@@ -184,13 +184,13 @@ def test_a_long_source_is_cut_by_choice_and_the_answer_says_so(
 
 def test_a_long_source_is_split_by_choice_and_its_parts_are_put_together(run: Path, tmp_path: Path) -> None:
     text = "two dogs run, three cats eat, one cats run"
-    pieces = load(run, device="cpu").pipeline.features.first.text_pieces(text, longest=8)
+    pieces = load(run, device="cpu").pipeline.features.first.split_text(text, max_length=8)
     parts = [piece.raw for piece in pieces]
     assert len(parts) > 1
     (tmp_path / "long.en").write_text(f"{text}\n", encoding="utf-8")
     (tmp_path / "parts.en").write_text("".join(f"{part}\n" for part in parts), encoding="utf-8")
     several = ["--set", "decoding.n_best=3"]
-    (whole,) = answers(tmp_path, str(run), str(tmp_path / "long.en"), "--piece-tokens", "8", *several)
+    (whole,) = answers(tmp_path, str(run), str(tmp_path / "long.en"), "--segment-tokens", "8", *several)
     short = answers(tmp_path, str(run), str(tmp_path / "parts.en"), *several)
     assert whole["text"] == " ".join(answer["text"] for answer in short)
     assert whole["confidence"] == pytest.approx(math.prod(answer["confidence"] for answer in short), abs=1e-4)

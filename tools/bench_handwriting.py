@@ -95,7 +95,7 @@ def read_lines(folder: Path, part: str) -> list[tuple[str, str, int]]:
     from seqpipe.data.source import read_rows
 
     found = []
-    for row in read_rows(f"{part}.tsv", DataConfig(), reads_files=IMAGE_SUFFIXES, root=folder):
+    for row in read_rows(f"{part}.tsv", DataConfig(), suffixes=IMAGE_SUFFIXES, root=folder):
         with Image.open(row.input.source) as image:
             found.append((str(row.input.source), str(row.target), image.width))
     return found
@@ -108,7 +108,7 @@ def similar_batches(lines: Sequence[Any], drawn: Sequence[int], size: int) -> li
     from seqpipe.data.batching import plan_batches
 
     widths = [lines[place][2] for place in drawn]
-    plan = plan_batches(widths, budget=10_000_000, most_rows=size, generator=np.random.default_rng(1))
+    plan = plan_batches(widths, budget=10_000_000, max_rows=size, generator=np.random.default_rng(1))
     return [[drawn[place] for place in batch] for batch in plan]
 
 

@@ -252,7 +252,7 @@ def manifest_rows(options: argparse.Namespace, pipeline: Any) -> Iterator[Any]:
     from seqpipe.data.source import read_rows
 
     return read_rows(
-        options.manifest, pipeline.recipe.data, reads_files=AUDIO_SUFFIXES, needs_target=False, needs_id=False
+        options.manifest, pipeline.recipe.data, suffixes=AUDIO_SUFFIXES, needs_target=False, needs_id=False
     )
 
 

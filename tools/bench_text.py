@@ -142,7 +142,7 @@ def read_sentences(path: Path) -> list[tuple[list[str], list[str]]]:
     from seqpipe.data.source import read_rows
 
     config = DataConfig(format="columns", columns=["form", "upos", "xpos"], input="form", target="upos")
-    rows = read_rows(str(path), config, reads_files=NO_FILES)
+    rows = read_rows(str(path), config, suffixes=NO_FILES)
     return [(list(row.input), list(row.target)) for row in rows]
 
 
@@ -153,7 +153,7 @@ def similar_batches(sentences: Sequence[Any], drawn: Sequence[int]) -> list[list
     from seqpipe.data.batching import plan_batches
 
     lengths = [len(sentences[row][0]) for row in drawn]
-    plan = plan_batches(lengths, budget=100_000, most_rows=BATCH, generator=np.random.default_rng(1))
+    plan = plan_batches(lengths, budget=100_000, max_rows=BATCH, generator=np.random.default_rng(1))
     return [[drawn[place] for place in batch] for batch in plan]
 
 

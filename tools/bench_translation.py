@@ -90,7 +90,7 @@ def compare(options: argparse.Namespace, folder: Path) -> None:
                 "train": train,
                 "dev": dev,
                 "batches": batches,
-                "lessons": lessons_of(lengths, options.batch, options.lessons),
+                "lessons": lessons_of(lengths, options.batch, options.training_batches),
                 "threads": options.threads,
                 "vocabulary": options.vocabulary,
                 "threshold": options.threshold,
@@ -137,7 +137,7 @@ def read_pairs(options: argparse.Namespace, part: str) -> list[tuple[str, str]]:
     from seqpipe.data.source import read_rows
 
     config = DataConfig(format="parallel", input=options.source, target=options.target)
-    rows = read_rows(part, config, reads_files=frozenset(), root=options.data)
+    rows = read_rows(part, config, suffixes=frozenset(), root=options.data)
     return [(row.input, row.target) for row in rows]
 
 

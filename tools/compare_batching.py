@@ -20,8 +20,8 @@ TOLERANCE = 1e-5
 def main(run: str, source: str) -> int:
     predictor = seqpipe.load(run)
     pipeline = predictor.pipeline
-    reads_files = pipeline.features.first.reads_files
-    rows = list(read_rows(source, pipeline.recipe.data, reads_files=reads_files, needs_target=False))
+    suffixes = pipeline.features.first.suffixes
+    rows = list(read_rows(source, pipeline.recipe.data, suffixes=suffixes, needs_target=False))
     singles = [next(iter(predictor.predict([row]))) for row in rows]
     shuffled = random.Random(0).sample(range(len(rows)), len(rows))
     predictor.batch_steps = 10**9

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from seqpipe.core.answer import Answer
+
 
 @dataclass(frozen=True, slots=True)
 class ClassProbability:
@@ -15,7 +17,7 @@ class ClassProbability:
 
 
 @dataclass(frozen=True, slots=True)
-class Classification:
+class Classification(Answer):
     """The class of one input.
 
     Attributes:
@@ -30,7 +32,17 @@ class Classification:
     label: str
     confidence: float
     probabilities: tuple[ClassProbability, ...]
-    cut: int = 0
+    truncated: int = 0
+
+    @property
+    def class_probabilities(self) -> list[tuple[str, float]]:
+        """The most probable classes."""
+        return [(item.label, item.probability) for item in self.probabilities]
+
+    @property
+    def item_confidences(self) -> list[float]:
+        """That of the class."""
+        return [self.confidence]
 
     def to_json(self) -> dict[str, Any]:
         """One JSON object; probabilities rounded to 6 digits."""
@@ -41,12 +53,12 @@ class Classification:
             "probabilities": [
                 {"label": item.label, "probability": round(item.probability, 6)} for item in self.probabilities
             ],
-            "cut": self.cut,
+            "cut": self.truncated,
         }
 
 
 @dataclass(frozen=True, slots=True)
-class MultiClassification:
+class MultiClassification(Answer):
     """The labels of one input, of which there may be several, or none.
 
     Attributes:
@@ -62,7 +74,7 @@ class MultiClassification:
     labels: tuple[str, ...]
     confidence: float
     probabilities: tuple[ClassProbability, ...]
-    cut: int = 0
+    truncated: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """One JSON object; probabilities rounded to 6 digits."""
@@ -73,5 +85,5 @@ class MultiClassification:
             "probabilities": [
                 {"label": item.label, "probability": round(item.probability, 6)} for item in self.probabilities
             ],
-            "cut": self.cut,
+            "cut": self.truncated,
         }

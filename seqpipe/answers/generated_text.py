@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from seqpipe.core.answer import Answer
+
 
 @dataclass(frozen=True, slots=True)
 class TextHypothesis:
@@ -24,7 +26,7 @@ class TextHypothesis:
 
 
 @dataclass(frozen=True, slots=True)
-class GeneratedText:
+class GeneratedText(Answer):
     """The text that was written for one input.
 
     Attributes:
@@ -41,7 +43,7 @@ class GeneratedText:
     confidence: float
     score: float
     alternatives: tuple[TextHypothesis, ...] = ()
-    cut: int = 0
+    truncated: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """One JSON object; probabilities rounded to 6 digits, scores to 4."""
@@ -54,7 +56,7 @@ class GeneratedText:
                 {"text": each.text, "probability": round(each.probability, 6), "score": round(each.score, 4)}
                 for each in self.alternatives
             ],
-            "cut": self.cut,
+            "cut": self.truncated,
         }
 
 
@@ -87,5 +89,5 @@ def concatenated(row_id: str, parts: Sequence[GeneratedText]) -> GeneratedText:
         best.probability,
         best.score,
         tuple(found) if most else (),
-        sum(part.cut for part in parts),
+        sum(part.truncated for part in parts),
     )

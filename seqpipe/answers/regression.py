@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from seqpipe.core.answer import Answer
+
 
 @dataclass(frozen=True, slots=True)
-class Regression:
+class Regression(Answer):
     """The number of one input, or the numbers.
 
     Attributes:
@@ -20,16 +22,16 @@ class Regression:
 
     id: str
     values: tuple[float, ...]
-    deviations: tuple[float, ...]
+    standard_deviations: tuple[float, ...]
     confidence: float
-    cut: int = 0
+    truncated: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """One JSON object; the probability rounded to 6 digits, the numbers to 9 significant ones."""
         return {
             "id": self.id,
             "values": [float(f"{value:.9g}") for value in self.values],
-            "deviations": [float(f"{value:.9g}") for value in self.deviations],
+            "deviations": [float(f"{value:.9g}") for value in self.standard_deviations],
             "confidence": round(self.confidence, 6),
-            "cut": self.cut,
+            "cut": self.truncated,
         }

@@ -9,11 +9,11 @@ from itertools import pairwise
 
 from seqpipe.answers.seam import find_seam
 from seqpipe.answers.transcript import Token, Transcript, group_words
-from seqpipe.core.input import Piece
+from seqpipe.core.input import Segment
 from seqpipe.text.units import Units
 
 
-def stitch(row_id: str, parts: Sequence[tuple[Piece, Transcript]], units: Units) -> Transcript:
+def stitch(row_id: str, parts: Sequence[tuple[Segment, Transcript]], units: Units) -> Transcript:
     """One transcript out of those of overlapping pieces, each word out of the piece that it stands in.
 
     Two neighbours are put together between two words, as near to the border as can be, so that a word which both have,
@@ -55,7 +55,7 @@ class _Run:
     stop: int
 
 
-def _seam(one: tuple[Piece, Transcript], other: tuple[Piece, Transcript]) -> tuple[int, int, bool]:
+def _seam(one: tuple[Segment, Transcript], other: tuple[Segment, Transcript]) -> tuple[int, int, bool]:
     """Tokens to keep of the one, the first to take of the other (spaces at the seam on both sides), and whether it
     lies between words."""
     border, overlap = one[0].end, one[0].overlap

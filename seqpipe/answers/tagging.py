@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from seqpipe.core.answer import Answer, Mark
+
 
 @dataclass(frozen=True, slots=True)
 class TaggedWord:
@@ -53,7 +55,7 @@ class TagSequence:
 
 
 @dataclass(frozen=True, slots=True)
-class Tagging:
+class Tagging(Answer):
     """The tags of one input.
 
     Attributes:
@@ -70,7 +72,17 @@ class Tagging:
     words: tuple[TaggedWord, ...]
     spans: tuple[Span, ...]
     alternatives: tuple[TagSequence, ...] = ()
-    cut: int = 0
+    truncated: int = 0
+
+    @property
+    def marks(self) -> list[Mark]:
+        """The words with their tags."""
+        return [Mark(word.tag, word.start, word.end, word.confidence, place) for place, word in enumerate(self.words)]
+
+    @property
+    def item_confidences(self) -> list[float]:
+        """Those of the words' tags."""
+        return [word.confidence for word in self.words]
 
     def to_json(self) -> dict[str, Any]:
         """One JSON object; probabilities rounded to 6 digits."""
@@ -100,5 +112,5 @@ class Tagging:
             "alternatives": [
                 {"tags": list(other.tags), "confidence": round(other.confidence, 6)} for other in self.alternatives
             ],
-            "cut": self.cut,
+            "cut": self.truncated,
         }

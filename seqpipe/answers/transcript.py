@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from seqpipe.core.answer import Answer, Mark
+
 
 @dataclass(frozen=True, slots=True)
 class Token:
@@ -34,7 +36,7 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True)
-class Transcript:
+class Transcript(Answer):
     """The text of one input.
 
     Attributes:
@@ -50,6 +52,16 @@ class Transcript:
     confidence: float
     words: tuple[Word, ...]
     tokens: tuple[Token, ...]
+
+    @property
+    def marks(self) -> list[Mark]:
+        """The tokens, each with the word that it ends in."""
+        text, marks = "", []
+        for token in self.tokens:
+            text += token.text
+            word = len(text.split()) - 1 if token.text.strip() else None
+            marks.append(Mark(token.text, token.start, token.end, token.confidence, word))
+        return marks
 
     def to_json(self) -> dict[str, Any]:
         """One JSON object; places rounded to 0.1 ms, probabilities to 6 digits."""

@@ -8,9 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from seqpipe.checks.comparison import Findings, Part, compare, read_part
+from seqpipe.checks.comparison import compare
+from seqpipe.checks.findings import Findings
+from seqpipe.checks.part import Part, read_part
 from seqpipe.config.recipe import Recipe, load_recipe
-from seqpipe.core.stage import find_stage
+from seqpipe.core.head import find_head
 from seqpipe.data.rows import Row
 from seqpipe.data.source import data_root, is_there, manifest_kind
 from seqpipe.errors import ConfigError, DataError, InputError
@@ -43,40 +45,40 @@ def check(recipe: Recipe, source: str | None = None, *, progress: bool = False) 
             config,
             pipeline.features,
             root=folder,
-            longest=config.longest if name == "train" else None,
-            empty_targets=find_stage(recipe.pipeline.head.name).takes_empty_targets,
+            max_length=config.max_length if name == "train" else None,
+            empty_targets=find_head(recipe.pipeline.head.name).allows_empty_targets,
             progress=progress,
         )
 
     # First, since it is what was asked for: if it isn't there, nothing else matters.
-    looked_at = [] if source is None else [read(source, source, None)]
+    attended = [] if source is None else [read(source, source, None)]
     if config.train is None:
         raise ConfigError("data.train is required: its rows give the vocabulary")
     train = read("train", config.train, root)
     if not train.rows:
         raise DataError("\n".join([f"{config.train}: holds no rows that can be used", *train.findings.lines()]))
     pipeline.fit(train.rows)
-    notices = pipeline.features.notices()
+    notices = pipeline.features.fit_messages()
     train.findings.summary += notices
     if notices:
         train.findings.numbers["notices"] = notices
     compared = [train]
     if source is None:
-        looked_at = [train]
+        attended = [train]
         for name, part in (("dev", config.dev), ("test", config.test)):
             if part and (name != "test" or is_there(part, recipe.data)):
-                looked_at.append(read(name, part, root))
-        compared = looked_at
+                attended.append(read(name, part, root))
+        compared = attended
     elif Path(source).resolve() != (root / config.train).resolve():
-        compared = [train, *looked_at]
+        compared = [train, *attended]
     else:
-        compared = looked_at  # the training rows themselves, which are not to be found in train a second time
-        looked_at[0].name = "train"
-    for each in {id(part): part for part in (train, *looked_at)}.values():
+        compared = attended  # the training rows themselves, which are not to be found in train a second time
+        attended[0].name = "train"
+    for each in {id(part): part for part in (train, *attended)}.values():
         scored = source is None and each is not train
         each.encode(pipeline, refuse=partial(_scored_all_the_same, each) if scored else None)
     compare(compared, pipeline, config)
-    return {source or found.name: found.findings for found in looked_at}
+    return {source or found.name: found.findings for found in attended}
 
 
 def _scored_all_the_same(part: Part, row: Row, error: InputError) -> None:

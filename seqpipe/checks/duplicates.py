@@ -8,13 +8,11 @@ from typing import Any
 
 from seqpipe.checks.findings import shortened
 from seqpipe.checks.part import Part
+from seqpipe.core.measure import STEPS, Measure
 from seqpipe.data.rows import Row
 
-SHORT_TOKENS = 4
-"""Texts of no more tokens than this are alike by chance: treebanks' phrases, "thank you"."""
 
-
-def find_duplicates(parts: Sequence[Part], unit: str = "step") -> None:
+def find_duplicates(parts: Sequence[Part], measure: Measure = STEPS) -> None:
     """Warn of inputs with equal content (what the first stage made of them; not the path), once for each row.
 
     A later row of the same part is named with the first one; a row whose input is in another part too, with the first
@@ -24,7 +22,7 @@ def find_duplicates(parts: Sequence[Part], unit: str = "step") -> None:
 
     Args:
         parts: each with its rows and looks.
-        unit: of the inputs' lengths; texts are measured in ``token``.
+        measure: of the inputs' lengths, which says what is trivial: treebanks' phrases, "thank you".
     """
     repeated = [0] * len(parts)
     short: dict[tuple[str, int], bool] = {}
@@ -33,10 +31,10 @@ def find_duplicates(parts: Sequence[Part], unit: str = "step") -> None:
         for row, look in zip(part.rows, part.looks, strict=True):
             # Inputs in which nothing varies are equal to each other, and named for that already.
             if look.content is not None and not any(
-                kind in ("silent", "blank", "constant") for kind, _ in look.suspicions
+                kind in ("silent", "blank", "constant") for kind, _ in look.warnings
             ):
                 found[look.content].append((number, row))
-            short[row.place] = unit == "token" and look.length <= SHORT_TOKENS
+            short[row.place] = look.length <= measure.trivial
     for same in found.values():
         first: dict[int, Row] = {}
         for number, row in same:
@@ -53,7 +51,7 @@ def find_duplicates(parts: Sequence[Part], unit: str = "step") -> None:
     for part, count in zip(parts, repeated, strict=True):
         if count:
             part.findings.summary.append(
-                f"{count} of the rows repeat an earlier text of at most {SHORT_TOKENS} tokens, with its target"
+                f"{count} of the rows repeat an earlier text of at most {measure.trivial} {measure.name}s, with its target"
             )
 
 

@@ -14,7 +14,7 @@ Problem = tuple[Row, str, str]
 """A row, a short fixed kind, and a message."""
 
 
-MOST_CHARACTERS, LONGEST_LINE = 100, 300
+MAX_CHARACTERS, LONGEST_LINE = 100, 300
 """Of a target in a message, and of a message in a list for people."""
 
 
@@ -64,17 +64,17 @@ class Findings:
                 lines += [f"  {title}", *(f"    {line}" for line in found)]
         return "\n".join(lines)
 
-    def enforce(self, most_share: float) -> None:
+    def enforce(self, max_share: float) -> None:
         """End with an error if more than this share of the rows is bad.
 
         Raises:
             DataError: with the counts and the first rows of each kind.
         """
-        if self.rows and len(self.problems) / self.rows > most_share:
+        if self.rows and len(self.problems) / self.rows > max_share:
             share = 100 * len(self.problems) / self.rows
             raise DataError(
                 f"{len(self.problems)} of {self.rows} rows ({share:.2g} %) can't be used; data.max_bad_share allows "
-                f"{100 * most_share:g} %. Mend or remove them, or raise the share to leave them out:\n"
+                f"{100 * max_share:g} %. Mend or remove them, or raise the share to leave them out:\n"
                 + "\n".join(self.lines())
             )
 
@@ -136,7 +136,7 @@ def usable(rows: Iterable[Row], examine: Callable[[Row], Any], findings: Finding
     return good, results
 
 
-def shortened(value: object, most: int = MOST_CHARACTERS) -> str:
+def shortened(value: object, most: int = MAX_CHARACTERS) -> str:
     """A value in at most so many characters, as messages show it."""
     shown = repr(value)
     return shown if len(shown) <= most else f"{shown[: most - 4]} ..."

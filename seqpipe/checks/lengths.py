@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqpipe.checks.part import Part
+from seqpipe.core.head import Head, SpellsTargets
 
 FAR_LONGER = 10
 """Times the median. Of healthy sets of recordings, the longest was 2 to 4 times as long as the median."""
@@ -39,11 +39,11 @@ def find_long_inputs(parts: Sequence[Part], show: Callable[[int], str]) -> None:
                 part.findings.warn(
                     row,
                     "far longer than others",
-                    f"{show(look.length)}; the median is {show(median)} (data.longest sets a limit)",
+                    f"{show(look.length)}; the median is {show(median)} (data.max_length sets a limit)",
                 )
 
 
-def find_unusual_rates(parts: Sequence[Part], head: Any, show: Callable[[int], str]) -> None:
+def find_unusual_rates(parts: Sequence[Part], head: Head, show: Callable[[int], str]) -> None:
     """Warn of rows whose input is far longer or shorter than is usual for as many characters: swapped or cut labels.
 
     What is usual is learnt from the first part: length = a + b · characters + c · spaces, since spelled letters and
@@ -55,6 +55,8 @@ def find_unusual_rates(parts: Sequence[Part], head: Any, show: Callable[[int], s
         head: whose `symbols` are counted; without them there is nothing to find.
         show: a length in words.
     """
+    if not isinstance(head, SpellsTargets):
+        return
     counts = [_counts(part, head) for part in parts]
     known = counts[0][:, 0] > 0
     if known.sum() < FEWEST_ROWS:
@@ -75,12 +77,12 @@ def find_unusual_rates(parts: Sequence[Part], head: Any, show: Callable[[int], s
             )
 
 
-def _counts(part: Part, head: Any) -> Floats:
+def _counts(part: Part, head: SpellsTargets) -> Floats:
     """``[rows, 2]``: characters and spaces of the targets; 0 where there are none."""
     counts = np.zeros((len(part.rows), 2))
     for place, row in enumerate(part.rows):
-        symbols = head.symbols(row.target) or ()
-        counts[place] = len(symbols), sum(symbol.isspace() for symbol in symbols)
+        target_characters = head.target_characters(row.target) or ()
+        counts[place] = len(target_characters), sum(symbol.isspace() for symbol in target_characters)
     return counts
 
 

@@ -14,12 +14,13 @@ from torch import Tensor
 
 from seqpipe.checks.findings import Findings, usable
 from seqpipe.checks.labels import encode_label
-from seqpipe.checks.progress import watched
+from seqpipe.checks.progress import track_rows
 from seqpipe.config.recipe import DataConfig
 from seqpipe.core.chain import FeatureChain
 from seqpipe.data.rows import Row
 from seqpipe.data.source import read_rows, training_rows, unread_spans
 from seqpipe.errors import InputError
+from seqpipe.pipeline import Pipeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Look:
     length: int
     prepared: int
     content: bytes | None = None
-    suspicions: tuple[tuple[str, str], ...] = ()
+    warnings: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass
@@ -50,7 +51,7 @@ class Part:
         looks: one per row.
         targets: one per row, once `encode` was called; None for a row that can be scored and not learnt from.
         findings: about all rows.
-        longest: a longer input can't be used; in seconds for audio, else in steps.
+        max_length: a longer input can't be used; in seconds for audio, else in steps.
         measured: the lengths are final; not before the first stage has learnt the units that it measures in.
     """
 
@@ -60,7 +61,7 @@ class Part:
     looks: list[Look]
     targets: list[Tensor | None] = field(default_factory=list)
     findings: Findings = field(default_factory=Findings)
-    longest: float | None = None
+    max_length: float | None = None
     measured: bool = True
 
     @property
@@ -68,7 +69,7 @@ class Part:
         """Of the inputs before augmentation, in steps of the first stage."""
         return [look.length for look in self.looks]
 
-    def encode(self, pipeline: Any, *, refuse: Callable[[Row, InputError], None] | None = None) -> None:
+    def encode(self, pipeline: Pipeline, *, refuse: Callable[[Row, InputError], None] | None = None) -> None:
         """Encode the targets; rows whose targets can't be spelt or don't fit go to the findings.
 
         Inputs whose units weren't known when they were looked at are measured first; and what is odd about those that
@@ -79,27 +80,27 @@ class Part:
             refuse: told of such rows instead; they stay, with None as target. Not those of a tagging head whose tags
                 can't be set beside the words: they can't be scored either.
         """
-        tags_items = getattr(pipeline.head, "tags_items", False)
         kept: list[tuple[Row, Look, Tensor | None]] = []
         for row, look in zip(self.rows, self.looks, strict=True):
             try:
                 if not self.measured:
-                    look = _measured(row, look, pipeline.features, self.longest)
+                    look = _measured(row, look, pipeline.features, self.max_length)
             except InputError as error:
                 self.findings.add(row, error)
                 continue
             try:
                 kept.append((row, look, encode_label(row, pipeline, look.prepared)))
             except InputError as error:
-                if refuse is None or (tags_items and error.kind != "unknown label"):
+                if refuse is None or (pipeline.head.tags_items and error.kind != "unknown label"):
                     self.findings.add(row, error)
                 else:
                     refuse(row, error)
                     kept.append((row, look, None))
         self.rows, self.looks = [row for row, _, _ in kept], [look for _, look, _ in kept]
-        if pipeline.features.first.learns:
+        reader = pipeline.features.reader
+        if reader.needs_fit:
             for row in self.rows:
-                for kind, message in pipeline.features.first.suspicions(row.input, None):
+                for kind, message in reader.warnings(row.input, None):
                     self.findings.warn(row, kind, message)
         self.targets = [target for _, _, target in kept]
         self.measured = True
@@ -115,7 +116,7 @@ def read_part(
     features: FeatureChain,
     *,
     root: Path | None = None,
-    longest: float | None = None,
+    max_length: float | None = None,
     empty_targets: bool = False,
     progress: bool = False,
 ) -> Part:
@@ -127,55 +128,55 @@ def read_part(
         config: the recipe's ``data``.
         features: whose first stage reads the inputs; needs no fitting.
         root: what a relative source is relative to.
-        longest: a longer input can't be used; in seconds for audio, else in steps.
-        empty_targets: the head learns from an empty target too (`Stage.takes_empty_targets`).
+        max_length: a longer input can't be used; in seconds for audio, else in steps.
+        empty_targets: the head learns from an empty target too (`Stage.allows_empty_targets`).
         progress: show it on standard error, if that is a terminal.
 
     Raises:
         DataError: the source can't be opened, or lacks a column.
     """
-    reads_files = features.first.reads_files
+    suffixes = features.reader.suffixes
     if name == "train" and source == config.train:
-        rows = list(training_rows(config, reads_files=reads_files))
+        rows = list(training_rows(config, suffixes=suffixes))
     else:
-        rows = list(read_rows(source, config, reads_files=reads_files, root=root))
-    part = Part(name, source, [], [], longest=longest, measured=features.first.knows_lengths)
+        rows = list(read_rows(source, config, suffixes=suffixes, root=root))
+    part = Part(name, source, [], [], max_length=max_length, measured=features.reader.has_lengths)
     whole = config.check == "full"
 
     def look_at(row: Row) -> Look:
-        found = _look(row, features, longest, whole)
+        found = _look(row, features, max_length, whole)
         if row.target is None or (_is_empty(row.target) and not empty_targets):
             raise InputError("no target", f"the target is empty; received {row.target!r}")
         return found
 
-    part.rows, part.looks = usable(watched(rows, name) if progress else rows, look_at, part.findings)
+    part.rows, part.looks = usable(track_rows(rows, name) if progress else rows, look_at, part.findings)
     if part.rows and (message := unread_spans(part.rows[0], config)):
         part.findings.warn(part.rows[0], "spans not read", message)
     for row, look in zip(part.rows, part.looks, strict=True):
-        for kind, message in look.suspicions:
+        for kind, message in look.warnings:
             part.findings.warn(row, kind, message)
     return part
 
 
-def _look(row: Row, features: FeatureChain, longest: float | None, whole: bool) -> Look:
+def _look(row: Row, features: FeatureChain, max_length: float | None, whole: bool) -> Look:
     """Look at one row; raises `InputError` if it can't be used."""
-    if longest is not None and features.first.knows_lengths:
-        _short_enough(features, features.measure(row.input), longest)  # before reading: it may not fit into memory
+    if max_length is not None and features.reader.has_lengths:
+        _short_enough(features, features.length(row.input), max_length)  # before reading: it may not fit into memory
     if whole:
         look = _read(row.input, features)
     else:
-        length = features.measure(row.input)
+        length = features.length(row.input)
         look = Look(length, length)
     if look.length == 0 or look.prepared == 0:
         raise InputError("empty", f"{row.input}: holds nothing")
     return look
 
 
-def _measured(row: Row, look: Look, features: FeatureChain, longest: float | None) -> Look:
+def _measured(row: Row, look: Look, features: FeatureChain, max_length: float | None) -> Look:
     """A look with its length in units that have been learnt."""
-    length = features.measure(row.input)
-    if longest is not None:
-        _short_enough(features, length, longest)
+    length = features.length(row.input)
+    if max_length is not None:
+        _short_enough(features, length, max_length)
     return replace(look, length=length, prepared=length)
 
 
@@ -183,16 +184,16 @@ def _is_empty(target: Any) -> bool:
     return (hasattr(target, "__len__") and not len(target)) or not str(target).strip()
 
 
-def _short_enough(features: FeatureChain, length: int, longest: float) -> None:
-    if (amount := features.amount(torch.tensor(length))) > longest:
-        unit = " s" if features.unit == "second" else " steps"
-        raise InputError("too long", f"the input has {amount:g}{unit}; data.longest allows {longest:g}{unit}")
+def _short_enough(features: FeatureChain, length: int, max_length: float) -> None:
+    if (amount := features.measure.amount(length)) > max_length:
+        unit = features.measure.suffix
+        raise InputError("too long", f"the input has {amount:g}{unit}; data.max_length allows {max_length:g}{unit}")
 
 
 def _read(raw: Any, features: FeatureChain) -> Look:
-    first = features.first
-    if first.learns:  # what it makes of an input is not known yet
-        length = features.measure(raw)
+    first = features.reader
+    if first.needs_fit:  # what it makes of an input is not known yet
+        length = features.length(raw)
         return Look(length, length, content_hash(raw))
     prepared = first.prepare(raw, None)
     if not isinstance(prepared, Tensor):
@@ -200,11 +201,11 @@ def _read(raw: Any, features: FeatureChain) -> Look:
     if prepared.is_floating_point() and not bool(torch.isfinite(prepared).all()):
         raise InputError("non-finite", f"{raw}: holds values that are no finite numbers")
     length = len(prepared)
-    suspicions = tuple(first.suspicions(raw, prepared)) if length else ()
+    warnings = tuple(first.warnings(raw, prepared)) if length else ()
     content = content_hash(prepared)
     for stage in features.stages[1:]:
         prepared = stage.prepare(prepared, None)
-    return Look(length, len(prepared), content, suspicions)
+    return Look(length, len(prepared), content, warnings)
 
 
 def content_hash(value: Any) -> bytes:

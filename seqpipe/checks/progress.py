@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from seqpipe.data.rows import Row
 
 
-def watched(rows: list[Row], name: str) -> Iterable[Row]:
+def track_rows(rows: list[Row], name: str) -> Iterable[Row]:
     """The rows, with a bar on standard error while they are gone through, if that is a terminal."""
     if not sys.stderr.isatty():
         return rows

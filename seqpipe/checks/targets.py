@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from seqpipe.checks.findings import shortened
 from seqpipe.checks.part import Part
+from seqpipe.core.head import Head, SpellsTargets
 from seqpipe.data.rows import Row
 from seqpipe.errors import InputError
 
@@ -16,16 +16,18 @@ RARE_ROWS = 2
 """A character in no more rows than this is probably a typing error."""
 FEWEST_ROWS = 50
 """Below this, a rare character says nothing."""
-MOST_CLASSES = 100
+MAX_CLASSES = 100
 ROWS_A_CLASS = 10
-"""Targets are taken for classes if there are no more than `MOST_CLASSES`, each with so many rows on average."""
+"""Targets are taken for classes if there are no more than `MAX_CLASSES`, each with so many rows on average."""
 FEW_ROWS = 5
 """Of a class."""
 
 
-def find_rare_characters(part: Part, head: Any) -> None:
+def find_rare_characters(part: Part, head: Head) -> None:
     """Summarise the characters, and warn of each row of train with one that hardly any other has."""
-    spelt = [set(head.symbols(row.target) or ()) for row in part.rows]
+    if not isinstance(head, SpellsTargets):
+        return
+    spelt = [set(head.target_characters(row.target) or ()) for row in part.rows]
     counts = Counter(character for characters in spelt for character in characters)
     if not counts:
         return
@@ -46,7 +48,7 @@ def find_rare_characters(part: Part, head: Any) -> None:
             )
 
 
-def compare_classes(parts: Sequence[Part], head: Any) -> None:
+def compare_classes(parts: Sequence[Part], head: Head) -> None:
     """Summarise the targets; if they are classes, warn of those with very few rows, or missing from a part.
 
     Of the tags of a sentence each is a class, and it is words that are counted. What the head finds odd about a target
@@ -54,20 +56,20 @@ def compare_classes(parts: Sequence[Part], head: Any) -> None:
 
     Args:
         parts: the training rows first.
-        head: whose `labels_of` says what a target names, and `target_suspicions` what is odd about it.
+        head: whose metric says what a target names, and what is odd about it.
     """
     for part in parts:
         for row in part.rows:
-            for what, message in _suspicions(row, head):
+            for what, message in _target_warnings(row, head):
                 part.findings.warn(row, what, message)
-    kind = _TAGS if getattr(head, "tags_items", False) else _CLASSES
+    kind = _TAGS if head.tags_items else _CLASSES
     tables = [Counter(name for row in part.rows for name in _labels(row, head)) for part in parts]
     if not any(tables):
         return
     for part, table in zip(parts, tables, strict=True):
         part.findings.numbers["different_targets"] = len(table)
     train = tables[0]
-    if parts[0].name != "train" or len(train) > MOST_CLASSES or sum(train.values()) < ROWS_A_CLASS * len(train):
+    if parts[0].name != "train" or len(train) > MAX_CLASSES or sum(train.values()) < ROWS_A_CLASS * len(train):
         for part, table in zip(parts, tables, strict=True):
             part.findings.summary.append(f"{len(table)} different {kind.label}s")
         return
@@ -96,7 +98,7 @@ class _Kind:
 _CLASSES, _TAGS = _Kind("target", "row"), _Kind("tag", "word")
 
 
-def _find_few(train: Part, table: Counter[str], kind: _Kind, head: Any) -> None:
+def _find_few(train: Part, table: Counter[str], kind: _Kind, head: Head) -> None:
     for row in train.rows:
         for name in dict.fromkeys(_labels(row, head)):
             if table[name] < FEW_ROWS:
@@ -108,7 +110,7 @@ def _find_few(train: Part, table: Counter[str], kind: _Kind, head: Any) -> None:
 
 
 def _find_missing(
-    part: Part, table: Counter[str], train_table: Counter[str], train: Part, kind: _Kind, head: Any
+    part: Part, table: Counter[str], train_table: Counter[str], train: Part, kind: _Kind, head: Head
 ) -> None:
     first = {name: row for row in (*reversed(train.rows), *reversed(part.rows)) for name in _labels(row, head)}
     for name in sorted(table.keys() - train_table.keys()):
@@ -132,17 +134,17 @@ def _rows(count: int) -> str:
     return "1 row" if count == 1 else f"{count} rows"
 
 
-def _suspicions(row: Row, head: Any) -> list[tuple[str, str]]:
+def _target_warnings(row: Row, head: Head) -> list[tuple[str, str]]:
     try:
-        found: list[tuple[str, str]] = head.target_suspicions(row.target)
+        found: list[tuple[str, str]] = head.metric.warnings(row.target)
     except InputError:
         return []
     return found
 
 
-def _labels(row: Row, head: Any) -> list[str]:
+def _labels(row: Row, head: Head) -> list[str]:
     try:
-        found: list[str] = head.labels_of(row.target)
+        found: list[str] = head.metric.target_classes(row.target)
     except InputError:
         return []  # named already, where targets are encoded
     return found

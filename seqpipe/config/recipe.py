@@ -13,9 +13,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 from seqpipe.config.overrides import apply_override
 from seqpipe.config.plain_yaml import read_yaml
 from seqpipe.config.search_space import SearchConfig
-from seqpipe.core.options import config_error
+from seqpipe.core.head import SearchMethods, find_head
+from seqpipe.core.options import config_error, nearest_option
 from seqpipe.core.stage import StageConfig, find_stage
-from seqpipe.errors import ConfigError, did_you_mean
+from seqpipe.errors import ConfigError
 
 
 class Section(BaseModel):
@@ -43,12 +44,10 @@ def _slot(role: str, chain: str | None) -> Any:
                     problems += error.within(name if isinstance(name, str) else str(index)).problems
             if problems:
                 raise ConfigError(problems)
+            for stage in stages if role != "features" else ():
+                _check_role(stage, role)
             return StageConfig(chain, {"stages": stages})
-        config = StageConfig.parse(value)
-        found = find_stage(config.name).role
-        if found != role:
-            raise ConfigError(f"should be a {role} stage; {config.name} is a {found or 'nameless'} stage")
-        return config
+        return _check_role(StageConfig.parse(value), role)
 
     def dump(config: StageConfig) -> Any:
         return [stage.dump() for stage in config.options["stages"]] if config.name == chain else config.dump()
@@ -56,12 +55,20 @@ def _slot(role: str, chain: str | None) -> Any:
     return Annotated[StageConfig, BeforeValidator(parse), PlainSerializer(dump)]
 
 
+def _check_role(config: StageConfig, role: str) -> StageConfig:
+    """A stage, if it is one of this role."""
+    found = find_stage(config.name).role
+    if found != role:
+        raise ConfigError(f"should be a {role} stage; {config.name} is a {found or 'nameless'} stage")
+    return config
+
+
 class PipelineConfig(Section):
     """``pipeline:`` the stages in the order in which data passes."""
 
     features: _slot("features", "FeatureChain")  # type: ignore[valid-type]
-    frontend: _slot("frontend", "FrontEndChain") | None = None  # type: ignore[valid-type]
-    encoder: _slot("encoder", None) | None = None  # type: ignore[valid-type]
+    frontend: _slot("frontend", "Chain") | None = None  # type: ignore[valid-type]
+    encoder: _slot("encoder", "Chain") | None = None  # type: ignore[valid-type]
     head: _slot("head", None)  # type: ignore[valid-type]
 
 
@@ -88,7 +95,9 @@ class DataConfig(Section):
     start: str | None = Field(None, description="column of a span's start in the file, in seconds")
     end: str | None = Field(None, description="column of a span's end in the file, in seconds")
     group: str | None = Field(None, description="column whose values should be in one part only, e.g. speaker")
-    longest: float | None = Field(None, gt=0, description="training row, in seconds (or steps); longer can't be used")
+    max_length: float | None = Field(
+        None, gt=0, description="training row, in seconds (or steps); longer can't be used"
+    )
     check: Literal["full", "headers"] = Field("full", description="what is read of each input before training")
     max_bad_share: float = Field(0.0, ge=0, le=1, description="of rows that can't be used; more end training")
 
@@ -137,9 +146,7 @@ class TrainingConfig(Section):
     adversarial: float = Field(
         0.0, ge=0, description="norm of a disturbance of the features that is learnt too, as a share of theirs; 0: none"
     )
-    most_bad_steps: int = Field(
-        10, ge=0, description="steps with a loss that is not finite, skipped; more end training"
-    )
+    max_bad_steps: int = Field(10, ge=0, description="steps with a loss that is not finite, skipped; more end training")
     average: Literal["none", "ema", "last"] = Field(
         "none", description="weights that are scored and saved: as they are, moving average, mean of the last epochs"
     )
@@ -258,8 +265,8 @@ def parse_recipe(tree: dict[str, Any], source: str) -> Recipe:
 
 def _checked_decoding(recipe: Recipe, options: dict[str, Any]) -> BaseModel:
     """Options of ``decoding``, with defaults, that the recipe's head declares and that go with its own."""
-    head = find_stage(recipe.pipeline.head.name)
-    model: type[BaseModel] = head.decoding  # type: ignore[attr-defined]
+    head = find_head(recipe.pipeline.head.name)
+    model = head.decoding
     try:
         checked = model.model_validate(options)
     except ValidationError as error:
@@ -275,8 +282,9 @@ def override_decoding(recipe: Recipe, chosen: Mapping[str, Any]) -> BaseModel:
         ConfigError: an option is unknown, doesn't go with the head, or belongs to a method that isn't used.
     """
     options = _checked_decoding(recipe, {**recipe.decoding, **chosen})
-    methods: Mapping[str, tuple[str, ...]] = getattr(options, "of_methods", {})
-    method = getattr(options, "method", None)
+    if not isinstance(options, SearchMethods):
+        return options
+    methods, method = options.of_methods, options.method
     idle = [
         (("decoding", name), f"is for method {' or '.join(methods[name])}, not {method}: set decoding.method too")
         for name in chosen
@@ -293,7 +301,7 @@ def _with_nearest_keys(error: ConfigError, tree: dict[str, Any]) -> ConfigError:
     problems = []
     for path, message in error.problems:
         if message == "is not known" and len(path) == 2 and path[0] in sections:
-            message += did_you_mean(path[1], sections[path[0]].model_fields)
+            message += nearest_option(path[1], sections[path[0]].model_fields)
         problems.append((path, message))
     return ConfigError(problems)
 

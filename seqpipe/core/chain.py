@@ -1,23 +1,133 @@
-"""Feature stages one after another, in both halves of their work."""
+"""Stages one after another: features in both halves of their work, and front-ends and encoders."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar, TypeVar
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from seqpipe.core.item import Item
-from seqpipe.core.randomness import Draw
+from seqpipe.core.feature import Feature, Reader
+from seqpipe.core.measure import Measure
+from seqpipe.core.options import Upstream
+from seqpipe.core.randomness import RowKey
 from seqpipe.core.sequence import PaddedSequence
-from seqpipe.core.stage import Stage, StageConfig
+from seqpipe.core.stage import ReportsFit, Stage, StageConfig
 from seqpipe.errors import ConfigError
 
+Stages = Annotated[list[StageConfig], Field(min_length=1)]
+S = TypeVar("S", bound=Stage)
 
-class FeatureChain(Stage):
+
+class Chain(Stage):
+    """Stages of one role in the order in which data passes; a list under ``frontend:`` or ``encoder:`` in a recipe.
+
+    Args:
+        stages: each gets the sizes that it needs from the one before.
+        previous: the stage before the chain; passed by the pipeline.
+
+    Shape: that of the first stage -> that of the last.
+    """
+
+    kind: ClassVar[type[Stage]] = Stage
+
+    def __init__(self, *, stages: Stages, previous: Annotated[Any, Upstream("")] = None) -> None:
+        super().__init__()
+        built: list[Stage] = []
+        for index, config in enumerate(stages):
+            try:
+                stage = config.build(built[-1] if built else previous)
+            except ConfigError as error:
+                raise error.within(str(index)) from None
+            if not isinstance(stage, self.kind) or (built and stage.role != built[0].role):
+                wanted = self.kind.role or built[0].role
+                raise ConfigError([((str(index),), f"{config.name} is a {stage.role} stage, not a {wanted} stage")])
+            self._tell(stage, built)
+            built.append(stage)
+        self.stages: Any = nn.ModuleList(built)
+        self.names = [f"{index}.{config.name}" for index, config in enumerate(stages)]
+
+    def _tell(self, stage: Stage, before: Sequence[Stage]) -> None:
+        """Let a stage know what holds from the stages before it."""
+
+    @property
+    def output_size(self) -> int:  # type: ignore[override]
+        """D of the last stage, which may have to learn it."""
+        size: int = self.stages[-1].output_size
+        return size
+
+    def provided(self, attribute: str) -> Any:
+        """What the chain, or its last stage, tells."""
+        own = super().provided(attribute)
+        return own if own is not None else self.stages[-1].provided(attribute)
+
+    def fit(self, rows: Iterable[Any], targets: Iterable[Any] = ()) -> None:
+        """Let each stage that needs it learn from what the stages before it make of the rows.
+
+        Args:
+            rows: which the first stage sees as they are; must be a collection that can be gone through once for each
+                stage that learns.
+            targets: of the rows.
+        """
+        for index, stage in enumerate(self.stages):
+            stage.build()
+            if stage.needs_fit:
+                stage.fit(self._until(index, rows) if index else rows, targets)
+
+    def fit_messages(self) -> list[str]:
+        """Of all stages."""
+        return [line for stage in self.stages if isinstance(stage, ReportsFit) for line in stage.fit_messages()]
+
+    def _until(self, index: int, rows: Iterable[Any]) -> Iterator[PaddedSequence]:
+        training = self.training
+        self.eval()
+        with torch.inference_mode():
+            for raw in rows:
+                sequence = self._row(raw)
+                for stage in self.stages[:index]:
+                    sequence = stage(sequence)
+                yield sequence
+        self.train(training)
+
+    def _row(self, raw: Any) -> PaddedSequence:
+        """A row as a batch."""
+        row: PaddedSequence = raw
+        return row
+
+    def save_assets(self, folder: Path) -> None:
+        """Each stage's, in a folder of its own."""
+        for name, stage in zip(self.names, self.stages, strict=True):
+            save_part(stage, folder / name)
+
+    def load_assets(self, folder: Path) -> None:
+        """What `save_assets` wrote."""
+        for name, stage in zip(self.names, self.stages, strict=True):
+            stage.build()
+            stage.load_assets(folder / name)
+
+    def output_lengths(self, lengths: Tensor) -> Tensor:
+        """Through all stages."""
+        for stage in self.stages:
+            lengths = stage.output_lengths(lengths)
+        return lengths
+
+    def locate(self, prepared: Tensor, steps: Tensor) -> Tensor:
+        """Back through all stages."""
+        for stage in reversed(self.stages):
+            steps = stage.locate(prepared, steps)
+        return steps
+
+    def forward(self, sequence: PaddedSequence) -> PaddedSequence:
+        """A batch through all stages."""
+        for stage in self.stages:
+            sequence = stage(sequence)
+        return sequence
+
+
+class FeatureChain(Chain):
     """Feature stages in the order in which data passes; a list under ``features:`` in a recipe.
 
     Args:
@@ -30,147 +140,65 @@ class FeatureChain(Stage):
     """
 
     role = "features"
+    kind = Feature
 
-    def __init__(self, *, stages: Annotated[list[StageConfig], Field(min_length=1)]) -> None:
-        super().__init__()
-        built: list[Stage] = []
-        for index, config in enumerate(stages):
-            try:
-                stage = config.build(built[-1] if built else None)
-            except ConfigError as error:
-                raise error.within(str(index)) from None
-            if stage.role != "features":
-                raise ConfigError([((str(index),), f"{config.name} is a {stage.role} stage, not a feature stage")])
-            # What a stage doesn't say of itself still holds from the stage before.
-            if not hasattr(stage, "sample_rate") and built and hasattr(built[-1], "sample_rate"):
-                stage.sample_rate = built[-1].sample_rate
-            built.append(stage)
-        self.stages: Any = nn.ModuleList(built)
-        self.names = [f"{index}.{config.name}" for index, config in enumerate(stages)]
+    def __init__(self, *, stages: Stages) -> None:
+        super().__init__(stages=stages)
+        if not isinstance(self.stages[0], Reader):
+            raise ConfigError(
+                [(("0",), f"{stages[0].name} reads no inputs, so it can't be the first; begin with Waveform, say")]
+            )
+
+    def _tell(self, stage: Stage, before: Sequence[Stage]) -> None:
+        # The rate of samples holds for what is made of them too.
+        if before and stage.provided("sample_rate") is None and before[-1].provided("sample_rate") is not None:
+            stage.sample_rate = before[-1].provided("sample_rate")
 
     @property
-    def output_size(self) -> int:  # type: ignore[override]
-        """D of the last stage, which may have to learn it."""
-        size: int = self.stages[-1].output_size
-        return size
+    def reader(self) -> Reader:
+        """The first stage, which reads inputs."""
+        reader: Reader = self.stages[0]
+        return reader
 
     @property
-    def first(self) -> Any:
-        """The stage that reads the input."""
-        return self.stages[0]
+    def measure(self) -> Measure:
+        """What lengths of inputs count."""
+        return self.reader.measure
 
-    def fit(self, rows: Iterable[Any], targets: Sequence[Any] = ()) -> None:
-        """Let each stage that learns from data see what the stages before it make of the inputs.
+    def length(self, raw: Any) -> int:
+        """The length of an input before any augmentation, cheaply."""
+        return self.reader.length(raw)
 
-        Args:
-            rows: raw inputs, which the first stage sees as they are; must be a collection that can be gone through once
-                per learning stage.
-            targets: of the rows, for stages that learn from these too.
-        """
-        for index, stage in enumerate(self.stages):
-            stage.grow()
-            if getattr(stage, "learns", False):
-                seen = self._until(index, rows) if index else rows
-                stage.fit(seen, targets) if stage.learns_targets else stage.fit(seen)
+    def _row(self, raw: Any) -> PaddedSequence:
+        return PaddedSequence.pad([self.prepare(raw, None)])
 
-    def notices(self) -> list[str]:
-        """Of all stages."""
-        return [line for stage in self.stages for line in stage.notices()]
-
-    def _until(self, index: int, rows: Iterable[Any]) -> Iterator[PaddedSequence]:
-        training = self.training
-        self.eval()
-        with torch.inference_mode():
-            for raw in rows:
-                sequence = PaddedSequence.pad([self.prepare(raw, None)])
-                for stage in self.stages[:index]:
-                    sequence = stage(sequence)
-                yield sequence
-        self.train(training)
-
-    def save_assets(self, folder: Path) -> None:
-        """Each stage's, in a folder of its own."""
-        for name, stage in zip(self.names, self.stages, strict=True):
-            (folder / name).mkdir()
-            stage.save_assets(folder / name)
-            if not any((folder / name).iterdir()):
-                (folder / name).rmdir()
-
-    def load_assets(self, folder: Path) -> None:
-        """What `save_assets` wrote."""
-        for name, stage in zip(self.names, self.stages, strict=True):
-            stage.grow()
-            stage.load_assets(folder / name)
-
-    def prepare(self, raw: Any, draw: Draw | None) -> Any:
+    def prepare(self, raw: Any, key: RowKey | None) -> Any:
         """One example through every stage's first half."""
         for name, stage in zip(self.names, self.stages, strict=True):
-            raw = stage.prepare(raw, draw.child(name) if draw is not None else None)
+            raw = stage.prepare(raw, key.child(name) if key is not None else None)
         return raw
 
-    def measure(self, raw: Any) -> int:
-        """The length of an input before any augmentation, cheaply."""
-        length: int = self.first.measure(raw)
-        return length
-
-    @property
-    def unit(self) -> str:
-        """What inputs are measured in: ``second`` for audio."""
-        return str(getattr(self.first, "unit", "step"))
-
-    def amount(self, lengths: Tensor | int) -> float:
-        """How much input a batch of these lengths, or one input of this length, is, in `unit`."""
-        total = float(lengths if isinstance(lengths, int) else lengths.sum())
-        return total / self.first.sample_rate if self.unit == "second" else total
-
-    def origin(self, raw: Any) -> float:
-        """Where the input begins in what it was cut from."""
-        return float(self.first.origin(raw)) if hasattr(self.first, "origin") else 0.0
-
-    def scale(self, raw: Any) -> float:
-        """What a place is to be multiplied by, for an input that was scaled: pixels of a file in one that is left."""
-        return float(self.first.scale(raw)) if hasattr(self.first, "scale") else 1.0
-
-    def items(self, raw: Any) -> Sequence[Item]:
-        """The words of a text, if the input is one."""
-        found: Sequence[Item] = self.first.items(raw)
-        return found
-
-    def cut_off(self, raw: Any) -> int:
-        """Tokens at the end of an input that the first stage leaves out."""
-        return int(self.first.cut_off(raw)) if hasattr(self.first, "cut_off") else 0
-
-    def pool(self, prepared: PaddedSequence, encoded: PaddedSequence) -> PaddedSequence:
-        """As the first stage does."""
-        pooled: PaddedSequence = self.first.pool(prepared, encoded)
-        return pooled
-
-    def drawn_length(self, length: int, draw: Draw) -> int:
-        """The length that `prepare` gives with this draw."""
+    def augmented_length(self, length: int, key: RowKey) -> int:
+        """The length that `prepare` gives with this key."""
         for name, stage in zip(self.names, self.stages, strict=True):
-            length = stage.drawn_length(length, draw.child(name))
+            length = stage.augmented_length(length, key.child(name))
         return length
 
-    def shortest_length(self, length: int) -> int:
-        """The least length that any draw gives."""
+    def min_length(self, length: int) -> int:
+        """The least length that any key gives."""
         for stage in self.stages:
-            length = stage.shortest_length(length)
+            length = stage.min_length(length)
         return length
 
-    def output_lengths(self, lengths: Tensor) -> Tensor:
-        """Prepared lengths -> steps of the last stage."""
-        for stage in self.stages:
-            lengths = stage.output_lengths(lengths)
-        return lengths
 
-    def locate(self, prepared: Tensor, steps: Tensor) -> Tensor:
-        """Steps of the last stage -> positions in the input: seconds, characters, pixels or points."""
-        for stage in reversed(self.stages):
-            steps = stage.locate(prepared, steps)
-        return steps
+def find_stages(module: nn.Module, kind: type[S]) -> Iterator[S]:
+    """All stages of a kind in a module, those inside others too."""
+    return (part for part in module.modules() if isinstance(part, kind))
 
-    def forward(self, batch: PaddedSequence) -> PaddedSequence:
-        """A batch through every stage's second half: ``[B, T, D]``."""
-        for stage in self.stages:
-            batch = stage(batch)
-        return batch
+
+def save_part(stage: Stage, folder: Path) -> None:
+    """A stage's assets in a new folder, which goes if there are none."""
+    folder.mkdir()
+    stage.save_assets(folder)
+    if not any(folder.iterdir()):
+        folder.rmdir()

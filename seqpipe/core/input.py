@@ -1,10 +1,35 @@
-"""What a row's input is: the span of a file, and the segment of an input that is too long to be answered at once."""
+"""What a row's input is, where it is more than a text or an array: a file or a part of one; and segments of long ones."""
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
+
+
+@runtime_checkable
+class Input(Protocol):
+    """An input that is read from somewhere."""
+
+    @property
+    def name(self) -> str | None:
+        """What answers are called that have no other name; None if it has none."""
+
+    @property
+    def path(self) -> Path | None:
+        """The file that is read; None of what is in memory."""
+
+    @property
+    def group(self) -> Hashable | None:
+        """Inputs of one group that follow one another are read by one machine; None of what stands by itself."""
+
+    def identity(self) -> Hashable:
+        """What tells it from others of its data set, wherever that lies: names and sizes of files, not their folders."""
+
+    def record(self) -> dict[str, Any]:
+        """It as plain data, with absolute paths."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,23 +52,62 @@ class FileSpan:
             return name
         return f"{name} [{self.start:g} s to {'the end' if self.end is None else f'{self.end:g} s'}]"
 
+    @property
+    def name(self) -> str | None:
+        """``path@start``; None of bytes."""
+        if isinstance(self.source, bytes):
+            return None
+        return f"{self.source}@{self.start:g}" if self.start else str(self.source)
+
+    @property
+    def path(self) -> Path | None:
+        """Of the file."""
+        return None if isinstance(self.source, bytes) else self.source
+
+    @property
+    def group(self) -> None:
+        """None: files stand by themselves."""
+        return None
+
+    def identity(self) -> Hashable:
+        """Name and size of the file (a hash of bytes), and the span."""
+        if isinstance(self.source, bytes):
+            return hashlib.sha256(self.source).hexdigest(), self.start, self.end
+        return self.source.name, file_size(self.source), self.start, self.end
+
+    def record(self) -> dict[str, Any]:
+        """Path (of bytes a hash) and span."""
+        if isinstance(self.source, bytes):
+            where = {"sha256": hashlib.sha256(self.source).hexdigest()}
+        else:
+            where = {"path": str(self.source.absolute())}
+        return {**where, "start": self.start, "end": self.end}
+
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class Segment:
     """A part of an input that is too long to be answered at once.
 
-    The pieces of an input divide it among them without a gap. Each hears somewhat more than its own share, so that what
-    stands at a border is whole in one of two pieces at least.
+    The segments of an input divide it among them without a gap. Each hears somewhat more than its own share, so that
+    what stands at a border is whole in one of two segments at least.
 
     Attributes:
         raw: what the features read: the share and the overlap on both sides.
-        start: where the share begins, counted from the beginning of the file, in the unit in which predictions have
-            their places (seconds for audio); of a text, in tokens.
-        end: where it ends; the next piece's start.
-        overlap: how much is heard beyond each border with another piece.
+        start: where the share begins, counted from the beginning of the file, in the measure of the reader (seconds for
+            audio, tokens of a text).
+        end: where it ends; the next segment's start.
+        overlap: how much is heard beyond each border with another segment.
     """
 
     raw: Any
     start: float
     end: float
     overlap: float = 0.0
+
+
+def file_size(path: Path) -> int:
+    """In bytes; -1 of a file that is missing, which is named elsewhere."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return -1

@@ -1,17 +1,12 @@
-"""What a head says about its answers, so that scores, reports and comparisons work for every task."""
+"""What scores answers: counts of rows, and what a sum of counts is worth."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
-import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
-
-from seqpipe.core.sequence import PaddedSequence
-from seqpipe.metrics.span_errors import SpanError
 
 Counts = NDArray[Any]
 """Of rows or of a corpus, in int64 or float64."""
@@ -40,96 +35,123 @@ class ScoreKind:
     unit: str = " %"
 
 
-@dataclass(frozen=True)
-class Mark:
-    """A part of an answer with its place in the input: a token of a transcript, say.
+class Metric(Protocol):
+    """Scores of a task, all of which go through counts.
 
-    Attributes:
-        text: the part.
-        start: where it begins, in the unit of the input (seconds for audio).
-        end: where it ends.
-        confidence: 0 to 1.
-        item: which of the answer's items (words) it belongs to, counted from 0; None if to none.
-    """
-
-    text: str
-    start: float
-    end: float
-    confidence: float
-    item: int | None = None
-
-
-class ScoringHead(Protocol):
-    """The part of a head that `seqpipe.evaluation` rests on.
-
-    Everything goes through counts: a row has C of them, a corpus has their sum, and each score is a function of that
-    sum. So a resampled corpus (bootstrap), two runs with rows exchanged (randomisation test) and the rows of one
-    speaker are scored by the same function as the whole.
-
-    Answers have ``confidence``, a probability from 0 to 1.
+    A row has C counts, a corpus has their sum, and each score is a function of that sum. So a resampled corpus
+    (bootstrap), two runs with rows exchanged (randomisation test) and the rows of one speaker are scored by the same
+    function as the whole.
     """
 
     @property
-    def main_score(self) -> str:
+    def main(self) -> str:
         """The score that training, searches and reports go by; known before the head is fitted."""
 
     @property
-    def score_kinds(self) -> Mapping[str, ScoreKind]:
-        """By the names that `scores_from_counts` gives, the most telling ones first.
+    def kinds(self) -> Mapping[str, ScoreKind]:
+        """By the names that `scores` gives, the most telling ones first.
 
         That of the main score is known before the head is fitted; others may depend on what it has learnt.
         """
 
     @property
-    def count_names(self) -> tuple[str, ...]:
-        """C names, known once the head is fitted; ``rows`` is one of them, and those that score kinds name."""
+    def names(self) -> tuple[str, ...]:
+        """Of the C counts; ``rows`` is one of them, and those that score kinds name."""
 
-    def row_counts(self, targets: Sequence[Any], predictions: Sequence[Any]) -> Counts:
-        """Counts of every row, ``[N, C]``; sums of what is no whole number (squared errors, say) are floats."""
+    @property
+    def class_names(self) -> Sequence[str]:
+        """The classes that answers may have, for a confusion matrix; none where answers are no classes."""
 
-    def scores_from_counts(self, total: Any) -> dict[str, float]:
-        """Scores of a corpus from the sum ``[C]`` of its rows' counts."""
+    def count(self, targets: Sequence[Any], answers: Sequence[Any], inputs: Sequence[Any] = ()) -> Counts:
+        """Of every row, ``[N, C]``; sums of what is no whole number (squared errors, say) are floats.
 
-    def row_errors(self, counts: Any) -> NDArray[np.float64]:
+        Args:
+            targets: as the rows have them.
+            answers: of the head.
+            inputs: as the rows have them, for scores that depend on these; may be left out where none do.
+        """
+
+    def scores(self, total: Any) -> dict[str, float]:
+        """Of a corpus, from the sum ``[C]`` of its rows' counts."""
+
+    def errors(self, counts: Any) -> Any:
         """How wrong each row is, ``[N, C]`` -> ``[N]``: 0 where all is right, more where it is worse."""
 
-    def comparable(self, targets: Sequence[Any], predictions: Sequence[Any]) -> tuple[list[str], list[str]]:
+    def comparable(self, targets: Sequence[Any], answers: Sequence[Any]) -> tuple[list[str], list[str]]:
         """References and answers as text, as they are compared."""
 
-    def aligned(self, targets: Sequence[Any], predictions: Sequence[Any]) -> dict[str, list[list[Pair]]]:
+    def aligned(self, targets: Sequence[Any], answers: Sequence[Any]) -> dict[str, list[list[Pair]]]:
         """Each row's items beside what was answered, by kind of item (``words``); the first kind is the one shown."""
 
-    def posteriors(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> list[float]:
-        """The probability of each row's target given its input, 0 to 1; of what was answered, it is the confidence."""
+    def target_classes(self, target: Any) -> list[str]:
+        """The classes that a target names: one, or one for each word; none where targets are no classes.
 
-    def marks(self, prediction: Any) -> Sequence[Mark]:
-        """Parts of an answer that have a place in the input, in their order; none where there are no places."""
+        Raises:
+            InputError: it should name one, and doesn't.
+        """
 
-    # With defaults in `seqpipe.core.stage.Stage`
+    def warnings(self, target: Any) -> list[tuple[str, str]]:
+        """What is odd about a target that can be used, as (a short fixed kind, a message)."""
 
-    @property
-    def told_apart(self) -> Sequence[str]:
-        """The classes that answers may have; none where answers are no classes."""
-
-    def choices(self, prediction: Any) -> Sequence[tuple[str, float]]:
-        """What an answer chose between, with probabilities, falling."""
-
-    def item_confidences(self, prediction: Any) -> Sequence[float]:
-        """The confidence of each item that `aligned` shows; none where only the whole answer has one."""
-
-    def span_errors(self, target: Any, prediction: Any) -> Sequence[SpanError]:
-        """What is wrong with an answer's spans."""
-
-    @property
-    def scoring(self) -> str:
+    def describe(self) -> str:
         """How answers are made comparable before scoring, in words."""
 
 
-def chief_scores(scores: Mapping[str, float], main: str, most: int = 4) -> dict[str, float]:
+class BaseMetric:
+    """The defaults of a metric whose targets are texts or labels, and are compared as they are.
+
+    A metric of one's own takes these and adds ``main``, ``kinds``, ``names``, ``count`` and ``scores``.
+    """
+
+    class_names: Sequence[str] = ()
+
+    def errors(self, counts: Any) -> Any:
+        """Rows that aren't counted as ``correct_rows``."""
+        names: tuple[str, ...] = self.names  # type: ignore[attr-defined]
+        return (counts[:, names.index("rows")] - counts[:, names.index("correct_rows")]).astype(float)
+
+    def comparable(self, targets: Sequence[Any], answers: Sequence[Any]) -> tuple[list[str], list[str]]:
+        """Both as text; of an answer its ``label``, ``text`` or ``values``, whichever it has."""
+        return [str(target) for target in targets], [_shown(answer) for answer in answers]
+
+    def aligned(self, targets: Sequence[Any], answers: Sequence[Any]) -> dict[str, list[list[Pair]]]:
+        """Each row as one item."""
+        wanted, given = self.comparable(targets, answers)
+        return {"rows": [[pair] for pair in zip(wanted, given, strict=True)]}
+
+    def target_classes(self, target: Any) -> list[str]:
+        """None."""
+        return []
+
+    def warnings(self, target: Any) -> list[tuple[str, str]]:
+        """None."""
+        return []
+
+    def describe(self) -> str:
+        """As they are."""
+        return "as they are"
+
+
+@runtime_checkable
+class SpanMetric(Protocol):
+    """A metric of answers that hold spans."""
+
+    def span_errors(self, target: Any, answer: Any) -> Sequence[Any]:
+        """What is wrong with an answer's spans, as `seqpipe.metrics.span_errors.SpanError`."""
+
+
+def score(
+    metric: Metric, targets: Sequence[Any], answers: Sequence[Any], inputs: Sequence[Any] = ()
+) -> dict[str, float]:
+    """Scores of a corpus."""
+    return metric.scores(metric.count(targets, answers, inputs).sum(axis=0))
+
+
+def headline_scores(scores: Mapping[str, float], main: str, most: int = 4) -> dict[str, float]:
     """The main score, a few that stand beside it, and the loss, for lines that have no room for all.
 
     Args:
-        scores: in the order of the head's `score_kinds`; ``loss`` may be among them.
+        scores: in the order of the metric's `kinds`; ``loss`` may be among them.
         main: the main score.
         most: scores without the loss.
     """
@@ -141,3 +163,10 @@ def chief_scores(scores: Mapping[str, float], main: str, most: int = 4) -> dict[
 def per_cent(part: float, whole: float) -> float:
     """The share in per cent; of nothing it is 0, or infinite if there is a part of it (words where none were said)."""
     return 100.0 * part / whole if whole else (0.0 if part == 0 else float("inf"))
+
+
+def _shown(answer: Any) -> str:
+    for name in ("label", "text", "values"):
+        if hasattr(answer, name):
+            return str(getattr(answer, name))
+    return str(answer)

@@ -17,6 +17,18 @@ _PYDANTIC = ConfigDict(arbitrary_types_allowed=True, extra="forbid", allow_inf_n
 _models: dict[type[Any], type[BaseModel]] = {}
 
 
+RENAMED = {
+    "longest": "max_length",
+    "beyond": "overflow (error or truncate)",
+    "most_pixels": "max_pixels",
+    "deviation": "standard_deviation",
+    "most_bad_steps": "max_bad_steps",
+    "piece_seconds": "segment_seconds",
+    "piece_tokens": "segment_tokens",
+}
+"""What options were called before 0.2, and what they are called now."""
+
+
 @dataclass(frozen=True)
 class Upstream:
     """Marks a parameter that comes from the stage before: that stage's attribute, or (``""``) the stage."""
@@ -30,30 +42,61 @@ InputRate = Annotated[int, Field(gt=0), Upstream("sample_rate")]
 """Samples a second of the incoming waveform, in hertz; passed by the pipeline."""
 
 
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of a stage's constructor: its annotation, and its default (``...`` if it has none)."""
+
+    hint: Any
+    default: Any
+
+
+def parameters_of(stage: type[Any]) -> dict[str, Parameter]:
+    """The parameters of a stage's constructor by name.
+
+    A constructor that ends with ``**options`` hands these to the next class that has one, whose parameters follow.
+
+    Raises:
+        ConfigError: a parameter is not keyword-only, or not annotated.
+    """
+    found: dict[str, Parameter] = {}
+    for owner in stage.__mro__:
+        constructor = owner.__dict__.get("__init__")
+        if constructor is None:
+            continue
+        hints = typing.get_type_hints(constructor, include_extras=True)
+        passes_on = False
+        for name, parameter in inspect.signature(constructor).parameters.items():
+            if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+                passes_on = True
+            elif name != "self" and name not in found:
+                if parameter.kind is not inspect.Parameter.KEYWORD_ONLY or name not in hints:
+                    raise ConfigError(f"{stage.__name__}: parameter {name} must be keyword-only and annotated")
+                default = ... if parameter.default is inspect.Parameter.empty else parameter.default
+                found[name] = Parameter(hints[name], default)
+        if not passes_on:
+            break
+    return found
+
+
 def config_model(stage: type[Any]) -> type[BaseModel]:
     """The pydantic model of a stage's options, derived from its constructor; `Upstream` parameters are left out."""
-    if stage in _models:
-        return _models[stage]
-    fields: dict[str, Any] = {}
-    hints = typing.get_type_hints(stage.__init__, include_extras=True)
-    for name, parameter in inspect.signature(stage.__init__).parameters.items():
-        if name == "self" or name in upstream_parameters(stage):
-            continue
-        if parameter.kind is not inspect.Parameter.KEYWORD_ONLY or name not in hints:
-            raise ConfigError(f"{stage.__name__}: parameter {name} must be keyword-only and annotated")
-        default = ... if parameter.default is inspect.Parameter.empty else parameter.default
-        fields[name] = (hints[name], Field(default=default, validate_default=True))
-    _models[stage] = create_model(stage.__name__, __config__=_PYDANTIC, **fields)
+    if stage not in _models:
+        upstream = upstream_parameters(stage)
+        fields: dict[str, Any] = {
+            name: (parameter.hint, Field(default=parameter.default, validate_default=True))
+            for name, parameter in parameters_of(stage).items()
+            if name not in upstream
+        }
+        _models[stage] = create_model(stage.__name__, __config__=_PYDANTIC, **fields)
     return _models[stage]
 
 
 def upstream_parameters(stage: type[Any]) -> dict[str, str]:
     """Parameters that the pipeline passes: name -> attribute of the stage before."""
-    hints = typing.get_type_hints(stage.__init__, include_extras=True)
     return {
         name: mark.attribute
-        for name, hint in hints.items()
-        for mark in getattr(hint, "__metadata__", ())
+        for name, parameter in parameters_of(stage).items()
+        for mark in getattr(parameter.hint, "__metadata__", ())
         if isinstance(mark, Upstream)
     }
 
@@ -67,6 +110,15 @@ def validate(model: type[BaseModel], options: Mapping[str, Any]) -> dict[str, An
     return {name: getattr(checked, name) for name in model.model_fields}
 
 
+def nearest_option(name: str, known: Iterable[str]) -> str:
+    """What to say behind "is not known": the new name of an old option, else the nearest that there is."""
+    known = list(known)
+    new = RENAMED.get(name)
+    if new is not None and new.partition(" ")[0] in known:
+        return f"; it is called {new} now"
+    return did_you_mean(name, known)
+
+
 def config_error(error: ValidationError, known: Iterable[str]) -> ConfigError:
     """pydantic's findings in the words of this project."""
     known = list(known)
@@ -77,7 +129,7 @@ def config_error(error: ValidationError, known: Iterable[str]) -> ConfigError:
         if isinstance(inner, ConfigError):
             problems += inner.within(*path).problems
         elif item["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-            near = did_you_mean(path[-1], known) if len(path) == 1 else ""
+            near = nearest_option(path[-1], known) if len(path) == 1 else ""
             problems.append((path, f"is not known{near}"))
         elif item["type"] in ("missing", "missing_keyword_only_argument"):
             problems.append((path, "is required and was not given"))

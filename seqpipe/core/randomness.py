@@ -9,7 +9,7 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Draw:
+class RowKey:
     """The source of randomness of one row in one epoch.
 
     Any two processes that name the same seed, epoch and row draw the same numbers, so the number of workers changes
@@ -32,9 +32,9 @@ class Draw:
     row: int
     stream: int = 0
 
-    def child(self, name: str) -> Draw:
+    def child(self, name: str) -> RowKey:
         """An independent source for the stage (or part) called ``name``."""
-        return Draw(self.seed, self.epoch, self.row, zlib.crc32(name.encode(), self.stream))
+        return RowKey(self.seed, self.epoch, self.row, zlib.crc32(name.encode(), self.stream))
 
     def generator(self) -> np.random.Generator:
         """A fresh generator, always at its start."""

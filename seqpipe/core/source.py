@@ -1,33 +1,81 @@
-"""What a head may ask about the input that it answers."""
+"""Where an answer's parts lie in its input."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from torch import Tensor
 
 from seqpipe.core.item import Item
 
 
-class Located(Protocol):
-    """Where the parts of an answer lie in its input."""
+class Source:
+    """An input as answers refer to it; a reader makes one of each (`Reader.source`).
 
-    def __call__(self, steps: Tensor) -> Tensor:
-        """Encoded steps (fractions too) as places in the input: seconds, pixels, points."""
-        ...
+    Args:
+        text: of an input that is text, as it was given.
+        items: what it is a sequence of, if it has parts that a person would name: words.
+        truncated: tokens at its end that are not read.
+        origin: where it begins in what it was cut out of.
+        scale: what places in the prepared input are multiplied by: pixels of the file in one that is left.
+    """
+
+    def __init__(
+        self,
+        *,
+        text: str = "",
+        items: Sequence[Item] = (),
+        truncated: int = 0,
+        origin: float = 0.0,
+        scale: float = 1.0,
+    ) -> None:
+        self._text, self._items, self._truncated = text, items, truncated
+        self.origin, self.scale = origin, scale
+
+    @property
+    def text(self) -> str:
+        """The text that the items have their places in."""
+        return self._text
 
     @property
     def items(self) -> Sequence[Item]:
         """The words of a text."""
-        ...
+        return self._items
+
+    @property
+    def truncated(self) -> int:
+        """Tokens at the end that are not read."""
+        return self._truncated
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """What a head may ask about the input that it answers.
+
+    Attributes:
+        source: of the input.
+        locate: encoded steps ``[N]`` float64 (fractions too) as places in the input.
+    """
+
+    source: Source
+    locate: Callable[[Tensor], Tensor]
+
+    def __call__(self, steps: Tensor) -> Tensor:
+        """Encoded steps as places in the input: seconds, pixels, points."""
+        return self.locate(steps)
+
+    @property
+    def items(self) -> Sequence[Item]:
+        """The words of a text."""
+        return self.source.items
 
     @property
     def text(self) -> str:
         """The text that the words have their places in."""
-        ...
+        return self.source.text
 
     @property
-    def cut(self) -> int:
+    def truncated(self) -> int:
         """Tokens at the end of the input that the features have left out."""
-        ...
+        return self.source.truncated

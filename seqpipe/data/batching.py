@@ -11,7 +11,7 @@ def plan_batches(
     lengths: Sequence[int],
     *,
     budget: int,
-    most_rows: int,
+    max_rows: int,
     generator: np.random.Generator | None = None,
     jitter: float = 0.05,
     row_multiple: int = 1,
@@ -21,7 +21,7 @@ def plan_batches(
     Args:
         lengths: steps of every row.
         budget: of padded steps; a row longer than this makes a batch of its own.
-        most_rows: of a batch.
+        max_rows: of a batch.
         generator: shuffles: lengths are jittered before sorting, so that neighbours change from epoch to epoch, and the
             batches come in drawn order. None sorts strictly, longest first, and draws nothing.
         jitter: largest relative change of a length before sorting.
@@ -42,7 +42,7 @@ def plan_batches(
     for row in order.tolist():
         length = max(1, lengths[row])
         grown = max(longest, length)
-        if batches and len(batches[-1]) < most_rows and grown * (len(batches[-1]) + 1) <= budget:
+        if batches and len(batches[-1]) < max_rows and grown * (len(batches[-1]) + 1) <= budget:
             batches[-1].append(row)
             longest = grown
         else:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from typing import Any
 
-from seqpipe.core.input import FileSpan
-from seqpipe.data.pages.line import PageLine
+from seqpipe.core.input import Input
 from seqpipe.data.rows import Row
 
 
@@ -19,19 +17,6 @@ def fingerprint(rows: Iterable[Row]) -> str:
     """
     total = hashlib.sha256()
     for row in rows:
-        total.update(repr((row.id, row.target, _identity(row.input))).encode())
+        identity = row.input.identity() if isinstance(row.input, Input) else row.input
+        total.update(repr((row.id, row.target, identity)).encode())
     return total.hexdigest()[:16]
-
-
-def _identity(value: Any) -> Any:
-    if isinstance(value, PageLine):
-        return (_identity(FileSpan(value.image)), value.baseline, value.polygon, value.size)
-    if not isinstance(value, FileSpan):
-        return value
-    if isinstance(value.source, bytes):
-        return (hashlib.sha256(value.source).hexdigest(), value.start, value.end)
-    try:
-        size = value.source.stat().st_size
-    except OSError:
-        size = -1  # missing; it is left out, and named, elsewhere
-    return (value.source.name, size, value.start, value.end)

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from seqpipe.core.chain import FeatureChain
-from seqpipe.core.randomness import Draw
+from seqpipe.core.randomness import RowKey
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.data.batching import plan_batches
 from seqpipe.data.rows import Row
@@ -60,7 +60,7 @@ class Examples(Dataset[tuple[int, "Tensor | InputError", "Tensor | None"]]):
         targets: one per row, or None for rows without.
         features: whose `prepare` is used.
         seed: of the run.
-        drawn_targets: encodes a row's target for an epoch (`Stage.drawn_targets`); those of ``targets`` when None.
+        sampled_targets: encodes a row's target for an epoch (`Stage.sampled_targets`); those of ``targets`` when None.
     """
 
     def __init__(
@@ -69,22 +69,22 @@ class Examples(Dataset[tuple[int, "Tensor | InputError", "Tensor | None"]]):
         targets: Sequence[Tensor | None],
         features: FeatureChain,
         seed: int,
-        drawn_targets: Callable[[Any, Draw], Tensor] | None = None,
+        sampled_targets: Callable[[Any, RowKey], Tensor] | None = None,
     ) -> None:
         self.rows, self.targets, self.features, self.seed = rows, targets, features, seed
-        self.drawn_targets = drawn_targets
+        self.sampled_targets = sampled_targets
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __getitem__(self, key: Key) -> tuple[int, Tensor | InputError, Tensor | None]:
         epoch, row = key
-        draw = Draw(self.seed, epoch, row) if epoch >= 0 else None
+        row_key = RowKey(self.seed, epoch, row) if epoch >= 0 else None
         try:
             target = self.targets[row]
-            if target is not None and draw is not None and self.drawn_targets is not None:
-                target = self.drawn_targets(self.rows[row].target, draw)
-            return row, self.features.prepare(self.rows[row].input, draw), target
+            if target is not None and row_key is not None and self.sampled_targets is not None:
+                target = self.sampled_targets(self.rows[row].target, row_key)
+            return row, self.features.prepare(self.rows[row].input, row_key), target
         except InputError as error:
             return row, error, None
 
@@ -108,29 +108,29 @@ class TrainingBatches:
         features: tell how augmentation changes a length, and how many steps come of it.
         seed: of the run.
         budget: padded feature steps of a batch.
-        most_rows: of a batch.
+        max_rows: of a batch.
     """
 
     def __init__(
-        self, lengths: Sequence[int], features: FeatureChain, *, seed: int, budget: int, most_rows: int
+        self, lengths: Sequence[int], features: FeatureChain, *, seed: int, budget: int, max_rows: int
     ) -> None:
         self.lengths, self.features, self.seed = lengths, features, seed
-        self.budget, self.most_rows = budget, most_rows
+        self.budget, self.max_rows = budget, max_rows
         self._planned: tuple[int, list[list[int]]] = (-1, [])
 
-    def drawn_length(self, epoch: int, row: int) -> int:
+    def augmented_length(self, epoch: int, row: int) -> int:
         """How long the prepared input of a row is in an epoch."""
-        return self.features.drawn_length(self.lengths[row], Draw(self.seed, epoch, row))
+        return self.features.augmented_length(self.lengths[row], RowKey(self.seed, epoch, row))
 
     def plan(self, epoch: int) -> list[list[int]]:
         """Row positions of every batch of an epoch."""
         if self._planned[0] != epoch:
-            drawn = [self.drawn_length(epoch, row) for row in range(len(self.lengths))]
+            drawn = [self.augmented_length(epoch, row) for row in range(len(self.lengths))]
             steps = self.features.output_lengths(torch.tensor(drawn, dtype=torch.int64)).tolist()
             order = np.random.Generator(np.random.Philox(key=[self.seed, 2**32], counter=[0, 0, 0, epoch]))
             self._planned = (
                 epoch,
-                plan_batches(steps, budget=self.budget, most_rows=self.most_rows, generator=order),
+                plan_batches(steps, budget=self.budget, max_rows=self.max_rows, generator=order),
             )
         return self._planned[1]
 
@@ -227,13 +227,13 @@ def plain_loader(
     lengths: Sequence[int],
     *,
     budget: int,
-    most_rows: int,
+    max_rows: int,
     workers: int,
     share: Share | None = None,
 ) -> DataLoader[Batch]:
     """Every row once, not augmented, longest first; of each batch the share of this process."""
     steps = examples.features.output_lengths(torch.tensor(list(lengths), dtype=torch.int64)).tolist()
-    batches = plan_batches(steps, budget=budget, most_rows=most_rows)
+    batches = plan_batches(steps, budget=budget, max_rows=max_rows)
     share = share or Share()
     keys: list[list[Key]] = [[(-1, row) for row in share.take(batch)] for batch in batches]
     return DataLoader(

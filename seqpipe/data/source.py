@@ -69,7 +69,7 @@ def is_there(part: str, config: DataConfig) -> bool:
     return is_page(part) and glob.has_magic(part) and bool(glob.glob(part, root_dir=root, recursive=True))  # noqa: PTH207
 
 
-def training_rows(config: DataConfig, *, reads_files: Suffixes) -> Iterator[Row]:
+def training_rows(config: DataConfig, *, suffixes: Suffixes) -> Iterator[Row]:
     """Rows of ``data.train``, then those of ``data.train_also``.
 
     Raises:
@@ -79,16 +79,16 @@ def training_rows(config: DataConfig, *, reads_files: Suffixes) -> Iterator[Row]
     if config.train is None:
         raise ConfigError("data.train is required: the source of the training rows")
     root = data_root(config)
-    yield from read_rows(config.train, config, reads_files=reads_files, root=root)
+    yield from read_rows(config.train, config, suffixes=suffixes, root=root)
     for source in config.train_also:  # whose rows need no ids like the others': nothing is ever reported of them
-        yield from read_rows(source, config, reads_files=reads_files, needs_id=False, root=root)
+        yield from read_rows(source, config, suffixes=suffixes, needs_id=False, root=root)
 
 
 def read_rows(
     source: str,
     config: DataConfig,
     *,
-    reads_files: Suffixes,
+    suffixes: Suffixes,
     needs_target: bool = True,
     needs_id: bool = True,
     strict: bool = True,
@@ -104,7 +104,7 @@ def read_rows(
             (``starter:digits``), or documents of pages in ALTO or PAGE, a row a line: a file (``.xml``), a pattern
             (``pages/*.xml``) or, with format: pages, a folder (`page_rows`).
         config: says which column is what.
-        reads_files: endings of the files that inputs are, given as paths relative to the manifest (or as bytes, by a
+        suffixes: endings of the files that inputs are, given as paths relative to the manifest (or as bytes, by a
             data set); none where inputs are no files.
         needs_target: a row without target has a `Row.problem`.
         needs_id: a source without the id column is an error; else its rows go by their inputs or numbers.
@@ -117,12 +117,12 @@ def read_rows(
             others (see ``strict``). What is wrong with one row alone becomes its `Row.problem`.
     """
     if _lists_pages(source, config, root or Path()):
-        if not reads_files & IMAGE_SUFFIXES:
+        if not suffixes & IMAGE_SUFFIXES:
             raise DataError(f"{source}: describes pages, and the first of the features reads no images")
         files = page_files(source, root or Path())
         yield from page_rows(files, root=root, needs_target=needs_target, columns=(config.input, config.target))
         return
-    records, base, shown = _records(source, config, root or Path(), reads_files, needs_target, strict)
+    records, base, shown = _records(source, config, root or Path(), suffixes, needs_target, strict)
     has_columns = False  # one row at least had those that the recipe names
     for number, columns, name in records:
         if isinstance(columns, InputError):
@@ -135,7 +135,7 @@ def read_rows(
                 config,
                 base,
                 shown,
-                reads_files=reads_files,
+                suffixes=suffixes,
                 needs_target=needs_target,
                 needs_id=needs_id,
                 name=name,
@@ -149,7 +149,7 @@ def read_rows(
 
 
 def _records(
-    source: str, config: DataConfig, root: Path, reads_files: Suffixes, needs_target: bool, strict: bool
+    source: str, config: DataConfig, root: Path, suffixes: Suffixes, needs_target: bool, strict: bool
 ) -> tuple[Records, Path, str]:
     """Records of a source, what paths in it are relative to, and its name for messages."""
     if source.startswith("trees:"):
@@ -173,7 +173,7 @@ def _records(
     kind = _kind(path, wanted)
     if kind == "folder":
         return (
-            _nameless(read_folder(path, config, reads_files)) if reads_files else read_text_folder(path, config),
+            _nameless(read_folder(path, config, suffixes)) if suffixes else read_text_folder(path, config),
             path,
             str(path),
         )
@@ -235,7 +235,7 @@ def make_row(
     base: Path,
     source: str,
     *,
-    reads_files: Suffixes,
+    suffixes: Suffixes,
     needs_target: bool,
     needs_id: bool,
     name: str = "",
@@ -244,7 +244,7 @@ def make_row(
 
     Args:
         number, columns, config, base, source: where it stands, what it says, and what that means.
-        reads_files, needs_target, needs_id: as for `read_rows`.
+        suffixes, needs_target, needs_id: as for `read_rows`.
         name: its id, if the recipe names no column of ids.
     """
     where = f"{source}, row {number}"
@@ -258,13 +258,13 @@ def make_row(
     named_by = config.id if config.id and (needs_id or config.id in columns) else None
     row_id = str(column(named_by, "id")) if named_by else name
     problem: InputError | None = None
-    if reads_files & INK_SUFFIXES and _is_json(value):
+    if suffixes & INK_SUFFIXES and _is_json(value):
         try:
             value = json.loads(value)
         except (ValueError, RecursionError) as error:
             said = f"the column {config.input} (data.input) begins with [ and is not JSON ({error})"
             value, problem = None, InputError("bad value", said)
-    if reads_files:
+    if suffixes:
         row_id = row_id or (value if isinstance(value, str) else str(number))
         spans = [(column(cell, key), cell) for cell, key in ((config.start, "start"), (config.end, "end")) if cell]
         try:

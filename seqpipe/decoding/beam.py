@@ -7,7 +7,7 @@ from torch import Tensor
 
 from seqpipe.decoding.ctc_prefixes import CTCPrefixes
 from seqpipe.decoding.generation import Continuation, Generated, GenerationDecoding, restrained
-from seqpipe.decoding.topk import largest, largest_sums
+from seqpipe.decoding.topk import largest, topk_sums
 
 CTC_LABELS = 20
 """The likeliest ones of each hypothesis that CTC is asked about, at least."""
@@ -44,7 +44,7 @@ def beam_search(
     device = steps.device
     found: list[list[Generated]] = [[] for _ in range(rows)]
     numbers = torch.arange(rows, device=device)  # of the rows that aren't done
-    limits = options.longest(steps)
+    limits = options.length_limits(steps)
     written = torch.empty(rows, 1, 0, dtype=torch.int64, device=device)
     share = options.ctc_weight if prefixes is not None else 0.0
     own = torch.zeros(rows, 1, dtype=torch.float64, device=device)  # log-probabilities, without CTC
@@ -61,7 +61,7 @@ def beam_search(
         # Each hypothesis ends in one way only, so twice the beam leaves enough of those that go on.
         most = min(2 * width, hypotheses * allowed.shape[1])
         if prefixes is None:
-            best, origins, labels = largest_sums(allowed, before, most)
+            best, origins, labels = topk_sums(allowed, before, most)
             sums = best
         else:  # no hypothesis gives more than these, so that what is added up exactly, in float64, is short
             likely, following = largest(allowed, min(max(2 * width, CTC_LABELS), allowed.shape[1]))

@@ -71,7 +71,7 @@ class GenerationDecoding(BaseModel):
         scale = length if self.length_normalization == "average" else (5 + length) / 6
         return log_probability / scale**self.length_power
 
-    def longest(self, steps: Tensor) -> Tensor:
+    def length_limits(self, steps: Tensor) -> Tensor:
         """Labels that an answer to inputs of so many encoded steps has at most, without the end, ``[B]``."""
         most = ((steps * self.max_ratio).long() + self.max_extra).clamp(min=1)
         return most.clamp(max=self.max_length) if self.max_length is not None else most

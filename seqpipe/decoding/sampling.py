@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from seqpipe.core.randomness import Draw
+from seqpipe.core.randomness import RowKey
 from seqpipe.decoding.generation import Continuation, Generated, GenerationDecoding, restrained
 
 
@@ -43,7 +43,7 @@ def write_on(
         continuation.choose(numbers, numbers)
     own = list(keys) or [0] * rows
     streams = torch.arange(samples, device=device).repeat(rows)
-    limits = options.longest(steps)[numbers]
+    limits = options.length_limits(steps)[numbers]
     written = torch.empty(len(numbers), 0, dtype=torch.int64, device=device)
     totals = torch.zeros(len(numbers), dtype=torch.float64, device=device)
     last = torch.full_like(numbers, end)
@@ -55,8 +55,8 @@ def write_on(
         if options.method == "sample":
             allowed = _filtered(allowed.double() / options.temperature, options)
             each = zip(numbers.tolist(), streams.tolist(), strict=True)
-            draws = (Draw(options.seed, epoch=length, row=sample, stream=own[number]) for number, sample in each)
-            uniforms = [draw.generator().random() for draw in draws]
+            draws = (RowKey(options.seed, epoch=length, row=sample, stream=own[number]) for number, sample in each)
+            uniforms = [key.generator().random() for key in draws]
             last = _drawn(allowed, torch.tensor(uniforms, dtype=torch.float64, device=device))
         else:
             last = allowed.argmax(dim=1)

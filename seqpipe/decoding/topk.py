@@ -23,7 +23,7 @@ def largest(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
     if not _by_blocks(values):
         found = values.topk(count, dim=1)
         return found.values, found.indices
-    _, _, places = largest_sums(values, values.new_zeros(len(values), 1, dtype=torch.float64), count)
+    _, _, places = topk_sums(values, values.new_zeros(len(values), 1, dtype=torch.float64), count)
     return values.gather(1, places), places
 
 
@@ -31,7 +31,7 @@ def _by_blocks(values: Tensor) -> bool:
     return values.shape[1] >= WIDE and values.device.type == "cpu"
 
 
-def largest_sums(values: Tensor, added: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
+def topk_sums(values: Tensor, added: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
     """The greatest of each row's values when each of its W hypotheses adds a number of its own.
 
     Sums are exact to float64, and few are made: the greatest lie in those blocks whose own greatest ones are the

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import torch
 from pydantic import Field
-from torch import Tensor
 
 from seqpipe.core.options import InputSize
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.core.stage import Stage, StageConfig
+from seqpipe.encoders.steps import keeps_steps
 from seqpipe.errors import ConfigError
 
 
@@ -35,11 +35,11 @@ class Bypass(Stage):
         self.encoder = encoder.build(None, input_size=input_size - size)
         if self.encoder.role != "encoder":
             raise ConfigError([(("encoder",), f"{encoder.name} is a {self.encoder.role} stage, not an encoder")])
+        if not keeps_steps(self.encoder):
+            raise ConfigError(
+                [(("encoder",), f"{encoder.name} changes the number of steps, so nothing can pass beside it")]
+            )
         self.output_size = self.encoder.output_size + size
-
-    def output_lengths(self, lengths: Tensor) -> Tensor:
-        """Those of the encoder."""
-        return self.encoder.output_lengths(lengths)
 
     def forward(self, sequence: PaddedSequence) -> PaddedSequence:
         """Encode the first features, and put the last ones beside."""

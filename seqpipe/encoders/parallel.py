@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 from pydantic import Field
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from seqpipe.core.options import InputSize
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.core.stage import Stage, StageConfig
+from seqpipe.encoders.steps import same_steps
 from seqpipe.errors import ConfigError
 from seqpipe.layers.dropout import DropoutKind, dropout
 
@@ -42,13 +43,22 @@ class Parallel(Stage):
         for config, stage in zip(encoders, built, strict=True):
             if stage.role != "encoder":
                 raise ConfigError([(("encoders",), f"{config.name} is a {stage.role} stage, not an encoder")])
-        self.encoders = nn.ModuleList(built)
+            if not same_steps(stage, built[0]):
+                raise ConfigError(
+                    [(("encoders",), f"{config.name} gives another number of steps than {encoders[0].name}")]
+                )
+        self.encoders: Any = nn.ModuleList(built)
         self.dropout, self.dropout_kind = dropout, dropout_kind
         self.output_size = sum(stage.output_size for stage in built)
 
     def output_lengths(self, lengths: Tensor) -> Tensor:
         """Those of the first."""
-        found: Tensor = self.encoders[0].output_lengths(lengths)  # type: ignore[operator]
+        found: Tensor = self.encoders[0].output_lengths(lengths)
+        return found
+
+    def locate(self, prepared: Tensor, steps: Tensor) -> Tensor:
+        """As the first does."""
+        found: Tensor = self.encoders[0].locate(prepared, steps)
         return found
 
     def forward(self, sequence: PaddedSequence) -> PaddedSequence:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field
 from torch import Tensor, nn
 
+from seqpipe.core.chain import save_part
+from seqpipe.core.feature import Feature
 from seqpipe.core.options import Upstream
 from seqpipe.core.sequence import PaddedSequence, concatenate_features
-from seqpipe.core.stage import Stage, StageConfig
+from seqpipe.core.stage import ReportsFit, StageConfig
 from seqpipe.errors import ConfigError
 
 
-class Concatenation(Stage):
+class Concatenation(Feature):
     """Run several stages over the same input and join their features: log-mel beside pitch, say.
 
     Args:
@@ -26,8 +28,6 @@ class Concatenation(Stage):
     Shape: ``[B, T, D1]``, ``[B, T, D2]``, ... -> ``[B, T, D1 + D2 + ...]``.
     """
 
-    role = "features"
-
     def __init__(
         self,
         *,
@@ -35,14 +35,14 @@ class Concatenation(Stage):
         previous: Annotated[Any, Upstream("")] = None,
     ) -> None:
         super().__init__()
-        parts = [config.build(previous) for config in stages]
+        parts: list[Feature] = [config.build(previous) for config in stages]
         for part in parts:
-            if type(part).prepare is not Stage.prepare:
+            if type(part).prepare is not Feature.prepare:
                 raise ConfigError(f"Concatenation: {type(part).__name__} works on single examples; put it in front")
         self.parts: Any = nn.ModuleList(parts)
-        self.learns = any(part.learns for part in parts)
-        self.learns_targets = any(part.learns_targets for part in parts)
-        rates = {getattr(part, "frame_rate", 0.0) for part in parts}
+        self.needs_fit = any(part.needs_fit for part in parts)
+        self.needs_targets = any(part.needs_targets for part in parts)
+        rates = {part.provided("frame_rate") or 0.0 for part in parts}
         if len(rates) > 1:
             raise ConfigError(f"Concatenation: stages must have the same hop; frames a second are {sorted(rates)}")
 
@@ -51,29 +51,25 @@ class Concatenation(Stage):
         """D of all parts together."""
         return sum(part.output_size for part in self.parts)
 
-    def grow(self) -> None:
+    def build(self) -> None:
         """Each part."""
         for part in self.parts:
-            part.grow()
+            part.build()
 
-    def fit(self, rows: Iterable[Any], targets: Sequence[Any] = ()) -> None:
+    def fit(self, rows: Iterable[Any], targets: Iterable[Any] = ()) -> None:
         """Each part that learns."""
-        learning = [part for part in self.parts if part.learns]
+        learning = [part for part in self.parts if part.needs_fit]
         for part, own in zip(learning, itertools.tee(rows, len(learning)), strict=True):
-            part.fit(own, targets) if part.learns_targets else part.fit(own)
+            part.fit(own, targets)
 
-    def notices(self) -> list[str]:
+    def fit_messages(self) -> list[str]:
         """Of all parts."""
-        return [line for part in self.parts for line in part.notices()]
+        return [line for part in self.parts if isinstance(part, ReportsFit) for line in part.fit_messages()]
 
     def save_assets(self, folder: Path) -> None:
         """Each part's, in a folder of its own."""
         for number, part in enumerate(self.parts):
-            own = folder / f"{number}.{type(part).__name__}"
-            own.mkdir()
-            part.save_assets(own)
-            if not any(own.iterdir()):
-                own.rmdir()
+            save_part(part, folder / f"{number}.{type(part).__name__}")
 
     def load_assets(self, folder: Path) -> None:
         """What `save_assets` wrote."""

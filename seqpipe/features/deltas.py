@@ -7,12 +7,12 @@ from typing import Annotated, Literal
 import torch
 from pydantic import Field
 
+from seqpipe.core.feature import Feature
 from seqpipe.core.options import InputSize
 from seqpipe.core.sequence import PaddedSequence
-from seqpipe.core.stage import Stage
 
 
-class Deltas(Stage):
+class Deltas(Feature):
     """Append the regression slopes of every feature over time, once or twice (Furui 1986; HTK book, equation 5.16).
 
     Args:
@@ -22,8 +22,6 @@ class Deltas(Stage):
 
     Shape: ``[B, T, D]`` -> ``[B, T, D · (1 + order)]``. Beyond its ends a row repeats its own first and last step.
     """
-
-    role = "features"
 
     def __init__(
         self, *, input_size: InputSize, order: Literal[1, 2] = 2, width: Annotated[int, Field(gt=0, le=20)] = 2

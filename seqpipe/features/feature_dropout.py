@@ -6,13 +6,13 @@ from typing import Annotated
 
 from pydantic import Field
 
+from seqpipe.core.feature import Feature
 from seqpipe.core.options import InputSize
 from seqpipe.core.sequence import PaddedSequence
-from seqpipe.core.stage import Stage
 from seqpipe.layers.dropout import DropoutKind, dropout
 
 
-class FeatureDropout(Stage):
+class FeatureDropout(Feature):
     """Hide features while training.
 
     Args:
@@ -24,7 +24,6 @@ class FeatureDropout(Stage):
     Shape: ``[B, T, D]`` -> ``[B, T, D]``; in evaluation nothing changes.
     """
 
-    role = "features"
     augments = True
 
     def __init__(

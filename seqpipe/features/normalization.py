@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
+from seqpipe.core.feature import Feature
 from seqpipe.core.options import InputSize
 from seqpipe.core.sequence import PaddedSequence
-from seqpipe.core.stage import Stage
 from seqpipe.errors import DataError
 
 
-class Normalization(Stage):
+class Normalization(Feature):
     """Subtract the mean of every feature and divide by its standard deviation, over real steps only.
 
     Args:
@@ -25,7 +25,6 @@ class Normalization(Stage):
     Shape: ``[B, T, D]`` -> ``[B, T, D]``.
     """
 
-    role = "features"
     FLOOR = 1e-5  # of the variance: a feature that never changes stays 0 instead of blowing up
 
     def __init__(
@@ -35,14 +34,14 @@ class Normalization(Stage):
         self.over = over
         self.variance = variance
         self.output_size = input_size
-        self.learns = over == "global"
+        self.needs_fit = over == "global"
         if over == "global":
             self.register_buffer("mean", torch.zeros(input_size))
             self.register_buffer("deviation", torch.ones(input_size))
             self.mean: Tensor
-            self.deviation: Tensor
+            self.standard_deviation: Tensor
 
-    def fit(self, rows: Iterable[PaddedSequence]) -> None:
+    def fit(self, rows: Iterable[PaddedSequence], targets: Iterable[Any] = ()) -> None:
         """One pass over the training features, merged batch by batch (Chan et al. 1979) in float64.
 
         Raises:
@@ -62,14 +61,14 @@ class Normalization(Stage):
         if count == 0:
             raise DataError("global normalisation needs training rows; there were no steps to take statistics of")
         self.mean.copy_(mean)
-        self.deviation.copy_((squares / count).clamp(min=self.FLOOR).sqrt())
+        self.standard_deviation.copy_((squares / count).clamp(min=self.FLOOR).sqrt())
 
     def forward(self, sequence: PaddedSequence) -> PaddedSequence:
         """Normalise."""
         values, lengths = sequence.masked()
         if self.over == "global":
             centred = values - self.mean
-            return PaddedSequence(centred / self.deviation if self.variance else centred, lengths).masked()
+            return PaddedSequence(centred / self.standard_deviation if self.variance else centred, lengths).masked()
         count = lengths.clamp(min=1).reshape(-1, 1, 1)
         centred = PaddedSequence(values - values.sum(dim=1, keepdim=True) / count, lengths).masked().values
         if self.variance:

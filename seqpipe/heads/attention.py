@@ -12,20 +12,24 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
+from seqpipe.core.chain import FeatureChain, find_stages
 from seqpipe.core.options import InputSize, Upstream
-from seqpipe.core.randomness import Draw
+from seqpipe.core.randomness import RowKey
 from seqpipe.core.sequence import PaddedSequence, length_mask
-from seqpipe.core.stage import Stage
 from seqpipe.decoders.attention import AttentionKind
 from seqpipe.decoders.recurrent import Bridge, DecoderCell, RecurrentDecoder
 from seqpipe.decoding.ctc import ctc_losses, frames_needed
 from seqpipe.decoding.generation import GenerationDecoding
 from seqpipe.errors import ConfigError, InputError
-from seqpipe.heads.decoded_text import WrittenAnswers
-from seqpipe.heads.sampled_targets import DrawnTargets
+from seqpipe.features.text.embedding import Embedding
+from seqpipe.features.text.tokens import Tokens
+from seqpipe.heads.decoded_text import DecodedTextHead
+from seqpipe.heads.sampled_targets import SampledTargets
 from seqpipe.layers.dropout import DropoutKind, dropout
 from seqpipe.layers.vocabulary_loss import vocabulary_loss
-from seqpipe.metrics.text import TranscriptScores, TranslationScores
+from seqpipe.metrics.text import TextMetric
+from seqpipe.metrics.transcription import TranscriptionMetric
+from seqpipe.metrics.translation import TranslationMetric
 from seqpipe.text.limited_units import LimitedUnits
 from seqpipe.text.rules import TextRule, apply_rules
 from seqpipe.text.subword_sampling import check_sampling, sampled_spelling
@@ -35,14 +39,11 @@ from seqpipe.text.word_units import WordUnits
 TargetUnits = Literal["shared", "unigram", "bpe", "characters", "words"]
 """What a text is written in: the features' own SentencePiece units, which must have been learnt from both sides
 (``shared``); SentencePiece units of its own (``unigram``, ``bpe``); characters; or words between white space."""
-SCORES: dict[str, type[TranslationScores] | type[TranscriptScores]] = {
-    "translation": TranslationScores,
-    "transcription": TranscriptScores,
-}
+SCORES: dict[str, type[TextMetric]] = {"translation": TranslationMetric, "transcription": TranscriptionMetric}
 Probability = Annotated[float, Field(ge=0, lt=1)]
 
 
-class AttentionHead(WrittenAnswers, Stage):
+class AttentionHead(DecodedTextHead):
     """Write a text with an attentive recurrent decoder (Bahdanau et al. 2015; Luong et al. 2015).
 
     The units are learnt from the training texts by `fit`, or come with `load_assets`; the decoder is made then.
@@ -82,9 +83,6 @@ class AttentionHead(WrittenAnswers, Stage):
     Shape: ``[B, T, D]`` -> log-probabilities ``[B, L + 1, V]`` of given labels and the end, which is label V - 1.
     """
 
-    role = "head"
-    learns = True
-    foretells = True
     decoding = GenerationDecoding
 
     def __init__(
@@ -115,22 +113,22 @@ class AttentionHead(WrittenAnswers, Stage):
         unigram_sampling: Annotated[float, Field(ge=0)] | None = None,
         copy_unknown: bool = False,
         scores: Literal["translation", "transcription"] = "translation",
-        features: Annotated[Any, Upstream("features")] = None,
+        features: Annotated[FeatureChain | None, Upstream("features")] = None,
     ) -> None:
         super().__init__()
         if tied == "all" and units != "shared":
             raise ConfigError([(("tied",), f"all goes with units: shared; they are {units}")])
         if copy_unknown and units != "words":
             raise ConfigError([(("copy_unknown",), f"goes with units: words; of {units}, none is unknown")])
-        words = getattr(getattr(features, "first", None), "words_are_steps", True)
-        if copy_unknown and not words:
+        tokens = _tokens_of(features)
+        if copy_unknown and tokens is not None and not tokens.words_are_steps:
             raise ConfigError(
                 [(("copy_unknown",), "needs a step for each word: Tokens of words, or with word_pooling")]
             )
         if units == "shared" and features is None:
             raise ConfigError([(("units",), "shared needs a pipeline whose features have SentencePiece units")])
-        spelt = getattr(getattr(features, "first", features), "units", "") if units == "shared" else units
-        if units != "shared" or isinstance(features, nn.Module):
+        spelt = units if units != "shared" else tokens.units if tokens is not None else ""
+        if units != "shared" or tokens is not None:
             check_sampling(spelt, bpe_dropout=bpe_dropout, unigram_sampling=unigram_sampling)
         if vocabulary_threshold and units != "shared":
             raise ConfigError([(("vocabulary_threshold",), f"goes with units: shared; they are {units}")])
@@ -147,7 +145,7 @@ class AttentionHead(WrittenAnswers, Stage):
         self.dropout, self.dropout_kind, self.embedding_dropout = dropout, dropout_kind, embedding_dropout
         self.label_smoothing, self.scheduled_sampling = label_smoothing, scheduled_sampling
         self.ctc_weight, self.embedding_size = ctc_weight, embedding_size
-        self._scores = SCORES[scores]()
+        self.text_metric = SCORES[scores](text)
         self._features = (features,)  # in a tuple: no part of this module, whose parameters would be there twice
         self.decoder = RecurrentDecoder(
             memory_size=input_size,
@@ -171,36 +169,35 @@ class AttentionHead(WrittenAnswers, Stage):
         self.ctc_output: nn.Linear | None = None
 
     @classmethod
-    def main_score_of(cls, options: Mapping[str, Any]) -> tuple[str, bool]:
-        """What ``scores`` says; the sizes of an attention may not go together before the chain's are known."""
-        scores = SCORES[options.get("scores", "translation")]
-        return scores.main, scores.kinds[scores.main].lower_is_better
+    def unfitted_metric(cls, options: Mapping[str, Any]) -> TextMetric:
+        """What ``scores`` says."""
+        return SCORES[options.get("scores", "translation")]()
 
     # What is learnt
 
-    def fit(self, rows: Iterable[str]) -> None:
+    def fit(self, rows: Iterable[Any], targets: Iterable[Any] = ()) -> None:
         """Learn the units from the training texts; what is no text is left to `encode_target` to name."""
         texts = (apply_rules(text, self.rules) for text in rows if isinstance(text, str))
         if self.kind == "shared":
             known, least = self._shared_units(), self.vocabulary_threshold
-            self._adopt(LimitedUnits.learn(known, texts, least) if least else known)
+            self._build(LimitedUnits.learn(known, texts, least) if least else known)
         elif self.kind == "words":
-            self._adopt(WordUnits.learn(texts, self.vocabulary_size))
+            self._build(WordUnits.learn(texts, self.vocabulary_size))
         elif self.kind == "characters":
-            self._adopt(Characters.learn(texts))
+            self._build(Characters.learn(texts))
         else:
-            self._adopt(SentencePieceUnits.learn(texts, self.vocabulary_size, self.kind))
+            self._build(SentencePieceUnits.learn(texts, self.vocabulary_size, self.kind))
 
     def _shared_units(self) -> SentencePieceUnits:
-        first = getattr(self._features[0], "first", self._features[0])
-        known = first.known if getattr(first, "subwords", False) and first.learns_targets else None
+        tokens = _tokens_of(self._features[0])
+        known = tokens.known if tokens is not None and tokens.subwords and tokens.needs_targets else None
         if not isinstance(known, SentencePieceUnits):
             raise ConfigError(
                 [(("units",), "shared needs features that begin with Tokens of unigram or bpe units and shared: true")]
             )
         return known
 
-    def _adopt(self, units: Units) -> None:
+    def _build(self, units: Units) -> None:
         self._units = units
         if isinstance(units, LimitedUnits):
             self._places = torch.tensor(units.kept)
@@ -220,9 +217,10 @@ class AttentionHead(WrittenAnswers, Stage):
 
     def _source_table(self) -> Tensor:
         """The features' embeddings of the units that are written, ``[V - 1, E]``."""
-        for stage in getattr(self._features[0], "stages", []):
-            weight = getattr(stage, "weight", None)
-            if isinstance(weight, Tensor) and weight.shape == (len(self._shared_units()), self.embedding_size):
+        features = self._features[0]
+        for stage in find_stages(features, Embedding) if features is not None else ():
+            weight = stage.weight
+            if weight is not None and weight.shape == (len(self._shared_units()), self.embedding_size):
                 return weight if self._places is None else weight.index_select(0, self._places)
         raise ConfigError(
             [(("tied",), f"all needs an Embedding of size {self.embedding_size} (embedding_size) among the features")]
@@ -243,9 +241,9 @@ class AttentionHead(WrittenAnswers, Stage):
         """Restore the units."""
         if self.kind == "shared":
             known = self._shared_units()
-            self._adopt(LimitedUnits.load(known, folder) if self.vocabulary_threshold else known)
+            self._build(LimitedUnits.load(known, folder) if self.vocabulary_threshold else known)
         else:
-            self._adopt(WordUnits.load(folder) if self.kind == "words" else load_units(folder))
+            self._build(WordUnits.load(folder) if self.kind == "words" else load_units(folder))
 
     # Targets
 
@@ -262,18 +260,14 @@ class AttentionHead(WrittenAnswers, Stage):
         numbers = units.encode_with_unknown(text) if isinstance(units, SentencePieceUnits) else units.encode(text)
         return torch.tensor(numbers, dtype=torch.int64)
 
-    def drawn_targets(self) -> Callable[[Any, Draw], Tensor] | None:
+    def sampled_targets(self) -> Callable[[Any, RowKey], Tensor] | None:
         """With BPE dropout or unigram sampling: a target in units that are drawn."""
         sampled = sampled_spelling(
             self.units, self.spelt_in, bpe_dropout=self.bpe_dropout, unigram_sampling=self.unigram_sampling
         )
-        return DrawnTargets(sampled, tuple(self.rules)) if sampled is not None else None
+        return SampledTargets(sampled, tuple(self.rules)) if sampled is not None else None
 
-    def symbols(self, target: Any) -> list[str] | None:
-        """The characters of a text after the rules, whatever the units."""
-        return list(apply_rules(target, self.rules)) if isinstance(target, str) else None
-
-    def steps_needed(self, target: Tensor) -> int:
+    def min_steps(self, target: Tensor) -> int:
         """One is enough; a CTC loss needs one for each label, and one between equal ones."""
         return frames_needed((target + 1).tolist()) if self.ctc_weight else 1
 
@@ -356,3 +350,8 @@ class AttentionHead(WrittenAnswers, Stage):
         """A search by CTC needs its loss in training."""
         if decoding.get("ctc_weight") and not options.get("ctc_weight"):
             raise ConfigError([(("decoding", "ctc_weight"), "needs a head with a CTC loss (pipeline.head.ctc_weight)")])
+
+
+def _tokens_of(features: FeatureChain | None) -> Tokens | None:
+    """The features' `Tokens`, if they read text."""
+    return features.reader if features is not None and isinstance(features.reader, Tokens) else None

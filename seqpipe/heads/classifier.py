@@ -2,41 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqpipe.answers.classification import Classification, ClassProbability
-from seqpipe.core.metric import Mark, Pair, ScoreKind, per_cent
-from seqpipe.core.options import InputSize
 from seqpipe.core.sequence import PaddedSequence
-from seqpipe.core.source import Located
-from seqpipe.core.stage import Stage
+from seqpipe.core.source import Location
 from seqpipe.errors import ConfigError, InputError
-from seqpipe.layers.activation import Activation
-from seqpipe.layers.dropout import DropoutKind
+from seqpipe.heads.pooled import ClassesHead
 from seqpipe.layers.losses import cross_entropy
-from seqpipe.layers.masked_norm import NormalizationName
-from seqpipe.layers.pooled_mlp import PooledPerceptron
-from seqpipe.layers.pooling import PoolingKind
-from seqpipe.metrics.class_scores import (
-    CLASS_SCORES,
-    calibration_counts,
-    calibration_kinds,
-    calibration_names,
-    calibration_score,
-    class_counts,
-    class_names,
-    class_scores,
-)
-from seqpipe.text.classes import Classes, ClassWeights, class_name
+from seqpipe.metrics.classification import ClassificationMetric
+from seqpipe.text.classes import Classes, class_name
 
 
 def _as_names(value: Any) -> Any:
@@ -55,23 +36,13 @@ class ClassifierDecoding(BaseModel):
     )
 
 
-class ClassifierHead(Stage):
+class ClassifierHead(ClassesHead):
     """Tell classes apart: the steps are pooled into one vector, of which a multi-layer perceptron makes scores.
 
     Args:
-        input_size: D, features of an encoded step.
-        pooling: one kind or several side by side: ``mean``, ``max``, ``end``, ``attention``; see `PoolingKind`.
-        hidden_sizes: units of hidden layers.
-        activation: of hidden layers.
-        step_dropout: probability, on the encoded steps.
-        dropout_kind: of that; see `DropoutKind`.
-        dropout: probability, on the pooled features and hidden layers.
-        normalization: of hidden layers: ``none``, ``batch`` or ``layer``.
-        class_weights: ``none``, ``balanced``, or weights by class; see `ClassWeights`.
-        label_smoothing: share of the target's probability that goes to all classes alike (Szegedy et al. 2016).
-        focal: exponent of the focal loss, which makes less of what is known already (Lin et al. 2017); 0 for none.
         members: of an ensemble (Hansen & Salamon 1990). Each sees its own equal share of the features, those of its own
             encoder where `Parallel` stands before, learns by itself, and log-probabilities are averaged.
+        options: of `ClassesHead` and `PooledHead`.
 
     Shape: ``[B, T, D]`` -> log-probabilities ``[B, 1, K]``.
 
@@ -82,91 +53,36 @@ class ClassifierHead(Stage):
         (['bad', 'good'], [1])
     """
 
-    role = "head"
-    learns = True
-    main_score: ClassVar[str] = "accuracy"
-    score_kinds: ClassVar[dict[str, ScoreKind]] = {
-        "accuracy": ScoreKind("accuracy", "rows whose class is right", False, "correct_rows", "rows"),
-        **CLASS_SCORES,
-        **calibration_kinds("rows"),
-    }
     decoding = ClassifierDecoding
-    scoring = "classes by name"
 
-    def __init__(
-        self,
-        *,
-        input_size: InputSize,
-        pooling: Annotated[list[PoolingKind], Field(min_length=1)] = ["mean", "max"],  # noqa: B006
-        hidden_sizes: list[Annotated[int, Field(gt=0)]] = [],  # noqa: B006
-        activation: Activation = "relu",
-        step_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0,
-        dropout_kind: DropoutKind = "elements",
-        dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0,
-        normalization: NormalizationName = "none",
-        class_weights: ClassWeights = "none",
-        label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0,
-        focal: Annotated[float, Field(ge=0)] = 0.0,
-        members: Annotated[int, Field(gt=0)] = 1,
-    ) -> None:
-        super().__init__()
-        if input_size % members:
-            raise ConfigError([(("members",), f"{members} members can't share {input_size} features equally")])
-        self.pooled: Any = nn.ModuleList(
-            PooledPerceptron(
-                input_size // members,
-                pooling,
-                hidden_sizes,
-                dropout=dropout,
-                step_dropout=step_dropout,
-                dropout_kind=dropout_kind,
-                normalization=normalization,
-                activation=activation,
-            )
-            for _ in range(members)
-        )
-        self.class_weights, self.label_smoothing, self.focal = class_weights, label_smoothing, focal
-        self._classes: Classes | None = None
+    def __init__(self, *, members: Annotated[int, Field(gt=0)] = 1, **options: Any) -> None:
+        super().__init__(**options)
+        if self.input_size % members:
+            raise ConfigError([(("members",), f"{members} members can't share {self.input_size} features equally")])
+        self.pooled: Any = nn.ModuleList(self.make_pooled(self.input_size // members) for _ in range(members))
 
     @property
-    def classes(self) -> Classes:
-        """What is told apart.
+    def metric(self) -> ClassificationMetric:
+        """Of the classes."""
+        return ClassificationMetric(self.classes)
 
-        Raises:
-            ConfigError: neither `fit` nor `load_assets` has been called.
-        """
-        if self._classes is None:
-            raise ConfigError("ClassifierHead has no classes yet: call fit(targets) or load_assets(folder) first")
-        return self._classes
+    @classmethod
+    def unfitted_metric(cls, options: Mapping[str, Any]) -> ClassificationMetric:
+        """Of no classes."""
+        return ClassificationMetric(Classes([], []))
 
-    @property
-    def count_names(self) -> tuple[str, ...]:
-        """Of the columns of `row_counts`."""
-        return ("rows", "correct_rows", *class_names(self.classes.names), *calibration_names())
-
-    def fit(self, rows: Iterable[Any]) -> None:
+    def fit(self, rows: Iterable[Any], targets: Iterable[Any] = ()) -> None:
         """Learn the classes; what is none is left to `encode_target` to name.
 
         Raises:
             DataError: there is only one class.
         """
-        self._adopt(Classes.learn(_names(rows)))
+        self._build(Classes.learn(_names(rows)))
 
-    def _adopt(self, classes: Classes) -> None:
-        self._classes = classes
-        self.register_buffer("weights", classes.weights(self.class_weights), persistent=False)
-        self.weights: Tensor
-        self.output_size = len(classes)
+    def _build(self, classes: Classes) -> None:
+        self._adopt_classes(classes, classes.weights(self.class_weights))
         for member in self.pooled:
-            member.grow(len(classes))
-
-    def save_assets(self, folder: Path) -> None:
-        """Write the classes."""
-        self.classes.save(folder)
-
-    def load_assets(self, folder: Path) -> None:
-        """Restore the classes."""
-        self._adopt(Classes.load(folder))
+            member.build(len(classes))
 
     def encode_target(self, raw: Any) -> Tensor:
         """The number of a class, ``[1]`` int64.
@@ -175,10 +91,6 @@ class ClassifierHead(Stage):
             InputError: it is no class of the training rows.
         """
         return torch.tensor([self.classes.require(class_name(raw))])
-
-    def steps_needed(self, target: Tensor) -> int:
-        """One is enough."""
-        return 1
 
     def forward(self, encoded: PaddedSequence) -> PaddedSequence:
         """Log-probabilities ``[B, 1, K]``, in fp32 whatever the precision around it."""
@@ -196,10 +108,6 @@ class ClassifierHead(Stage):
             member(PaddedSequence(share, encoded.lengths)) for member, share in zip(self.pooled, shares, strict=True)
         ]
         return F.log_softmax(torch.stack(scores, dim=1), dim=-1)
-
-    def output_lengths(self, lengths: Tensor) -> Tensor:
-        """One step for each row."""
-        return torch.ones_like(lengths)
 
     def loss(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Sum of the rows' weighted cross entropies, in nats, and the sum of their weights; means over the members."""
@@ -238,11 +146,11 @@ class ClassifierHead(Stage):
         except InputError as error:
             raise ConfigError([(("decoding", "among"), str(error))]) from None
 
-    def predict(self, row_id: str, hypothesis: list[tuple[int, float]], locate: Located) -> Classification:
+    def answer(self, row_id: str, hypothesis: list[tuple[int, float]], location: Location) -> Classification:
         """A hypothesis as an answer."""
         names = self.classes.names
         found = tuple(ClassProbability(names[number], share) for number, share in hypothesis)
-        return Classification(row_id, found[0].label, found[0].probability, found, locate.cut)
+        return Classification(row_id, found[0].label, found[0].probability, found, location.truncated)
 
     def posteriors(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> list[float]:
         """The probability of each row's target."""
@@ -251,83 +159,7 @@ class ClassifierHead(Stage):
         found: list[float] = emissions.gather(1, labels[:, None])[:, 0].exp().tolist()
         return found
 
-    # Scores
-
-    def score(self, references: Sequence[Any], predictions: Sequence[Classification]) -> dict[str, float]:
-        """Scores of a corpus, in per cent but for ``mcc``."""
-        return self.scores_from_counts(self.row_counts(references, predictions).sum(axis=0))
-
-    def row_counts(self, targets: Sequence[Any], predictions: Sequence[Classification]) -> NDArray[np.int64]:
-        """Counts of every row, ``[N, C]``, in the order of `count_names`."""
-        counts = np.zeros((len(targets), len(self.count_names)), dtype=np.int64)
-        for row, wanted, answer in zip(counts, self._numbers(targets), predictions, strict=True):
-            given = self.classes.require(answer.label)
-            right = wanted == given
-            row[:2] = 1, right
-            row[2:] = np.concatenate(
-                [
-                    class_counts(np.array([wanted]), np.array([given]), len(self.classes)),
-                    calibration_counts(np.array([answer.confidence]), np.array([right])),
-                ]
-            )
-        return counts
-
-    def _numbers(self, targets: Sequence[Any]) -> list[int]:
-        """Numbers of classes, K for what is none."""
-        found = []
-        for raw in targets:
-            try:
-                found.append(self.classes.require(class_name(raw)))
-            except InputError:
-                found.append(len(self.classes))
-        return found
-
-    def scores_from_counts(self, total: NDArray[np.int64]) -> dict[str, float]:
-        """Scores of a corpus from the sum ``[C]`` of its rows' counts."""
-        border = 2 + 3 * len(self.classes) + 1
-        return {
-            "accuracy": per_cent(int(total[1]), int(total[0])),
-            **class_scores(total[2:border], len(self.classes)),
-            **calibration_score(total[border:]),
-        }
-
-    def row_errors(self, counts: NDArray[np.int64]) -> NDArray[np.float64]:
-        """1 for a wrong row, 0 for a right one; ``[N, C]`` -> ``[N]``."""
-        return (counts[:, 0] - counts[:, 1]).astype(np.float64)
-
-    def comparable(self, targets: Sequence[Any], predictions: Sequence[Classification]) -> tuple[list[str], list[str]]:
-        """Names of the classes."""
-        return [_shown(target) for target in targets], [answer.label for answer in predictions]
-
-    def aligned(self, targets: Sequence[Any], predictions: Sequence[Classification]) -> dict[str, list[list[Pair]]]:
-        """Each row's class beside that which was answered."""
-        wanted, given = self.comparable(targets, predictions)
-        return {"classes": [[pair] for pair in zip(wanted, given, strict=True)]}
-
-    def marks(self, prediction: Classification) -> list[Mark]:
-        """None: a class has no place in its input."""
-        return []
-
-    # Checks and reports
-
-    def labels_of(self, target: Any) -> list[str]:
-        """The name of the class."""
-        return [class_name(target)]
-
-    @property
-    def told_apart(self) -> Sequence[str]:
-        """The classes."""
-        return self.classes.names
-
-    def choices(self, prediction: Classification) -> list[tuple[str, float]]:
-        """The most probable classes."""
-        return [(item.label, item.probability) for item in prediction.probabilities]
-
-    def item_confidences(self, prediction: Classification) -> list[float]:
-        """That of the class."""
-        return [prediction.confidence]
-
-    def answer_score(self, encoded: PaddedSequence) -> Tensor:
+    def predicted_log_odds(self, encoded: PaddedSequence) -> Tensor:
         """Log-odds of each row's most probable class; unlike its log-probability, they don't flatten where it is sure.
 
         ``[B, T, D]`` -> ``[B]``.
@@ -343,13 +175,6 @@ class ClassifierHead(Stage):
             return None
         pooling = self.pooled[0].pooling
         return pooling.attention(encoded) if "attention" in pooling.kinds else None
-
-
-def _shown(target: Any) -> str:
-    try:
-        return class_name(target)
-    except InputError:
-        return str(target)
 
 
 def _names(rows: Iterable[Any]) -> Iterable[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,15 +13,15 @@ from torch.nn import functional as F
 
 from seqpipe.answers.stitching import stitch
 from seqpipe.answers.transcript import Token, Transcript, group_words
-from seqpipe.core.input import Piece
-from seqpipe.core.metric import Mark
+from seqpipe.core.head import Encoded
+from seqpipe.core.input import Segment
 from seqpipe.core.options import InputSize, Upstream
 from seqpipe.core.sequence import PaddedSequence
-from seqpipe.core.stage import Stage
 from seqpipe.decoding.ctc import CTCHypothesis, ctc_losses, frames_needed, greedy_decode, label_posteriors
 from seqpipe.errors import ConfigError, InputError
 from seqpipe.heads.text_head import TextHead
 from seqpipe.layers.dropout import DropoutKind, dropout
+from seqpipe.metrics.transcription import TranscriptionMetric
 from seqpipe.text.rules import TextRule, apply_rules
 from seqpipe.text.units import Characters, SentencePieceUnits, Units, load_units
 
@@ -33,7 +33,7 @@ class CTCDecoding(BaseModel):
     method: Literal["greedy"] = "greedy"
 
 
-class CTCHead(TextHead, Stage):
+class CTCHead(TextHead):
     """Transcribe by connectionist temporal classification (Graves et al. 2006), over characters or subword units.
 
     The units are learnt from the training texts by `fit`, or come with `load_assets`; the output layer is made then.
@@ -59,8 +59,6 @@ class CTCHead(TextHead, Stage):
         [1, 3, 3]
     """
 
-    role = "head"
-    learns = True
     decoding = CTCDecoding
 
     def __init__(
@@ -80,33 +78,30 @@ class CTCHead(TextHead, Stage):
             raise ConfigError([(("shortcut",), "needs a front-end; a head by itself has none (front_size)")])
         self.shortcut, self.front_size = shortcut, front_size
         self.side_output: nn.Linear | None = None
-        self._front: PaddedSequence | None = None
+        self.text_metric = TranscriptionMetric(text)
         self.input_size, self.kind, self.vocabulary_size, self.rules = input_size, units, vocabulary_size, text
         self.dropout, self.dropout_kind = dropout, dropout_kind
         self.output: nn.Linear | None = None
 
-    def fit(self, rows: Iterable[str]) -> None:
+    def fit(self, rows: Iterable[Any], targets: Iterable[Any] = ()) -> None:
         """Learn the units from the training texts; what is no text is left to `encode_target` to name."""
         texts = (apply_rules(text, self.rules) for text in rows if isinstance(text, str))
         if self.kind == "characters":
-            self._adopt(Characters.learn(texts))
+            self._build(Characters.learn(texts))
         else:
-            self._adopt(SentencePieceUnits.learn(texts, self.vocabulary_size, self.kind))
+            self._build(SentencePieceUnits.learn(texts, self.vocabulary_size, self.kind))
 
-    def _adopt(self, units: Units) -> None:
+    def _build(self, units: Units) -> None:
         self._units = units
         self.output_size = len(units) + 1
         self.output = nn.Linear(self.input_size, self.output_size)
         if self.shortcut and self.front_size is not None:
             self.side_output = nn.Linear(self.front_size, self.output_size)
 
-    def watch(self, front: PaddedSequence) -> None:
-        """What the shortcut's loss is to be of; kept while training alone."""
-        self._front = front if self.side_output is not None and self.training else None
-
-    def watch_only(self, rows: Sequence[int]) -> None:
-        """These rows of what is watched."""
-        self._front = self._front.chosen(rows) if self._front is not None else None
+    @classmethod
+    def unfitted_metric(cls, options: Mapping[str, Any]) -> TranscriptionMetric:
+        """Of transcripts."""
+        return TranscriptionMetric()
 
     def save_assets(self, folder: Path) -> None:
         """Write the units."""
@@ -114,7 +109,7 @@ class CTCHead(TextHead, Stage):
 
     def load_assets(self, folder: Path) -> None:
         """Restore the units."""
-        self._adopt(load_units(folder))
+        self._build(load_units(folder))
 
     def encode_target(self, raw: Any) -> Tensor:
         """A text as labels ``[L]`` int64, each in 1 to V - 1.
@@ -126,11 +121,7 @@ class CTCHead(TextHead, Stage):
             raise InputError("bad value", f"the target should be text; received {raw!r}")
         return torch.tensor(self.units.encode(apply_rules(raw, self.rules)), dtype=torch.int64) + 1
 
-    def symbols(self, target: Any) -> list[str] | None:
-        """The characters of a text after the rules, whatever the units."""
-        return list(apply_rules(target, self.rules)) if isinstance(target, str) else None
-
-    def steps_needed(self, target: Tensor) -> int:
+    def min_steps(self, target: Tensor) -> int:
         """Encoded steps that a target takes at least."""
         return frames_needed(target.tolist())
 
@@ -141,7 +132,7 @@ class CTCHead(TextHead, Stage):
         logits = self.output(dropout(encoded.values, self.dropout, self.training, self.dropout_kind))
         return PaddedSequence(F.log_softmax(logits.float(), dim=-1), encoded.lengths)
 
-    def loss(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    def loss(self, encoded: Encoded, targets: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Sum of the rows' CTC losses, in nats, and the number of labels that it is a sum over.
 
         While training, the shortcut's loss is in it.
@@ -159,8 +150,10 @@ class CTCHead(TextHead, Stage):
                     "left after the front-end; lower its time strides or use larger units",
                 )
         losses = ctc_losses(emissions, lengths, labels)
-        front, self._front = self._front, None
-        if front is not None and self.side_output is not None:
+        if self.side_output is not None and self.training:
+            if encoded.front is None:
+                raise ConfigError("CTCHead.shortcut needs what the front-end gave: Encoded.front")
+            front = encoded.front
             side = F.log_softmax(self.side_output(front.values).float(), dim=-1)
             losses = losses + self.shortcut * ctc_losses(side, front.lengths, labels)
         return losses.sum(), torch.tensor(float(max(1, sum(map(len, labels)))), device=losses.device)
@@ -171,13 +164,13 @@ class CTCHead(TextHead, Stage):
         hypotheses = greedy_decode(emissions)
         return list(zip(hypotheses, label_posteriors(emissions, [item.labels for item in hypotheses]), strict=True))
 
-    def predict(
-        self, row_id: str, hypothesis: tuple[CTCHypothesis, float], locate: Callable[[Tensor], Tensor]
+    def answer(
+        self, row_id: str, hypothesis: tuple[CTCHypothesis, float], location: Callable[[Tensor], Tensor]
     ) -> Transcript:
-        """A hypothesis as an answer; ``locate`` turns encoded steps (fractions too) into places in the input."""
+        """A hypothesis as an answer; ``location`` turns encoded steps (fractions too) into places in the input."""
         path, confidence = hypothesis
         # A step stands for the time around its centre: half a step to both sides.
-        places = locate(torch.tensor([*path.starts, *path.stops], dtype=torch.float64) - 0.5).tolist()
+        places = location(torch.tensor([*path.starts, *path.stops], dtype=torch.float64) - 0.5).tolist()
         starts, ends = places[: len(path.starts)], places[len(path.starts) :]
         numbers = [label - 1 for label in path.labels]
         tokens = tuple(
@@ -186,19 +179,10 @@ class CTCHead(TextHead, Stage):
         )
         return Transcript(row_id, self.units.decode(numbers), confidence, group_words(tokens), tokens)
 
-    def join(self, row_id: str, parts: Sequence[tuple[Piece, Transcript]]) -> Transcript:
+    def join(self, row_id: str, parts: Sequence[tuple[Segment, Transcript]]) -> Transcript:
         """The transcripts of a long input's pieces, in their order, as the whole's; see `stitch`."""
         return stitch(row_id, parts, self.units)
 
     def posteriors(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> list[float]:
         """The probability of each row's labels over all their alignments; 0 where they don't fit into its steps."""
         return label_posteriors(self(encoded), [target.tolist() for target in targets])
-
-    def marks(self, prediction: Transcript) -> list[Mark]:
-        """The tokens, each with the word that it ends in."""
-        text, marks = "", []
-        for token in prediction.tokens:
-            text += token.text
-            word = len(text.split()) - 1 if token.text.strip() else None
-            marks.append(Mark(token.text, token.start, token.end, token.confidence, word))
-        return marks

@@ -1,4 +1,4 @@
-"""What a decoder writes, and how well it foretells what it is shown: the answers of a head that generates."""
+"""What a decoder writes, and how well it autoregressive what it is shown: the answers of a head that generates."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqpipe.answers.generated_text import GeneratedText, TextHypothesis, concatenated
-from seqpipe.core.input import Piece
-from seqpipe.core.metric import Mark
+from seqpipe.core.head import Encoded
+from seqpipe.core.input import Segment
 from seqpipe.core.sequence import PaddedSequence, length_mask
-from seqpipe.core.source import Located
+from seqpipe.core.source import Location
 from seqpipe.decoders.continuation import DecoderContinuation
 from seqpipe.decoders.recurrent import RecurrentDecoder
 from seqpipe.decoding.beam import beam_search
@@ -31,22 +31,22 @@ FORETOLD = 512
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class DecodedText:
     """What was written for a row.
 
     Attributes:
         hypotheses: the best ones, best first.
-        looked_at: for each label of each hypothesis the encoded step that got most attention; empty unless unknown
+        attended: for each label of each hypothesis the encoded step that got most attention; empty unless unknown
             words are to be copied.
         steps: encoded ones of the row.
     """
 
     hypotheses: list[Generated]
-    looked_at: list[list[int]]
+    attended: list[list[int]]
     steps: int
 
 
-class WrittenAnswers(TextHead):
+class DecodedTextHead(TextHead, register=False):
     """Mixed into a head that has a decoder and a table of labels: searches, answers, attention and probabilities.
 
     Attributes:
@@ -85,16 +85,13 @@ class WrittenAnswers(TextHead):
         """The decoder over given targets: outputs, weights of attention, lengths with the end, and labels."""
 
     @torch.no_grad()
-    def decode(
-        self, encoded: PaddedSequence, options: GenerationDecoding | None = None, inputs: Sequence[Tensor] = ()
-    ) -> list[Written]:
+    def decode(self, encoded: Encoded, options: GenerationDecoding | None = None) -> list[DecodedText]:
         """The best texts of every row.
 
         Args:
-            encoded: ``[B, T, D]``.
+            encoded: ``[B, T, D]``. Of rows that are equal as they were prepared, the same is drawn while sampling, of
+                others what is independent of each other; of rows of which nobody says how they were prepared, the same.
             options: of the search.
-            inputs: what the rows were encoded from: equal ones are drawn alike, others independently of each other.
-                Without them, all rows have the same draws.
         """
         options = options or GenerationDecoding()
         table = self._table()
@@ -113,10 +110,13 @@ class WrittenAnswers(TextHead):
                 for place, row in zip(impossible, self.decode(encoded.chosen(impossible), alone), strict=True):
                     found[place] = row.hypotheses
         else:
-            keys = [key_of(each) for each in inputs] if options.method == "sample" else []
+            prepared = encoded.prepared if options.method == "sample" else None
+            keys = [key_of(row) for row in prepared.rows()] if prepared is not None else []
             found = write_on(continuation, encoded.lengths, self.end, options, keys)
         lengths = encoded.lengths.tolist()
-        return [Written(row, self._looked_at(encoded, place, row), lengths[place]) for place, row in enumerate(found)]
+        return [
+            DecodedText(row, self._attended(encoded, place, row), lengths[place]) for place, row in enumerate(found)
+        ]
 
     def _prefixes(self, encoded: PaddedSequence) -> CTCPrefixes:
         if self.ctc_output is None:
@@ -124,7 +124,7 @@ class WrittenAnswers(TextHead):
         emissions = F.log_softmax(self.ctc_output(encoded.values).float(), dim=-1)
         return CTCPrefixes(PaddedSequence(emissions, encoded.lengths))
 
-    def _looked_at(self, encoded: PaddedSequence, place: int, found: list[Generated]) -> list[list[int]]:
+    def _attended(self, encoded: PaddedSequence, place: int, found: list[Generated]) -> list[list[int]]:
         if not self.copy_unknown or not any(UNKNOWN in each.labels for each in found):
             return []
         rows = encoded.chosen([place] * len(found))
@@ -145,40 +145,40 @@ class WrittenAnswers(TextHead):
         (weights,) = self.attention_over(encoded, [labels])
         return [*(self.units.piece(label) for label in labels), "∎"], weights
 
-    def predict(self, row_id: str, hypothesis: Written, locate: Located) -> GeneratedText:
+    def answer(self, row_id: str, hypothesis: DecodedText, location: Location) -> GeneratedText:
         """What was written as an answer."""
-        looked_at = hypothesis.looked_at or [[]] * len(hypothesis.hypotheses)
+        attended = hypothesis.attended or [[]] * len(hypothesis.hypotheses)
         texts = [
             TextHypothesis(
-                self._text(each.labels, places, locate, hypothesis.steps),
+                self._text(each.labels, places, location, hypothesis.steps),
                 float(torch.tensor(each.log_probability).exp()),
                 each.score,
             )
-            for each, places in zip(hypothesis.hypotheses, looked_at, strict=True)
+            for each, places in zip(hypothesis.hypotheses, attended, strict=True)
         ]
         best = texts[0]
         return GeneratedText(
-            row_id, best.text, best.probability, best.score, tuple(texts) if len(texts) > 1 else (), locate.cut
+            row_id, best.text, best.probability, best.score, tuple(texts) if len(texts) > 1 else (), location.truncated
         )
 
-    def concatenate(self, row_id: str, parts: Sequence[tuple[Piece, GeneratedText]]) -> GeneratedText:
+    def concatenate(self, row_id: str, parts: Sequence[tuple[Segment, GeneratedText]]) -> GeneratedText:
         """What was written for the parts of a text, in their order, as the whole's; see `concatenated`."""
         return concatenated(row_id, [answer for _, answer in parts])
 
-    def _text(self, labels: Sequence[int], looked_at: Sequence[int], locate: Located, steps: int) -> str:
-        if not looked_at or UNKNOWN not in labels:
+    def _text(self, labels: Sequence[int], attended: Sequence[int], location: Location, steps: int) -> str:
+        if not attended or UNKNOWN not in labels:
             return self.units.decode(labels)
-        items = locate.items
+        items = location.items
         if len(items) != steps:  # a step is no word: a front-end has joined some
             return self.units.decode(labels)
         return " ".join(
             items[place].text if label == UNKNOWN and place < len(items) else self.units.piece(label)
-            for label, place in zip(labels, looked_at, strict=False)
+            for label, place in zip(labels, attended, strict=False)
         )
 
     @torch.no_grad()
-    def target_fit(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> Tensor:
-        """See `Stage.target_fit`."""
+    def teacher_forced_scores(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> Tensor:
+        """See `seqpipe.core.head.Autoregressive`."""
         outputs, _, lengths, labels = self._outputs(encoded, targets)
         real = length_mask(lengths, labels.shape[1])
         table, missed, right = self._table(), 0.0, 0.0
@@ -196,7 +196,3 @@ class WrittenAnswers(TextHead):
         chances = emissions.gather(2, labels[..., None])[..., 0].double()
         found: list[float] = chances.masked_fill(~length_mask(lengths, labels.shape[1]), 0.0).sum(dim=1).exp().tolist()
         return found
-
-    def marks(self, prediction: GeneratedText) -> list[Mark]:
-        """None: what is written has no place in the input of its own."""
-        return []

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from seqpipe.core.randomness import Draw
+from seqpipe.core.randomness import RowKey
 from seqpipe.text.rules import TextRule, apply_rules
 from seqpipe.text.subword_sampling import SampledSpelling
 
 
 @dataclass(frozen=True)
-class DrawnTargets:
+class SampledTargets:
     """Encodes texts in units that are drawn.
 
     Attributes:
@@ -24,7 +24,7 @@ class DrawnTargets:
     spelling: SampledSpelling
     rules: tuple[TextRule, ...]
 
-    def __call__(self, raw: str, draw: Draw) -> Tensor:
+    def __call__(self, raw: str, key: RowKey) -> Tensor:
         """A text as labels ``[L]`` int64."""
-        numbers = self.spelling.encode(apply_rules(raw, self.rules), draw.child("target"))
+        numbers = self.spelling.encode(apply_rules(raw, self.rules), key.child("target"))
         return torch.tensor(numbers, dtype=torch.int64)

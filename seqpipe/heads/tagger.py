@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,29 +10,26 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqpipe.answers.tagging import Span, TaggedWord, Tagging, TagSequence
-from seqpipe.core.metric import Mark, Pair, ScoreKind
+from seqpipe.core.head import Head
 from seqpipe.core.options import InputSize
 from seqpipe.core.sequence import PaddedSequence
-from seqpipe.core.source import Located
-from seqpipe.core.stage import Stage
+from seqpipe.core.source import Location
 from seqpipe.decoding import crf
 from seqpipe.decoding.span_confidence import span_confidences
-from seqpipe.decoding.spans import OUTSIDE, broken_spans, spans_of, split_tag
+from seqpipe.decoding.spans import OUTSIDE, spans_of, split_tag
 from seqpipe.decoding.tag_schemes import AllowedTags, Scheme, allowed_tags, convert
 from seqpipe.errors import ConfigError, InputError
 from seqpipe.layers.activation import Activation
 from seqpipe.layers.dropout import DropoutKind
 from seqpipe.layers.losses import cross_entropy
 from seqpipe.layers.masked_norm import NormalizationName
-from seqpipe.layers.mlp import Perceptron
-from seqpipe.metrics.span_errors import SpanError, find_span_errors
-from seqpipe.metrics.tag_scores import TagScores
+from seqpipe.layers.mlp import MLP
+from seqpipe.metrics.tagging import TagMetric, tags_of
 from seqpipe.text.classes import Classes, ClassWeights
 
 _PREFIXES = (OUTSIDE, "B", "I", "E", "S")
@@ -65,7 +62,7 @@ class TagPath:
     alternatives: list[tuple[list[str], float]]
 
 
-class TaggerHead(Stage):
+class TaggerHead(Head):
     """Tag each word: a multi-layer perceptron at each step, then softmax or a linear-chain CRF (Lafferty et al. 2001).
 
     Args:
@@ -93,8 +90,7 @@ class TaggerHead(Stage):
         True
     """
 
-    role = "head"
-    learns = True
+    needs_fit = True
     tags_items: ClassVar[bool] = True
     decoding = TaggerDecoding
 
@@ -115,8 +111,8 @@ class TaggerHead(Stage):
         super().__init__()
         self.decoder, self.scheme = decoder, scheme
         self.class_weights, self.label_smoothing = class_weights, label_smoothing
-        self._make_perceptron = partial(
-            Perceptron,
+        self._make_mlp = partial(
+            MLP,
             input_size,
             hidden_sizes,
             dropout=dropout,
@@ -125,7 +121,8 @@ class TaggerHead(Stage):
             activation=activation,
         )
         self._classes: Classes | None = None
-        self.perceptron: Any = None
+        self._metric = TagMetric([], scheme)
+        self.mlp: Any = None
 
     @property
     def classes(self) -> Classes:
@@ -139,21 +136,16 @@ class TaggerHead(Stage):
         return self._classes
 
     @property
-    def main_score(self) -> str:
-        """``f1`` of spans where there are any, else ``accuracy`` of words."""
-        return "accuracy" if self.scheme == "none" else "f1"
+    def metric(self) -> TagMetric:
+        """Of the tags that answers may have."""
+        return self._metric
 
-    @property
-    def score_kinds(self) -> dict[str, ScoreKind]:
-        """How the scores read."""
-        return self._scores.kinds if self._classes is not None else TagScores([], [""] * (self.scheme != "none")).kinds
+    @classmethod
+    def unfitted_metric(cls, options: Mapping[str, Any]) -> TagMetric:
+        """Of no tags."""
+        return TagMetric([], options.get("scheme", "none"))
 
-    @property
-    def count_names(self) -> tuple[str, ...]:
-        """Of the columns of `row_counts`."""
-        return self._scores.names
-
-    def fit(self, rows: Iterable[Any]) -> None:
+    def fit(self, rows: Iterable[Any], targets: Iterable[Any] = ()) -> None:
         """Learn the tags; what is no sequence of tags is left to `encode_target` to name.
 
         Raises:
@@ -173,7 +165,7 @@ class TaggerHead(Stage):
         # A type that training has in one word alone may have two elsewhere.
         prefixes = {"none": (), "bio": ("B", "I"), "bioes": ("B", "I", "E", "S")}[self.scheme]
         kinds = sorted({split_tag(tag)[1] for tag in classes.names} - {""})
-        self._adopt(classes.completed(f"{prefix}-{kind}" for kind in kinds for prefix in prefixes))
+        self._build(classes.completed(f"{prefix}-{kind}" for kind in kinds for prefix in prefixes))
 
     def _learnt(self, tags: list[str]) -> list[str]:
         """Tags as they are learnt; raises `InputError` for one that is none of any scheme of spans."""
@@ -186,12 +178,12 @@ class TaggerHead(Stage):
                     )
         return tags if self.scheme == "none" else convert(tags, self.scheme)
 
-    def _adopt(self, classes: Classes) -> None:
+    def _build(self, classes: Classes) -> None:
         self._classes = classes
         self.register_buffer("weights", classes.weights(self.class_weights), persistent=False)
         self.weights: Tensor
         self.output_size = len(classes)
-        self.perceptron = self._make_perceptron(output_size=len(classes))
+        self.mlp = self._make_mlp(output_size=len(classes))
         size = len(classes)
         self.transitions = nn.Parameter(torch.zeros(size, size)) if self.decoder == "crf" else None
         self.start = nn.Parameter(torch.zeros(size)) if self.decoder == "crf" else None
@@ -200,8 +192,7 @@ class TaggerHead(Stage):
         answers = [tag if self.scheme == "none" else _as_bio(tag) for tag in classes.names]
         # In an order that doesn't depend on the scheme, so that runs with different ones are compared.
         tags = sorted(dict.fromkeys(answers)) if self.scheme != "none" else answers
-        types = sorted({split_tag(tag)[1] for tag in tags if tag != "O"}) if self.scheme != "none" else []
-        self._answers, self._scores = answers, TagScores(tags, types)
+        self._answers, self._metric = answers, TagMetric(tags, self.scheme)
         same = [[float(answer == tag) for tag in tags] for answer in answers]
         self.register_buffer("_shown", torch.tensor(same, dtype=torch.float64), persistent=False)  # [K, tags answered]
         self._shown: Tensor
@@ -212,7 +203,7 @@ class TaggerHead(Stage):
 
     def load_assets(self, folder: Path) -> None:
         """Restore the tags."""
-        self._adopt(Classes.load(folder))
+        self._build(Classes.load(folder))
 
     def encode_target(self, raw: Any) -> Tensor:
         """Numbers of tags, ``[L]`` int64.
@@ -222,15 +213,15 @@ class TaggerHead(Stage):
         """
         return torch.tensor([self.classes.require(tag) for tag in self._learnt(tags_of(raw))])
 
-    def steps_needed(self, target: Tensor) -> int:
+    def min_steps(self, target: Tensor) -> int:
         """As many as there are tags."""
         return len(target)
 
     def forward(self, encoded: PaddedSequence) -> PaddedSequence:
         """Scores ``[B, T, K]``, in fp32 whatever the precision around it."""
-        if self.perceptron is None:
+        if self.mlp is None:
             raise ConfigError("TaggerHead has no tags yet: call fit(targets) or load_assets(folder) first")
-        scores: PaddedSequence = self.perceptron(encoded)
+        scores: PaddedSequence = self.mlp(encoded)
         if self.decoder == "softmax":
             return PaddedSequence(F.log_softmax(scores.values, dim=-1), scores.lengths).masked()
         return scores.masked()
@@ -276,7 +267,7 @@ class TaggerHead(Stage):
             path, _ = crf.viterbi(*chain, *self._potentials())
             shares = crf.marginals(*chain, *self._potentials())
             posteriors = crf.path_posteriors(*chain, path, *self._potentials())
-        numbers = torch.tensor([self._scores.tags.index(tag) for tag in self._answers], device=path.device)[path]
+        numbers = torch.tensor([self._metric.tags.index(tag) for tag in self._answers], device=path.device)[path]
         of_tags = (shares @ self._shown).gather(2, numbers.unsqueeze(-1))[..., 0].clamp(max=1.0)
         tags = [
             [self._answers[number] for number in row[:length]]
@@ -310,10 +301,10 @@ class TaggerHead(Stage):
             for paths, total in zip(found, totals, strict=True)
         ]
 
-    def predict(self, row_id: str, hypothesis: TagPath, locate: Located) -> Tagging:
+    def answer(self, row_id: str, hypothesis: TagPath, location: Location) -> Tagging:
         """A hypothesis as an answer, with character offsets in the input."""
-        items = locate.items
-        text = locate.text
+        items = location.items
+        text = location.text
         words = tuple(
             TaggedWord(item.text, tag, item.start, item.end, confidence)
             for item, tag, confidence in zip(items, hypothesis.tags, hypothesis.confidences, strict=True)
@@ -323,7 +314,7 @@ class TaggerHead(Stage):
             for kind, first, stop, share in hypothesis.spans
         )
         others = tuple(TagSequence(tuple(tags), share) for tags, share in hypothesis.alternatives)
-        return Tagging(row_id, hypothesis.confidence, words, spans, others, locate.cut)
+        return Tagging(row_id, hypothesis.confidence, words, spans, others, location.truncated)
 
     def posteriors(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> list[float]:
         """The probability of each row's tags; 0 for another number of tags than of words."""
@@ -335,111 +326,6 @@ class TaggerHead(Stage):
                 row[: len(target)] = target
         found = crf.path_posteriors(scores, lengths, tags, *self._potentials()).tolist()
         return [share if whole else 0.0 for share, whole in zip(found, fits, strict=True)]
-
-    # Scores
-
-    def score(self, references: Sequence[Any], predictions: Sequence[Tagging]) -> dict[str, float]:
-        """Scores of a corpus, in per cent but for ``mcc``."""
-        return self.scores_from_counts(self.row_counts(references, predictions).sum(axis=0))
-
-    def row_counts(self, targets: Sequence[Any], predictions: Sequence[Tagging]) -> NDArray[np.int64]:
-        """Counts of every row, ``[N, C]``, in the order of `count_names`.
-
-        Raises:
-            InputError: a row has another number of tags than of words.
-        """
-        counts = np.zeros((len(targets), len(self.count_names)), dtype=np.int64)
-        for row, pairs, answer in zip(counts, self._pairs(targets, predictions), predictions, strict=True):
-            wanted, answered = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-            row[:] = self._scores.count(wanted, answered, [word.confidence for word in answer.words])
-        return counts
-
-    def _pairs(self, targets: Sequence[Any], predictions: Sequence[Tagging]) -> list[list[Pair]]:
-        found = []
-        for raw, answer in zip(targets, predictions, strict=True):
-            wanted = self._comparable(tags_of(raw))[: len(answer.words) if answer.cut else None]
-            if len(wanted) != len(answer.words):
-                raise InputError(
-                    "wrong number of tags", f"{answer.id}: {len(wanted)} tags for {len(answer.words)} words"
-                )
-            found.append([(tag, word.tag) for tag, word in zip(wanted, answer.words, strict=True)])
-        return found
-
-    def _comparable(self, tags: list[str]) -> list[str]:
-        return tags if self.scheme == "none" else convert(tags, "bio")
-
-    def scores_from_counts(self, total: NDArray[np.int64]) -> dict[str, float]:
-        """Scores of a corpus from the sum ``[C]`` of its rows' counts."""
-        return self._scores.scores(total)
-
-    def row_errors(self, counts: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Wrong words of each row, or wrong spans; ``[N, C]`` -> ``[N]``."""
-        return self._scores.errors(counts)
-
-    def comparable(self, targets: Sequence[Any], predictions: Sequence[Tagging]) -> tuple[list[str], list[str]]:
-        """Tags joined by spaces."""
-        rows = self._pairs(targets, predictions)
-        return [" ".join(tag for tag, _ in row) for row in rows], [" ".join(tag for _, tag in row) for row in rows]
-
-    def aligned(self, targets: Sequence[Any], predictions: Sequence[Tagging]) -> dict[str, list[list[Pair]]]:
-        """Each word's tag beside that which was answered."""
-        return {"tags": self._pairs(targets, predictions)}
-
-    def marks(self, prediction: Tagging) -> list[Mark]:
-        """The words with their tags."""
-        return [
-            Mark(word.tag, word.start, word.end, word.confidence, place) for place, word in enumerate(prediction.words)
-        ]
-
-    # Checks and reports
-
-    def labels_of(self, target: Any) -> list[str]:
-        """The tags."""
-        return tags_of(target)
-
-    def target_suspicions(self, target: Any) -> list[tuple[str, str]]:
-        """``broken span``: a tag that goes on with a span where none of its type is open."""
-        broken = broken_spans(tags_of(target)) if self.scheme != "none" else []
-        if not broken:
-            return []
-        place, tag, before = broken[0]
-        more = f", and {len(broken) - 1} more" if len(broken) > 1 else ""
-        after = f"after {before}" if before else "at the start"
-        return [("broken span", f"tag {place + 1} is {tag} {after}{more}; read as the beginning of a span")]
-
-    @property
-    def told_apart(self) -> Sequence[str]:
-        """The tags that answers may have."""
-        return self._scores.tags
-
-    def item_confidences(self, prediction: Tagging) -> list[float]:
-        """Those of the words' tags."""
-        return [word.confidence for word in prediction.words]
-
-    def span_errors(self, target: Any, prediction: Tagging) -> list[SpanError]:
-        """Spans that were missed, or answered with another type or other borders, or that aren't there at all."""
-        if self.scheme == "none":
-            return []
-        (pairs,) = self._pairs([target], [prediction])
-        words = [word.text for word in prediction.words]
-        return find_span_errors(words, spans_of([tag for tag, _ in pairs]), spans_of([tag for _, tag in pairs]))
-
-    @property
-    def scoring(self) -> str:
-        """What tags are compared as, in words."""
-        return "tags by name" if self.scheme == "none" else "spans as CoNLL's conlleval counts them"
-
-
-def tags_of(raw: Any) -> list[str]:
-    """A target as tags: a list of them, or a text of them with white space between.
-
-    Raises:
-        InputError: it is neither, or empty.
-    """
-    tags = raw.split() if isinstance(raw, str) else list(raw) if isinstance(raw, (list, tuple)) else []
-    if not tags or not all(isinstance(tag, str) and tag for tag in tags):
-        raise InputError("bad value", f"the target should be a tag for each word; received {raw!r}")
-    return tags
 
 
 def _as_bio(tag: str) -> str:

@@ -11,20 +11,18 @@ from typing import Any, NamedTuple
 import torch
 
 from seqpipe.answers.failure import Failure
+from seqpipe.core.head import ConcatenatesParts, JoinsSegments
 from seqpipe.core.memory import is_out_of_memory
 from seqpipe.core.sequence import round_up
 from seqpipe.data.batching import plan_batches
 from seqpipe.inference.compute import Compute
 from seqpipe.inference.reading import Pause, Reader, Slot, Unit, digest_of
 from seqpipe.inference.settings import Settings
+from seqpipe.pipeline import Pipeline
 
 CHUNK_ELEMENTS = 30 * 60 * 16_000
 """Prepared elements (audio samples) that are held at once: half an hour at 16 kHz, 115 MB."""
-WINDOW_SECONDS = 2 * 3600.0
-"""Input after which a window closes early, so that what is done is soon safe."""
-WINDOW_STEPS = 500_000
-"""The same of tokens, of columns of images, and of other steps: some ten seconds of work."""
-MOST_ROWS = 256
+MAX_ROWS = 256
 
 
 class Budget(NamedTuple):
@@ -43,7 +41,7 @@ class Window:
         number: from 0.
         answers: predictions and failures, in input order.
         digest: of the inputs: of their ids, paths and spans.
-        seconds: of input, in the features' unit.
+        seconds: of input, in the features' measure.
     """
 
     number: int
@@ -83,7 +81,7 @@ class Engine:
 
     def __init__(
         self,
-        pipeline: Any,
+        pipeline: Pipeline,
         settings: Settings,
         compute: Compute,
         *,
@@ -125,7 +123,7 @@ class Engine:
         slots: list[Slot] = []
         units: list[Unit] = []
         elements, chunk, seconds = 0, 0, 0.0
-        most = WINDOW_SECONDS if self.pipeline.features.unit == "second" else WINDOW_STEPS
+        measure = self.pipeline.features.measure
         for item in prepared:
             if isinstance(item, Pause):
                 if slots and item.closes:
@@ -138,9 +136,9 @@ class Engine:
                 slots.append(slot)
             if unit is not None:
                 units.append(unit)
-                elements += len(unit.prepared)
+                elements += measure.cost(unit.prepared)
             seconds += slot.seconds if last else 0.0
-            if last and (len(slots) >= self.settings.window_inputs(number) or seconds >= most):
+            if last and (len(slots) >= self.settings.window_inputs(number) or seconds >= measure.window_length):
                 yield _Chunk(number, chunk, units, slots)
                 number, chunk, slots, units, elements, seconds = number + 1, 0, [], [], 0, 0.0
             elif elements >= CHUNK_ELEMENTS:
@@ -159,7 +157,7 @@ class Engine:
         chunk.units = [unit for unit in chunk.units if unit.slot.failure is None]
         lengths = torch.tensor([len(unit.prepared) for unit in chunk.units], dtype=torch.int64)
         steps = [rounded(length) for length in self.pipeline.features.output_lengths(lengths).tolist()]
-        chunk.batches = plan_batches(steps, budget=self._budget(chunk), most_rows=MOST_ROWS, row_multiple=8)
+        chunk.batches = plan_batches(steps, budget=self._budget(chunk), max_rows=MAX_ROWS, row_multiple=8)
         alone = len(chunk.batches) == 1
         chunk.futures = [self.compute.submit([chunk.units[index] for index in batch], alone) for batch in chunk.batches]
 
@@ -193,7 +191,7 @@ class Engine:
             for index, answer in zip(batch, found, strict=True):
                 answers[index] = answer
         for unit, answer in zip(chunk.units, answers, strict=True):
-            unit.slot.parts.append((unit.piece, answer))
+            unit.slot.parts.append((unit.segment, answer))
         chunk.units = []
         return None
 
@@ -201,9 +199,9 @@ class Engine:
         self.compute.free_memory()
         if len(batch) == 1:
             slot = chunk.units[batch[0]].slot
-            unit = self.pipeline.features.unit
-            amount = f"{slot.seconds:.1f}" if unit == "second" else f"{slot.seconds:.0f}"
-            message = f"{slot.where or slot.id}: {amount} {unit}s don't fit into memory"
+            measure = self.pipeline.features.measure
+            amount = f"{slot.seconds:.1f}" if measure.is_time else f"{slot.seconds:.0f}"
+            message = f"{slot.where or slot.id}: {amount} {measure.name}s don't fit into memory"
             slot.failure = Failure(slot.id, "out of memory", message)
             return
         budget = Budget(chunk.window, chunk.number, max(1, self._budget(chunk) // 2))
@@ -222,9 +220,13 @@ class Engine:
             return slot.failure
         if len(slot.parts) == 1 and slot.parts[0][0] is None:
             return slot.parts[0][1]
-        if self.pipeline.features.unit == "token":  # the parts of a text don't overlap
-            return self.pipeline.head.concatenate(slot.id, slot.parts)
-        return self.pipeline.head.join(slot.id, slot.parts)
+        parts = [(segment, answer) for segment, answer in slot.parts if segment is not None]
+        head = self.pipeline.head
+        if isinstance(head, JoinsSegments):
+            return head.join(slot.id, parts)
+        if isinstance(head, ConcatenatesParts):  # the parts of a text don't overlap
+            return head.concatenate(slot.id, parts)
+        raise TypeError(f"{type(head).__name__} joins no segments")
 
 
 def _settle(futures: Sequence[Any]) -> None:

@@ -14,6 +14,7 @@ import torch
 
 from seqpipe.answers.failure import Failure
 from seqpipe.config.recipe import DataConfig
+from seqpipe.core.chain import FeatureChain
 from seqpipe.core.interruption import Interruption
 from seqpipe.core.suffixes import Suffixes
 from seqpipe.data.pages.line import PageLine
@@ -88,14 +89,14 @@ def infer(
     predictor = load(run, **(settings if engine == "local" else {**settings, "device": "cpu"}))
     pipeline = predictor.pipeline
     chosen = predictor.settings if engine == "local" else of_cluster(predictor.settings, settings)
-    prediction = get_type_hints(pipeline.head.predict)["return"]
-    check_format(kind, prediction, pipeline.features.unit)
+    prediction = get_type_hints(pipeline.head.answer)["return"]
+    check_format(kind, prediction, pipeline.features.measure)
     config = DataConfig.model_validate({**pipeline.recipe.data.model_dump(), **(data or {})})
-    reads_files = pipeline.features.first.reads_files
-    check_inputs(inputs, config, reads_files=reads_files)
+    suffixes = pipeline.features.reader.suffixes
+    check_inputs(inputs, config, suffixes=suffixes)
     progress = Progress(
-        pipeline.features.unit,
-        lambda: _total(inputs, config, reads_files, place),
+        pipeline.features.measure,
+        lambda: _total(inputs, config, suffixes, place),
         quiet=quiet,
     )
     job = Job(
@@ -130,11 +131,11 @@ def infer(
             progress.say(f"{output} is finished already")
             job.summary.finished = True
             return job.summary
-        rows: Iterable[Any] = expand_inputs(inputs, config, reads_files=reads_files, notice=progress.say)
+        rows: Iterable[Any] = expand_inputs(inputs, config, suffixes=suffixes, notice=progress.say)
         if kind in PAGES:
             rows = _lines_alone(rows, kind)
         if place is not None:
-            rows = shard(rows, *place, lambda row: measure(pipeline.features, row))
+            rows = shard(rows, *place, lambda row: row_length(pipeline.features, row))
         if "-" in inputs:
             rows = with_pauses(rows, lambda: interruption.received)
             if output != "-":
@@ -145,7 +146,7 @@ def infer(
         spent = {**source.spent(), **{"writing": summary.spent.get("writing", 0.0)}}
     summary.spent = {name: spent[name] for name in SPENT if name in spent}
     if not quiet:
-        progress.say(describe(summary, pipeline.features.unit, summary.spent))
+        progress.say(describe(summary, pipeline.features.measure, summary.spent))
     return summary
 
 
@@ -166,7 +167,7 @@ class LocalEngine:
         self.predictor, self.job, self.progress = predictor, job, progress
         cores = torch.get_num_threads()
         # Texts are prepared so fast that handing them over to a process costs as much as it saves, and its start more.
-        most = 0 if predictor.pipeline.features.unit == "token" else max(1, cores // 4)
+        most = max(1, cores // 4) if predictor.preparation.reads_files else 0
         count = workers if workers is not None else most
         self.workers = Workers(
             predictor.preparation, count=max(1, count), processes=count > 0, modules=modules, notice=progress.say
@@ -223,15 +224,13 @@ def _is_relative(argument: str) -> bool:
     return argument != "-" and not argument.startswith("hub:") and not Path(argument).is_absolute()
 
 
-def measure(features: Any, row: Row) -> float:
+def row_length(features: FeatureChain, row: Row) -> float:
     """How long an input is, in seconds or steps, by its header."""
     if row.problem is not None:
         raise row.problem
-    return float(features.amount(features.measure(row.input)))
+    return features.measure.amount(features.length(row.input))
 
 
-def _total(
-    inputs: Sequence[str], config: DataConfig, reads_files: Suffixes, place: tuple[int, int] | None
-) -> int | None:
-    count = count_inputs(inputs, config, reads_files)
+def _total(inputs: Sequence[str], config: DataConfig, suffixes: Suffixes, place: tuple[int, int] | None) -> int | None:
+    count = count_inputs(inputs, config, suffixes)
     return count if count is None or place is None else round(count / place[1])

@@ -30,7 +30,7 @@ def expand_inputs(
     arguments: Iterable[str],
     config: DataConfig,
     *,
-    reads_files: Suffixes,
+    suffixes: Suffixes,
     notice: Callable[[str], None] | None = None,
 ) -> Iterator[Row | Failure]:
     """Rows of files, folders, patterns, manifests, data sets, and ``-`` for standard input, one at a time.
@@ -54,25 +54,25 @@ def expand_inputs(
         arguments: as given on the command line.
         config: which columns a manifest or column file has. Its ``format`` is that of the recipe's own sources, and
             says whether column files are expected; else names decide.
-        reads_files: endings of the files that inputs are; none where they are text.
+        suffixes: endings of the files that inputs are; none where they are text.
         notice: told what the user should know about a manifest or folder.
 
     Raises:
         DataError: a manifest or data set can't be read at all, or has no such columns.
     """
-    names = _Names(reads_files, config)
+    names = _Names(suffixes, config)
     for argument in arguments:
         for source in _sources(argument, names):
             yield from _rows(source, names, notice)
 
 
-def check_inputs(arguments: Iterable[str], config: DataConfig, *, reads_files: Suffixes) -> None:
+def check_inputs(arguments: Iterable[str], config: DataConfig, *, suffixes: Suffixes) -> None:
     """Look at the header and the first rows of each manifest or column file, before hours are spent on others.
 
     Raises:
         DataError: as `expand_inputs` would, when it comes to the manifest; or it is missing.
     """
-    names = _Names(reads_files, config)
+    names = _Names(suffixes, config)
     for argument in arguments:
         is_listing = names.listing(argument) in ("manifest", "columns")
         if is_listing and not _mode(argument) and not glob.has_magic(argument):
@@ -83,21 +83,21 @@ def check_inputs(arguments: Iterable[str], config: DataConfig, *, reads_files: S
             any(isinstance(row, Row) for row in rows)  # the first that is whole tells of columns
 
 
-def count_inputs(arguments: Iterable[str], config: DataConfig, reads_files: Suffixes) -> int | None:
+def count_inputs(arguments: Iterable[str], config: DataConfig, suffixes: Suffixes) -> int | None:
     """How many rows and failures `expand_inputs` will give, for showing the time left; no recording is read.
 
     It takes a walk of the folders and a pass over the lines of manifests and column files. Files may come and go
     meanwhile: it is no promise.
 
     Args:
-        arguments, config, reads_files: as `expand_inputs` takes them; no column is looked at.
+        arguments, config, suffixes: as `expand_inputs` takes them; no column is looked at.
 
     Returns:
         The number; None where it can't be known (standard input, a data set that is not saved on this machine, a pipe)
         or where something is broken, of which `expand_inputs` will tell.
     """
     total = 0
-    names = _Names(reads_files, config)
+    names = _Names(suffixes, config)
     for argument in arguments:
         for source in _sources(argument, names):
             try:
@@ -129,25 +129,25 @@ class _Source(NamedTuple):
 class _Names(NamedTuple):
     """What decides what a name stands for."""
 
-    reads_files: Suffixes
+    suffixes: Suffixes
     config: DataConfig
 
     def listing(self, name: str) -> Literal["manifest", "columns", "page"] | None:
         """What a file of this name lists inputs in; None of one that is an input itself, or text."""
         ending = Path(name).suffix.lower()
-        if self.config.format == "columns" and not self.reads_files and ending in COLUMN_SUFFIXES:
+        if self.config.format == "columns" and not self.suffixes and ending in COLUMN_SUFFIXES:
             return "columns"
-        if self.reads_files & IMAGE_SUFFIXES and is_page(name):
+        if self.suffixes & IMAGE_SUFFIXES and is_page(name):
             return "page"
         return "manifest" if manifest_kind(Path(name)) else None
 
     @property
     def in_folders(self) -> frozenset[str]:
         """Endings of the files that a folder gives."""
-        if self.config.format == "pages" and self.reads_files & IMAGE_SUFFIXES:
+        if self.config.format == "pages" and self.suffixes & IMAGE_SUFFIXES:
             return PAGE_SUFFIXES
-        if self.reads_files:
-            return self.reads_files
+        if self.suffixes:
+            return self.suffixes
         if self.config.format == "parallel":
             return TEXT_SUFFIXES | {f".{self.config.input.lower()}"}
         return TEXT_SUFFIXES | COLUMN_SUFFIXES if self.config.format == "columns" else TEXT_SUFFIXES
@@ -182,7 +182,7 @@ def _source_at(name: str, names: _Names) -> _Source:
         return _Source("data set" if is_saved_data_set(Path(name)) else "folder", name)
     if stat.S_ISREG(mode) and (listing := names.listing(name)):
         return _Source(listing, name)
-    if names.reads_files:
+    if names.suffixes:
         return _Source("file", name)
     return _Source("text" if stat.S_ISREG(mode) or not mode else "pipe of text", name)
 
@@ -200,7 +200,7 @@ def _rows(source: _Source, names: _Names, notice: Callable[[str], None] | None) 
     try:
         match source.kind:
             case "standard input":
-                yield from read_standard_input(names.config, reads_files=names.reads_files)
+                yield from read_standard_input(names.config, suffixes=names.suffixes)
             case "manifest" | "columns" | "data set":
                 yield from _listed_rows(source, names, notice)
             case "page":
@@ -232,10 +232,10 @@ def _rows(source: _Source, names: _Names, notice: Callable[[str], None] | None) 
 
 
 def _listed_rows(source: _Source, names: _Names, notice: Callable[[str], None] | None) -> Iterator[Row | Failure]:
-    name, reads_files = source.name, names.reads_files
+    name, suffixes = source.name, names.suffixes
     config = names.config.model_copy(update={"format": "columns" if source.kind == "columns" else "auto"})
     opened = f"hub:{name}" if source.kind == "data set" and not name.startswith("hub:") else name
-    for row in read_rows(opened, config, reads_files=reads_files, needs_target=False, needs_id=False, strict=False):
+    for row in read_rows(opened, config, suffixes=suffixes, needs_target=False, needs_id=False, strict=False):
         if row.id == str(row.number) and not (config.id and config.id in row.columns) and not _is_path(row.input):
             row = replace(row, id=f"{name}:{row.number}")  # several manifests may have a row 1
         if row.problem is not None:
@@ -255,7 +255,7 @@ def _lists_pages(name: str | Path) -> bool:
 
 
 def _is_path(value: object) -> bool:
-    return isinstance(value, FileSpan) and isinstance(value.source, Path)
+    return isinstance(value, FileSpan) and value.path is not None
 
 
 def _folder_sources(name: str, names: _Names) -> Iterator[_Source | Failure]:
@@ -268,10 +268,10 @@ def _folder_sources(name: str, names: _Names) -> Iterator[_Source | Failure]:
             folder = str(found.filename)
             yield Failure(folder, "unreadable", f"{folder}: the folder can't be read ({found.strerror})")
         else:
-            kind = names.listing(str(found)) or ("file" if names.reads_files else "text")
+            kind = names.listing(str(found)) or ("file" if names.suffixes else "text")
             yield _Source(kind, str(found))
     if is_empty:
-        what = "file to read" if names.reads_files else "text"
+        what = "file to read" if names.suffixes else "text"
         yield Failure(name, "empty", f"{name}: the folder holds no {what} ({', '.join(sorted(names.in_folders))})")
 
 

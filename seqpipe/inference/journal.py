@@ -11,6 +11,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import IO, Any
 
+from seqpipe.core.files import lock, sync_folder
 from seqpipe.errors import ConfigError, DataError
 from seqpipe.inference.engine import Budget
 from seqpipe.inference.same_inputs import differing_inputs
@@ -69,7 +70,7 @@ class Journal:
         self._lines.truncate(0)
         self._answers = self.store.open("wb")
         self._write("settings", {"format": FORMAT, **settings})
-        _sync_folder(self.path.parent)
+        sync_folder(self.path.parent)
 
     def resume(self, settings: Mapping[str, Any]) -> None:
         """Go on behind the last finished window.
@@ -157,16 +158,12 @@ class Journal:
 
     def _locked(self, mode: str) -> IO[bytes]:
         """The list of windows, open, and nobody else's while it is; a process that was killed holds it no more."""
-        import fcntl
-
         file: IO[bytes] = self.path.open(mode)
-        try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not lock(file):
             file.close()
             raise ConfigError(
                 f"--output {self.output}: another process is writing it; wait for its end, or give another name"
-            ) from None
+            )
         return file
 
     def _count(self, record: Mapping[str, Any]) -> None:
@@ -233,12 +230,3 @@ def _digest(file: IO[bytes], size: int) -> str:
         state.update(block)
         size -= len(block)
     return state.hexdigest() if not size else "too short"
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make new names in a folder as safe as the files."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

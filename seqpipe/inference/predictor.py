@@ -10,17 +10,20 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from seqpipe.config.recipe import override_decoding
-from seqpipe.core.input import FileSpan
-from seqpipe.data.pages.line import PageLine
+from seqpipe.core.head import ConcatenatesParts, JoinsSegments
+from seqpipe.core.input import Input
+from seqpipe.core.measure import TOKENS, Measure
 from seqpipe.data.rows import Row
 from seqpipe.errors import ConfigError, did_you_mean
 from seqpipe.inference.compute import Compute
 from seqpipe.inference.engine import Engine, Window
 from seqpipe.inference.reading import Preparation, Reader
-from seqpipe.inference.settings import LIMITED, LIMITS, Settings, default_window, limit_of
+from seqpipe.inference.settings import LIMITED, LIMITS, Settings
 from seqpipe.inference.workers import Workers
 from seqpipe.pipeline import Pipeline
 
@@ -36,13 +39,13 @@ class Predictor:
         batch_steps: budget of a batch: rows times feature steps of the longest.
         window: inputs that are looked at together, to batch those of similar length (fewer at first): 512 when None, or
             4,096 texts.
-        piece_seconds: inputs of more than twice as much are cut at silences into pieces of at most this, and stitched;
-            None leaves them whole.
-        piece_tokens: texts of more tokens are answered sentence by sentence, and sentences of more in parts that end
+        segment_seconds: recordings of more than twice as much are cut at silences into segments of at most this, whose
+            answers are stitched; None leaves them whole.
+        segment_tokens: texts of more tokens are answered sentence by sentence, and sentences of more in parts that end
             behind clauses or words; what is written for these is put together. None leaves texts whole.
-        longest_seconds: longer recordings are answered by a `Failure`; 6 hours when None.
-        longest_tokens: longer texts are; 100,000 tokens when None.
-        longest_steps: longer inputs of other kinds are; 100,000 when None (of images, columns as the model reads them).
+        max_seconds: longer recordings are answered by a `Failure`; 6 hours when None.
+        max_tokens: longer texts are; 100,000 tokens when None.
+        max_steps: longer inputs of other kinds are; 100,000 when None (of images, columns as the model reads them).
         workers: threads that read and prepare.
         decoding: options that replace the recipe's.
 
@@ -64,11 +67,11 @@ class Predictor:
         threads: int | None = None,
         batch_steps: int = Settings.batch_steps,
         window: int | None = None,
-        piece_seconds: float | None = Settings.piece_seconds,
-        piece_tokens: int | None = None,
-        longest_seconds: float | None = None,
-        longest_tokens: int | None = None,
-        longest_steps: int | None = None,
+        segment_seconds: float | None = Settings.segment_seconds,
+        segment_tokens: int | None = None,
+        max_seconds: float | None = None,
+        max_tokens: int | None = None,
+        max_steps: int | None = None,
         workers: int = 2,
         decoding: Mapping[str, Any] | None = None,
     ) -> None:
@@ -76,29 +79,27 @@ class Predictor:
             device = "cuda" if torch.cuda.is_available() else "cpu"
         if device.startswith("cuda") and not torch.cuda.is_available():
             raise ConfigError(f"device {device} was asked for, and torch sees no CUDA device")
-        unit = pipeline.features.unit
-        longest = _limits(
-            unit, longest_seconds=longest_seconds, longest_tokens=longest_tokens, longest_steps=longest_steps
-        )
-        if piece_seconds not in (None, Settings.piece_seconds) and not hasattr(pipeline.features.first, "pieces"):
+        measure, head = pipeline.features.measure, pipeline.head
+        limits = _limits(measure, max_seconds=max_seconds, max_tokens=max_tokens, max_steps=max_steps)
+        if segment_seconds not in (None, Settings.segment_seconds) and not measure.is_time:
             raise ConfigError(
-                f"piece_seconds (--piece-seconds) is for recordings, and this model reads {_kind(unit)}, which stays "
-                "whole"
+                f"segment_seconds (--segment-seconds) is for recordings, and this model reads {measure.kind}, which "
+                "stays whole"
             )
-        if piece_tokens is not None and not (unit == "token" and hasattr(pipeline.head, "concatenate")):
+        if segment_tokens is not None and not (measure is TOKENS and isinstance(head, ConcatenatesParts)):
             raise ConfigError(
-                "piece_tokens (--piece-tokens) is for models that write a text for a text, with an AttentionHead; this "
-                f"one has a {type(pipeline.head).__name__} and reads {_kind(unit)}"
+                "segment_tokens (--segment-tokens) is for models that write a text for a text, with an AttentionHead; "
+                f"this one has a {type(head).__name__} and reads {measure.kind}"
             )
         self.settings = Settings(
             device=device,
             precision=precision,
             threads=threads or torch.get_num_threads(),
             batch_steps=batch_steps,
-            window=window if window is not None else default_window(unit),
-            piece_seconds=piece_seconds if hasattr(pipeline.head, "join") else None,
-            piece_tokens=piece_tokens,
-            **longest,
+            window=window if window is not None else measure.window,
+            segment_seconds=segment_seconds if isinstance(head, JoinsSegments) else None,
+            segment_tokens=segment_tokens,
+            **limits,
         )
         if device.startswith("cuda") and precision == "fp32":
             # cuDNN rounds to 10 bits of mantissa (TF32) by default; batch = single to 1e-4 needs all 23.
@@ -111,11 +112,13 @@ class Predictor:
     @property
     def preparation(self) -> Preparation:
         """What readers do with an input."""
+        features = self.pipeline.features
+        max_segment, whole = self.settings.max_segment(features.measure)
         return Preparation(
-            self.pipeline.features,
-            longest_piece=self.settings.piece_seconds,
-            piece_tokens=self.settings.piece_tokens,
-            longest=self.settings.longest(self.pipeline.features.unit),
+            features,
+            max_length=self.settings.max_length(features.measure),
+            max_segment=max_segment,
+            whole=whole,
         )
 
     def predict(self, inputs: Iterable[Any]) -> Iterator[Any]:
@@ -132,7 +135,7 @@ class Predictor:
         Raises:
             TypeError: one input was given in the place of several.
         """
-        if isinstance(inputs, (str, bytes, Path, FileSpan, PageLine, Row, Mapping)) or hasattr(inputs, "__array__"):
+        if isinstance(inputs, (str, bytes, Path, Input, Row, Mapping, np.ndarray, Tensor)):
             raise TypeError(
                 f"predict takes a list of inputs, or another iterable; received one: {reprlib.repr(inputs)}"
             )
@@ -150,23 +153,19 @@ class Predictor:
         self.compute.close()
 
 
-def _limits(unit: str, **given: float | None) -> dict[str, Any]:
-    """Those of the `Settings` that were given; one for inputs of another unit is an error, but for its default.
+def _limits(measure: Measure, **given: float | None) -> dict[str, Any]:
+    """Those of the `Settings` that were given; one for inputs of another measure is an error, but for its default.
 
-    An actor of a cluster is handed all settings, those of other units too.
+    An actor of a cluster is handed all settings, those of other measures too.
     """
-    right = limit_of(unit)
+    right = measure.limit
     for name, value in given.items():
         if name != right and value not in (None, getattr(Settings, name)):
             raise ConfigError(
-                f"{name} ({LIMITS[name]}) is for {LIMITED[name]}, and this model reads {_kind(unit)}; {right} "
+                f"{name} ({LIMITS[name]}) is for {LIMITED[name]}, and this model reads {measure.kind}; {right} "
                 f"({LIMITS[right]}) limits that"
             )
     return {name: value for name, value in given.items() if value is not None}
-
-
-def _kind(unit: str) -> str:
-    return {"second": "sound", "token": "text", "pixel": "images of lines"}.get(unit, f"what is measured in {unit}s")
 
 
 def load(run: str | Path, **settings: Any) -> Predictor:

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any
 
 from seqpipe.answers.failure import Failure
+from seqpipe.core.measure import Measure
 from seqpipe.inference.engine import Window
 from seqpipe.inference.job import Summary
 
@@ -24,13 +25,13 @@ class Progress:
     """Shows windows as they are done, on standard error.
 
     Args:
-        unit: of the input: ``second`` for audio.
+        measure: of the inputs.
         count: says how many inputs there are, or None; called in a thread of its own.
         quiet: show nothing but failures' number at the end.
     """
 
-    def __init__(self, unit: str, count: Callable[[], int | None], *, quiet: bool = False) -> None:
-        self.unit, self.quiet = unit, quiet
+    def __init__(self, measure: Measure, count: Callable[[], int | None], *, quiet: bool = False) -> None:
+        self.measure, self.quiet = measure, quiet
         self.total: int | None = None
         self._shown: Counter[str] = Counter()
         self._started = self._line = time.perf_counter()
@@ -85,7 +86,7 @@ class Progress:
         total = "" if self.total is None else f" of {self.total:,}"
         parts = [f"{summary.inputs:,}{total} inputs"]
         if summary.elapsed > 0:
-            parts.append(amount(summary.seconds, self.unit) + ", " + speed(summary, self.unit))
+            parts.append(amount(summary.seconds, self.measure) + ", " + speed(summary, self.measure))
         if summary.failed:
             parts.append(f"{summary.failed:,} failed")
         if self.total is not None and new:
@@ -105,11 +106,11 @@ class Progress:
         self.total = self._count()
 
 
-def describe(summary: Summary, unit: str, spent: dict[str, float]) -> str:
+def describe(summary: Summary, measure: Measure, spent: dict[str, float]) -> str:
     """The closing summary, some lines: inputs, failures by kind, speed, where the time went."""
     new = summary.inputs - summary.kept
-    done = f"{new:,} inputs, {amount(summary.seconds, unit)}, in {summary.elapsed:.1f} s: {speed(summary, unit)}"
-    if unit == "second" and summary.seconds:
+    done = f"{new:,} inputs, {amount(summary.seconds, measure)}, in {summary.elapsed:.1f} s: {speed(summary, measure)}"
+    if measure.is_time and summary.seconds:
         done += f" (real-time factor {summary.elapsed / summary.seconds:.4f})"
     lines = [done]
     if not summary.inputs:
@@ -126,15 +127,15 @@ def describe(summary: Summary, unit: str, spent: dict[str, float]) -> str:
     return "\n".join(lines)
 
 
-def amount(seconds: float, unit: str) -> str:
+def amount(seconds: float, measure: Measure) -> str:
     """How much input: ``1:02:03 of audio``, or a number of steps."""
-    return f"{clock(seconds)} of audio" if unit == "second" else f"{seconds:,.0f} {unit}s"
+    return f"{clock(seconds)} of audio" if measure.is_time else f"{seconds:,.0f} {measure.name}s"
 
 
-def speed(summary: Summary, unit: str) -> str:
+def speed(summary: Summary, measure: Measure) -> str:
     """``312 times real time``."""
     rate = summary.seconds / summary.elapsed if summary.elapsed > 0 else 0.0
-    return f"{rate:.0f} times real time" if unit == "second" else f"{rate:,.0f} {unit}s a second"
+    return f"{rate:.0f} times real time" if measure.is_time else f"{rate:,.0f} {measure.name}s a second"
 
 
 def clock(seconds: float) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,21 +17,17 @@ import torch
 from torch import Tensor
 
 from seqpipe.answers.failure import Failure
-from seqpipe.core.input import FileSpan, Piece
-from seqpipe.data.pages.line import PageLine
-from seqpipe.data.pages.rows import line_name
+from seqpipe.core.chain import FeatureChain
+from seqpipe.core.input import Input, Segment
 from seqpipe.data.rows import Row
 from seqpipe.errors import InputError
-from seqpipe.inference.settings import LIMITS, limit_of
+from seqpipe.inference.settings import LIMITS
 from seqpipe.inference.workers import Workers
 
 GROUP = 8
 """Inputs that a worker is handed at once: one by one, handing over would cost as much as reading a short file."""
-TEXT_GROUP = 64
-"""The same of texts, each of which takes a tenth of a millisecond."""
-
-WHOLE = 2
-"""Pieces' lengths up to which an input stays whole: a seam costs more than what somewhat longer inputs cost a model."""
+VALUE_GROUP = 64
+"""The same of what is in memory already, as texts, each of which takes a tenth of a millisecond."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +65,7 @@ class Slot:
     where: str = ""
     failure: Failure | None = None
     seconds: float = 0.0
-    parts: list[tuple[Piece | None, Any]] = field(default_factory=list)
+    parts: list[tuple[Segment | None, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,10 +75,10 @@ class Unit:
     slot: Slot
     raw: Any
     prepared: Tensor
-    piece: Piece | None = None
+    segment: Segment | None = None
 
 
-Outcome = Tensor | list[Piece] | InputError
+Outcome = Tensor | list[Segment] | InputError
 
 
 class Preparation:
@@ -90,72 +86,79 @@ class Preparation:
 
     Args:
         features: of the pipeline.
-        longest_piece: inputs that are more than twice as long are cut, where the first stage can cut them; None cuts
-            none.
-        longest: longer inputs are refused; both in the features' unit.
-        piece_tokens: texts of more are parted; None parts none.
+        max_length: longer inputs are refused; in the features' measure.
+        max_segment: inputs that are longer are split, where the reader can split them; None splits none.
+        whole: inputs of up to so many segments stay whole all the same.
     """
 
     def __init__(
-        self, features: Any, *, longest_piece: float | None, longest: float, piece_tokens: int | None = None
+        self, features: FeatureChain, *, max_length: float, max_segment: float | None, whole: float = 1.0
     ) -> None:
-        self.features, self.longest_piece, self.longest = features, longest_piece, longest
-        self.cuts = longest_piece is not None and hasattr(features.first, "pieces")
-        self.is_text = features.unit == "token"
-        self.piece_tokens = piece_tokens
+        self.features, self.max_length = features, max_length
+        self.max_segment, self.whole = max_segment, whole
+
+    @property
+    def reads_files(self) -> bool:
+        """Whether inputs are files, whose length their headers tell."""
+        return bool(self.features.reader.suffixes)
 
     def __call__(self, raws: list[Any]) -> tuple[list[Outcome], float]:
         """What becomes of each input, and the seconds that it took."""
         started = time.perf_counter()
+        reader = self.features.reader
         with torch.inference_mode():
-            if isinstance(raws[0], Piece):  # of one input: opened once for all
-                with self._reading_on():
+            if isinstance(raws[0], Segment):  # of one input: opened once for all
+                with reader.opened():
                     outcomes = [self._prepare(raw) for raw in raws]
             else:
                 outcomes = []
                 for raw in raws:
-                    with self._reading_on():
+                    with reader.opened():
                         outcomes.append(self._prepare(raw))
         return outcomes, time.perf_counter() - started
 
-    def _reading_on(self) -> AbstractContextManager[None]:
-        first = self.features.first
-        return first.reading_on() if hasattr(first, "reading_on") else nullcontext()
-
     def _prepare(self, raw: Any) -> Outcome:
         try:
-            prepared: Tensor
-            if self.is_text:  # to be measured, a text comes apart into tokens too: once is enough
-                if self.piece_tokens is not None and not isinstance(raw, Piece):
-                    pieces = self.features.first.text_pieces(raw, longest=self.piece_tokens)
-                    if pieces is not None:
-                        self._check_length(int(pieces[-1].end))
-                        return list(pieces)
-                prepared = self.features.prepare(raw.raw if isinstance(raw, Piece) else raw, None)
-                self._check_length(len(prepared))
+            if isinstance(raw, Segment):
+                prepared: Tensor = self.features.prepare(raw.raw, None)
+                if not self.reads_files:
+                    self._check_length(len(prepared))
                 return prepared
-            if not isinstance(raw, Piece):
-                length = self._check_length(self.features.measure(raw))
-                if self.cuts and length > WHOLE * (self.longest_piece or 0.0):
-                    pieces = self.features.first.pieces(raw, longest=self.longest_piece)
-                    if pieces is not None:
-                        return list(pieces)
-            prepared = self.features.prepare(raw.raw if isinstance(raw, Piece) else raw, None)
+            return self._whole(raw) if self.reads_files else self._value(raw)
         except InputError as error:
             return error
+
+    def _whole(self, raw: Any) -> Outcome:
+        """A file: its length is looked at first, since it may not fit into memory."""
+        length = self._check_length(self.features.length(raw))
+        if self.max_segment is not None and length > self.whole * self.max_segment:
+            segments = self.features.reader.split(raw, self.max_segment)
+            if segments is not None:
+                return segments
+        prepared: Tensor = self.features.prepare(raw, None)
         return prepared
 
-    def _check_length(self, measured: int) -> float:
-        length: float = self.features.amount(measured)
-        if length > self.longest:
-            unit = self.features.unit
-            scaled = " as scaled by the recipe" if unit == "pixel" else ""
-            limit = limit_of(unit)
+    def _value(self, raw: Any) -> Outcome:
+        """What is in memory: to be measured, a text comes apart into tokens too, and once is enough."""
+        if self.max_segment is not None:
+            segments = self.features.reader.split(raw, self.max_segment)
+            if segments is not None:
+                self._check_length(int(segments[-1].end))
+                return segments
+        prepared: Tensor = self.features.prepare(raw, None)
+        self._check_length(len(prepared))
+        return prepared
+
+    def _check_length(self, length: int) -> float:
+        measure = self.features.measure
+        amount = measure.amount(length)
+        if amount > self.max_length:
             raise InputError(
                 "too long",
-                f"is {length:.0f} {unit}s long{scaled}; {self.longest:.10g} are allowed ({LIMITS[limit]}, {limit})",
+                f"is {amount:.0f} {measure.name}s long{measure.scaled}; {self.max_length:.10g} are allowed "
+                f"({LIMITS[measure.limit]}, {measure.limit})",
             )
-        return length
+        return amount
 
 
 class Reader:
@@ -172,7 +175,7 @@ class Reader:
     def __init__(self, preparation: Preparation, workers: Workers) -> None:
         self.preparation, self.workers = preparation, workers
         self.seconds = 0.0
-        self.group = TEXT_GROUP if preparation.is_text else GROUP
+        self.group = GROUP if preparation.reads_files else VALUE_GROUP
 
     def read(self, inputs: Iterable[Any]) -> Iterator[tuple[Slot, Unit | None, bool] | Pause]:
         """For each input its slot with each of its units, and whether that is the last; `Pause` comes through."""
@@ -186,7 +189,7 @@ class Reader:
                     yield from self._received(*pending.popleft())
                 yield given
                 continue
-            group.append(make_slot(given, number, is_text=self.preparation.is_text))
+            group.append(make_slot(given, number, reads_files=self.preparation.reads_files))
             if len(group) == self.group:
                 self._submit(group, pending)
                 group = []
@@ -212,20 +215,20 @@ class Reader:
             elif outcome is None:
                 yield slot, None, True
             else:
-                slot.seconds = self.preparation.features.amount(len(outcome))
+                slot.seconds = self.preparation.features.measure.amount(len(outcome))
                 yield slot, Unit(slot, slot.raw, outcome), True
 
-    def _pieces(self, slot: Slot, pieces: list[Piece]) -> Iterator[tuple[Slot, Unit | None, bool]]:
-        slot.seconds = pieces[-1].end - pieces[0].start
+    def _pieces(self, slot: Slot, segments: list[Segment]) -> Iterator[tuple[Slot, Unit | None, bool]]:
+        slot.seconds = segments[-1].end - segments[0].start
         # In groups that depend on the input alone, since what is read may depend on what was read before it.
-        left = deque(pieces[at : at + GROUP] for at in range(0, len(pieces), GROUP))
-        ahead: deque[tuple[list[Piece], Future[Any]]] = deque()
+        left = deque(segments[at : at + GROUP] for at in range(0, len(segments), GROUP))
+        ahead: deque[tuple[list[Segment], Future[Any]]] = deque()
         while left or ahead:
             while left and len(ahead) <= self.workers.count:
                 group = left.popleft()
                 ahead.append((group, self.workers.submit(list(group))))
             group, future = ahead.popleft()
-            for piece, outcome in zip(group, self._group(group, future), strict=True):
+            for segment, outcome in zip(group, self._group(group, future), strict=True):
                 if isinstance(outcome, InputError):
                     for _, further in ahead:
                         further.cancel()
@@ -233,9 +236,9 @@ class Reader:
                     return
                 if isinstance(outcome, list):
                     raise TypeError("a piece of an input was cut again")
-                yield slot, Unit(slot, piece.raw, outcome, piece), not (left or ahead) and piece is pieces[-1]
+                yield slot, Unit(slot, segment.raw, outcome, segment), not (left or ahead) and segment is segments[-1]
 
-    def _group(self, group: list[Piece], future: Future[Any]) -> list[Outcome]:
+    def _group(self, group: list[Segment], future: Future[Any]) -> list[Outcome]:
         for again in (True, False):
             try:
                 outcomes, seconds = future.result()
@@ -281,11 +284,11 @@ def _crashed() -> InputError:
     return InputError("crashed", "the process that read it died, twice")
 
 
-def make_slot(given: Any, number: int, *, is_text: bool = False) -> Slot:
+def make_slot(given: Any, number: int, *, reads_files: bool = True) -> Slot:
     """An input's place; ``number`` names what has no name, as a string that is no path but the text itself."""
     if isinstance(given, Failure):
         return Slot(given.id, None, _digest(given.id, given.kind), failure=given)
-    row_id, raw = _identify(given, number, is_text)
+    row_id, raw = _identify(given, number, reads_files)
     where = given.where if isinstance(given, Row) and given.source else ""
     slot = Slot(row_id, raw, _digest(row_id, raw), where)
     if isinstance(given, Row) and given.problem is not None:
@@ -301,28 +304,24 @@ def digest_of(slots: Iterable[Slot]) -> str:
     return state.hexdigest()
 
 
-def _identify(given: Any, number: int, is_text: bool) -> tuple[str, Any]:
+def _identify(given: Any, number: int, reads_files: bool) -> tuple[str, Any]:
     """An id for what the user gave, and the input in it."""
     if isinstance(given, Row):
         return given.id, given.input
-    if isinstance(given, Path) or (isinstance(given, str) and not is_text):
+    if isinstance(given, Path) or (isinstance(given, str) and reads_files):
         return str(given), given
-    if isinstance(given, FileSpan) and isinstance(given.source, Path):
-        return str(given.source) if not given.start else f"{given.source}@{given.start:g}", given
-    if isinstance(given, PageLine):
-        return line_name(str(given.page), given.id), given
+    if isinstance(given, Input) and given.name is not None:
+        return given.name, given
     return str(number), given
 
 
 def _digest(row_id: str, raw: Any) -> bytes:
     state = hashlib.blake2b(digest_size=16)
-    parts = [row_id]
-    if isinstance(raw, FileSpan):
-        parts += [raw.source if isinstance(raw.source, bytes) else str(raw.source), f"{raw.start}-{raw.end}"]  # type: ignore[list-item]
-    elif isinstance(raw, PageLine):
-        parts += [str(raw.image), f"{raw.baseline} {raw.polygon} {raw.size}"]
+    parts: list[str | bytes] = [row_id]
+    if isinstance(raw, Input):
+        parts.append(json.dumps(raw.record(), sort_keys=True))
     elif isinstance(raw, (str, bytes, Path)):
-        parts.append(raw if isinstance(raw, bytes) else str(raw))  # type: ignore[arg-type]
+        parts.append(raw if isinstance(raw, bytes) else str(raw))
     elif isinstance(raw, (list, tuple)):  # words: the same letters divided otherwise are another input
         parts += [f"{len(raw)} words", *map(str, raw)]
     for part in parts:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from seqpipe.answers.failure import Failure
-from seqpipe.data.pages.line import PageLine
+from seqpipe.core.input import Input
 from seqpipe.data.rows import Row
 from seqpipe.errors import ConfigError, InputError
 
@@ -37,7 +37,7 @@ def parse_shard(text: str) -> tuple[int, int]:
 
 
 def shard(
-    rows: Iterable[Row | Failure], index: int, count: int, measure: Callable[[Row], float]
+    rows: Iterable[Row | Failure], index: int, count: int, length_of: Callable[[Row], float]
 ) -> Iterator[Row | Failure]:
     """The inputs of one machine out of ``count``: each input belongs to exactly one, which all agree on unasked.
 
@@ -55,7 +55,7 @@ def shard(
         rows: the same on all machines, in the same order.
         index: of this machine, from 0.
         count: of machines. With one, nothing is measured.
-        measure: length of an input, in any unit, called from several threads; `InputError` if it has none.
+        length_of: length of an input, in any measure, called from several threads; `InputError` if it has none.
 
     Returns:
         The shard's inputs, in the order in which they came.
@@ -65,17 +65,17 @@ def shard(
     """
     if not 0 <= index < count:
         raise ConfigError(f"index of a shard should be 0 to {count - 1}, one less than their count; received {index}")
-    return iter(rows) if count == 1 else _dealt(iter(rows), index, count, measure)
+    return iter(rows) if count == 1 else _dealt(iter(rows), index, count, length_of)
 
 
 def _dealt(
-    rows: Iterator[Row | Failure], index: int, count: int, measure: Callable[[Row], float]
+    rows: Iterator[Row | Failure], index: int, count: int, length_of: Callable[[Row], float]
 ) -> Iterator[Row | Failure]:
     def length(row: Row | Failure) -> float:
         if isinstance(row, Failure) or row.problem is not None:
             return 0
         try:
-            measured = measure(row)
+            measured = length_of(row)
         except InputError:
             return 0
         return measured if 0 < measured < math.inf else 0
@@ -109,7 +109,7 @@ def _bundles(rows: Iterator[Row | Failure]) -> Iterator[list[Row | Failure]]:
     bundle: list[Row | Failure] = []
     page = None
     for row in rows:
-        of = row.input.page if isinstance(row, Row) and isinstance(row.input, PageLine) else None
+        of = row.input.group if isinstance(row, Row) and isinstance(row.input, Input) else None
         if bundle and of != page:
             yield bundle
             bundle = []

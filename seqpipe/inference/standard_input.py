@@ -24,7 +24,7 @@ from seqpipe.text.validity import unfit
 _WHERE = "standard input"
 
 
-def read_standard_input(config: DataConfig, *, reads_files: Suffixes) -> Iterator[Row | Failure]:
+def read_standard_input(config: DataConfig, *, suffixes: Suffixes) -> Iterator[Row | Failure]:
     """A path a line (or the input itself, where inputs are no files), or a JSON object with the columns of a manifest.
 
     Blank lines are passed over, but for runs that were trained on parallel text (``format: parallel``), where each line
@@ -35,7 +35,7 @@ def read_standard_input(config: DataConfig, *, reads_files: Suffixes) -> Iterato
     if sys.stdin is None:  # as under `<&-`
         yield Failure("-", "missing", f"{_WHERE}: is closed")
         return
-    lines = _lines(_stream(), None if reads_files else b"\n")
+    lines = _lines(_stream(), None if suffixes else b"\n")
     number = 0
     while True:
         number += 1
@@ -48,8 +48,8 @@ def read_standard_input(config: DataConfig, *, reads_files: Suffixes) -> Iterato
             return
         if number == 1:
             line = line.removeprefix(BOM_UTF8)
-        if line.strip() or (config.format == "parallel" and not reads_files):
-            yield _input(number, line, config, reads_files)
+        if line.strip() or (config.format == "parallel" and not suffixes):
+            yield _input(number, line, config, suffixes)
 
 
 def _stream() -> BufferedReader:
@@ -60,9 +60,9 @@ def _stream() -> BufferedReader:
         return cast(BufferedReader, sys.stdin.buffer)
 
 
-def _input(number: int, line: bytes, config: DataConfig, reads_files: Suffixes) -> Row | Failure:
+def _input(number: int, line: bytes, config: DataConfig, suffixes: Suffixes) -> Row | Failure:
     has_columns = line.lstrip().startswith(b"{")
-    if reads_files and not has_columns:
+    if suffixes and not has_columns:
         path = os.fsdecode(line)
         return Row(path, FileSpan(Path(path)))
 
@@ -77,17 +77,15 @@ def _input(number: int, line: bytes, config: DataConfig, reads_files: Suffixes) 
     try:
         columns = json.loads(text)
     except (ValueError, RecursionError) as error:
-        hint = "" if reads_files else "; a text that begins with { has to stand in a JSON object"
+        hint = "" if suffixes else "; a text that begins with { has to stand in a JSON object"
         return failure(f"{_WHERE}, row {number}: is not JSON ({error}){hint}")
     try:
-        row = make_row(
-            number, columns, config, Path(), _WHERE, reads_files=reads_files, needs_target=False, needs_id=False
-        )
+        row = make_row(number, columns, config, Path(), _WHERE, suffixes=suffixes, needs_target=False, needs_id=False)
     except DataError as error:
         return failure(str(error))
     if row.problem is not None:
         return failure(f"{row.where}: {row.problem}", row.problem.kind)
-    if reads_files and not isinstance(row.input, FileSpan):
+    if suffixes and not isinstance(row.input, FileSpan):
         return failure(f"{row.where}: the input should be a path; received {row.input!r}")
     named = row.id != str(number) or (config.id or "") in row.columns
     return row if named else replace(row, id=f"line {number}")

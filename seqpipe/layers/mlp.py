@@ -13,7 +13,7 @@ from seqpipe.layers.dropout import DropoutKind, dropout
 from seqpipe.layers.masked_norm import NormalizationName, make_norm
 
 
-class Perceptron(nn.Module):
+class MLP(nn.Module):
     """Dropout, hidden layers (linear, normalisation, activation, dropout), and a linear layer of scores, step by step.
 
     Args:

@@ -12,22 +12,22 @@ from seqpipe.core.sequence import PaddedSequence
 from seqpipe.layers.activation import Activation
 from seqpipe.layers.dropout import DropoutKind, dropout
 from seqpipe.layers.masked_norm import NormalizationName
-from seqpipe.layers.mlp import Perceptron
+from seqpipe.layers.mlp import MLP
 from seqpipe.layers.pooling import Pooling, PoolingKind
 
 
-class PooledPerceptron(nn.Module):
+class PooledMLP(nn.Module):
     """What heads of whole inputs have in common.
 
     Args:
         input_size: D.
         pooling: kinds side by side; see `PoolingKind`.
         step_dropout, dropout_kind: of the steps, before they are pooled.
-        hidden_sizes, dropout, normalization, activation: of the `Perceptron`.
+        hidden_sizes, dropout, normalization, activation: of the `MLP`.
 
     Attributes:
         pooling: the steps as one vector.
-        perceptron: the scores of it; None until `grow` knows how many.
+        mlp: the scores of it; None until `grow` knows how many.
     """
 
     def __init__(
@@ -45,9 +45,9 @@ class PooledPerceptron(nn.Module):
         super().__init__()
         self.pooling = Pooling(input_size, pooling)
         self.step_dropout, self.dropout_kind = step_dropout, dropout_kind
-        self.perceptron: Perceptron | None = None
+        self.mlp: MLP | None = None
         self._make = partial(
-            Perceptron,
+            MLP,
             self.pooling.output_size,
             hidden_sizes,
             dropout=dropout,
@@ -56,9 +56,9 @@ class PooledPerceptron(nn.Module):
             activation=activation,
         )
 
-    def grow(self, output_size: int) -> None:
-        """Make the perceptron, once the number of scores is known."""
-        self.perceptron = self._make(output_size=output_size)
+    def build(self, output_size: int) -> None:
+        """Make the mlp, once the number of scores is known."""
+        self.mlp = self._make(output_size=output_size)
 
     def forward(self, encoded: PaddedSequence) -> Tensor:
         """``[B, T, D]`` -> scores ``[B, output_size]``, in fp32."""
@@ -76,8 +76,8 @@ class PooledPerceptron(nn.Module):
         Raises:
             ValueError: `grow` has not been called.
         """
-        if self.perceptron is None:
+        if self.mlp is None:
             raise ValueError("the number of scores is not known yet: call grow(output_size) first")
         ones = torch.ones(len(pooled), dtype=torch.int64, device=pooled.device)
-        found: PaddedSequence = self.perceptron(PaddedSequence(pooled.unsqueeze(1), ones))
+        found: PaddedSequence = self.mlp(PaddedSequence(pooled.unsqueeze(1), ones))
         return found.values[:, 0]

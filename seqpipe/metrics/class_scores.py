@@ -27,7 +27,7 @@ def calibration_kinds(items: str) -> dict[str, ScoreKind]:
     return {"ece": ScoreKind("ECE", f"expected calibration error over {items}, {BINS} bins", True)}
 
 
-def class_names(classes: Sequence[str]) -> tuple[str, ...]:
+def class_count_names(classes: Sequence[str]) -> tuple[str, ...]:
     """Names of the columns that `class_counts` gives: of each class its targets, its answers and the right ones.
 
     The last target column is that of targets which are none of the classes.

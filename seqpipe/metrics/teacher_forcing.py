@@ -1,4 +1,4 @@
-"""How well a head that writes label by label foretells texts that it is shown."""
+"""How well a head that writes label by label autoregressive texts that it is shown."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class TargetFit:
+class TeacherForcedScores:
     """Sums over the labels of reference texts, ends included, each given the reference before it (teacher forcing).
 
     They are of the head's own units, so only heads with the same ones compare.

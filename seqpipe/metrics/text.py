@@ -1,166 +1,63 @@
-"""Scores of texts beside their references, by counts that rows have each: error rates, and those of translation."""
+"""What metrics of texts have in common: rules on both sides, and counts that rows have each."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from functools import cached_property
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seqpipe.core.metric import Pair, ScoreKind, per_cent
-from seqpipe.metrics.error_rates import align
+from seqpipe.core.metric import BaseMetric, Pair, ScoreKind
+from seqpipe.text.rules import TextRule, apply_rules, describe_rules
 
 
-class TextScores(Protocol):
-    """Scores that go through counts of rows."""
+class TextMetric(BaseMetric, ABC):
+    """Texts that were answered beside their references.
+
+    Args:
+        rules: applied to both sides before anything is compared.
+    """
 
     main: str
     kinds: ClassVar[dict[str, ScoreKind]]
     names: ClassVar[tuple[str, ...]]
 
-    def counts(self, references: Sequence[str], hypotheses: Sequence[str]) -> NDArray[np.int64]:
-        """Of every row, ``[N, C]``, in the order of ``names``."""
-        ...
+    def __init__(self, rules: Sequence[TextRule] = ()) -> None:
+        self.rules = list(rules)
 
+    def count(self, targets: Sequence[str], answers: Sequence[Any], inputs: Sequence[Any] = ()) -> NDArray[np.int64]:
+        """Of every row, ``[N, C]``, in the order of `names`."""
+        return self._count(*self.comparable(targets, answers))
+
+    @abstractmethod
+    def _count(self, references: Sequence[str], hypotheses: Sequence[str]) -> NDArray[np.int64]:
+        """Of texts after the rules."""
+
+    def comparable(self, targets: Sequence[str], answers: Sequence[Any]) -> tuple[list[str], list[str]]:
+        """References and the answers' ``text``, after the rules."""
+        return (
+            [apply_rules(text, self.rules) for text in targets],
+            [apply_rules(answer.text, self.rules) for answer in answers],
+        )
+
+    def aligned(self, targets: Sequence[str], answers: Sequence[Any]) -> dict[str, list[list[Pair]]]:
+        """Items of every row beside those of its answer, by kind of item."""
+        return self._aligned(*self.comparable(targets, answers))
+
+    @abstractmethod
     def scores(self, total: NDArray[np.int64]) -> dict[str, float]:
         """Of a corpus, from the sum ``[C]`` of its rows' counts."""
-        ...
 
-    def row_errors(self, counts: NDArray[np.int64]) -> NDArray[np.float64]:
-        """How wrong each row is, ``[N, C]`` -> ``[N]``."""
-        ...
+    @abstractmethod
+    def _aligned(self, references: Sequence[str], hypotheses: Sequence[str]) -> dict[str, list[list[Pair]]]:
+        """Of texts after the rules."""
 
-    def aligned(self, references: Sequence[str], hypotheses: Sequence[str]) -> dict[str, list[list[Pair]]]:
-        """Items of every row beside those of its hypothesis, by kind of item."""
-        ...
+    def target_classes(self, target: Any) -> list[str]:
+        """The text itself, for sets of which few different ones occur."""
+        return [target if isinstance(target, str) else repr(target)]
 
-
-class TranscriptScores:
-    """Word and character error rates, and the share of rows without any error."""
-
-    main: str = "wer"
-    kinds: ClassVar[dict[str, ScoreKind]] = {
-        "wer": ScoreKind("WER", "word error rate", True, "word_errors", "words"),
-        "cer": ScoreKind("CER", "character error rate", True, "character_errors", "characters"),
-        "accuracy": ScoreKind("accuracy", "transcripts without any error", False, "correct_rows", "rows"),
-    }
-    names: ClassVar[tuple[str, ...]] = (
-        "rows",
-        "correct_rows",
-        "words",
-        "word_errors",
-        "characters",
-        "character_errors",
-    )
-
-    def counts(self, references: Sequence[str], hypotheses: Sequence[str]) -> NDArray[np.int64]:
-        """Items and edits of every row, ``[N, 6]``."""
-        levels = self.aligned(references, hypotheses)
-        counts = np.zeros((len(references), len(self.names)), dtype=np.int64)
-        for index, (words, characters) in enumerate(zip(levels["words"], levels["characters"], strict=True)):
-            sizes = [
-                count
-                for pairs in (words, characters)
-                for count in (sum(bool(said) for said, _ in pairs), sum(said != heard for said, heard in pairs))
-            ]
-            counts[index] = [1, sizes[-1] == 0, *sizes]
-        return counts
-
-    def scores(self, total: NDArray[np.int64]) -> dict[str, float]:
-        """In per cent, from the sum ``[6]`` of rows' counts."""
-        count = dict(zip(self.names, total.tolist(), strict=True))
-        return {
-            name: per_cent(count[kind.part], count[kind.whole])
-            for name, kind in self.kinds.items()
-            if kind.part and kind.whole
-        }
-
-    def row_errors(self, counts: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Wrong words of each row, and a fraction for wrong characters among equals; ``[N, 6]`` -> ``[N]``."""
-        words, characters = (
-            counts[:, self.names.index(name)].astype(np.float64) for name in ("word_errors", "character_errors")
-        )
-        return words + characters / (characters + 1)
-
-    def aligned(self, references: Sequence[str], hypotheses: Sequence[str]) -> dict[str, list[list[Pair]]]:
-        """Words and characters of every row beside those of its hypothesis."""
-        return {"words": align(references, hypotheses), "characters": align(references, hypotheses, characters=True)}
-
-
-class TranslationScores:
-    """BLEU (Papineni et al. 2002) and chrF (Popović 2015) as sacreBLEU has them, and the share of exact matches.
-
-    Texts are compared as they are: BLEU splits both sides by its tokenisation 13a, with capitals (Post 2018).
-    """
-
-    main: str = "bleu"
-    kinds: ClassVar[dict[str, ScoreKind]] = {
-        "bleu": ScoreKind("BLEU", "BLEU, 4-grams, 13a, cased", False, unit=""),
-        "chrf": ScoreKind("chrF", "chrF2, 6-grams of characters", False, unit=""),
-        "accuracy": ScoreKind("exact match", "texts like their reference", False, "correct_rows", "rows"),
-        "wer": ScoreKind("WER", "word error rate", True, "word_errors", "words"),
-    }
-    BLEU_COUNTS, CHRF_COUNTS = 10, 18
-    names: ClassVar[tuple[str, ...]] = (
-        "rows",
-        "correct_rows",
-        "words",
-        "word_errors",
-        *("hypothesis_words", "reference_words"),
-        *(f"{which}_{order}grams" for which in ("right", "given") for order in range(1, 5)),
-        *(f"{side}_{order}_characters" for order in range(1, 7) for side in ("hypothesis", "reference", "right")),
-    )
-
-    @cached_property
-    def _metrics(self) -> tuple[Any, Any]:
-        from sacrebleu.metrics.bleu import BLEU
-        from sacrebleu.metrics.chrf import CHRF
-
-        return BLEU(), CHRF()
-
-    def signatures(self) -> list[str]:
-        """How sacreBLEU names what it counted."""
-        return [
-            f"{name} {metric.get_signature()}" for name, metric in zip(("BLEU", "chrF"), self._metrics, strict=True)
-        ]
-
-    def counts(self, references: Sequence[str], hypotheses: Sequence[str]) -> NDArray[np.int64]:
-        """Of every row, ``[N, C]``."""
-        counts = np.zeros((len(references), len(self.names)), dtype=np.int64)
-        if not len(counts):
-            return counts
-        pairs = align(references, hypotheses)
-        counts[:, 0] = 1
-        counts[:, 1] = [said == heard for said, heard in zip(references, hypotheses, strict=True)]
-        counts[:, 2] = [sum(bool(said) for said, _ in row) for row in pairs]
-        counts[:, 3] = [sum(said != heard for said, heard in row) for row in pairs]
-        begin = 4
-        for metric in self._metrics:
-            # What its corpus_score adds up over the rows; there is no public way to have it by row. A test holds both
-            # against corpus_score.
-            rows = np.array(metric._extract_corpus_statistics(list(hypotheses), [list(references)]), dtype=np.int64)
-            counts[:, begin : begin + rows.shape[1]] = rows
-            begin += rows.shape[1]
-        return counts
-
-    def scores(self, total: NDArray[np.int64]) -> dict[str, float]:
-        """Of a corpus, from the sum ``[C]`` of its rows' counts; 0 to 100 each."""
-        bleu, chrf = self._metrics
-        numbers = total.tolist()
-        middle = 4 + self.BLEU_COUNTS
-        return {
-            "bleu": float(bleu._compute_score_from_stats(numbers[4:middle]).score),
-            "chrf": float(chrf._compute_score_from_stats(numbers[middle:]).score),
-            "accuracy": per_cent(numbers[1], numbers[0]),
-            "wer": per_cent(numbers[3], numbers[2]),
-        }
-
-    def row_errors(self, counts: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Share of wrong words of each row; ``[N, C]`` -> ``[N]``."""
-        return counts[:, 3] / np.maximum(counts[:, 2], 1)
-
-    def aligned(self, references: Sequence[str], hypotheses: Sequence[str]) -> dict[str, list[list[Pair]]]:
-        """Words of every row beside those of its hypothesis."""
-        return {"words": align(references, hypotheses)}
+    def describe(self) -> str:
+        """How text is normalised before scoring."""
+        return describe_rules(self.rules)

@@ -14,8 +14,8 @@ NEAR = 64
 """Characters around a place that are looked at, so that a text of any length takes time in proportion."""
 
 
-def share_out_text(text: str, starts: Sequence[int], longest: int) -> list[tuple[int, int]]:
-    """A text in its sentences, and those of more than ``longest`` tokens in parts of at most so many.
+def share_out_text(text: str, starts: Sequence[int], max_length: int) -> list[tuple[int, int]]:
+    """A text in its sentences, and those of more than ``max_length`` tokens in parts of at most so many.
 
     Such a part ends in the latter half of what it may have, behind a clause, or else between words; only where there is
     no space at all, within one. Sentences aren't put together, since most who write were taught by single ones.
@@ -23,7 +23,7 @@ def share_out_text(text: str, starts: Sequence[int], longest: int) -> list[tuple
     Args:
         text: whole.
         starts: where each token begins, in characters, in order.
-        longest: at least 1.
+        max_length: at least 1.
 
     Returns:
         Beginning and end of each part, in characters; together they are the text.
@@ -36,9 +36,9 @@ def share_out_text(text: str, starts: Sequence[int], longest: int) -> list[tuple
     cuts = [0]
     ranks = [_rank(text, start) for start in starts]
     for end in [*(place for place, rank in enumerate(ranks) if rank == 3 and place), len(starts)]:
-        while end - cuts[-1] > longest:
-            among: Sequence[int] = range(cuts[-1] + 1, cuts[-1] + longest + 1)
-            late = [place for place in among if 2 * (place - cuts[-1]) >= longest]
+        while end - cuts[-1] > max_length:
+            among: Sequence[int] = range(cuts[-1] + 1, cuts[-1] + max_length + 1)
+            late = [place for place in among if 2 * (place - cuts[-1]) >= max_length]
             if max(ranks[place] for place in late):
                 among = late
             cuts.append(max(among, key=lambda place: (ranks[place], place)))

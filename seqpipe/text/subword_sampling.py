@@ -10,11 +10,11 @@ from array import array
 from collections.abc import Sequence
 from typing import Literal, Protocol
 
-from seqpipe.core.randomness import Draw
+from seqpipe.core.randomness import RowKey
 from seqpipe.errors import ConfigError
 from seqpipe.text.units import SentencePieceUnits
 
-MOST_KEPT, LONGEST_KEPT = 2_000_000, 20
+MAX_KEPT, LONGEST_KEPT = 2_000_000, 20
 """Numbers that are kept of words that were met, some 20 MB; and characters of a word that is kept at all: where nothing
 stands between words, a whole sentence is one, and comes once."""
 SPELLINGS = 64
@@ -37,7 +37,7 @@ class SampledSpelling:
     """Texts in SentencePiece units, drawn anew each time.
 
     SentencePiece draws too, from a generator that belongs to the thread and can't be put back to where a row stood; so
-    what is drawn here depends on the `Draw` alone. Units never cross spaces, so words are spelt one by one, which is
+    what is drawn here depends on the `RowKey` alone. Units never cross spaces, so words are spelt one by one, which is
     the same thing. A word that holds unknown characters is spelt as always.
 
     Args:
@@ -64,9 +64,9 @@ class SampledSpelling:
         self._met: dict[str, Spell] = {}
         self._kept = 0
 
-    def encode(self, text: str, draw: Draw) -> list[int]:
+    def encode(self, text: str, key: RowKey) -> list[int]:
         """Numbers of a text, with that of the unknown unit for what the units lack."""
-        numbers = random.Random(int(draw.child("spelling").generator().integers(2**63)))
+        numbers = random.Random(int(key.child("spelling").generator().integers(2**63)))
         found: list[int] = []
         for word in text.split(" "):
             if word:
@@ -79,7 +79,7 @@ class SampledSpelling:
             spell = self._by_merges(word) if self.kind == "bpe" else self._by_probability(word)
             if len(word) <= LONGEST_KEPT:
                 self._kept += spell.size
-                if self._kept > MOST_KEPT:
+                if self._kept > MAX_KEPT:
                     self._met.clear()
                     self._kept = spell.size
                 self._met[word] = spell

@@ -1,4 +1,4 @@
-"""Adversarial training: features disturbed in the direction that is worst for the loss."""
+"""Adversarial training: features perturbed in the direction that is worst for the loss."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor
 from seqpipe.core.sequence import PaddedSequence
 
 
-def disturbed(features: PaddedSequence, loss: Tensor, strength: float) -> PaddedSequence:
+def perturbed(features: PaddedSequence, loss: Tensor, strength: float) -> PaddedSequence:
     """Features with a disturbance along the gradient of the loss (Goodfellow et al. 2015; on text, Miyato et al. 2017).
 
     Args:

@@ -10,7 +10,7 @@ import torch
 from seqpipe.core.memory import is_out_of_memory
 from seqpipe.data.loader import Batch, Examples, TrainingBatches, collate
 from seqpipe.errors import RunError
-from seqpipe.training.gradients import drop, kept_statistics, put_back
+from seqpipe.training.gradients import drop, kept_statistics, restore
 from seqpipe.training.module import PipelineModule
 
 LONGEST = 20
@@ -26,11 +26,11 @@ def largest_batches(batches: TrainingBatches, epochs: Sequence[int]) -> list[tup
     first = epochs[0]
 
     def size(epoch: int, rows: Sequence[int]) -> int:
-        return len(rows) * max(batches.drawn_length(epoch, row) for row in rows)
+        return len(rows) * max(batches.augmented_length(epoch, row) for row in rows)
 
     fullest = max(batches.plan(first), key=lambda rows: size(first, rows))
     longest = sorted(range(len(batches.lengths)), key=lambda row: -batches.lengths[row])[:LONGEST]
-    _, epoch, row = max((batches.drawn_length(epoch, row), epoch, row) for epoch in epochs for row in longest)
+    _, epoch, row = max((batches.augmented_length(epoch, row), epoch, row) for epoch in epochs for row in longest)
     with_longest = next(rows for rows in batches.plan(epoch) if row in rows)
     found = [(first, fullest)]
     if (epoch, with_longest) != (first, fullest):
@@ -68,14 +68,14 @@ def _untouched(module: PipelineModule) -> Iterator[None]:
             yield
     finally:
         drop(module.parameters())
-        put_back(module, statistics)
+        restore(module, statistics)
 
 
 def _too_large(module: PipelineModule, batch: Batch, error: BaseException) -> RunError:
     features = module.pipeline.features
     lengths = batch.inputs.lengths if batch.inputs is not None else torch.zeros(0)
     shown = [
-        f"  {module.rows[row].where}: {features.amount(lengths[index : index + 1]):.3g} {features.unit}s"
+        f"  {module.rows[row].where}: {features.measure.amount(lengths[index]):.3g} {features.measure.name}s"
         for index, row in enumerate(batch.rows[:5])
     ]
     if len(batch.rows) > 5:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 import torch
 from torch import Tensor, nn
 
+from seqpipe.core.stage import Stage
+
 UNIT = 256.0
 """Losses are summed, and divided by this alone before the backward pass, so that fp16 doesn't overflow; being a power
 of two it changes no bit. The count of labels, over all accumulated batches and all processes, divides the gradient."""
@@ -43,11 +45,11 @@ def clip(parameters: Iterable[nn.Parameter], largest: float | None) -> Tensor:
 
 
 def kept_statistics(module: nn.Module) -> dict[str, Tensor]:
-    """A copy of a module's buffers, for `put_back`; but for those of constant parts (word vectors), which are large."""
+    """A copy of a module's buffers, for `restore`; but for those of constant parts (word vectors), which are large."""
     return {name: value.clone() for name, value in _statistics(module)}
 
 
-def put_back(module: nn.Module, statistics: dict[str, Tensor]) -> None:
+def restore(module: nn.Module, statistics: dict[str, Tensor]) -> None:
     """Let a module's buffers be as they were."""
     with torch.no_grad():
         for name, value in _statistics(module):
@@ -56,6 +58,6 @@ def put_back(module: nn.Module, statistics: dict[str, Tensor]) -> None:
 
 def _statistics(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
     for name, part in module.named_modules():
-        if not getattr(part, "constant", False):
+        if not (isinstance(part, Stage) and part.constant):
             for own, value in part.named_buffers(recurse=False):
                 yield f"{name}.{own}", value

@@ -14,7 +14,7 @@ from lightning.pytorch.loggers import CSVLogger, Logger, MLFlowLogger, TensorBoa
 
 from seqpipe.config.recipe import TrainingConfig
 from seqpipe.errors import ConfigError
-from seqpipe.training.run_directory import LOG
+from seqpipe.run_directory import LOG
 
 PROJECT = "seqpipe"
 

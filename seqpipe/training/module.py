@@ -23,8 +23,8 @@ from seqpipe.errors import DataError, InputError, SeqpipeError
 from seqpipe.layers.masked_norm import out_of_statistics
 from seqpipe.layers.parallel_directions import retaining
 from seqpipe.pipeline import Pipeline
-from seqpipe.training.adversarial import disturbed
-from seqpipe.training.gradients import UNIT, add_penalties, clip, drop, kept_statistics, put_back, scale
+from seqpipe.training.adversarial import perturbed
+from seqpipe.training.gradients import UNIT, add_penalties, clip, drop, kept_statistics, restore, scale
 from seqpipe.training.optimization import make_optimizer, make_schedule
 from seqpipe.training.scoring import ScoredModule
 from seqpipe.training.transfer import drop_frozen, freeze, freeze_for_good
@@ -52,7 +52,7 @@ class _Group:
     bad: bool = False
 
 
-class Wishes(Protocol):
+class StepRequests(Protocol):
     """What the parts around the training want of the next whole step."""
 
     def stop(self) -> bool:
@@ -93,14 +93,14 @@ class PipelineModule(ScoredModule):
         dev_rows: Sequence[Row],
         spare_rows: int,
         notice: Callable[[str], None],
-        wishes: Wishes | None = None,
+        requests: StepRequests | None = None,
     ) -> None:
         super().__init__(pipeline, dev_rows)
         self.config = config
         self.rows = rows
         self.spare_rows = spare_rows
         self.notice = notice
-        self.wishes = wishes
+        self.requests = requests
         self.share = Share()
         self.failed: set[int] = set()
         self.bad_steps = 0
@@ -141,8 +141,8 @@ class PipelineModule(ScoredModule):
             found, too_short = self._loss(self.pipeline.encode(features, batch.inputs), batch.targets)
         self._leave_out([(batch.rows[index], error) for index, error in too_short])
         if found is not None and self.config.adversarial and features.values.requires_grad and torch.isfinite(found[0]):
-            # The disturbed batch is learnt beside the one as it is, half of the loss each.
-            worse = self.pipeline.encode(disturbed(features, found[0], self.config.adversarial), batch.inputs)
+            # The perturbed batch is learnt beside the one as it is, half of the loss each.
+            worse = self.pipeline.encode(perturbed(features, found[0], self.config.adversarial), batch.inputs)
             again, _ = self._loss(worse, batch.targets)
             if again is not None:
                 found = ((found[0] + again[0]) / 2, found[1])
@@ -151,13 +151,13 @@ class PipelineModule(ScoredModule):
         total, count = found
         self._group.labels += float(count)
         if torch.isfinite(total):
-            self.epoch_input += self.pipeline.features.amount(batch.inputs.lengths)
+            self.epoch_input += self.pipeline.features.measure.amount(batch.inputs.lengths)
             self.epoch_loss += float(total.detach())
             self.epoch_labels += float(count)
             self._group.loss += float(total.detach())
         else:
             self._group.bad = True
-            put_back(self.pipeline, self._group.buffers)  # what is not finite is in them now
+            restore(self.pipeline, self._group.buffers)  # what is not finite is in them now
             self.notice(
                 f"epoch {self.current_epoch + 1}, batch {batch_index + 1}: the loss is {total.item()}; rows "
                 + self._names(batch, self._guilty(batch.inputs, batch.targets))
@@ -203,13 +203,13 @@ class PipelineModule(ScoredModule):
         self.stepped = True
         parameters = [parameter for parameter in self.parameters() if parameter.grad is not None]
         drop_frozen(self.pipeline, self.config, self.current_epoch)
-        wishes = self.wishes
+        requests = self.requests
         labels, bad, failed, stop, save = self.agree(
             self._group.labels,
             self._group.bad,
             len(self.failed),
-            wishes is not None and wishes.stop(),
-            wishes is not None and wishes.save(),
+            requests is not None and requests.stop(),
+            requests is not None and requests.save(),
         )
         self.stop, self.save = stop > 0, save > 0
         if failed > self.spare_rows:  # of all processes together
@@ -240,14 +240,14 @@ class PipelineModule(ScoredModule):
     def _skip_step(self) -> None:
         """Leave no trace of a step, and end training where this has happened too often."""
         self.bad_steps += 1
-        put_back(self.pipeline, self._group.buffers)
-        most = self.config.most_bad_steps
+        restore(self.pipeline, self._group.buffers)
+        most = self.config.max_bad_steps
         if self.bad_steps > most:
             raise SeqpipeError(
                 f"epoch {self.current_epoch + 1}: {self.bad_steps} steps had a loss or gradient that is not finite, "
-                f"and training.most_bad_steps allows {most}. Lower training.learning_rate or training.clip_norm"
+                f"and training.max_bad_steps allows {most}. Lower training.learning_rate or training.clip_norm"
             )
-        self.notice(f"this step is skipped ({self.bad_steps} of at most {most}: training.most_bad_steps)")
+        self.notice(f"this step is skipped ({self.bad_steps} of at most {most}: training.max_bad_steps)")
 
     def _log_step(self, norm: Tensor) -> None:
         # Lightning takes about as long to note four numbers as a small model takes for its optimizer's step.
@@ -267,8 +267,7 @@ class PipelineModule(ScoredModule):
         with torch.no_grad():
             encoded = self.pipeline(inputs)
             for index, target in enumerate(targets):
-                row = PaddedSequence(encoded.values[index : index + 1], encoded.lengths[index : index + 1])
-                alone, _ = self._loss(row, [target])
+                alone, _ = self._loss(encoded.chosen([index]), [target])
                 if alone is not None and not torch.isfinite(alone[0]):
                     found.append(index)
         for module, training in modes:
@@ -329,8 +328,8 @@ class PipelineModule(ScoredModule):
     def configure_optimizers(self) -> Any:
         """Optimizer and schedule of the recipe."""
         optimizer = make_optimizer(self.parameters(), self.config)
-        head = self.pipeline.head
-        lower = head.score_kinds[head.main_score].lower_is_better
+        metric = self.pipeline.head.metric
+        lower = metric.kinds[metric.main].lower_is_better
         schedule = make_schedule(optimizer, self.config, lambda: self._progress_or_start(), lower_is_better=lower)
         if schedule is None:
             return optimizer

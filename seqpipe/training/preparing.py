@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seqpipe.checks.comparison import Part, compare, read_part, warning_lines
+from seqpipe.checks.comparison import compare, warning_lines
+from seqpipe.checks.part import Part, read_part
 from seqpipe.config.recipe import Recipe, TrainingConfig
-from seqpipe.core.stage import find_stage
+from seqpipe.core.head import SamplesTargets, find_head
 from seqpipe.data.fingerprint import fingerprint
 from seqpipe.data.loader import Examples, TrainingBatches
 from seqpipe.data.source import data_root
@@ -17,7 +18,7 @@ from seqpipe.errors import ConfigError, DataError
 from seqpipe.pipeline import Pipeline
 from seqpipe.training.resume import enforce_same
 from seqpipe.training.saving import SavedState
-from seqpipe.training.transfer import fit_with, refuse_giveaways
+from seqpipe.training.transfer import fit_with, refuse_target_leakage
 
 Notice = Callable[[str], None]
 
@@ -42,8 +43,9 @@ class Prepared:
 
     def examples(self, config: TrainingConfig) -> Examples:
         """The training rows, for a loader."""
-        drawn = self.pipeline.head.drawn_targets()
-        return Examples(self.training.rows, self.training.targets, self.pipeline.features, config.seed, drawn)
+        head = self.pipeline.head
+        sampled = head.sampled_targets() if isinstance(head, SamplesTargets) else None
+        return Examples(self.training.rows, self.training.targets, self.pipeline.features, config.seed, sampled)
 
     def batches(self, config: TrainingConfig) -> TrainingBatches:
         """The plan of their batches."""
@@ -52,7 +54,7 @@ class Prepared:
             self.pipeline.features,
             seed=config.seed,
             budget=config.batch_steps,
-            most_rows=config.batch_rows,
+            max_rows=config.batch_rows,
         )
 
 
@@ -84,15 +86,15 @@ def prepare_training(
     if config.train is None:
         raise ConfigError("data.train is required: the source of the training rows")
     pipeline, root = Pipeline(recipe), data_root(config)
-    refuse_giveaways(pipeline, recipe.training)
-    head = find_stage(recipe.pipeline.head.name)
+    refuse_target_leakage(pipeline, recipe.training)
+    head = find_head(recipe.pipeline.head.name)
     reading: dict[str, Any] = {
         "features": pipeline.features,
         "root": root,
-        "empty_targets": head.takes_empty_targets,
+        "empty_targets": head.allows_empty_targets,
         "progress": progress,
     }
-    training = read_part("train", config.train, config, longest=config.longest, **reading)
+    training = read_part("train", config.train, config, max_length=config.max_length, **reading)
     if not training.rows:
         training.findings.enforce(config.max_bad_share)
         raise DataError(f"{config.train}: holds no rows that can be used")
@@ -105,7 +107,7 @@ def prepare_training(
         pipeline = Pipeline.load(saved, recipe)
     else:
         fit_with(pipeline, training.rows, recipe.training)
-    for line in pipeline.features.notices():
+    for line in pipeline.features.fit_messages():
         notice(line)
     pipeline.train()
     training.encode(pipeline)

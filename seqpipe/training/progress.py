@@ -8,7 +8,7 @@ from typing import Any
 from lightning import Callback, Trainer
 from lightning.pytorch.callbacks import RichProgressBar
 
-from seqpipe.core.metric import chief_scores
+from seqpipe.core.metric import headline_scores
 from seqpipe.training.module import PipelineModule
 
 
@@ -29,13 +29,12 @@ class EpochLines(Callback):
             return
         loss = module.epoch_loss / max(1.0, module.epoch_labels)
         scored = (trainer.current_epoch + 1) % module.config.evaluate_every == 0
-        chief = chief_scores(module.scores, module.pipeline.head.main_score) if scored else {}
+        chief = headline_scores(module.scores, module.pipeline.head.metric.main) if scored else {}
         scores = " ".join(f"dev_{name} {value:.2f}" for name, value in chief.items())
         rate = trainer.optimizers[0].param_groups[0]["lr"]
-        unit = module.pipeline.features.unit
         print(
             f"epoch {trainer.current_epoch + 1}/{module.config.epochs} loss {loss:.3f} {scores} "
-            f"rate {rate:.1e} {module.epoch_input / max(module.epoch_seconds, 1e-9):.0f} input {unit}s/s",
+            f"rate {rate:.1e} {module.epoch_input / max(module.epoch_seconds, 1e-9):.0f} input {module.pipeline.features.measure.name}s/s",
             file=sys.stderr,
             flush=True,
         )

@@ -13,7 +13,7 @@ from seqpipe.errors import ConfigError, RunError
 from seqpipe.model_file import RECIPE
 
 HARMLESS = frozenset(
-    f"training.{key}" for key in ("workers", "checkpoint_minutes", "loggers", "dry_run", "most_bad_steps", "report")
+    f"training.{key}" for key in ("workers", "checkpoint_minutes", "loggers", "dry_run", "max_bad_steps", "report")
 )
 """Keys that change how training goes about it, and no bit of what comes out."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import pickle
 import time
 from collections.abc import Callable
@@ -16,11 +15,13 @@ import lightning
 import torch
 from lightning.pytorch.callbacks import Checkpoint
 
+from seqpipe.core.files import move, sync
 from seqpipe.core.interruption import Interruption
+from seqpipe.core.metric import Metric
 from seqpipe.errors import RunError
+from seqpipe.run_directory import CHECKPOINTS, LAST
 from seqpipe.training.averaging import WeightAverage
 from seqpipe.training.module import PipelineModule
-from seqpipe.training.run_directory import CHECKPOINTS, LAST
 
 
 class SaveModel(lightning.Callback):
@@ -28,7 +29,7 @@ class SaveModel(lightning.Callback):
 
     Args:
         out: run directory.
-        head: whose main score "best" is judged by.
+        metric: whose main score "best" is judged by.
         keep_best: save where dev got better alone.
         average: saved in place of the weights themselves.
 
@@ -36,10 +37,10 @@ class SaveModel(lightning.Callback):
         scores: of the model that stands in the run directory.
     """
 
-    def __init__(self, out: Path, head: Any, *, keep_best: bool, average: WeightAverage | None = None) -> None:
+    def __init__(self, out: Path, metric: Metric, *, keep_best: bool, average: WeightAverage | None = None) -> None:
         self.out, self.keep_best, self.average = out, keep_best, average
-        self.main_score = head.main_score
-        self.sign = 1.0 if head.score_kinds[head.main_score].lower_is_better else -1.0
+        self.main_score = metric.main
+        self.sign = 1.0 if metric.kinds[metric.main].lower_is_better else -1.0
         self.scores: dict[str, float] = {}
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
@@ -160,9 +161,8 @@ class SaveCheckpoint(Checkpoint):
         try:
             trainer.save_checkpoint(draft)  # all processes take part, the first writes
             if trainer.is_global_zero:
-                with draft.open("rb") as file:
-                    os.fsync(file.fileno())
-                draft.replace(self.folder / LAST)
+                sync(draft)
+                move(draft, self.folder / LAST)
         finally:
             if trainer.is_global_zero:
                 draft.unlink(missing_ok=True)
@@ -200,4 +200,4 @@ def read_checkpoint(path: Path) -> SavedState:
         reason = "it is damaged, or holds more than plain values and tensors"
     except (RuntimeError, EOFError, OSError, LookupError, TypeError) as error:
         reason = str(error).partition("\n")[0]
-    raise RunError(f"{path}: can't be gone on from ({reason}); delete it to start this run afresh")
+    raise RunError(f"{path}: can't be resumed from ({reason}); delete it to start this run afresh")

@@ -10,13 +10,14 @@ import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from seqpipe.checks.comparison import fits
-from seqpipe.core.sequence import PaddedSequence
+from seqpipe.checks.labels import fits
+from seqpipe.core.head import Autoregressive, Encoded
+from seqpipe.core.metric import score
 from seqpipe.data.loader import Batch
 from seqpipe.data.rows import Row
 from seqpipe.errors import DataError, InputError
-from seqpipe.metrics.teacher_forcing import TargetFit
-from seqpipe.pipeline import Location, Pipeline
+from seqpipe.metrics.teacher_forcing import TeacherForcedScores
+from seqpipe.pipeline import Pipeline
 
 
 class ScoredModule(lightning.LightningModule):
@@ -57,15 +58,15 @@ class ScoredModule(lightning.LightningModule):
             self._dev_loss[0] += float(found[0])
             self._dev_loss[1] += float(found[1])
         known = [place for place, target in enumerate(batch.targets) if target is not None]
-        if known and pipeline.head.foretells:
-            fit = pipeline.head.target_fit(encoded.chosen(known), [batch.targets[place] for place in known])
+        if known and isinstance(pipeline.head, Autoregressive):
+            targets = [target for target in batch.targets if target is not None]
+            fit = pipeline.head.teacher_forced_scores(encoded.chosen(known), targets)
             self._fit = [before + more for before, more in zip(self._fit, fit.tolist(), strict=True)]
         options = pipeline.head.decoding.model_validate(pipeline.recipe.decoding)
-        prepared = batch.inputs.rows()
-        for position, hypothesis in zip(batch.rows, pipeline.search(encoded, prepared, options), strict=True):
+        for position, hypothesis in zip(batch.rows, pipeline.head.decode(encoded, options), strict=True):
             row = self.dev_rows[position]
-            found = pipeline.head.predict(row.id, hypothesis, Location(pipeline, row.input, None))
-            self._predictions.append((position, found))
+            answer = pipeline.head.answer(row.id, hypothesis, pipeline.location(row.input, None))
+            self._predictions.append((position, answer))
 
     def on_validation_epoch_end(self) -> None:
         """Scores of dev."""
@@ -73,18 +74,20 @@ class ScoredModule(lightning.LightningModule):
             self._gather()
         if not self._predictions:
             return
-        references = [self.dev_rows[position].target for position, _ in self._predictions]
-        self.scores = self.pipeline.head.score(references, [prediction for _, prediction in self._predictions])
+        rows = [self.dev_rows[position] for position, _ in self._predictions]
+        answers = [answer for _, answer in self._predictions]
+        metric = self.pipeline.head.metric
+        self.scores = score(metric, [row.target for row in rows], answers, [row.input for row in rows])
         if self._dev_loss[1]:
             self.scores["loss"] = self._dev_loss[0] / self._dev_loss[1]
         if self._fit[2]:
-            self.scores.update(TargetFit(*self._fit).scores)
+            self.scores.update(TeacherForcedScores(*self._fit).scores)
         for name, value in self.scores.items():
-            self.log(f"dev_{name}", value, prog_bar=name == self.pipeline.head.main_score)
+            self.log(f"dev_{name}", value, prog_bar=name == metric.main)
         for scheduler in self.trainer.lr_scheduler_configs:
             # Here, not where Lightning does it: that is after the checkpoint is written.
             if isinstance(scheduler.scheduler, ReduceLROnPlateau) and self.trainer.state.fn == "fit":
-                scheduler.scheduler.step(self.scores[self.pipeline.head.main_score])
+                scheduler.scheduler.step(self.scores[metric.main])
 
     def _gather(self) -> None:
         """Predictions and losses of all processes, in the order of the rows."""
@@ -95,7 +98,7 @@ class ScoredModule(lightning.LightningModule):
         self._fit = [sum(fit[part] for *_, fit in parts) for part in (0, 1, 2)]
 
     def _loss(
-        self, encoded: PaddedSequence, targets: Sequence[Tensor | None]
+        self, encoded: Encoded, targets: Sequence[Tensor | None]
     ) -> tuple[tuple[Tensor, Tensor] | None, list[tuple[int, InputError]]]:
         """Sum and count of the loss over a batch, or None, and the positions of labels that don't fit, left out of it.
 
@@ -108,7 +111,7 @@ class ScoredModule(lightning.LightningModule):
             if target is None:
                 continue
             try:
-                fits(steps, head.steps_needed(target))
+                fits(steps, head.min_steps(target))
                 good.append(index)
             except InputError as error:
                 too_short.append((index, error))
@@ -116,8 +119,8 @@ class ScoredModule(lightning.LightningModule):
             return None, too_short
         if len(good) < len(targets):
             encoded = encoded.chosen(good)
-            head.watch_only(good)
-        return head.loss(encoded, [targets[index] for index in good]), too_short
+        kept = [target for index in good if (target := targets[index]) is not None]
+        return head.loss(encoded, kept), too_short
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_index: int) -> Batch:
         """Inputs to the device; the rest stays."""

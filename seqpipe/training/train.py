@@ -18,12 +18,15 @@ from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.strategies import DDPStrategy
 
-from seqpipe.checks.comparison import Part
+from seqpipe.checks.part import Part
 from seqpipe.config.recipe import Recipe, TrainingConfig
+from seqpipe.core.files import write_json
 from seqpipe.core.interruption import Interruption
+from seqpipe.core.metric import Metric
 from seqpipe.data.loader import Examples, Share, TrainingLoader, plain_loader
 from seqpipe.errors import ConfigError
 from seqpipe.pipeline import Pipeline
+from seqpipe.run_directory import METRICS, environment, last_checkpoint, open_run_directory
 from seqpipe.training.averaging import WeightAverage
 from seqpipe.training.devices import World, first_goes_ahead, joined, launch, started_by_torchrun
 from seqpipe.training.dry_run import dry_run
@@ -31,8 +34,6 @@ from seqpipe.training.loggers import make_loggers
 from seqpipe.training.module import LOG_EVERY, PipelineModule
 from seqpipe.training.preparing import Notice, Prepared, prepare_training
 from seqpipe.training.progress import progress_callbacks
-from seqpipe.training.run_directory import METRICS, environment, last_checkpoint, open_run_directory
-from seqpipe.training.run_directory import write_json as write_metrics
 from seqpipe.training.saving import ReportScores, SaveCheckpoint, SavedState, SaveModel, read_checkpoint
 
 PRECISIONS: dict[str, Any] = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
@@ -136,7 +137,9 @@ class _Training:
         pipeline, training, dev = prepared.pipeline, prepared.training, prepared.dev
         seconds_before = state.seconds if state else 0.0
         average = WeightAverage(config) if config.average != "none" else None
-        saving = SaveModel(out, pipeline.head, keep_best=config.keep == "best" and bool(dev.rows), average=average)
+        saving = SaveModel(
+            out, pipeline.head.metric, keep_best=config.keep == "best" and bool(dev.rows), average=average
+        )
         checkpoints = SaveCheckpoint(
             out,
             config.checkpoint_minutes,
@@ -151,7 +154,7 @@ class _Training:
             *([average] if average else []),
             saving,
             *progress_callbacks(self.quiet),
-            *_early_stopping(config, pipeline.head),
+            *_early_stopping(config, pipeline.head.metric),
             *followers,
             checkpoints,
         ]
@@ -173,7 +176,7 @@ class _Training:
             logger.finalize("success")
         metrics = {
             "dev": saving.scores,
-            "scoring": pipeline.head.scoring,
+            "scoring": pipeline.head.metric.describe(),
             "epochs": trainer.current_epoch,
             "steps": trainer.global_step,
             "skipped_steps": module.bad_steps,
@@ -192,7 +195,7 @@ class _Training:
                 from seqpipe.evaluation.report.write import write_report
 
                 write_report(out, device=self.device, metrics=metrics)
-            write_metrics(out / METRICS, metrics)
+            write_json(out / METRICS, metrics)
         return metrics
 
     def _prepare(self, state: SavedState | None, accept: Sequence[str]) -> Prepared:
@@ -219,7 +222,7 @@ class _Training:
             Examples(dev.rows, dev.targets, pipeline.features, config.seed),
             dev.lengths,
             budget=config.batch_steps,
-            most_rows=config.batch_rows,
+            max_rows=config.batch_rows,
             workers=0,
             share=share,
         )
@@ -254,11 +257,11 @@ class _Training:
         )
 
 
-def _early_stopping(config: TrainingConfig, head: Any) -> list[lightning.Callback]:
+def _early_stopping(config: TrainingConfig, metric: Metric) -> list[lightning.Callback]:
     if config.stop_after is None:
         return []
-    lower = head.score_kinds[head.main_score].lower_is_better
-    return [EarlyStopping(f"dev_{head.main_score}", patience=config.stop_after, mode="min" if lower else "max")]
+    lower = metric.kinds[metric.main].lower_is_better
+    return [EarlyStopping(f"dev_{metric.main}", patience=config.stop_after, mode="min" if lower else "max")]
 
 
 def _device(recipe: Recipe) -> str:

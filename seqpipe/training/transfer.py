@@ -10,6 +10,8 @@ from torch import nn
 
 from seqpipe import model_file
 from seqpipe.config.recipe import STAGES, TrainingConfig
+from seqpipe.core.chain import find_stages
+from seqpipe.core.feature import Feature
 from seqpipe.data.rows import Row
 from seqpipe.errors import ConfigError, RunError
 from seqpipe.pipeline import Pipeline
@@ -67,7 +69,7 @@ def fit_with(pipeline: Pipeline, rows: Sequence[Row], config: TrainingConfig) ->
     start_from(pipeline, folder, present)
 
 
-def refuse_giveaways(pipeline: Pipeline, config: TrainingConfig) -> None:
+def refuse_target_leakage(pipeline: Pipeline, config: TrainingConfig) -> None:
     """Refuse to hold features still that leave a row's own target out of what they say, as they do while learning.
 
     Raises:
@@ -75,7 +77,7 @@ def refuse_giveaways(pipeline: Pipeline, config: TrainingConfig) -> None:
     """
     if "features" not in config.freeze:
         return
-    knowing = [type(part).__name__ for part in pipeline.features.modules() if getattr(part, "learns_targets", False)]
+    knowing = [type(part).__name__ for part in find_stages(pipeline.features, Feature) if part.needs_targets]
     if knowing:
         raise ConfigError(
             f"training.freeze: features holds {knowing[-1]}, which has learnt the targets of the training rows, and "

@@ -67,13 +67,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="longer images fail: columns, as scaled by the recipe (default: 100000)",
     )
     wrong.add_argument(
-        "--piece-seconds",
+        "--segment-seconds",
         type=float,
         metavar="S",
         help="pieces of recordings over twice as long (default: 20); 0: no cuts",
     )
     wrong.add_argument(
-        "--piece-tokens",
+        "--segment-tokens",
         type=int,
         metavar="N",
         help="texts of more tokens (units of the features) are translated sentence by sentence (default: whole)",
@@ -110,14 +110,14 @@ def run(options: argparse.Namespace) -> int:
         "threads": options.threads,
         "batch_steps": options.batch_steps,
         "window": options.window,
-        "piece_tokens": options.piece_tokens,
-        "longest_seconds": options.max_seconds,
-        "longest_tokens": options.max_tokens,
-        "longest_steps": options.max_steps,
+        "segment_tokens": options.segment_tokens,
+        "max_seconds": options.max_seconds,
+        "max_tokens": options.max_tokens,
+        "max_steps": options.max_steps,
     }
     settings |= {name: value for name, value in given.items() if value is not None}
-    if options.piece_seconds is not None:
-        settings["piece_seconds"] = options.piece_seconds or None
+    if options.segment_seconds is not None:
+        settings["segment_seconds"] = options.segment_seconds or None
     if options.engine == "local" and (options.workers or (options.workers is None and not _reads_text(options.run))):
         from seqpipe.inference.warm_up import warm_up
 

@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
     """Train, and print the chief scores of dev; ``metrics.json`` and the report have all."""
 
     from seqpipe.config.recipe import load_recipe
-    from seqpipe.core.metric import chief_scores
+    from seqpipe.core.metric import headline_scores
     from seqpipe.evaluation.experiments.main_score import main_score
     from seqpipe.training.train import train
 
@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
     if options.out is None:
         options.out = default_out(options.recipe)
     metrics = train(recipe, options.out, resume=options.resume, accept=options.accept, quiet=options.quiet)
-    for name, value in chief_scores(metrics["dev"], main_score(recipe)[0]).items():
+    for name, value in headline_scores(metrics["dev"], main_score(recipe)[0]).items():
         print(f"dev {name} {value:.2f}")
     print(f"run {options.out} ({metrics['seconds']:.0f} s, {metrics['parameters'] / 1e6:.2f} M parameters)")
     return 0

@@ -9,7 +9,7 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqpipe import CTCHead, FileSpan, Piece, Transcript, load
+from seqpipe import CTCHead, FileSpan, Segment, Transcript, load
 from seqpipe.answers.transcript import Token, group_words
 from seqpipe.text.units import Characters, SentencePieceUnits, Units
 
@@ -20,7 +20,7 @@ NO_SPACE = Characters(["a", "b", "c"])
 
 def head_with(units: Units) -> CTCHead:
     head = CTCHead(input_size=4)
-    head._adopt(units)
+    head._build(units)
     return head
 
 
@@ -36,12 +36,12 @@ def spelt(units: Units, text: str, begin: float, pace: float = 0.1) -> list[Toke
     return [Token(item, begin + pace * at, begin + pace * at + STEP, 0.9) for at, item in enumerate(texts)]
 
 
-def heard(tokens: list[Token], piece: Piece) -> list[Token]:
+def heard(tokens: list[Token], piece: Segment) -> list[Token]:
     return [token for token in tokens if piece.start - OVERLAP <= token.start and token.end <= piece.end + OVERLAP]
 
 
-def pieces_at(*borders: float) -> list[Piece]:
-    return [Piece(None, start, end, OVERLAP) for start, end in itertools.pairwise(borders)]
+def pieces_at(*borders: float) -> list[Segment]:
+    return [Segment(None, start, end, OVERLAP) for start, end in itertools.pairwise(borders)]
 
 
 def check(units: Units, joined: Transcript, end: float) -> None:
@@ -63,14 +63,14 @@ def check(units: Units, joined: Transcript, end: float) -> None:
 def test_the_text_is_that_of_the_whole(text: str, borders: list[float], shifts: list[float], spaced: bool) -> None:
     """Without any pause, in words or in one long word, each piece placing its tokens a step earlier or later."""
     units, text = (LETTERS, text) if spaced else (NO_SPACE, text.replace(" ", ""))
-    pieces = pieces_at(*borders, 13.0 + borders[-1])
+    segments = pieces_at(*borders, 13.0 + borders[-1])
     said = spelt(units, text, 0.1)
     parts = []
-    for piece, shift in zip(pieces, shifts, strict=False):
+    for piece, shift in zip(segments, shifts, strict=False):
         moved = [Token(item.text, item.start + shift, item.end + shift, 0.9) for item in heard(said, piece)]
         parts.append((piece, transcript(units, moved)))
     joined = head_with(units).join("row", parts)
-    check(units, joined, pieces[-1].end)
+    check(units, joined, segments[-1].end)
     assert (joined.id, joined.text) == ("row", text)
     for token, true in zip(joined.tokens, said, strict=True):
         assert abs(token.start - true.start) <= 2 * STEP + 1e-9
@@ -80,10 +80,10 @@ def test_the_text_is_that_of_the_whole(text: str, borders: list[float], shifts: 
 
 def test_words_parted_by_silence_get_a_space_between_them() -> None:
     """Which no piece has heard: each began and ended with a word."""
-    pieces = pieces_at(0.0, 5.0, 10.0, 15.0)
+    segments = pieces_at(0.0, 5.0, 10.0, 15.0)
     heard_in = [spelt(LETTERS, "ab", 3.0), [], spelt(LETTERS, "c a", 12.0)]
     joined = head_with(LETTERS).join(
-        "row", [(piece, transcript(LETTERS, tokens)) for piece, tokens in zip(pieces, heard_in, strict=True)]
+        "row", [(piece, transcript(LETTERS, tokens)) for piece, tokens in zip(segments, heard_in, strict=True)]
     )
     check(LETTERS, joined, 15.0)
     assert joined.text == "ab c a"
@@ -92,10 +92,10 @@ def test_words_parted_by_silence_get_a_space_between_them() -> None:
 
 
 def test_units_without_a_space_get_none() -> None:
-    pieces = pieces_at(0.0, 5.0, 10.0)
+    segments = pieces_at(0.0, 5.0, 10.0)
     texts = [spelt(NO_SPACE, "ab", 3.0), spelt(NO_SPACE, "ca", 7.0)]
     joined = head_with(NO_SPACE).join(
-        "row", [(piece, transcript(NO_SPACE, tokens)) for piece, tokens in zip(pieces, texts, strict=True)]
+        "row", [(piece, transcript(NO_SPACE, tokens)) for piece, tokens in zip(segments, texts, strict=True)]
     )
     assert joined.text == "abca"
     check(NO_SPACE, joined, 10.0)
@@ -107,12 +107,12 @@ def test_subword_units(kind: str, border: float, subwords: dict[str, SentencePie
     units = subwords[kind]
     text = "turn left go on turn right stop now go left"
     said = spelt(units, text, 0.1, pace=6 / len(units.encode(text)))
-    pieces = pieces_at(0.0, border, 8.0)
-    joined = head_with(units).join("row", [(piece, transcript(units, heard(said, piece))) for piece in pieces])
+    segments = pieces_at(0.0, border, 8.0)
+    joined = head_with(units).join("row", [(piece, transcript(units, heard(said, piece))) for piece in segments])
     check(units, joined, 8.0)
     assert joined.text == text
     apart = [spelt(units, "turn left", 0.5), spelt(units, "go on", 6.0)]
-    parts = [(piece, transcript(units, tokens)) for piece, tokens in zip(pieces, apart, strict=True)]
+    parts = [(piece, transcript(units, tokens)) for piece, tokens in zip(segments, apart, strict=True)]
     assert head_with(units).join("row", parts).text == "turn left go on"
 
 
@@ -136,7 +136,7 @@ def test_one_piece_stays_what_it_is() -> None:
 
 @pytest.mark.parametrize("longest", [4.0, 7.0, 12.0])
 def test_a_long_recording_is_answered_as_if_it_were_whole(
-    longest: float, trained_run: Path, speak: Callable[[str, int], np.ndarray], tmp_path: Path
+    max_length: float, trained_run: Path, speak: Callable[[str, int], np.ndarray], tmp_path: Path
 ) -> None:
     """Tones that follow each other without a pause (a space is one too), five seconds after the file's beginning."""
     text = " ".join("".join(letters) for letters in itertools.product("abc", repeat=3))
@@ -146,10 +146,10 @@ def test_a_long_recording_is_answered_as_if_it_were_whole(
     pipeline = predictor.pipeline
     (whole,) = predictor.predict([raw])
     assert (whole.text, whole.tokens[0].start > 5) == (text, True)
-    pieces = pipeline.features.first.pieces(raw, longest=longest)
-    parts = list(zip(pieces, predictor.predict([piece.raw for piece in pieces]), strict=True))
+    segments = pipeline.features.first.segments(raw, max_length=max_length)
+    parts = list(zip(segments, predictor.predict([piece.raw for piece in segments]), strict=True))
     joined = pipeline.head.join("long", parts)
-    check(pipeline.head.units, joined, pieces[-1].end)
+    check(pipeline.head.units, joined, segments[-1].end)
     assert joined.text == text
     for token, expected in zip(joined.tokens, whole.tokens, strict=True):
         assert abs(token.start - expected.start) <= 2 * 0.02 + 1e-6, "two frames"

@@ -22,7 +22,7 @@ def make_part() -> MakePart:
         *,
         lengths: Sequence[int] | None = None,
         contents: Sequence[bytes | None] | None = None,
-        suspicions: Sequence[tuple[tuple[str, str], ...]] | None = None,
+        warnings: Sequence[tuple[tuple[str, str], ...]] | None = None,
         columns: Sequence[dict[str, Any]] | None = None,
     ) -> Part:
         count = len(targets)
@@ -36,7 +36,7 @@ def make_part() -> MakePart:
                 lengths[index] if lengths else 100,
                 lengths[index] if lengths else 100,
                 contents[index] if contents else None,
-                suspicions[index] if suspicions else (),
+                warnings[index] if warnings else (),
             )
             for index in range(count)
         ]

@@ -33,7 +33,7 @@ def test_the_same_text_is_no_finding(make_part: MakePart) -> None:
 
 def test_inputs_that_were_not_read_and_silence_are_not_compared(make_part: MakePart) -> None:
     silent = (("silent", "nothing is heard"),)
-    part = make_part("train", ["x"] * 4, contents=[None, None, b"a", b"a"], suspicions=[(), (), silent, silent])
+    part = make_part("train", ["x"] * 4, contents=[None, None, b"a", b"a"], warnings=[(), (), silent, silent])
     find_duplicates([part])
     assert part.findings.warnings == []
 

@@ -10,7 +10,7 @@ from seqpipe.checks.comparison import Part, read_part
 from seqpipe.checks.part import content_hash
 from seqpipe.config.recipe import DataConfig, Recipe
 from seqpipe.core.chain import FeatureChain
-from seqpipe.core.randomness import Draw
+from seqpipe.core.randomness import RowKey
 from seqpipe.core.stage import Stage
 from seqpipe.features.speech.log_mel import LogMel
 from seqpipe.features.speech.waveform import Waveform
@@ -57,7 +57,7 @@ def kinds(part: Part) -> dict[str, str]:
 
 
 def test_every_kind_of_bad_input_is_told_apart(folder: Path, features: FeatureChain) -> None:
-    part = read_part("train", "rows.tsv", DataConfig(), features, root=folder, longest=3.0)
+    part = read_part("train", "rows.tsv", DataConfig(), features, root=folder, max_length=3.0)
     cut = kinds(part)
     assert cut.pop("half.flac") in ("truncated", "undecodable")
     assert cut == {
@@ -78,7 +78,7 @@ def test_every_kind_of_bad_input_is_told_apart(folder: Path, features: FeatureCh
         ("low.wav", "lower sample rate"),
     ]
     messages = {row.id: message for row, _, message in part.findings.problems}
-    assert messages["long.wav"] == "the input has 4 s; data.longest allows 3 s"
+    assert messages["long.wav"] == "the input has 4 s; data.max_length allows 3 s"
 
 
 def test_headers_alone_show_less_and_give_the_same_lengths(folder: Path, features: FeatureChain) -> None:
@@ -127,7 +127,7 @@ class SeriesInput(Stage):
         super().__init__()
         self.output_size = 1
 
-    def prepare(self, raw: Any, draw: Draw | None) -> torch.Tensor:
+    def prepare(self, raw: Any, key: RowKey | None) -> torch.Tensor:
         return torch.tensor(raw, dtype=torch.float32).reshape(-1, 1)
 
     def measure(self, raw: Any) -> int:
@@ -139,7 +139,7 @@ def test_inputs_that_are_no_sound_are_looked_at_too(tmp_path: Path) -> None:
     lines = [f'{{"series": {series}, "text": "ab"}}' for series in inputs]
     (tmp_path / "rows.jsonl").write_text("\n".join(lines) + "\n")
     config = DataConfig(input="series")
-    part = read_part("train", "rows.jsonl", config, FeatureChain(stages=["SeriesInput"]), root=tmp_path, longest=4)
+    part = read_part("train", "rows.jsonl", config, FeatureChain(stages=["SeriesInput"]), root=tmp_path, max_length=4)
     assert kinds(part) == {"2": "empty", "3": "non-finite", "6": "too long"}
     assert [(row.id, kind) for row, kind, _ in part.findings.warnings] == [("4", "constant")]
     assert part.lengths == [3, 3, 3]
@@ -188,7 +188,7 @@ def test_an_empty_target_is_one_where_the_head_says_so(
 def test_lengths_in_units_that_must_be_learnt_are_measured_once_they_are(tmp_path: Path) -> None:
     texts = ["turn left now", "turn right now", "stop turning", "x " * 40]
     (tmp_path / "rows.tsv").write_text("text\tanswer\n" + "".join(f"{text}\t{text[0]}\n" for text in texts))
-    config = DataConfig(train="rows.tsv", root=str(tmp_path), input="text", target="answer", longest=30)
+    config = DataConfig(train="rows.tsv", root=str(tmp_path), input="text", target="answer", max_length=30)
     tokens = {"stage": "Tokens", "units": "bpe", "vocabulary_size": 20}
     embedding = {"stage": "Embedding", "size": 4}
     pipeline = Pipeline(
@@ -199,7 +199,7 @@ def test_lengths_in_units_that_must_be_learnt_are_measured_once_they_are(tmp_pat
             }
         )
     )
-    part = read_part("train", "rows.tsv", config, pipeline.features, root=tmp_path, longest=30)
+    part = read_part("train", "rows.tsv", config, pipeline.features, root=tmp_path, max_length=30)
     assert part.lengths == [len(text) for text in texts]
     pipeline.fit(part.rows)
     part.encode(pipeline)

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqpipe import Draw
+from seqpipe import RowKey
 from seqpipe.core.randomness import seed_from
 
 draws = st.builds(
-    Draw,
+    RowKey,
     seed=st.integers(0, 2**31 - 1),
     epoch=st.integers(0, 10_000),
     row=st.integers(0, 10**8),
@@ -18,35 +18,35 @@ draws = st.builds(
 )
 
 
-def numbers(draw: Draw) -> list[float]:
-    return draw.generator().random(4).tolist()
+def numbers(key: RowKey) -> list[float]:
+    return key.generator().random(4).tolist()
 
 
 @given(draws)
-def test_a_draw_always_begins_anew(draw: Draw) -> None:
-    first = draw.generator()
+def test_a_draw_always_begins_anew(key: RowKey) -> None:
+    first = key.generator()
     taken = first.random(4).tolist()
     first.standard_normal(100)
-    assert numbers(draw) == taken
-    assert numbers(Draw(draw.seed, draw.epoch, draw.row, draw.stream)) == taken
+    assert numbers(key) == taken
+    assert numbers(RowKey(key.seed, key.epoch, key.row, key.stream)) == taken
 
 
 @given(draws, st.sampled_from(["seed", "epoch", "row", "stream"]), st.integers(1, 1000))
-def test_every_counter_matters(draw: Draw, counter: str, by: int) -> None:
-    other = replace(draw, **{counter: getattr(draw, counter) + by})
-    assert not set(numbers(draw)) & set(numbers(other))
+def test_every_counter_matters(key: RowKey, counter: str, by: int) -> None:
+    other = replace(key, **{counter: getattr(key, counter) + by})
+    assert not set(numbers(key)) & set(numbers(other))
 
 
 @given(draws)
-def test_children_are_apart_from_each_other_and_from_their_parent(draw: Draw) -> None:
-    family = [draw, draw.child("0.Gain"), draw.child("1.Gain"), draw.child("0.Gain").child("0.Gain")]
+def test_children_are_apart_from_each_other_and_from_their_parent(key: RowKey) -> None:
+    family = [key, key.child("0.Gain"), key.child("1.Gain"), key.child("0.Gain").child("0.Gain")]
     assert len({tuple(numbers(member)) for member in family}) == 4
-    assert numbers(draw.child("0.Gain")) == numbers(draw.child("0.Gain"))
+    assert numbers(key.child("0.Gain")) == numbers(key.child("0.Gain"))
 
 
 def test_many_rows_draw_as_if_independently() -> None:
     """Neighbouring counters: uniform, and without correlation from row to row or epoch to epoch."""
-    grid = np.array([[Draw(1, epoch, row).generator().random() for row in range(300)] for epoch in range(10)])
+    grid = np.array([[RowKey(1, epoch, row).generator().random() for row in range(300)] for epoch in range(10)])
     assert grid.mean() == pytest.approx(0.5, abs=0.02)
     assert np.histogram(grid, bins=10, range=(0, 1))[0] == pytest.approx([300] * 10, abs=75)
     assert abs(np.corrcoef(grid[:, :-1].ravel(), grid[:, 1:].ravel())[0, 1]) < 0.07
@@ -55,14 +55,14 @@ def test_many_rows_draw_as_if_independently() -> None:
 
 def test_neighbours_never_run_into_each_other() -> None:
     """However much one row draws, it draws nothing of the next row or epoch."""
-    drawn = [Draw(1, epoch, row).generator().random(200).tolist() for epoch in range(3) for row in range(20)]
+    drawn = [RowKey(1, epoch, row).generator().random(200).tolist() for epoch in range(3) for row in range(20)]
     assert len({number for row in drawn for number in row}) == 60 * 200
 
 
 def test_another_process_draws_the_same() -> None:
-    draw = Draw(seed=1, epoch=2, row=3).child("0.AddNoise")
+    key = RowKey(seed=1, epoch=2, row=3).child("0.AddNoise")
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        assert pool.apply(Draw.generator, (draw,)).random(4).tolist() == numbers(draw)
+        assert pool.apply(RowKey.generator, (key,)).random(4).tolist() == numbers(key)
 
 
 def test_seeds_for_torch_are_apart_and_in_range() -> None:

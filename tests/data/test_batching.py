@@ -13,33 +13,33 @@ def generator(seed: int | None) -> np.random.Generator | None:
     return None if seed is None else np.random.default_rng(seed)
 
 
-@given(lengths=LENGTHS, budget=st.integers(1, 2000), most_rows=st.integers(1, 40), seed=SEEDS)
+@given(lengths=LENGTHS, budget=st.integers(1, 2000), max_rows=st.integers(1, 40), seed=SEEDS)
 def test_every_row_is_in_one_batch_and_no_batch_is_too_large(
-    lengths: list[int], budget: int, most_rows: int, seed: int | None
+    lengths: list[int], budget: int, max_rows: int, seed: int | None
 ) -> None:
-    batches = plan_batches(lengths, budget=budget, most_rows=most_rows, generator=generator(seed))
+    batches = plan_batches(lengths, budget=budget, max_rows=max_rows, generator=generator(seed))
     assert sorted(row for batch in batches for row in batch) == list(range(len(lengths)))
     for batch in batches:
-        assert 1 <= len(batch) <= most_rows
+        assert 1 <= len(batch) <= max_rows
         padded = len(batch) * max(lengths[row] for row in batch)
         assert padded <= budget or len(batch) == 1
 
 
 @given(lengths=LENGTHS, seed=SEEDS)
 def test_the_plan_is_a_function_of_lengths_and_generator(lengths: list[int], seed: int | None) -> None:
-    first, second = (plan_batches(lengths, budget=600, most_rows=16, generator=generator(seed)) for _ in range(2))
+    first, second = (plan_batches(lengths, budget=600, max_rows=16, generator=generator(seed)) for _ in range(2))
     assert first == second
 
 
 @given(lengths=LENGTHS)
 def test_without_a_generator_lengths_fall(lengths: list[int]) -> None:
-    planned = [lengths[row] for batch in plan_batches(lengths, budget=600, most_rows=16) for row in batch]
+    planned = [lengths[row] for batch in plan_batches(lengths, budget=600, max_rows=16) for row in batch]
     assert planned == sorted(lengths, reverse=True)
 
 
 def test_neighbours_and_the_order_of_batches_change_with_the_generator() -> None:
     lengths = np.random.default_rng(0).integers(50, 400, 300).tolist()
-    plans = [plan_batches(lengths, budget=4000, most_rows=256, generator=generator(seed)) for seed in range(3)]
+    plans = [plan_batches(lengths, budget=4000, max_rows=256, generator=generator(seed)) for seed in range(3)]
     groups = [{frozenset(batch) for batch in plan} for plan in plans]
     assert not groups[0] & groups[1]
     means = [float(np.mean([lengths[row] for row in batch])) for batch in plans[0]]
@@ -49,7 +49,7 @@ def test_neighbours_and_the_order_of_batches_change_with_the_generator() -> None
 @pytest.mark.parametrize("seed", [None, 1])
 def test_little_of_a_batch_is_padding(seed: int | None) -> None:
     lengths = np.random.default_rng(0).integers(50, 1000, 2000).tolist()
-    batches = plan_batches(lengths, budget=20_000, most_rows=256, generator=generator(seed))
+    batches = plan_batches(lengths, budget=20_000, max_rows=256, generator=generator(seed))
     padded = sum(len(batch) * max(lengths[row] for row in batch) for batch in batches)
     assert sum(lengths) / padded > 0.9
     shuffled = sum(len(batch) * 1000 for batch in batches)  # what batches of any rows would come to, nearly

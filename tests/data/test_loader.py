@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from seqpipe import AddNoise, FeatureChain, LogMel, SpeedPerturbation, Waveform
 from seqpipe.config.recipe import DataConfig
 from seqpipe.core.input import FileSpan
-from seqpipe.core.randomness import Draw
+from seqpipe.core.randomness import RowKey
 from seqpipe.core.suffixes import AUDIO_SUFFIXES
 from seqpipe.data.loader import Batch, Examples, Share, TrainingBatches, TrainingLoader, plain_loader
 from seqpipe.data.rows import Row
@@ -32,7 +32,7 @@ def features() -> FeatureChain:
 
 @pytest.fixture(scope="module")
 def rows(tone_data: Path) -> list[Row]:
-    return list(read_rows(str(tone_data / "train.tsv"), DataConfig(), reads_files=AUDIO_SUFFIXES))[:24]
+    return list(read_rows(str(tone_data / "train.tsv"), DataConfig(), suffixes=AUDIO_SUFFIXES))[:24]
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def lengths(features: FeatureChain, rows: list[Row]) -> list[int]:
 
 
 def planner(lengths: list[int], features: FeatureChain, seed: int) -> TrainingBatches:
-    return TrainingBatches(lengths, features, seed=seed, budget=500, most_rows=8)
+    return TrainingBatches(lengths, features, seed=seed, budget=500, max_rows=8)
 
 
 def examples(rows: list[Row], features: FeatureChain, seed: int = 3) -> Examples:
@@ -69,7 +69,7 @@ def test_batches_keep_the_budget_after_augmentation(lengths: list[int], features
         batches = planner(lengths, features, 1).plan(epoch)
         assert sorted(row for batch in batches for row in batch) == list(range(len(lengths)))
         for batch in batches:
-            drawn = [features.drawn_length(lengths[row], Draw(1, epoch, row)) for row in batch]
+            drawn = [features.augmented_length(lengths[row], RowKey(1, epoch, row)) for row in batch]
             steps = features.output_lengths(torch.tensor(drawn))
             assert len(batch) == 1 or len(batch) * int(steps.max()) <= 500
 
@@ -147,15 +147,15 @@ def test_augmentation_differs_from_epoch_to_epoch_and_a_row_can_be_looked_at_aga
     for row, (first, second) in seen.items():
         assert not torch.equal(first, second)
         for epoch, samples in enumerate((first, second)):
-            again = features.prepare(rows[row].input, Draw(3, epoch, row))
+            again = features.prepare(rows[row].input, RowKey(3, epoch, row))
             assert torch.equal(samples, again)
-            assert len(samples) == features.drawn_length(lengths[row], Draw(3, epoch, row))
+            assert len(samples) == features.augmented_length(lengths[row], RowKey(3, epoch, row))
 
 
 def test_a_plain_loader_gives_every_row_once_as_it_is(
     rows: list[Row], lengths: list[int], features: FeatureChain
 ) -> None:
-    batches = list(plain_loader(examples(rows, features), lengths, budget=500, most_rows=8, workers=0))
+    batches = list(plain_loader(examples(rows, features), lengths, budget=500, max_rows=8, workers=0))
     assert sorted(row for batch in batches for row in batch.rows) == list(range(len(rows)))
     for batch in batches:
         for row, samples in zip(batch.rows, batch.inputs.rows(), strict=True):
@@ -173,7 +173,7 @@ def test_a_broken_file_stands_among_the_failures_and_takes_nothing_with_it(
         rows[1],
         Row("y", FileSpan(tmp_path / "gone"), ""),
     ]
-    (batch,) = plain_loader(examples(mixed, features), [9000] * 4, budget=10_000, most_rows=8, workers=workers)
+    (batch,) = plain_loader(examples(mixed, features), [9000] * 4, budget=10_000, max_rows=8, workers=workers)
     assert batch.rows == [0, 2]
     assert [target.tolist() for target in batch.targets] == [[0], [2]]
     assert [(row, error.kind) for row, error in batch.failures] == [(1, "undecodable"), (3, "missing")]
@@ -182,7 +182,7 @@ def test_a_broken_file_stands_among_the_failures_and_takes_nothing_with_it(
 
 def test_a_batch_of_broken_files_alone_has_no_inputs(features: FeatureChain, tmp_path: Path) -> None:
     broken = [Row("x", FileSpan(tmp_path / "gone.wav"), "")]
-    (batch,) = plain_loader(examples(broken, features), [9000], budget=100, most_rows=8, workers=0)
+    (batch,) = plain_loader(examples(broken, features), [9000], budget=100, max_rows=8, workers=0)
     assert batch.inputs is None
     assert batch.rows == batch.targets == []
     assert [row for row, _ in batch.failures] == [0]

@@ -17,11 +17,11 @@ from seqpipe.errors import DataError, InputError
 from seqpipe.features.speech.waveform import Waveform
 
 
-def rows_of(path: Path, text: str, *, reads_files: Suffixes = AUDIO_SUFFIXES, **config: Any) -> list[Row]:
+def rows_of(path: Path, text: str, *, suffixes: Suffixes = AUDIO_SUFFIXES, **config: Any) -> list[Row]:
     """What a manifest with this text gives."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
-    return list(read_rows(str(path), DataConfig(**config), reads_files=reads_files))
+    return list(read_rows(str(path), DataConfig(**config), suffixes=suffixes))
 
 
 def test_paths_are_relative_to_the_manifest_and_ids_are_the_paths(tmp_path: Path) -> None:
@@ -38,14 +38,14 @@ def test_an_absolute_path_stays(tmp_path: Path) -> None:
 
 def test_a_relative_source_is_relative_to_the_root(tmp_path: Path) -> None:
     (tmp_path / "train.jsonl").write_text('{"path": "a.wav", "text": "x"}\n')
-    (row,) = read_rows("train.jsonl", DataConfig(), reads_files=AUDIO_SUFFIXES, root=tmp_path)
+    (row,) = read_rows("train.jsonl", DataConfig(), suffixes=AUDIO_SUFFIXES, root=tmp_path)
     assert row.input.source == tmp_path / "a.wav"
 
 
 def test_rows_come_one_at_a_time(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text('{"path": "a.wav", "text": "x"}\nno json\n')
-    rows = read_rows(str(path), DataConfig(), reads_files=AUDIO_SUFFIXES)
+    rows = read_rows(str(path), DataConfig(), suffixes=AUDIO_SUFFIXES)
     assert next(rows).target == "x"
     with pytest.raises(DataError, match="line 2"):
         next(rows)
@@ -71,7 +71,7 @@ def test_a_missing_column_is_named_with_its_key_and_the_nearest_one(
 def test_targets_may_be_missing_where_none_are_needed(tmp_path: Path) -> None:
     path = tmp_path / "rows.tsv"
     path.write_text("path\na.wav\n")
-    (row,) = read_rows(str(path), DataConfig(), reads_files=AUDIO_SUFFIXES, needs_target=False)
+    (row,) = read_rows(str(path), DataConfig(), suffixes=AUDIO_SUFFIXES, needs_target=False)
     assert row.target is None
 
 
@@ -118,13 +118,13 @@ def test_numbers_of_a_parquet_manifest_are_seconds_as_they_stand(tmp_path: Path)
     table = pyarrow.Table.from_pylist([{"path": "a.wav", "text": "x", "start": 1, "end": None}])
     pyarrow.parquet.write_table(table, tmp_path / "rows.parquet")
     config = DataConfig(start="start", end="end")
-    (row,) = read_rows(str(tmp_path / "rows.parquet"), config, reads_files=AUDIO_SUFFIXES)
+    (row,) = read_rows(str(tmp_path / "rows.parquet"), config, suffixes=AUDIO_SUFFIXES)
     assert row.input == FileSpan(tmp_path / "a.wav", 1.0)
 
 
 def test_bytes_in_a_parquet_manifest_are_the_file_itself(tmp_path: Path) -> None:
     pyarrow.parquet.write_table(pyarrow.table({"path": [b"RIFF"], "text": ["x"]}), tmp_path / "rows.parquet")
-    (row,) = read_rows(str(tmp_path / "rows.parquet"), DataConfig(), reads_files=AUDIO_SUFFIXES)
+    (row,) = read_rows(str(tmp_path / "rows.parquet"), DataConfig(), suffixes=AUDIO_SUFFIXES)
     assert row.input == FileSpan(b"RIFF")
     assert row.id == "1"
 
@@ -143,15 +143,15 @@ def test_what_is_neither_path_nor_bytes_is_a_bad_row_among_good_ones(bad: str, t
 def test_an_id_column_can_be_done_without_where_rows_are_only_answered(tmp_path: Path) -> None:
     (tmp_path / "rows.tsv").write_text("path\ttext\na.wav\tone\n")
     config = DataConfig(id="name")
-    (row,) = read_rows(str(tmp_path / "rows.tsv"), config, reads_files=AUDIO_SUFFIXES, needs_id=False)
+    (row,) = read_rows(str(tmp_path / "rows.tsv"), config, suffixes=AUDIO_SUFFIXES, needs_id=False)
     assert row.id == "a.wav"
     with pytest.raises(DataError, match=r"has no column name \(data\.id\)"):
-        list(read_rows(str(tmp_path / "rows.tsv"), config, reads_files=AUDIO_SUFFIXES))
+        list(read_rows(str(tmp_path / "rows.tsv"), config, suffixes=AUDIO_SUFFIXES))
 
 
 def test_a_missing_source_says_which_keys_to_look_at(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"nothing\.tsv: there is no such file.*data\.root"):
-        list(read_rows("nothing.tsv", DataConfig(), reads_files=AUDIO_SUFFIXES, root=tmp_path))
+        list(read_rows("nothing.tsv", DataConfig(), suffixes=AUDIO_SUFFIXES, root=tmp_path))
 
 
 def test_the_kind_is_told_by_the_ending_or_by_the_recipe(tmp_path: Path) -> None:
@@ -166,13 +166,11 @@ def test_the_kind_is_told_by_the_ending_or_by_the_recipe(tmp_path: Path) -> None
 
 def test_lists_of_words_and_tags_come_through_as_lists(tmp_path: Path) -> None:
     config = {"input": "words", "target": "tags"}
-    (row,) = rows_of(
-        tmp_path / "a.jsonl", '{"words": ["a", "b"], "tags": ["X", "Y"]}', reads_files=frozenset(), **config
-    )
+    (row,) = rows_of(tmp_path / "a.jsonl", '{"words": ["a", "b"], "tags": ["X", "Y"]}', suffixes=frozenset(), **config)
     assert (row.input, row.target) == (["a", "b"], ["X", "Y"])
     table = pyarrow.Table.from_pylist([{"words": ["a", "b"], "tags": ["X", "Y"]}])
     pyarrow.parquet.write_table(table, tmp_path / "a.parquet")
-    (same,) = read_rows(str(tmp_path / "a.parquet"), DataConfig(**config), reads_files=frozenset())
+    (same,) = read_rows(str(tmp_path / "a.parquet"), DataConfig(**config), suffixes=frozenset())
     assert (same.input, same.target) == (row.input, row.target)
     assert fingerprint([same]) == fingerprint([row])
 
@@ -182,7 +180,7 @@ def test_a_text_with_a_null_character_is_one_bad_row(value: str, tmp_path: Path)
     bad, good = rows_of(
         tmp_path / "a.jsonl",
         f'{{"path": {value}, "text": "x"}}\n{{"path": "b", "text": "y"}}\n',
-        reads_files=frozenset(),
+        suffixes=frozenset(),
     )
     assert str(bad.problem) == "the column path (data.input) holds a null character"
     assert (bad.input, good.input, good.problem) == (None, "b", None)
@@ -192,18 +190,18 @@ def test_a_manifest_may_be_gzipped_and_one_that_breaks_off_is_named(tmp_path: Pa
     plain = "path\ttext\n" + "".join(f"{number}.wav\tword {number}\n" for number in range(500))
     packed = gzip.compress(plain.encode())
     (tmp_path / "a.tsv.gz").write_bytes(packed)
-    rows = list(read_rows("a.tsv.gz", DataConfig(), reads_files=AUDIO_SUFFIXES, root=tmp_path))
+    rows = list(read_rows("a.tsv.gz", DataConfig(), suffixes=AUDIO_SUFFIXES, root=tmp_path))
     assert [row.target for row in rows] == [f"word {number}" for number in range(500)]
     assert count_manifest(tmp_path / "a.tsv.gz", "tsv") == 500
     for content in (packed[:-200], b"no gzip at all"):
         (tmp_path / "b.tsv.gz").write_bytes(content)
         with pytest.raises(DataError, match=r"b\.tsv\.gz: can't be unpacked; is it cut off\?"):
-            list(read_rows("b.tsv.gz", DataConfig(), reads_files=AUDIO_SUFFIXES, root=tmp_path))
+            list(read_rows("b.tsv.gz", DataConfig(), suffixes=AUDIO_SUFFIXES, root=tmp_path))
 
 
 def test_strokes_in_a_cell_are_json_where_strokes_are_read(tmp_path: Path) -> None:
     text = "path\ttext\n[[[0, 0], [1, 2]], [[3, 4]]]\ta\n [[1, 2, 3\tb\n[1].inkml\tc\nd.inkml\td\n"
-    whole, broken, *files = rows_of(tmp_path / "a.tsv", text, reads_files=INK_SUFFIXES)
+    whole, broken, *files = rows_of(tmp_path / "a.tsv", text, suffixes=INK_SUFFIXES)
     assert (whole.id, whole.input, whole.problem) == ("1", [[[0, 0], [1, 2]], [[3, 4]]], None)
     assert isinstance(broken.problem, InputError)
     assert str(broken.problem).startswith("the column path (data.input) begins with [ and is not JSON")

@@ -20,9 +20,9 @@ def emissions() -> PaddedSequence:
     return PaddedSequence(values, LENGTHS)
 
 
-def texts(longest: int = 4) -> Iterator[tuple[int, ...]]:
+def texts(max_length: int = 4) -> Iterator[tuple[int, ...]]:
     """Of CTC's labels."""
-    for length in range(longest + 1):
+    for length in range(max_length + 1):
         yield from itertools.product((1, 2), repeat=length)
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from seqpipe.decoding.normalizer import ROWS, log_normalizer
-from seqpipe.decoding.topk import BLOCK, WIDE, largest, largest_sums
+from seqpipe.decoding.topk import BLOCK, WIDE, largest, topk_sums
 
 
 @pytest.mark.parametrize("size", [5, WIDE - 1, WIDE, WIDE + 1, 2 * WIDE + BLOCK - 1, 8001])
@@ -38,7 +38,7 @@ def test_sums_of_hypotheses_and_labels(size: int, width: int, count: int) -> Non
     values[2, :-1] = float("-inf")
     added = 3 * torch.randn(4, width, generator=generator, dtype=torch.float64)
     added[3, 1:] = float("-inf")  # hypotheses that are none
-    sums, origins, labels = largest_sums(values, added, count)
+    sums, origins, labels = topk_sums(values, added, count)
     every = (added[..., None] + values.double().view(4, width, size)).flatten(1)
     assert torch.equal(sums, every.topk(count, dim=1).values)
     assert torch.equal(every.gather(1, origins * size + labels), sums)

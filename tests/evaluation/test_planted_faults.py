@@ -83,8 +83,8 @@ def plant(data: DataSet) -> None:
     files.mkdir()
     lengths = {name: soundfile.info(data.folder / row["path"]).frames for name, row in train.items()}
     by_length = sorted(train, key=lambda name: lengths[name])
-    typical, longest = train[by_length[len(by_length) // 2]], train[by_length[-1]]
-    del train[longest[data.key]]  # to be there once, under the wrong label
+    typical, max_length = train[by_length[len(by_length) // 2]], train[by_length[-1]]
+    del train[max_length[data.key]]  # to be there once, under the wrong label
     samples, rate = soundfile.read(data.folder / typical["path"])
     other_text = next(row["text"] for row in train.values() if row["text"] != typical["text"])
     of_dev = next(iter(dev.values()))
@@ -107,10 +107,10 @@ def plant(data: DataSet) -> None:
         "no-samples": sound("no-samples", samples[:0]),
         "not-a-number": sound("not-a-number", broken, subtype="FLOAT"),
         "no-text": {**sound("no-text", changed(2)), "text": ""},
-        "too-much-text": {**sound("too-much-text", changed(3)), "text": 40 * f"{longest['text']} "},
+        "too-much-text": {**sound("too-much-text", changed(3)), "text": 40 * f"{max_length['text']} "},
         "hours": sound("hours", np.tile(changed(4), 20)),
         "odd-sign": {**sound("odd-sign", changed(5)), "text": f"{typical['text']}+"},
-        "swapped": {"path": longest["path"], "text": min((row["text"] for row in train.values()), key=len)},
+        "swapped": {"path": max_length["path"], "text": min((row["text"] for row in train.values()), key=len)},
         "copied": {"path": "planted/copied.flac"},
         "copied-other-text": {**sound("copied-other-text", samples), "text": other_text},
         "from-dev": {"path": of_dev["path"], "text": of_dev["text"]},

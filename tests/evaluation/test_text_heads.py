@@ -11,7 +11,7 @@ import torch
 
 from seqpipe import cli
 from seqpipe.config.recipe import load_recipe
-from seqpipe.core.metric import chief_scores
+from seqpipe.core.metric import headline_scores
 from seqpipe.errors import ConfigError, DataError
 from seqpipe.evaluation.experiments.main_score import main_score
 from seqpipe.evaluation.report.compare_page import write_comparison
@@ -151,9 +151,9 @@ def test_labels_that_were_not_learnt_are_errors_with_a_notice(mood_run: Path, ta
         before, after = evaluate(run, device="cpu"), evaluate(run, add_rows(run, more, row), device="cpu")
         assert len(after.rows) == len(before.rows) + 1
         assert after.errors[-1] > 0
-        assert len(after.notices) == len(before.notices) + 1
-        assert "counted as an error" in after.notices[-1]
-        assert "row" in after.notices[-1]
+        assert len(after.fit_messages) == len(before.fit_messages) + 1
+        assert "counted as an error" in after.fit_messages[-1]
+        assert "row" in after.fit_messages[-1]
         main = after.head.main_score
         assert after.scores[main] < before.scores[main]
 
@@ -161,7 +161,7 @@ def test_labels_that_were_not_learnt_are_errors_with_a_notice(mood_run: Path, ta
 def test_runs_of_both_heads_are_compared(mood_run: Path, tag_run: Path, tmp_path: Path) -> None:
     other = Pipeline.load(mood_run)
     with torch.no_grad():
-        other.head.pooled[0].perceptron.output.weight.neg_()
+        other.head.pooled[0].mlp.output.weight.neg_()
     other.save(tmp_path / "contrary")
     found = compare([mood_run, tmp_path / "contrary"], device="cpu")
     shown = render_comparison(found)
@@ -170,8 +170,8 @@ def test_runs_of_both_heads_are_compared(mood_run: Path, tag_run: Path, tmp_path
     assert "good good" in write_comparison(found, tmp_path / "page.html").read_text(encoding="utf-8")
     nothing = Pipeline.load(tag_run)
     with torch.no_grad():
-        nothing.head.perceptron.output.weight.zero_()
-        nothing.head.perceptron.output.bias[nothing.head.classes.number("O")] = 9.0
+        nothing.head.mlp.output.weight.zero_()
+        nothing.head.mlp.output.bias[nothing.head.classes.number("O")] = 9.0
     nothing.save(tmp_path / "nothing")
     found = compare([tag_run, tmp_path / "nothing"], device="cpu")
     assert found.differences[0]["f1"].second == 0.0
@@ -228,5 +228,5 @@ def test_training_says_the_chief_scores_alone(tag_run: Path, capsys: pytest.Capt
 
 def test_chief_scores_begin_with_the_main_one() -> None:
     scores = {"a": 1.0, "b": 2.0, "c": 3.0, "d": 4.0, "loss": 0.5}
-    assert list(chief_scores(scores, "d", most=3)) == ["d", "a", "b", "loss"]
-    assert chief_scores({}, "d") == {}
+    assert list(headline_scores(scores, "d", most=3)) == ["d", "a", "b", "loss"]
+    assert headline_scores({}, "d") == {}

@@ -14,13 +14,13 @@ from seqpipe import (
     AddNoise,
     AddSilence,
     ConfigError,
-    Draw,
     Equalization,
     FeatureChain,
     Gain,
     PaddedSequence,
     PitchShift,
     Reverberation,
+    RowKey,
     SpeedPerturbation,
     TempoPerturbation,
     Waveform,
@@ -50,8 +50,8 @@ SOMETIMES: dict[str, Any] = {
 }
 
 
-def draws(count: int = 200) -> list[Draw]:
-    return [Draw(seed=3, epoch=1, row=row) for row in range(count)]
+def draws(count: int = 200) -> list[RowKey]:
+    return [RowKey(seed=3, epoch=1, row=row) for row in range(count)]
 
 
 def decibel(ratio: float) -> float:
@@ -66,17 +66,17 @@ def same(first: torch.Tensor, second: torch.Tensor) -> bool:
 class TestEveryAugmentation:
     def test_a_draw_decides(self, name: str, noisy: Any) -> None:
         row = noisy(2000)
-        first = STAGES[name]().prepare(row, Draw(3, 1, 7))
-        assert same(first, STAGES[name]().prepare(row, Draw(3, 1, 7)))
-        for other in (Draw(4, 1, 7), Draw(3, 2, 7), Draw(3, 1, 8), Draw(3, 1, 7).child("other")):
+        first = STAGES[name]().prepare(row, RowKey(3, 1, 7))
+        assert same(first, STAGES[name]().prepare(row, RowKey(3, 1, 7)))
+        for other in (RowKey(4, 1, 7), RowKey(3, 2, 7), RowKey(3, 1, 8), RowKey(3, 1, 7).child("other")):
             assert not same(first, STAGES[name]().prepare(row, other))
 
     def test_what_happened_before_changes_nothing(self, name: str, noisy: Any) -> None:
         stage, row = STAGES[name](), noisy(2000)
-        first = stage.prepare(row, Draw(3, 1, 7))
-        for draw in draws(3):
-            stage.prepare(row, draw)
-        assert same(stage.prepare(row, Draw(3, 1, 7)), first)
+        first = stage.prepare(row, RowKey(3, 1, 7))
+        for key in draws(3):
+            stage.prepare(row, key)
+        assert same(stage.prepare(row, RowKey(3, 1, 7)), first)
 
     def test_evaluation_changes_nothing(self, name: str, noisy: Any) -> None:
         stage, row = STAGES[name](), noisy(2000)
@@ -86,19 +86,19 @@ class TestEveryAugmentation:
     def test_the_input_is_left_alone(self, name: str, noisy: Any) -> None:
         row = noisy(2000)
         kept = row.clone()
-        STAGES[name]().prepare(row, Draw(3, 1, 7))
+        STAGES[name]().prepare(row, RowKey(3, 1, 7))
         assert torch.equal(row, kept)
 
     @pytest.mark.parametrize("length", [1, 2, 79, 1001])
     def test_lengths_are_known_before(self, name: str, length: int, noisy: Any) -> None:
         stage: Stage = STAGES[name]()
-        for draw in draws(60):
-            got = len(stage.prepare(noisy(length), draw))
-            assert stage.drawn_length(length, draw) == got >= stage.shortest_length(length) >= 1
+        for key in draws(60):
+            got = len(stage.prepare(noisy(length), key))
+            assert stage.augmented_length(length, key) == got >= stage.min_length(length) >= 1
 
     def test_short_rows_stay_finite(self, name: str) -> None:
         for row in (torch.tensor([0.5]), torch.zeros(100)):
-            assert STAGES[name]().prepare(row, Draw(3, 1, 7)).isfinite().all()
+            assert STAGES[name]().prepare(row, RowKey(3, 1, 7)).isfinite().all()
 
 
 @pytest.mark.parametrize("name", SOMETIMES)
@@ -106,7 +106,7 @@ def test_probability(name: str, noisy: Any) -> None:
     row = noisy(50)
     for probability in (0.0, 0.3, 1.0):
         stage = SOMETIMES[name](sample_rate=RATE, probability=probability)
-        changed = [not same(stage.prepare(row, draw), row) for draw in draws(400)]
+        changed = [not same(stage.prepare(row, key), row) for key in draws(400)]
         assert float(np.mean(changed)) == pytest.approx(probability, abs=0.08 * (0 < probability < 1))
 
 
@@ -137,32 +137,34 @@ def test_stages_of_a_chain_draw_apart_and_lengths_add_up(noisy: Any) -> None:
     chain: Any = FeatureChain(stages=[{"stage": "Waveform", "sample_rate": RATE}, twice, twice, "Gain"])
     raw = {"array": noisy(4000).numpy(), "sampling_rate": RATE}
     lengths = set()
-    for draw in draws():
-        prepared = chain.prepare(raw, draw)
-        assert len(prepared) == chain.drawn_length(chain.measure(raw), draw) >= chain.shortest_length(4000)
+    for key in draws():
+        prepared = chain.prepare(raw, key)
+        assert len(prepared) == chain.augmented_length(chain.measure(raw), key) >= chain.min_length(4000)
         lengths.add(len(prepared))
     assert len(lengths) >= 6, "of two independent draws of three factors, six products differ"
-    assert min(lengths) == chain.shortest_length(4000)
+    assert min(lengths) == chain.min_length(4000)
 
 
 class TestSpeedPerturbation:
     @pytest.mark.parametrize("factor", [0.9, 1.1])
     def test_pitch_moves_with_the_speed(self, factor: float, tone: Any) -> None:
-        faster = SpeedPerturbation(sample_rate=RATE, factors=[factor]).prepare(tone(200.0, 1.0, RATE), Draw(1, 0, 0))
+        faster = SpeedPerturbation(sample_rate=RATE, factors=[factor]).prepare(tone(200.0, 1.0, RATE), RowKey(1, 0, 0))
         assert len(faster) == math.ceil(RATE / factor)
         spectrum = np.abs(np.fft.rfft(faster.numpy(), n=8 * RATE))
         assert float(spectrum.argmax()) / 8 == pytest.approx(200.0 * factor, abs=0.5)
 
     def test_all_factors_are_drawn_equally(self, noisy: Any) -> None:
         stage = SpeedPerturbation(sample_rate=RATE, factors=[0.5, 1.0, 2.0])
-        lengths = [stage.drawn_length(1000, draw) for draw in draws(900)]
+        lengths = [stage.augmented_length(1000, key) for key in draws(900)]
         for length in (2000, 1000, 500):
             assert lengths.count(length) == pytest.approx(300, abs=60)
 
     def test_the_drawn_length_is_exact_for_rows_of_minutes(self) -> None:
         stage = SpeedPerturbation(sample_rate=RATE, factors=[1.1])
         length = 2_420_010  # ceil(length / 1.1) can't be told from length / 1.1 in fp32
-        assert len(stage.prepare(torch.zeros(length), Draw(1, 0, 0))) == stage.drawn_length(length, Draw(1, 0, 0))
+        assert len(stage.prepare(torch.zeros(length), RowKey(1, 0, 0))) == stage.augmented_length(
+            length, RowKey(1, 0, 0)
+        )
 
     def test_factors_have_a_range(self) -> None:
         for factors in ([0.4], [1.0, 2.5], []):
@@ -173,9 +175,9 @@ class TestSpeedPerturbation:
 class TestAddSilence:
     def test_silence_of_the_drawn_lengths_at_both_ends(self) -> None:
         stage, row = AddSilence(sample_rate=RATE, seconds=(0.01, 0.1), probability=1.0), torch.ones(50)
-        for draw in draws(60):
-            places = stage.prepare(row, draw).nonzero().flatten()
-            before, after = int(places[0]), stage.drawn_length(50, draw) - int(places[-1]) - 1
+        for key in draws(60):
+            places = stage.prepare(row, key).nonzero().flatten()
+            before, after = int(places[0]), stage.augmented_length(50, key) - int(places[-1]) - 1
             assert len(places) == 50
             assert min(before, after) >= 80
             assert max(before, after) <= 800
@@ -186,8 +188,8 @@ class TestGain:
     def test_gains_fill_the_range(self, noisy: Any) -> None:
         stage, row = Gain(sample_rate=RATE, db=(-10.0, 6.0)), noisy(500)
         gains = []
-        for draw in draws():
-            scaled = stage.prepare(row, draw)
+        for key in draws():
+            scaled = stage.prepare(row, key)
             ratio = float(scaled.square().mean() / row.square().mean())
             torch.testing.assert_close(scaled, row * ratio**0.5)
             gains.append(decibel(ratio))
@@ -202,7 +204,7 @@ class TestGain:
 
 class TestAddNoise:
     def ratios(self, stage: AddNoise, row: torch.Tensor) -> list[float]:
-        added = [stage.prepare(row, draw) - row for draw in draws()]
+        added = [stage.prepare(row, key) - row for key in draws()]
         return [decibel(float(row.square().mean() / noise.square().mean())) for noise in added]
 
     def folder(self, path: Path, lengths: list[int], rate: int = RATE) -> Path:
@@ -232,8 +234,8 @@ class TestAddNoise:
         row = noisy(100)
         stage = AddNoise(sample_rate=RATE, probability=1.0, folder=folder)
         starts = set()
-        for draw in draws(50):
-            noise = (stage.prepare(row, draw) - row).numpy()
+        for key in draws(50):
+            noise = (stage.prepare(row, key) - row).numpy()
             likeness = [float(np.corrcoef(noise, recorded[at : at + 100])[0, 1]) for at in range(301)]
             assert max(likeness) > 0.999
             starts.add(int(np.argmax(likeness)))
@@ -247,7 +249,7 @@ class TestAddNoise:
         (tmp_path / "notes.txt").write_text("no noise")
         stage = AddNoise(sample_rate=RATE, probability=1.0, folder=tmp_path)
         row = torch.ones(800)
-        noises = [(stage.prepare(row, draw) - row).numpy() for draw in draws(40)]
+        noises = [(stage.prepare(row, key) - row).numpy() for key in draws(40)]
         assert {10 * int(np.abs(np.fft.rfft(noise)).argmax()) for noise in noises} == set(files.values())
 
     @pytest.mark.parametrize("slope", [0.0, 1.0, 2.0])
@@ -255,7 +257,7 @@ class TestAddNoise:
         stage = AddNoise(sample_rate=RATE, probability=1.0, slope=(slope, slope))
         row = torch.ones(4096)
         power = np.mean(
-            [np.abs(np.fft.rfft((stage.prepare(row, draw) - row).numpy()))[20:1000] ** 2 for draw in draws(60)], axis=0
+            [np.abs(np.fft.rfft((stage.prepare(row, key) - row).numpy()))[20:1000] ** 2 for key in draws(60)], axis=0
         )
         fitted = np.polyfit(np.log(np.arange(20, 1000)), np.log(power), 1)[0]
         assert fitted == pytest.approx(-slope, abs=0.1)
@@ -264,7 +266,7 @@ class TestAddNoise:
         for folder in (tmp_path, tmp_path / "gone"):
             stage = AddNoise(sample_rate=RATE, probability=1.0, folder=folder)
             with pytest.raises(ConfigError, match=r"AddNoise\.folder: .*holds no \.wav, \.flac or \.ogg"):
-                stage.prepare(noisy(50), Draw(1, 0, 0))
+                stage.prepare(noisy(50), RowKey(1, 0, 0))
 
     def test_ranges_go_from_low_to_high(self) -> None:
         for options in ({"snr_db": (20.0, 10.0)}, {"slope": (2.0, 0.0)}):

@@ -56,7 +56,7 @@ class TestEveryLineAugmentation:
         assert changed.lengths.dtype == torch.int64
         assert changed.values.shape[1] >= int(changed.lengths.max())
         for before, after in zip(batch.lengths.tolist(), changed.lengths.tolist(), strict=True):
-            assert after >= stage.shortest_length(before) >= 1
+            assert after >= stage.min_length(before) >= 1
 
     def test_the_padding_is_paper(self, name: str) -> None:
         changed = seeded(built(name), PaddedSequence.pad([written(12), torch.ones(50, H), written(31)]))

@@ -32,7 +32,7 @@ def test_only_the_mean_is_removed_on_request() -> None:
     (row,) = rows_of([30])
     for over in ("utterance", "global"):
         stage = Normalization(input_size=D, over=over, variance=False)
-        if stage.learns:
+        if stage.needs_fit:
             stage.fit([PaddedSequence.pad([row])])
         result = stage(PaddedSequence.pad([row])).values[0]
         torch.testing.assert_close(result, row - row.mean(dim=0), atol=1e-5, rtol=1e-5)
@@ -42,7 +42,7 @@ def test_a_feature_that_never_changes_becomes_zero() -> None:
     row = torch.full((10, D), 7.0)
     for over in ("utterance", "global"):
         stage = Normalization(input_size=D, over=over)
-        if stage.learns:
+        if stage.needs_fit:
             stage.fit([PaddedSequence.pad([row])])
         assert not stage(PaddedSequence.pad([row, row[:1]])).values.any()
 
@@ -55,9 +55,11 @@ def test_global_statistics_are_those_of_all_frames_together(batches: list[list[i
     stage.fit(PaddedSequence.pad(batch).extended(32).masked(float("nan")) for batch in rows)
     frames = np.concatenate([row.numpy() for batch in rows for row in batch]).astype(np.float64)
     np.testing.assert_allclose(stage.mean, frames.mean(axis=0), rtol=1e-5, atol=1e-5)
-    np.testing.assert_allclose(stage.deviation, np.sqrt(np.maximum(frames.var(axis=0), 1e-5)), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(
+        stage.standard_deviation, np.sqrt(np.maximum(frames.var(axis=0), 1e-5)), rtol=1e-5, atol=1e-5
+    )
     torch.testing.assert_close(
-        stage(PaddedSequence.pad(rows[0])).rows()[0], (rows[0][0] - stage.mean) / stage.deviation
+        stage(PaddedSequence.pad(rows[0])).rows()[0], (rows[0][0] - stage.mean) / stage.standard_deviation
     )
 
 
@@ -73,7 +75,7 @@ def test_global_statistics_are_part_of_a_saved_model(tmp_path: Path) -> None:
     fresh = Normalization(input_size=D, over="global")
     fresh.load_state_dict(stage.state_dict())
     assert torch.equal(fresh.mean, stage.mean)
-    assert torch.equal(fresh.deviation, stage.deviation)
+    assert torch.equal(fresh.standard_deviation, stage.standard_deviation)
 
 
 def test_what_a_chain_learns_is_what_its_stages_before_make() -> None:
@@ -86,4 +88,6 @@ def test_what_a_chain_learns_is_what_its_stages_before_make() -> None:
     before = FeatureChain(stages=[Waveform.configure(sample_rate=8000), mel])
     frames = torch.cat([before(PaddedSequence.pad([before.prepare(raw, None)])).values[0] for raw in recordings])
     torch.testing.assert_close(chain.stages[2].mean, frames.mean(dim=0), atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(chain.stages[2].deviation, frames.std(dim=0, correction=0), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(
+        chain.stages[2].standard_deviation, frames.std(dim=0, correction=0), atol=1e-5, rtol=1e-4
+    )

@@ -9,7 +9,7 @@ import pytest
 import soundfile
 import torch
 
-from seqpipe import FileSpan, InputError, Piece, Waveform
+from seqpipe import FileSpan, InputError, Segment, Waveform
 
 RATE = 8000
 STAGE = Waveform(sample_rate=RATE)
@@ -22,14 +22,14 @@ def bursts(seconds: int, rate: int = RATE) -> np.ndarray:
     return np.where(time % 2 < 1.6, samples, 0.001 * samples).astype(np.float32)
 
 
-def cut(raw: Any, longest: float = 5.0) -> list[Piece]:
-    pieces = STAGE.pieces(raw, longest=longest)
-    assert pieces is not None
-    return pieces
+def cut(raw: Any, max_length: float = 5.0) -> list[Segment]:
+    segments = STAGE.segments(raw, max_length=max_length)
+    assert segments is not None
+    return segments
 
 
-def borders(pieces: list[Piece]) -> list[float]:
-    return [pieces[0].start, *(piece.end for piece in pieces)]
+def borders(segments: list[Segment]) -> list[float]:
+    return [segments[0].start, *(segment.end for segment in segments)]
 
 
 @pytest.fixture(scope="module")
@@ -43,16 +43,16 @@ def test_a_piece_is_what_the_whole_is_there(recording: Path) -> None:
     whole = STAGE.prepare(recording, None)
     array = {"array": soundfile.read(recording)[0], "sampling_rate": RATE, "path": "a.flac"}
     for raw in (recording, str(recording), recording.read_bytes(), FileSpan(recording), array):
-        pieces = cut(raw)
-        assert borders(pieces) == borders(cut(recording))
-        for piece in pieces:
-            first = round(STAGE.origin(piece.raw) * RATE)
-            samples = STAGE.prepare(piece.raw, None)
+        segments = cut(raw)
+        assert borders(segments) == borders(cut(recording))
+        for segment in segments:
+            first = round(STAGE.origin(segment.raw) * RATE)
+            samples = STAGE.prepare(segment.raw, None)
             assert torch.equal(samples, whole[first : first + len(samples)])
-            assert len(samples) == STAGE.measure(piece.raw) <= 5 * RATE
+            assert len(samples) == STAGE.measure(segment.raw) <= 5 * RATE
             last = first + len(samples)
-            assert first == (0 if piece is pieces[0] else round((piece.start - piece.overlap) * RATE))
-            assert last == (len(whole) if piece is pieces[-1] else round((piece.end + piece.overlap) * RATE))
+            assert first == (0 if segment is segments[0] else round((segment.start - segment.overlap) * RATE))
+            assert last == (len(whole) if segment is segments[-1] else round((segment.end + segment.overlap) * RATE))
 
 
 def test_cuts_lie_in_the_pauses(recording: Path) -> None:
@@ -65,14 +65,14 @@ def test_times_are_counted_from_the_beginning_of_the_file(recording: Path) -> No
     samples = soundfile.read(recording)[0]
     array = {"array": samples[3 * RATE : 19 * RATE], "sampling_rate": RATE, "start": 3.0}
     for raw in (FileSpan(recording, 3.0, 19.0), array):
-        pieces = cut(raw)
-        assert (pieces[0].start, pieces[-1].end) == (3.0, 19.0)
-        assert STAGE.origin(pieces[0].raw) == 3.0
-        assert all(1.6 < place % 2 < 2 for place in borders(pieces)[1:-1])
+        segments = cut(raw)
+        assert (segments[0].start, segments[-1].end) == (3.0, 19.0)
+        assert STAGE.origin(segments[0].raw) == 3.0
+        assert all(1.6 < place % 2 < 2 for place in borders(segments)[1:-1])
         whole = STAGE.prepare(raw, None)
-        for piece in pieces:
-            first = round((STAGE.origin(piece.raw) - 3) * RATE)
-            part = STAGE.prepare(piece.raw, None)
+        for segment in segments:
+            first = round((STAGE.origin(segment.raw) - 3) * RATE)
+            part = STAGE.prepare(segment.raw, None)
             assert torch.equal(part, whole[first : first + len(part)])
 
 
@@ -80,20 +80,20 @@ def test_times_are_counted_from_the_beginning_of_the_file(recording: Path) -> No
 def test_any_rate_and_channels(extension: str, rate: int, tmp_path: Path) -> None:
     samples = bursts(12, rate)
     soundfile.write(tmp_path / f"a.{extension}", np.stack([samples, 0.3 * samples], axis=1), rate)
-    pieces = cut(tmp_path / f"a.{extension}")
-    assert (pieces[0].start, pieces[-1].end) == (0.0, 12.0)
-    for place in borders(pieces)[1:-1]:
+    segments = cut(tmp_path / f"a.{extension}")
+    assert (segments[0].start, segments[-1].end) == (0.0, 12.0)
+    for place in borders(segments)[1:-1]:
         assert 1.6 < place % 2 < 2
-    for piece in pieces:
-        assert STAGE.measure(piece.raw) == len(STAGE.prepare(piece.raw, None)) <= 5 * RATE
+    for segment in segments:
+        assert STAGE.measure(segment.raw) == len(STAGE.prepare(segment.raw, None)) <= 5 * RATE
 
 
 def test_what_is_not_longer_is_left_whole(recording: Path) -> None:
     array = {"array": np.zeros(20 * RATE), "sampling_rate": RATE}
     for raw in (recording, array, FileSpan(recording, 1.0)):
-        assert STAGE.pieces(raw, longest=20.0) is None
-    assert STAGE.pieces(FileSpan(recording, 2.0, 12.0), longest=10.0) is None
-    assert STAGE.pieces({"array": [], "sampling_rate": RATE}, longest=10.0) is None
+        assert STAGE.segments(raw, max_length=20.0) is None
+    assert STAGE.segments(FileSpan(recording, 2.0, 12.0), max_length=10.0) is None
+    assert STAGE.segments({"array": [], "sampling_rate": RATE}, max_length=10.0) is None
     assert len(cut(recording, 19.999)) == 2
 
 
@@ -104,7 +104,7 @@ class TestRefused:
         with pytest.raises(InputError) as whole:
             STAGE.prepare(raw, None)
         with pytest.raises(InputError) as caught:
-            STAGE.pieces(raw, longest=5.0)
+            STAGE.segments(raw, max_length=5.0)
         assert caught.value.kind == whole.value.kind
         return caught.value
 
@@ -140,8 +140,8 @@ def test_an_hour_takes_no_memory(tmp_path: Path) -> None:
         for _ in range(60):
             file.write(minute)
     tracemalloc.start()
-    pieces = cut(path, 20.0)
+    segments = cut(path, 20.0)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert pieces[-1].end == 3600.0
+    assert segments[-1].end == 3600.0
     assert peak < 8e6

@@ -19,7 +19,7 @@ class Place:
 
     text: str = ""
     items: Sequence[Item] = field(default_factory=list)
-    cut: int = 0
+    truncated: int = 0
 
     def __call__(self, steps: Tensor) -> Tensor:
         return steps

@@ -26,7 +26,7 @@ from seqpipe.config.recipe import parse_recipe
 from seqpipe.core.item import Item
 from seqpipe.decoding.generation import Generated, GenerationDecoding
 from seqpipe.evaluation.experiments.main_score import main_score
-from seqpipe.heads.decoded_text import Written
+from seqpipe.heads.decoded_text import DecodedText
 
 D = 8
 TEXTS = ["ab", "ba b", "abba"]
@@ -53,7 +53,7 @@ class Place:
 
     items = (Item("Ein", 0, 3), Item("Hund", 4, 8))
     text = "Ein Hund"
-    cut = 0
+    truncated = 0
 
     def __call__(self, steps: torch.Tensor) -> torch.Tensor:
         return steps
@@ -139,7 +139,7 @@ def test_a_ctc_loss_beside_is_that_of_the_ctc_head() -> None:
         targets = [head.encode_target(text) for text in TEXTS]
         expected = 0.75 * plain.loss(batch, targets)[0] + 0.25 * ctc.loss(batch, [each + 1 for each in targets])[0]
         assert float(head.loss(batch, targets)[0]) == pytest.approx(float(expected), rel=1e-5)
-    assert head.steps_needed(head.encode_target("abb")) == 4
+    assert head.min_steps(head.encode_target("abb")) == 4
     with pytest.raises(InputError, match=r"row 1 of the batch: 4 labels need 5 steps for CTC, and 4 are left"):
         head.loss(batch, [head.encode_target(text) for text in ("a", "abba", "a")])
 
@@ -344,9 +344,9 @@ def test_what_ctc_forbids_is_written_without_it() -> None:
 
 def test_words_are_copied_where_a_step_is_a_word_alone() -> None:
     head = fitted(["the dog", "the cat"], units="words", copy_unknown=True)
-    answer = Written([Generated([0], -1.0, -1.0)], [[1, 0]], steps=2)
+    answer = DecodedText([Generated([0], -1.0, -1.0)], [[1, 0]], steps=2)
     assert head.predict("a", answer, Place()).text == "Hund"
-    fewer = Written([Generated([0], -1.0, -1.0)], [[1, 0]], steps=1)
+    fewer = DecodedText([Generated([0], -1.0, -1.0)], [[1, 0]], steps=1)
     assert "Hund" not in head.predict("a", fewer, Place()).text
     pieces = {"stage": "Tokens", "units": "bpe", "vocabulary_size": 30}
     recipe = {

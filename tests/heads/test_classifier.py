@@ -80,13 +80,13 @@ def test_confidence_is_the_probability_of_the_answer(encoded: Encoded, place: An
     shares = head(batch).values[:, 0].exp()
     assert torch.allclose(shares.sum(dim=1), torch.ones(4))
     for row, hypothesis in zip(shares, head.decode(batch), strict=True):
-        found = head.predict("r", hypothesis, place(cut=3))
+        found = head.predict("r", hypothesis, place(truncated=3))
         assert found.label == head.classes.names[int(row.argmax())]
         assert found.confidence == pytest.approx(float(row.max()), abs=1e-6)
         assert [item.probability for item in found.probabilities] == pytest.approx(
             row.sort(descending=True).values.tolist(), abs=1e-6
         )
-        assert found.cut == 3
+        assert found.truncated == 3
     targets = [torch.tensor([int(row.argmax())]) for row in shares]
     assert head.posteriors(batch, targets) == pytest.approx(shares.amax(dim=1).tolist(), abs=1e-6)
     assert [len(row) for row in head.decode(batch, ClassifierDecoding(top=2))] == [2] * 4

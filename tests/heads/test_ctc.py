@@ -149,7 +149,7 @@ def test_a_label_that_does_not_fit_names_its_row() -> None:
     with pytest.raises(InputError, match=r"row 1 of the batch: 3 labels need 4 steps, and 3 are left") as caught:
         head.loss(encoded([9, 3]), [head.encode_target("go on"), torch.tensor([1, 1, 2])])
     assert caught.value.kind == "too short for its label"
-    assert head.steps_needed(torch.tensor([1, 1, 2])) == 4
+    assert head.min_steps(torch.tensor([1, 1, 2])) == 4
     assert head.loss(encoded([9, 4]), [head.encode_target("go on"), torch.tensor([1, 1, 2])])[0].isfinite()
 
 

@@ -92,7 +92,7 @@ def test_confidence_is_the_probability_of_the_whole_set(threshold: float, encode
     single = head(batch).values[:, 0].sigmoid()
     answered = 0
     for row, hypothesis in enumerate(hypotheses):
-        found = head.predict("r", hypothesis, place(cut=1))
+        found = head.predict("r", hypothesis, place(truncated=1))
         assert found.labels == tuple(item.label for item in found.probabilities if item.probability >= threshold)
         assert {item.label: item.probability for item in found.probabilities} == pytest.approx(
             dict(zip(NAMES, single[row].tolist(), strict=True)), abs=1e-6
@@ -102,7 +102,7 @@ def test_confidence_is_the_probability_of_the_whole_set(threshold: float, encode
             (item.probability for item in found.probabilities), reverse=True
         )
         answered += len(found.labels)
-        assert found.cut == 1
+        assert found.truncated == 1
     assert 0 < answered < 12
 
 

@@ -36,11 +36,11 @@ def answer(*values: float, confidence: float = 0.5) -> Regression:
 def test_targets_are_distances_from_the_mean_in_deviations() -> None:
     head = fitted()
     assert head.scale.means == [5.0]
-    assert head.scale.deviations == pytest.approx([np.std([1, 3, 5, 11])])
+    assert head.scale.standard_deviations == pytest.approx([np.std([1, 3, 5, 11])])
     found = torch.cat([head.encode_target(raw) for raw in TARGETS])
     assert float(found.mean()) == pytest.approx(0, abs=1e-6)
     assert float(found.std(correction=0)) == pytest.approx(1)
-    assert head.scale.tolerances == [head.scale.deviations[0] / 4]
+    assert head.scale.tolerances == [head.scale.standard_deviations[0] / 4]
     assert fitted(tolerance=0.5).scale.tolerances == [0.5]
 
 
@@ -114,10 +114,10 @@ def test_the_spread_becomes_that_of_the_errors() -> None:
         (total / count).backward()
         optimizer.step()
     decoded = head.eval().decode(PaddedSequence.pad([steps[0][None], steps[1][None]]))
-    for kind, (values, deviations, confidence) in enumerate(decoded):
+    for kind, (values, standard_deviations, confidence) in enumerate(decoded):
         expected = float(noise[kinds == kind].std())
         assert values[0] == pytest.approx(10, abs=0.3)
-        assert deviations[0] == pytest.approx(expected, rel=0.1)
+        assert standard_deviations[0] == pytest.approx(expected, rel=0.1)
         inside = float((noise[kinds == kind].abs() <= head.scale.tolerances[0]).float().mean())
         assert confidence == pytest.approx(inside, abs=0.06)
 
@@ -129,21 +129,23 @@ def test_confidence_is_the_probability_to_be_within_the_tolerance(encoded: Encod
     batch = encoded([5, 1, 9, 2])
     hypotheses = head.decode(batch)
     for hypothesis in hypotheses:
-        found = head.predict("r", hypothesis, place(cut=2))
-        expected = math.prod(2 * norm.cdf(3.0 / deviation) - 1 for deviation in found.deviations)
+        found = head.predict("r", hypothesis, place(truncated=2))
+        expected = math.prod(
+            2 * norm.cdf(3.0 / standard_deviation) - 1 for standard_deviation in found.standard_deviations
+        )
         assert found.confidence == pytest.approx(expected, abs=1e-9)
-        assert found.cut == 2
+        assert found.truncated == 2
     assert len({round(confidence, 6) for _, _, confidence in hypotheses}) == 4
     # Of what was answered the posterior is the confidence; of other targets it is what the tails say.
     own = [head.encode_target(values) for values, _, _ in hypotheses]
     assert head.posteriors(batch, own) == pytest.approx([sure for _, _, sure in hypotheses], abs=1e-5)
     for raw in ([0.0, 0.0], [100.0, -300.0]):
-        for got, (values, deviations, _) in zip(
+        for got, (values, standard_deviations, _) in zip(
             head.posteriors(batch, [head.encode_target(raw)] * 4), hypotheses, strict=True
         ):
             expected = math.prod(
-                norm.cdf(place + 3.0, mean, deviation) - norm.cdf(place - 3.0, mean, deviation)
-                for place, mean, deviation in zip(raw, values, deviations, strict=True)
+                norm.cdf(place + 3.0, mean, standard_deviation) - norm.cdf(place - 3.0, mean, standard_deviation)
+                for place, mean, standard_deviation in zip(raw, values, standard_deviations, strict=True)
             )
             assert got == pytest.approx(expected, rel=1e-4, abs=1e-9)
             assert 0 <= got <= 1

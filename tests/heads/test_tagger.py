@@ -193,9 +193,9 @@ def test_other_schemes_are_read_too(scheme: Any) -> None:
     assert torch.equal(head.encode_target(["U-PER", "-X-"]), head.encode_target(["B-PER", "O"]))
 
 
-def tagged(tags: list[str], cut: int = 0) -> Tagging:
+def tagged(tags: list[str], truncated: int = 0) -> Tagging:
     words = tuple(TaggedWord("w", tag, place, place + 1, 0.5) for place, tag in enumerate(tags))
-    return Tagging("r1", 0.5, words, (), (), cut)
+    return Tagging("r1", 0.5, words, (), (), truncated)
 
 
 def test_another_number_of_tags_than_of_words_is_refused(encoded: Encoded) -> None:
@@ -208,7 +208,7 @@ def test_another_number_of_tags_than_of_words_is_refused(encoded: Encoded) -> No
         with pytest.raises(InputError, match="r1: 3 tags for 2 words"):
             head.row_counts([TAGS[3]], [tagged(["O", "O"])])
     # What the features have cut off was not answered, and is not scored.
-    assert head.score([TAGS[3]], [tagged(["B-LOC", "I-LOC"], cut=1)])["accuracy"] == 100
+    assert head.score([TAGS[3]], [tagged(["B-LOC", "I-LOC"], truncated=1)])["accuracy"] == 100
 
 
 @pytest.mark.parametrize("scheme", ["bio", "bioes"])
@@ -234,7 +234,7 @@ def test_places_of_words_and_spans_are_those_of_the_text(place: Any) -> None:
     assert found.spans == (Span("LOC", "New York", 0, 8, 0.75),)
     assert [(word.text, word.tag, word.start, word.end) for word in found.words][3] == ("far", "O", 12, 15)
     assert found.alternatives == (TagSequence(("O",) * 4, 0.1),)
-    assert (found.id, found.confidence, found.cut) == ("r", 0.5, 2)
+    assert (found.id, found.confidence, found.truncated) == ("r", 0.5, 2)
     record = json.loads(json.dumps(found.to_json()))
     assert record["spans"] == [{"type": "LOC", "text": "New York", "start": 0, "end": 8, "confidence": 0.75}]
     assert set(record) == {field for field in Tagging.__dataclass_fields__}

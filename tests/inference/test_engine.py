@@ -27,7 +27,7 @@ def predictor(trained_run: Path) -> Predictor:
 
 @pytest.fixture(scope="module")
 def rows(predictor: Predictor, tone_data: Path) -> list[Row]:
-    return list(read_rows("dev.tsv", predictor.pipeline.recipe.data, reads_files=AUDIO_SUFFIXES, root=tone_data))
+    return list(read_rows("dev.tsv", predictor.pipeline.recipe.data, suffixes=AUDIO_SUFFIXES, root=tone_data))
 
 
 def run(predictor: Predictor, inputs: Any, compute: Any = None, **options: Any) -> list[Window | Pause]:
@@ -177,7 +177,7 @@ def test_a_long_input_is_cut_and_stitched_whatever_is_held_at_once(
     text = " ".join(target for _, target in parts)
     long = {"array": samples, "sampling_rate": 8000}
     inputs = [rows[0], long, rows[1], long]
-    predictor = seqpipe.load(trained_run, device="cpu", piece_seconds=6)
+    predictor = seqpipe.load(trained_run, device="cpu", segment_seconds=6)
     (window,) = run(predictor, inputs)
     first, joined, second, again = window.answers
     assert (first.text, second.text) == (rows[0].target, rows[1].target)
@@ -199,7 +199,7 @@ def test_a_long_input_that_breaks_off_is_one_failure(trained_run: Path, rows: li
     path = tmp_path / "long.wav"
     soundfile.write(path, np.random.default_rng(0).uniform(-0.1, 0.1, 400_000), 8000)
     path.write_bytes(path.read_bytes()[:500_000])
-    predictor = seqpipe.load(trained_run, device="cpu", piece_seconds=6)
+    predictor = seqpipe.load(trained_run, device="cpu", segment_seconds=6)
     said = list(predictor.predict([rows[0], path, rows[1]]))
     assert [answer.id for answer in said] == [rows[0].id, str(path), rows[1].id]
     assert isinstance(said[1], Failure)
@@ -207,12 +207,12 @@ def test_a_long_input_that_breaks_off_is_one_failure(trained_run: Path, rows: li
 
 
 def test_absurd_lengths_are_refused_by_the_header(trained_run: Path, rows: list[Row]) -> None:
-    predictor = seqpipe.load(trained_run, device="cpu", longest_seconds=4)
+    predictor = seqpipe.load(trained_run, device="cpu", max_seconds=4)
     long = {"array": np.zeros(80_000), "sampling_rate": 8000}
     said = list(predictor.predict([rows[0], long]))
     assert said[0].text == rows[0].target
     assert said[1].kind == "too long"
-    assert said[1].message == "2: is 10 seconds long; 4 are allowed (--max-seconds, longest_seconds)"
+    assert said[1].message == "2: is 10 seconds long; 4 are allowed (--max-seconds, max_seconds)"
 
 
 # Threads of the caller's

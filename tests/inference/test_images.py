@@ -112,19 +112,19 @@ def test_what_python_may_give(predictor: Predictor, tmp_path: Path) -> None:
 
 
 def test_limits_are_in_columns(run: Path, command: Command) -> None:
-    predictor = seqpipe.load(run, device="cpu", threads=1, longest_steps=100)
+    predictor = seqpipe.load(run, device="cpu", threads=1, max_steps=100)
     short, long = predictor.predict([np.ones((16, 100)), np.ones((32, 204))])
     assert not isinstance(short, Failure)
-    said = "2: is 102 pixels long as scaled by the recipe; 100 are allowed (--max-steps, longest_steps)"
+    said = "2: is 102 pixels long as scaled by the recipe; 100 are allowed (--max-steps, max_steps)"
     assert (long.kind, long.message) == ("too long", said)
     for settings, said in (
         (
-            {"longest_seconds": 5},
-            r"longest_seconds .* is for recordings, and this model reads images of lines; longest_st",
+            {"max_seconds": 5},
+            r"max_seconds .* is for recordings, and this model reads images of lines; longest_st",
         ),
-        ({"longest_tokens": 5}, r"longest_tokens .* is for text, and this model reads images"),
-        ({"piece_seconds": 10}, "piece_seconds .* is for recordings, and this model reads images of lines"),
-        ({"longest_steps": 0}, "longest_steps should be above 0; received 0"),
+        ({"max_tokens": 5}, r"max_tokens .* is for text, and this model reads images"),
+        ({"segment_seconds": 10}, "segment_seconds .* is for recordings, and this model reads images of lines"),
+        ({"max_steps": 0}, "max_steps should be above 0; received 0"),
     ):
         with pytest.raises(ConfigError, match=said):
             seqpipe.load(run, device="cpu", **settings)

@@ -34,7 +34,7 @@ def folder(tone_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def expand(*arguments: str, **config: str) -> list[Row | Failure]:
-    return list(expand_inputs(arguments, DataConfig(**config), reads_files=AUDIO_SUFFIXES))
+    return list(expand_inputs(arguments, DataConfig(**config), suffixes=AUDIO_SUFFIXES))
 
 
 def names(*arguments: str) -> list[str]:
@@ -86,18 +86,18 @@ def test_inputs_are_expanded_one_at_a_time(folder: Path) -> None:
         yield "a.wav"
         pytest.fail("asked for more than it was asked for")
 
-    assert next(expand_inputs(arguments(), DataConfig(), reads_files=AUDIO_SUFFIXES)).id == "a.wav"
+    assert next(expand_inputs(arguments(), DataConfig(), suffixes=AUDIO_SUFFIXES)).id == "a.wav"
 
 
 def test_columns_of_spans_that_are_not_read_are_told_once(folder: Path) -> None:
     (folder / "spans.tsv").write_text("path\tstart\na.wav\t0.5\na.wav\t1\n")
     told: list[str] = []
-    rows = list(expand_inputs(["spans.tsv"], DataConfig(), reads_files=AUDIO_SUFFIXES, notice=told.append))
+    rows = list(expand_inputs(["spans.tsv"], DataConfig(), suffixes=AUDIO_SUFFIXES, notice=told.append))
     assert [row.input for row in rows] == [FileSpan(Path("a.wav"))] * 2
     assert told == [
         "spans.tsv: has a column start, and the recipe names no data.start and data.end, so whole files are read"
     ]
-    list(expand_inputs(["spans.tsv"], DataConfig(start="start"), reads_files=AUDIO_SUFFIXES, notice=told.append))
+    list(expand_inputs(["spans.tsv"], DataConfig(start="start"), suffixes=AUDIO_SUFFIXES, notice=told.append))
     assert len(told) == 1
 
 
@@ -109,7 +109,7 @@ def given(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 def test_standard_input_gives_a_path_or_a_json_object_a_line(folder: Path, given: Callable[[str], None]) -> None:
     line = json.dumps({"path": "b.wav", "from": 0.25, "text": "ab"})
     given(f"a.wav\n\n{line}\r\n  spaced name.wav \nlast.wav")
-    rows = list(expand_inputs(["-"], DataConfig(start="from"), reads_files=AUDIO_SUFFIXES))
+    rows = list(expand_inputs(["-"], DataConfig(start="from"), suffixes=AUDIO_SUFFIXES))
     assert [row.id for row in rows] == ["a.wav", "b.wav@0.25", "  spaced name.wav ", "last.wav"]
     assert rows[1].input == FileSpan(Path("b.wav"), 0.25)
 
@@ -125,7 +125,7 @@ def test_a_bad_line_of_standard_input_fails_alone(folder: Path, given: Callable[
 
 def test_a_bad_start_fails_alone(folder: Path, given: Callable[[str], None]) -> None:
     given('{"path": "a.wav", "from": "0:30"}\n{"path": "a.wav", "from": 1}\n')
-    bad, good = expand_inputs(["-"], DataConfig(start="from"), reads_files=AUDIO_SUFFIXES)
+    bad, good = expand_inputs(["-"], DataConfig(start="from"), suffixes=AUDIO_SUFFIXES)
     assert (bad.kind, bad.message) == (
         "bad value",
         "standard input, row 1 (a.wav): from should be seconds, at least 0; received '0:30'",
@@ -154,7 +154,7 @@ def test_matches_of_a_pattern_are_names_not_arguments(folder: Path) -> None:
     assert names("[-h]*") == ["-", "hub:x"]
 
 
-@pytest.mark.parametrize("reads_files", [AUDIO_SUFFIXES, NO_FILES])
+@pytest.mark.parametrize("suffixes", [AUDIO_SUFFIXES, NO_FILES])
 @pytest.mark.parametrize(
     ("name", "content"),
     [
@@ -167,18 +167,16 @@ def test_matches_of_a_pattern_are_names_not_arguments(folder: Path) -> None:
         ),
     ],
 )
-def test_a_bad_row_of_a_manifest_fails_in_its_place(
-    name: str, content: str, reads_files: Suffixes, folder: Path
-) -> None:
+def test_a_bad_row_of_a_manifest_fails_in_its_place(name: str, content: str, suffixes: Suffixes, folder: Path) -> None:
     (folder / name).write_text(content)
-    rows = list(expand_inputs([name], DataConfig(start="start"), reads_files=reads_files))
-    bad = [1, 2] if reads_files else [1]  # without files no column of spans is read
+    rows = list(expand_inputs([name], DataConfig(start="start"), suffixes=suffixes))
+    bad = [1, 2] if suffixes else [1]  # without files no column of spans is read
     assert [place for place, row in enumerate(rows) if isinstance(row, Failure)] == bad
     assert all(row.kind == "bad value" and row.message.startswith(name) for row in rows if isinstance(row, Failure))
     assert rows[1].id == f"{name}:2"
-    assert rows[0].id == ("a.wav@1" if reads_files else f"{name}:1")
-    assert rows[3].input == (FileSpan(Path("d.wav"), 2.0) if reads_files else "d.wav")
-    assert count_inputs([name], DataConfig(), reads_files) == 4
+    assert rows[0].id == ("a.wav@1" if suffixes else f"{name}:1")
+    assert rows[3].input == (FileSpan(Path("d.wav"), 2.0) if suffixes else "d.wav")
+    assert count_inputs([name], DataConfig(), suffixes) == 4
 
 
 @pytest.mark.parametrize(
@@ -193,7 +191,7 @@ def test_a_manifest_that_is_none_ends_all_and_can_be_found_beforehand(name: str,
 
 
 def check(*arguments: str) -> None:
-    check_inputs(arguments, DataConfig(), reads_files=AUDIO_SUFFIXES)
+    check_inputs(arguments, DataConfig(), suffixes=AUDIO_SUFFIXES)
 
 
 def test_what_is_whole_or_fails_alone_is_not_checked(folder: Path) -> None:
@@ -204,10 +202,10 @@ def test_what_is_whole_or_fails_alone_is_not_checked(folder: Path) -> None:
 
 
 def test_files_that_are_not_there_fail_alone_where_inputs_are_text(folder: Path) -> None:
-    rows = list(expand_inputs(["gone.txt", "a.wav/b", "x\0", "notes.txt"], DataConfig(), reads_files=frozenset()))
+    rows = list(expand_inputs(["gone.txt", "a.wav/b", "x\0", "notes.txt"], DataConfig(), suffixes=frozenset()))
     assert [row.id for row in rows] == ["gone.txt", "a.wav/b", "x\0", "notes.txt:1"]
     assert [row.kind for row in rows[:3]] == ["missing"] * 3
-    (row,) = expand_inputs(["gone.tsv"], DataConfig(), reads_files=AUDIO_SUFFIXES)
+    (row,) = expand_inputs(["gone.tsv"], DataConfig(), suffixes=AUDIO_SUFFIXES)
     assert isinstance(row, Row)  # a recording as any other, for reading to say what is wrong
 
 
@@ -230,18 +228,18 @@ def test_a_folder_that_cannot_be_read_fails_alone(folder: Path) -> None:
 def test_a_file_is_text_where_the_features_read_no_files(folder: Path) -> None:
     (folder / "b.txt").write_bytes(b"\xef\xbb\xbfone \r\n\ngr\xfcn\n {three}")
     (folder / "deep" / "a.txt").write_text("four")
-    rows = list(expand_inputs(["b.txt", "deep"], DataConfig(), reads_files=frozenset()))
+    rows = list(expand_inputs(["b.txt", "deep"], DataConfig(), suffixes=frozenset()))
     assert [row.id for row in rows] == ["b.txt:1", "b.txt:3", "b.txt:4", "deep/a.txt:1"]
     assert [row.input for row in rows if isinstance(row, Row)] == ["one ", " {three}", "four"]
     bad = rows[1]
     assert (bad.kind, bad.message) == ("bad value", "b.txt, line 3: is not UTF-8 text (byte 0xfc)")
-    (empty,) = expand_inputs(["none"], DataConfig(), reads_files=frozenset())
+    (empty,) = expand_inputs(["none"], DataConfig(), suffixes=frozenset())
     assert (empty.id, empty.kind) == ("none", "empty")
 
 
 def test_a_line_with_a_null_character_fails_in_its_place(folder: Path) -> None:
     (folder / "b.txt").write_bytes(b"one\ntw\0o\nthree\n")
-    rows = list(expand_inputs(["b.txt"], DataConfig(), reads_files=frozenset()))
+    rows = list(expand_inputs(["b.txt"], DataConfig(), suffixes=frozenset()))
     assert [isinstance(row, Failure) for row in rows] == [False, True, False]
     assert (rows[1].id, rows[1].message) == ("b.txt:2", "b.txt, line 2: holds a null character")
     assert count_inputs(["b.txt"], DataConfig(), NO_FILES) == 3
@@ -255,41 +253,41 @@ def test_column_files_give_their_words_where_the_model_learnt_from_such(folder: 
     (folder / "words.TSV").write_text("Just\nwords\n\n# sent_id = s2\nmore\n")
     (folder / "raw.txt").write_text("one line\n")
     arguments = ["a.conll", "words.TSV", "raw.txt"]
-    rows = list(expand_inputs(arguments, TAGGING, reads_files=frozenset()))
+    rows = list(expand_inputs(arguments, TAGGING, suffixes=frozenset()))
     assert [row.id for row in rows] == ["a.conll:1", "a.conll:2", "a.conll:3", "words.TSV:1", "s2", "raw.txt:1"]
     given = [row.input for row in rows if isinstance(row, Row)]
     assert given == [["It", "works"], ["No"], ["Just", "words"], ["more"], "one line"]
     assert isinstance(rows[1], Failure)
     assert rows[1].message == "a.conll, line 4 (sentence 2): is not UTF-8 text (byte 0xfc)"
     assert count_inputs(arguments, TAGGING, NO_FILES) == len(rows)
-    check_inputs(arguments, TAGGING, reads_files=frozenset())
+    check_inputs(arguments, TAGGING, suffixes=frozenset())
 
 
 def test_a_folder_gives_column_files_and_text_of_a_model_of_column_files(folder: Path) -> None:
     (folder / "none" / "b.conllu").write_text("1\tIt\tit\tPRON\tPRP\t_\t0\troot\t_\t_\n")
     (folder / "none" / "a.txt").write_text("one line\n")
-    rows = list(expand_inputs(["none"], TAGGING, reads_files=frozenset()))
+    rows = list(expand_inputs(["none"], TAGGING, suffixes=frozenset()))
     assert [(row.id, row.input) for row in rows] == [("none/a.txt:1", "one line"), ("none/b.conllu:1", ["It"])]
     assert count_inputs(["none"], TAGGING, NO_FILES) == 2
-    rows = list(expand_inputs(["none"], DataConfig(), reads_files=frozenset()))
+    rows = list(expand_inputs(["none"], DataConfig(), suffixes=frozenset()))
     assert [row.id for row in rows] == ["none/a.txt:1"]
 
 
 def test_manifests_of_other_kinds_stay_manifests_for_a_model_of_column_files(folder: Path) -> None:
     (folder / "a.jsonl").write_text(json.dumps({"form": ["It", "works"]}) + "\n")
-    (row,) = expand_inputs(["a.jsonl"], TAGGING, reads_files=frozenset())
+    (row,) = expand_inputs(["a.jsonl"], TAGGING, suffixes=frozenset())
     assert (row.id, row.input) == ("a.jsonl:1", ["It", "works"])
     (folder / "a.tsv").write_text("form\tupos\nIt works\tPRON VERB\n")
-    (row,) = expand_inputs(["a.tsv"], DataConfig(input="form"), reads_files=frozenset())
+    (row,) = expand_inputs(["a.tsv"], DataConfig(input="form"), suffixes=frozenset())
     assert row.input == "It works"
 
 
 def test_a_column_file_that_is_missing_or_has_no_such_column_is_told_at_once(folder: Path) -> None:
     with pytest.raises(DataError, match=r"gone\.conll: there is no such file"):
-        check_inputs(["gone.conll"], TAGGING, reads_files=frozenset())
+        check_inputs(["gone.conll"], TAGGING, suffixes=frozenset())
     (folder / "a.conll").write_text("It PRON\n")
     with pytest.raises(DataError, match=r"a\.conll, row 1: has no column 3 \(data\.input\); known: 1, 2"):
-        check_inputs(["a.conll"], DataConfig(format="columns", input="3"), reads_files=frozenset())
+        check_inputs(["a.conll"], DataConfig(format="columns", input="3"), suffixes=frozenset())
 
 
 def test_text_may_come_through_a_pipe_with_a_name(folder: Path) -> None:
@@ -297,7 +295,7 @@ def test_text_may_come_through_a_pipe_with_a_name(folder: Path) -> None:
     assert count_inputs(["pipe"], DataConfig(), NO_FILES) is None  # not by reading it
     writer = threading.Thread(target=lambda: (folder / "pipe").write_text("one\ntwo\n"))
     writer.start()
-    rows = list(expand_inputs(["pipe"], DataConfig(), reads_files=frozenset()))
+    rows = list(expand_inputs(["pipe"], DataConfig(), suffixes=frozenset()))
     writer.join()
     assert [row.input for row in rows] == ["one", "two"]
 
@@ -328,7 +326,7 @@ def test_a_saved_data_set_is_known_by_its_folder(saved: Path) -> None:
 
 def test_the_format_of_the_recipe_is_that_of_its_own_sources(saved: Path) -> None:
     for wanted in ("hub", "parquet", "folder"):
-        rows = expand_inputs(["a.wav", "deep/list.tsv", "saved"], DataConfig(format=wanted), reads_files=AUDIO_SUFFIXES)
+        rows = expand_inputs(["a.wav", "deep/list.tsv", "saved"], DataConfig(format=wanted), suffixes=AUDIO_SUFFIXES)
         assert len(list(rows)) == 5
 
 
@@ -337,15 +335,15 @@ def test_rows_without_any_name_go_by_their_manifest_and_number(folder: Path) -> 
     pyarrow.parquet.write_table(pyarrow.table({"path": [content, content]}), "one.parquet")
     assert names("one.parquet", "one.parquet") == ["one.parquet:1", "one.parquet:2"] * 2
     (folder / "x.tsv").write_text("path\tname\na\t2\nb\t1\n")
-    rows = list(expand_inputs(["x.tsv"], DataConfig(id="name"), reads_files=frozenset()))
+    rows = list(expand_inputs(["x.tsv"], DataConfig(id="name"), suffixes=frozenset()))
     assert [row.id for row in rows] == ["2", "1"]
 
 
 # Counting
 
 
-@pytest.mark.parametrize("reads_files", [AUDIO_SUFFIXES, NO_FILES])
-def test_as_many_are_counted_as_come(reads_files: Suffixes, folder: Path) -> None:
+@pytest.mark.parametrize("suffixes", [AUDIO_SUFFIXES, NO_FILES])
+def test_as_many_are_counted_as_come(suffixes: Suffixes, folder: Path) -> None:
     (folder / "deep" / "text.txt").write_text("one\n\n \ntwo")
     (folder / "x.csv").write_text('path,more\na.wav,"1\n2"\n\nb.wav,"\nc.wav\n')
     for arguments in (
@@ -354,8 +352,8 @@ def test_as_many_are_counted_as_come(reads_files: Suffixes, folder: Path) -> Non
         ["x.csv", "deep/list.tsv"],
         ["none"],
     ):
-        rows = list(expand_inputs(arguments, DataConfig(), reads_files=reads_files))
-        assert count_inputs(arguments, DataConfig(), reads_files) == len(rows) > 0
+        rows = list(expand_inputs(arguments, DataConfig(), suffixes=suffixes))
+        assert count_inputs(arguments, DataConfig(), suffixes) == len(rows) > 0
 
 
 def test_what_cannot_be_counted_is_unknown(folder: Path) -> None:

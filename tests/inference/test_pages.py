@@ -47,7 +47,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def rows_of(*arguments: str, config: DataConfig | None = None) -> list[Row | Failure]:
-    return list(expand_inputs(arguments, config or DataConfig(), reads_files=IMAGE_SUFFIXES))
+    return list(expand_inputs(arguments, config or DataConfig(), suffixes=IMAGE_SUFFIXES))
 
 
 def test_a_page_is_as_many_inputs_as_lines(folder: Path) -> None:
@@ -78,7 +78,7 @@ def test_documents_that_a_folder_does_not_give_are_told_with_the_pattern_that_do
 
     def told(name: str, config: DataConfig | None = None) -> list[str]:
         said: list[str] = []
-        list(expand_inputs([name], config or DataConfig(), reads_files=IMAGE_SUFFIXES, notice=said.append))
+        list(expand_inputs([name], config or DataConfig(), suffixes=IMAGE_SUFFIXES, notice=said.append))
         return said
 
     for name in (".", str(folder)):
@@ -94,8 +94,8 @@ def test_documents_that_a_folder_does_not_give_are_told_with_the_pattern_that_do
 
 
 def test_only_models_that_read_images_read_pages(folder: Path) -> None:
-    assert [row.id for row in expand_inputs(["alto4.xml"], DataConfig(), reads_files=AUDIO_SUFFIXES)] == ["alto4.xml"]
-    (first, *_) = expand_inputs(["alto4.xml"], DataConfig(), reads_files=NO_FILES)
+    assert [row.id for row in expand_inputs(["alto4.xml"], DataConfig(), suffixes=AUDIO_SUFFIXES)] == ["alto4.xml"]
+    (first, *_) = expand_inputs(["alto4.xml"], DataConfig(), suffixes=NO_FILES)
     assert isinstance(first, Row)
     assert isinstance(first.input, str)
 
@@ -112,7 +112,7 @@ def test_what_is_wrong_stands_in_its_place(folder: Path) -> None:
     ]
     assert all(message.startswith(row_id.partition(":")[0]) for row_id, _, message in found)
     assert rows[-1].id == "gone.xml"  # reading it says that it is missing
-    check_inputs(["alto4.xml", "gone.xml"], DataConfig(), reads_files=IMAGE_SUFFIXES)
+    check_inputs(["alto4.xml", "gone.xml"], DataConfig(), suffixes=IMAGE_SUFFIXES)
 
 
 def test_a_line_that_moved_is_another_input(folder: Path) -> None:

@@ -33,7 +33,7 @@ def predictor(trained_run: Path) -> Predictor:
 
 @pytest.fixture(scope="module")
 def rows(predictor: Predictor, tone_data: Path) -> list[Row]:
-    return list(read_rows("dev.tsv", predictor.pipeline.recipe.data, reads_files=AUDIO_SUFFIXES, root=tone_data))
+    return list(read_rows("dev.tsv", predictor.pipeline.recipe.data, suffixes=AUDIO_SUFFIXES, root=tone_data))
 
 
 def test_answers_come_in_the_order_of_the_inputs(predictor: Predictor, rows: list[Row]) -> None:

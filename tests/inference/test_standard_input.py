@@ -21,9 +21,9 @@ from seqpipe.inference.standard_input import read_standard_input
 def read(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Row | Failure]]:
     """What standard input with this content gives."""
 
-    def read(content: bytes, *, reads_files: Suffixes = AUDIO_SUFFIXES, **config: str) -> list[Row | Failure]:
+    def read(content: bytes, *, suffixes: Suffixes = AUDIO_SUFFIXES, **config: str) -> list[Row | Failure]:
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content), encoding="utf-8"))
-        return list(read_standard_input(DataConfig(**config), reads_files=reads_files))
+        return list(read_standard_input(DataConfig(**config), suffixes=suffixes))
 
     return read
 
@@ -38,18 +38,18 @@ def pipe(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
         os.close(writing)
 
 
-@pytest.mark.parametrize("reads_files", [AUDIO_SUFFIXES, NO_FILES])
-def test_a_line_is_an_input_before_anything_comes_after_it(reads_files: Suffixes, pipe: int) -> None:
-    rows = read_standard_input(DataConfig(), reads_files=reads_files)
+@pytest.mark.parametrize("suffixes", [AUDIO_SUFFIXES, NO_FILES])
+def test_a_line_is_an_input_before_anything_comes_after_it(suffixes: Suffixes, pipe: int) -> None:
+    rows = read_standard_input(DataConfig(), suffixes=suffixes)
     for number in range(1, 4):  # a reader that waited for more would wait for ever
         os.write(pipe, f"{number}.wav\n".encode())
         row = next(rows)
-        assert row.id == (f"{number}.wav" if reads_files else f"line {number}")
+        assert row.id == (f"{number}.wav" if suffixes else f"line {number}")
     rows.close()
 
 
 def test_a_line_may_come_in_pieces(pipe: int) -> None:
-    rows = read_standard_input(DataConfig(), reads_files=AUDIO_SUFFIXES)
+    rows = read_standard_input(DataConfig(), suffixes=AUDIO_SUFFIXES)
     os.write(pipe, b"a.wav\nb")
     assert next(rows).id == "a.wav"
     os.write(pipe, b".wav\n")
@@ -68,7 +68,7 @@ def test_names_that_end_with_null_characters_may_hold_line_breaks(
         (tmp_path / name).touch()
     with subprocess.Popen(["find", tmp_path, "-name", "*.wav", "-print0"], stdout=subprocess.PIPE) as find:
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(find.stdout))
-        rows = list(read_standard_input(DataConfig(), reads_files=AUDIO_SUFFIXES))
+        rows = list(read_standard_input(DataConfig(), suffixes=AUDIO_SUFFIXES))
     assert len(rows) == len(names)
     assert {row.id for row in rows} == {f"{tmp_path}/{name}" for name in names}
 
@@ -89,7 +89,7 @@ TEXT = st.text(st.characters(exclude_characters="\n\r\0", exclude_categories=("C
 def test_text_comes_as_it_is_a_row_a_line(lines: list[str]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("\n".join(lines).encode())))
-        rows = list(read_standard_input(DataConfig(), reads_files=frozenset()))
+        rows = list(read_standard_input(DataConfig(), suffixes=frozenset()))
     kept = [(f"line {number}", line) for number, line in enumerate(lines, 1) if line.encode().strip()]
     assert [(row.id, row.input) for row in rows] == kept
 
@@ -97,20 +97,20 @@ def test_text_comes_as_it_is_a_row_a_line(lines: list[str]) -> None:
 def test_text_may_come_in_json_rows(read: Callable[..., list[Row | Failure]]) -> None:
     given = [{"source": "{one"}, {"source": "two", "name": "second"}]
     rows = read(
-        "\n".join(map(json.dumps, given)).encode() + b"\nthree", reads_files=frozenset(), input="source", id="name"
+        "\n".join(map(json.dumps, given)).encode() + b"\nthree", suffixes=frozenset(), input="source", id="name"
     )
     assert [(row.id, row.input) for row in rows] == [("line 1", "{one"), ("second", "two"), ("line 3", "three")]
 
 
 def test_a_line_that_cannot_be_read_fails_in_its_place(read: Callable[..., list[Row | Failure]]) -> None:
     deep = b'{"path": ' + b"[" * 100_000
-    rows = read(b"one\ngr\xfcn\n{two\n" + deep + b"\nfour", reads_files=frozenset())
+    rows = read(b"one\ngr\xfcn\n{two\n" + deep + b"\nfour", suffixes=frozenset())
     assert [isinstance(row, Failure) for row in rows] == [False, True, True, True, False]
     assert [row.id for row in rows] == [f"line {number}" for number in range(1, 6)]
     assert rows[1].message == "standard input, row 2: is not UTF-8 text (byte 0xfc)"
-    (null,) = read(b"a\0b\n", reads_files=frozenset())
+    (null,) = read(b"a\0b\n", suffixes=frozenset())
     assert (null.kind, null.message) == ("bad value", "standard input, row 1: holds a null character")
-    (half,) = read(b'{"path": "\\ud800"}', reads_files=frozenset())
+    (half,) = read(b'{"path": "\\ud800"}', suffixes=frozenset())
     assert half.message.endswith("holds half a surrogate pair (U+D800), which is no character")
     assert rows[2].message.startswith("standard input, row 3: is not JSON")
     assert rows[2].message.endswith("a text that begins with { has to stand in a JSON object")
@@ -120,9 +120,9 @@ def test_a_line_that_cannot_be_read_fails_in_its_place(read: Callable[..., list[
 
 def test_standard_input_that_cannot_be_read_is_one_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", None)  # as Python leaves it under `<&-`
-    (closed,) = read_standard_input(DataConfig(), reads_files=AUDIO_SUFFIXES)
+    (closed,) = read_standard_input(DataConfig(), suffixes=AUDIO_SUFFIXES)
     assert (closed.id, closed.kind) == ("-", "missing")
     with os.fdopen(os.open(tmp_path / "out", os.O_WRONLY | os.O_CREAT)) as write_only:
         monkeypatch.setattr(sys, "stdin", write_only)
-        (unreadable,) = read_standard_input(DataConfig(), reads_files=AUDIO_SUFFIXES)
+        (unreadable,) = read_standard_input(DataConfig(), suffixes=AUDIO_SUFFIXES)
     assert (unreadable.id, unreadable.kind) == ("-", "unreadable")

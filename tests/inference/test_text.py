@@ -106,19 +106,19 @@ def test_one_text_in_the_place_of_several_is_refused(predictor: Predictor) -> No
 
 
 def test_limits_are_in_the_units_of_the_input(run: Path, trained_run: Path) -> None:
-    predictor = seqpipe.load(run, device="cpu", threads=1, longest_tokens=3)
+    predictor = seqpipe.load(run, device="cpu", threads=1, max_tokens=3)
     short, long = predictor.predict(["a b c", "a b c d"])
     assert len(short.words) == 3
     assert (long.kind, long.message) == (
         "too long",
-        "2: is 4 tokens long; 3 are allowed (--max-tokens, longest_tokens)",
+        "2: is 4 tokens long; 3 are allowed (--max-tokens, max_tokens)",
     )
     for folder, settings, said in (
-        (run, {"longest_seconds": 5}, "longest_seconds .* is for recordings"),
-        (run, {"piece_seconds": 10}, "piece_seconds .* is for recordings"),
-        (run, {"piece_tokens": 5}, "piece_tokens .* is for models that write .* has a TaggerHead and reads text"),
-        (run, {"longest_tokens": 0}, "longest_tokens should be above 0; received 0"),
-        (trained_run, {"longest_tokens": 5}, "longest_tokens .* is for text"),
+        (run, {"max_seconds": 5}, "max_seconds .* is for recordings"),
+        (run, {"segment_seconds": 10}, "segment_seconds .* is for recordings"),
+        (run, {"segment_tokens": 5}, "segment_tokens .* is for models that write .* has a TaggerHead and reads text"),
+        (run, {"max_tokens": 0}, "max_tokens should be above 0; received 0"),
+        (trained_run, {"max_tokens": 5}, "max_tokens .* is for text"),
     ):
         with pytest.raises(ConfigError, match=said):
             seqpipe.load(folder, device="cpu", **settings)
@@ -166,7 +166,7 @@ def test_tagged_words_as_a_column_file_that_is_read_back(command: Command, predi
     ]
     assert command("in.txt", "gone.txt", "--output", "out.jsonl")[0] == 3
     answers = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
-    rows = list(read_rows("out.conll", predictor.pipeline.recipe.data, reads_files=frozenset()))
+    rows = list(read_rows("out.conll", predictor.pipeline.recipe.data, suffixes=frozenset()))
     for row, answer in zip(rows, [answer for answer in answers if "words" in answer], strict=True):
         assert row.input == [word["text"] for word in answer["words"]]
         assert row.target == [word["tag"] for word in answer["words"]]
@@ -176,11 +176,11 @@ def test_tagged_words_as_a_column_file_that_is_read_back(command: Command, predi
 
 def test_options_of_recordings_are_refused_for_text(command: Command, tmp_path: Path) -> None:
     Path("in.txt").write_text("Anna\n")
-    for option in ("--max-seconds", "--piece-seconds"):
+    for option in ("--max-seconds", "--segment-seconds"):
         status, _, said = command("in.txt", "--output", "out.jsonl", option, "10")
         assert status == 2
         assert "is for recordings, and this model reads text" in said
-    status, _, _ = command("in.txt", "--output", "-", "--max-tokens", "1", "--piece-seconds", "0")
+    status, _, _ = command("in.txt", "--output", "-", "--max-tokens", "1", "--segment-seconds", "0")
     assert status == 0
     assert [path.name for path in tmp_path.iterdir()] == ["in.txt"]
 
@@ -190,13 +190,13 @@ def test_a_column_file_that_is_read_as_text_is_told(tmp_path: Path) -> None:
     path.write_text("Anna\tO\nmet\tO\n\n")
     told: list[str] = []
     rows = list(
-        expand_inputs([str(path)], DataConfig(train="", input="text"), reads_files=frozenset(), notice=told.append)
+        expand_inputs([str(path)], DataConfig(train="", input="text"), suffixes=frozenset(), notice=told.append)
     )
     assert len(rows) == 2
     (line,) = told
     assert f"{path}: is read as text, a line an input" in line
     config = DataConfig(train="", input="1", format="columns")
-    (row,) = expand_inputs([str(path)], config, reads_files=frozenset(), notice=told.append)
+    (row,) = expand_inputs([str(path)], config, suffixes=frozenset(), notice=told.append)
     assert isinstance(row, Row)
     assert row.input == ["Anna", "met"]
     assert len(told) == 1

@@ -43,12 +43,12 @@ def pipeline(trained_run: Path) -> Pipeline:
 
 @pytest.fixture(scope="module")
 def rows(pipeline: Pipeline, tone_data: Path) -> list[Row]:
-    return list(read_rows("dev.tsv", pipeline.recipe.data, reads_files=AUDIO_SUFFIXES, root=tone_data))
+    return list(read_rows("dev.tsv", pipeline.recipe.data, suffixes=AUDIO_SUFFIXES, root=tone_data))
 
 
 @pytest.fixture
 def preparation(pipeline: Pipeline) -> Preparation:
-    return Preparation(pipeline.features, longest_piece=1.0, longest=100)
+    return Preparation(pipeline.features, max_segment=1.0, max_length=100)
 
 
 def read(preparation: Preparation, inputs: list[Any], **options: Any) -> list[tuple[str, Any]]:
@@ -81,7 +81,7 @@ def test_a_process_that_dies_is_replaced_and_only_what_kills_twice_fails(
     monkeypatch.syspath_prepend(tmp_path)
     import deadly
 
-    preparation = deadly.Deadly(pipeline.features, longest_piece=None, longest=100)
+    preparation = deadly.Deadly(pipeline.features, max_segment=None, max_length=100)
     for name in ("deadly.wav", "unlucky.wav"):
         (tmp_path / name).write_bytes(rows[0].input.source.read_bytes())
     notices: list[str] = []

@@ -24,7 +24,7 @@ def given(dtype: torch.dtype, rows: int = 300, classes: int = 101) -> tuple[Tens
 def test_it_is_torch_s_cross_entropy(
     monkeypatch: pytest.MonkeyPatch, most: int, with_bias: bool, smoothing: float
 ) -> None:
-    monkeypatch.setattr(module, "MOST_LOGITS", most)
+    monkeypatch.setattr(module, "MAX_LOGITS", most)
     inputs, weight, bias, labels = given(torch.float64)
     asked = [inputs, weight, bias] if with_bias else [inputs, weight]
     ours = vocabulary_loss(inputs, weight, bias if with_bias else None, labels, smoothing)

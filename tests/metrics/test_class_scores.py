@@ -10,7 +10,7 @@ from seqpipe.metrics.class_scores import (
     calibration_names,
     calibration_score,
     class_counts,
-    class_names,
+    class_count_names,
     class_scores,
     label_counts,
     micro_f1,
@@ -44,7 +44,7 @@ CASES = {
 def test_scores_are_those_of_scikit_learn(wanted: list[int], given: list[int]) -> None:
     targets, answers = pairs(wanted, given)
     counts = sum(class_counts(targets[place : place + 7], answers[place : place + 7], K) for place in range(0, 200, 7))
-    assert counts.shape == (len(class_names(["a"] * K)),)
+    assert counts.shape == (len(class_count_names(["a"] * K)),)
     found = class_scores(counts, K)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # scikit-learn tells of classes without answers

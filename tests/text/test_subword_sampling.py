@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqpipe import AttentionHead, ConfigError, FeatureChain, Row, Tokens
-from seqpipe.core.randomness import Draw
+from seqpipe.core.randomness import RowKey
 from seqpipe.data.loader import Examples
 from seqpipe.text import subword_sampling as module
 from seqpipe.text.subword_sampling import SampledSpelling
@@ -35,21 +35,21 @@ def spelling(kind: Any, strength: float) -> SampledSpelling:
 @given(words=st.lists(st.one_of(st.sampled_from(WORDS), st.text("taringoﬁx ", max_size=9)), max_size=6))
 def test_where_nothing_varies_it_spells_as_sentencepiece_does(kind: Any, off: float, words: list[str]) -> None:
     text = " ".join(words)
-    assert spelling(kind, off).encode(text, Draw(1, 0, 0)) == UNITS[kind].encode_with_unknown(text)
+    assert spelling(kind, off).encode(text, RowKey(1, 0, 0)) == UNITS[kind].encode_with_unknown(text)
 
 
 @pytest.mark.parametrize(("kind", "strength"), [("bpe", 0.4), ("unigram", 0.1)])
 def test_every_spelling_reads_as_the_text_and_many_are_drawn(kind: Any, strength: float) -> None:
     sampled, text = spelling(kind, strength), TEXT
-    drawn = [sampled.encode(text, Draw(1, epoch, 7)) for epoch in range(40)]
+    drawn = [sampled.encode(text, RowKey(1, epoch, 7)) for epoch in range(40)]
     assert {UNITS[kind].decode(numbers) for numbers in drawn} == {text}
     assert len({tuple(numbers) for numbers in drawn}) > 10
-    assert drawn == [spelling(kind, strength).encode(text, Draw(1, epoch, 7)) for epoch in range(40)]
-    assert pickle.loads(pickle.dumps(sampled)).encode(text, Draw(1, 3, 7)) == drawn[3]
+    assert drawn == [spelling(kind, strength).encode(text, RowKey(1, epoch, 7)) for epoch in range(40)]
+    assert pickle.loads(pickle.dumps(sampled)).encode(text, RowKey(1, 3, 7)) == drawn[3]
 
 
 def test_bpe_without_any_merge_is_characters() -> None:
-    numbers = spelling("bpe", 1 - 1e-12).encode("tar ino", Draw(1, 0, 0))
+    numbers = spelling("bpe", 1 - 1e-12).encode("tar ino", RowKey(1, 0, 0))
     assert [UNITS["bpe"].piece(number) for number in numbers] == list(" tar ino")
 
 
@@ -72,7 +72,7 @@ def test_unigram_spellings_come_as_often_as_their_probabilities_say(power: float
     assert 5 < len(weights) <= 64
     sampled = spelling("unigram", power)
     count = 20_000
-    drawn = collections.Counter(tuple(sampled.encode(word, Draw(1, 0, row))) for row in range(count))
+    drawn = collections.Counter(tuple(sampled.encode(word, RowKey(1, 0, row))) for row in range(count))
     for found, weight in weights.items():
         share = weight / sum(weights.values())
         numbers = tuple(units.number(sign.replace("▁", " ")) for sign in found)
@@ -85,7 +85,7 @@ def test_units_vary_while_training_alone() -> None:
     text = TEXT
     usual = tokens.prepare(text, None).tolist()
     assert usual == UNITS["bpe"].encode(text)
-    drawn = {tuple(tokens.prepare(text, Draw(1, epoch, 0)).tolist()) for epoch in range(20)}
+    drawn = {tuple(tokens.prepare(text, RowKey(1, epoch, 0)).tolist()) for epoch in range(20)}
     assert len(drawn) > 5
     assert tokens.measure(text) == len(usual)
 
@@ -93,22 +93,22 @@ def test_units_vary_while_training_alone() -> None:
 def test_words_of_units_vary_too() -> None:
     tokens = Tokens(units="bpe", vocabulary_size=60, bpe_dropout=0.5, word_pooling="mean")
     tokens.fit(TEXTS)
-    drawn = [tokens.prepare(TEXT, Draw(1, epoch, 0)) for epoch in range(20)]
+    drawn = [tokens.prepare(TEXT, RowKey(1, epoch, 0)) for epoch in range(20)]
     assert len({len(each) for each in drawn}) > 2
     assert all(int(each[:, 1].sum()) == 2 for each in drawn)
 
 
 def test_where_words_are_pooled_it_is_they_that_may_be_so_many() -> None:
-    tokens = Tokens(units="bpe", vocabulary_size=60, bpe_dropout=0.5, word_pooling="mean", longest=2)
+    tokens = Tokens(units="bpe", vocabulary_size=60, bpe_dropout=0.5, word_pooling="mean", max_length=2)
     tokens.fit(TEXTS)
-    assert len({len(tokens.prepare(TEXT, Draw(1, epoch, 0))) for epoch in range(20)}) > 2
+    assert len({len(tokens.prepare(TEXT, RowKey(1, epoch, 0))) for epoch in range(20)}) > 2
 
 
 def test_what_is_kept_of_words_stays_small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_KEPT", 2000)
+    monkeypatch.setattr(module, "MAX_KEPT", 2000)
     sampled, fresh = spelling("unigram", 0.2), spelling("unigram", 0.2)
     for row, word in enumerate([*WORDS[:60], "tar" * 10]):
-        assert sampled.encode(word, Draw(1, 0, row)) == fresh.encode(word, Draw(1, 0, row))
+        assert sampled.encode(word, RowKey(1, 0, row)) == fresh.encode(word, RowKey(1, 0, row))
         fresh = spelling("unigram", 0.2)
         assert sum(spell.size for spell in sampled._met.values()) <= 2000
     assert "tar" * 10 not in sampled._met
@@ -116,10 +116,10 @@ def test_what_is_kept_of_words_stays_small(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_what_a_draw_makes_too_long_is_spelt_as_usual() -> None:
     usual = UNITS["bpe"].encode(TEXT)
-    tokens = Tokens(units="bpe", vocabulary_size=60, bpe_dropout=0.5, longest=len(usual))
+    tokens = Tokens(units="bpe", vocabulary_size=60, bpe_dropout=0.5, max_length=len(usual))
     tokens.fit(TEXTS)
     for epoch in range(20):
-        numbers = tokens.prepare(TEXT, Draw(1, epoch, 0)).tolist()
+        numbers = tokens.prepare(TEXT, RowKey(1, epoch, 0)).tolist()
         assert len(numbers) <= len(usual)
         assert UNITS["bpe"].decode(numbers) == TEXT
 
@@ -131,7 +131,7 @@ def test_targets_vary_with_the_epoch_and_never_in_scoring() -> None:
     features.fit(TEXTS)
     row = Row("a", TEXT, TEXT.upper())
     usual = head.encode_target(row.target)
-    examples = Examples([row], [usual], features, 1, head.drawn_targets())
+    examples = Examples([row], [usual], features, 1, head.sampled_targets())
     drawn = [examples[(epoch, 0)][2] for epoch in range(20)]
     assert len({tuple(each.tolist()) for each in drawn if each is not None}) > 5
     assert {head.units.decode(each.tolist()) for each in drawn if each is not None} == {TEXT}
@@ -143,7 +143,7 @@ def test_targets_vary_with_the_epoch_and_never_in_scoring() -> None:
 def test_a_head_that_doesn_t_ask_for_it_has_none() -> None:
     head = AttentionHead(input_size=4, units="bpe", vocabulary_size=60)
     head.fit(TEXTS)
-    assert head.drawn_targets() is None
+    assert head.sampled_targets() is None
 
 
 @pytest.mark.parametrize(

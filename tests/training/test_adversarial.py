@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from seqpipe import PaddedSequence
 from seqpipe.config.recipe import load_recipe
 from seqpipe.pipeline import Pipeline
-from seqpipe.training.adversarial import disturbed
+from seqpipe.training.adversarial import perturbed
 from seqpipe.training.train import train
 
 TrainTones = Callable[..., dict[str, Any]]
@@ -36,7 +36,7 @@ def losses(features: PaddedSequence, *, padding: bool = False) -> Tensor:
 @pytest.mark.parametrize("strength", [0.01, 0.5])
 def test_each_row_moves_by_its_share_and_only_where_it_has_steps(strength: float, features: PaddedSequence) -> None:
     for padding in (False, True):
-        moved = disturbed(features, losses(features, padding=padding).sum(), strength)
+        moved = perturbed(features, losses(features, padding=padding).sum(), strength)
         shift = moved.values - features.values
         wanted = strength * features.values.flatten(1).norm(dim=1)
         torch.testing.assert_close(shift.flatten(1).norm(dim=1), wanted, rtol=1e-4, atol=1e-6)
@@ -46,7 +46,7 @@ def test_each_row_moves_by_its_share_and_only_where_it_has_steps(strength: float
 
 def test_the_loss_rises_most_in_that_direction(features: PaddedSequence) -> None:
     before = losses(features)
-    moved = disturbed(features, before.sum(), 0.01)
+    moved = perturbed(features, before.sum(), 0.01)
     after = losses(moved)
     assert (after > before).all()
     size = (moved.values - features.values).flatten(1).norm(dim=1)
@@ -58,15 +58,15 @@ def test_the_loss_rises_most_in_that_direction(features: PaddedSequence) -> None
 
 
 def test_the_disturbance_is_a_constant_to_the_gradient(features: PaddedSequence) -> None:
-    moved = disturbed(features, losses(features).sum(), 0.5)
+    moved = perturbed(features, losses(features).sum(), 0.5)
     (gradient,) = torch.autograd.grad(moved.values.sum(), features.values)
     assert torch.equal(gradient, torch.ones_like(gradient))
 
 
 def test_without_strength_or_features_nothing_moves(features: PaddedSequence) -> None:
-    assert torch.equal(disturbed(features, losses(features).sum(), 0.0).values, features.values)
+    assert torch.equal(perturbed(features, losses(features).sum(), 0.0).values, features.values)
     nothing = PaddedSequence(torch.zeros(1, 2, 4, requires_grad=True), torch.tensor([2]))
-    assert not disturbed(nothing, losses(nothing).sum(), 0.5).values.any()
+    assert not perturbed(nothing, losses(nothing).sum(), 0.5).values.any()
 
 
 ROWS = ["good fun\tyes", "so bad\tno", "a good film\tyes", "bad bad film\tno", "fun\tyes", "what a bore\tno"] * 4

@@ -179,10 +179,10 @@ def test_a_loss_that_is_not_finite_names_its_row_and_skips_the_step(
     said = [notice for notice in notices if "the loss is nan" in notice]
     assert len(said) == 2
     assert all(notice.endswith("few.tsv, row 25 (loud)") for notice in said)
-    assert any("this step is skipped (2 of at most 10: training.most_bad_steps)" in notice for notice in notices)
+    assert any("this step is skipped (2 of at most 10: training.max_bad_steps)" in notice for notice in notices)
     assert all(bool(torch.isfinite(value).all()) for value in weights(tmp_path / "run").values())
-    with pytest.raises(SeqpipeError, match=r"1 steps had a loss .* training\.most_bad_steps allows 0"):
-        train_tones(tmp_path / "strict", f"data.root={exploding}", "training.most_bad_steps=0")
+    with pytest.raises(SeqpipeError, match=r"1 steps had a loss .* training\.max_bad_steps allows 0"):
+        train_tones(tmp_path / "strict", f"data.root={exploding}", "training.max_bad_steps=0")
 
 
 def test_trying_the_largest_batch_leaves_no_trace(

@@ -35,7 +35,7 @@ class Watch(lightning.Callback):
 
 
 @pytest.fixture(scope="module", params=[0, 1], ids=["no worker", "a worker"])
-def watched(request: pytest.FixtureRequest, tone_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Watch:
+def track_rows(request: pytest.FixtureRequest, tone_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Watch:
     """Three epochs whose numbers of batches differ, since speed perturbation changes the lengths."""
     watch = Watch()
     recipe = load_recipe(
@@ -47,32 +47,32 @@ def watched(request: pytest.FixtureRequest, tone_data: Path, tmp_path_factory: p
             "pipeline.features.1={stage: SpeedPerturbation, factors: [0.7, 1.0, 1.4]}",
         ],
     )
-    train(recipe, tmp_path_factory.mktemp("watched") / "run", quiet=True, callbacks=[watch])
+    train(recipe, tmp_path_factory.mktemp("track_rows") / "run", quiet=True, callbacks=[watch])
     return watch
 
 
-def test_training_sees_the_planned_batches_of_each_epoch(watched: Watch) -> None:
+def test_training_sees_the_planned_batches_of_each_epoch(track_rows: Watch) -> None:
     for epoch in range(3):
-        seen = [rows for at, rows in watched.batches if at == epoch]
-        assert seen == watched.planned[epoch]
+        seen = [rows for at, rows in track_rows.batches if at == epoch]
+        assert seen == track_rows.planned[epoch]
         assert sorted(row for rows in seen for row in rows) == list(range(80))
-    plans = [watched.planned[epoch] for epoch in range(3)]
+    plans = [track_rows.planned[epoch] for epoch in range(3)]
     assert plans[0] != plans[1] != plans[2]
 
 
-def test_lightning_expects_as_many_batches_as_come(watched: Watch) -> None:
-    assert watched.announced == [(epoch, len(watched.planned[epoch])) for epoch in range(3)]
-    assert len({count for _, count in watched.announced}) > 1  # the case is there
+def test_lightning_expects_as_many_batches_as_come(track_rows: Watch) -> None:
+    assert track_rows.announced == [(epoch, len(track_rows.planned[epoch])) for epoch in range(3)]
+    assert len({count for _, count in track_rows.announced}) > 1  # the case is there
 
 
-def test_the_rate_is_that_of_the_share_of_the_training_done(watched: Watch) -> None:
+def test_the_rate_is_that_of_the_share_of_the_training_done(track_rows: Watch) -> None:
     shares = [
-        epoch / 3 + batch / len(watched.planned[epoch]) / 3
+        epoch / 3 + batch / len(track_rows.planned[epoch]) / 3
         for epoch in range(3)
-        for batch in range(len(watched.planned[epoch]))
+        for batch in range(len(track_rows.planned[epoch]))
     ]
     expected = [0.03 * one_cycle(share, 0.2, 1000.0) for share in shares]
-    assert watched.rates == pytest.approx(expected, rel=1e-6)
+    assert track_rows.rates == pytest.approx(expected, rel=1e-6)
 
 
 def test_the_number_of_workers_changes_no_bit_of_the_model(

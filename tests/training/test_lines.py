@@ -57,7 +57,7 @@ def test_a_small_starter_learns_to_read(recipe: Recipe, trained: tuple[Path, dic
 def test_answers_say_where_words_stand_in_the_file(recipe: Recipe, trained: tuple[Path, dict[str, Any]]) -> None:
     from PIL import Image
 
-    rows = list(read_rows("test.tsv", recipe.data, reads_files=frozenset({".png"}), root=data_root(recipe.data)))
+    rows = list(read_rows("test.tsv", recipe.data, suffixes=frozenset({".png"}), root=data_root(recipe.data)))
     assert len(rows) == SMALL["test"]
     for row, answer in zip(rows, Predictor(Pipeline.load(trained[0])).predict(rows), strict=True):
         assert isinstance(answer, Transcript)

@@ -134,7 +134,7 @@ def test_the_number_of_workers_changes_no_bit(
 def test_what_is_drawn_matters(
     model: tuple[str, Path, dict[str, Any]], folder: Path, same_weights: SameWeights, tmp_path: Path
 ) -> None:
-    """Were nothing hidden, dropped or disturbed, the tests above would say little."""
+    """Were nothing hidden, dropped or perturbed, the tests above would say little."""
     name, alone, _ = model
     run(folder, name, tmp_path / "seed", "training.seed=5", f"training.init_from={alone}", "training.epochs=1")
     run(folder, name, tmp_path / "other", "training.seed=6", f"training.init_from={alone}", "training.epochs=1")

@@ -17,7 +17,7 @@ COLUMN_SUFFIXES = frozenset({".tsv", ".conll", ".conllu", ".iob", ".iob2", ".bio
 CONLLU = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
 """Columns of CoNLL-U (universaldependencies.org/format.html): known by ten fields in a file ``.conllu``."""
 
-MOST_WORDS = 100_000
+MAX_WORDS = 100_000
 """Of a sentence; a file without blank lines isn't collected in memory as one of a million."""
 
 _KEYED = re.compile(r"# ?([\w:.\[\]-]+) =(?: (.*))?$")  # "# sent_id = weblog-0001"
@@ -148,8 +148,8 @@ def _sentences(path: Path, config: DataConfig, needs_target: bool) -> Iterator[_
                 continue
             if what := layout.problem(line, fields):
                 sentence.problem = number, what
-            elif len(sentence.tokens) == MOST_WORDS:
-                sentence.problem = number, f"has more than {MOST_WORDS} words; a blank line should end each sentence"
+            elif len(sentence.tokens) == MAX_WORDS:
+                sentence.problem = number, f"has more than {MAX_WORDS} words; a blank line should end each sentence"
             else:
                 sentence.tokens.append(fields)
                 continue

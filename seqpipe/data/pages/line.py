@@ -1,14 +1,13 @@
-"""A line of writing on a page: where it is, and its image when it is asked for."""
+"""A line of writing on a page, and where it is."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from numpy.typing import NDArray
-
+from seqpipe.core.input import file_size
 from seqpipe.errors import InputError
 
 Points = tuple[tuple[float, float], ...]
@@ -69,42 +68,31 @@ class PageLine:
             "size": self.size,
         }
 
-    def cut(self) -> NDArray[Any]:
-        """The line's image, straightened, ``[height, width]`` uint8; see `cut_line`.
+    @property
+    def name(self) -> str:
+        """``page:line``."""
+        return f"{self.page}:{self.id}"
 
-        Pages are decoded once for their lines, as long as they follow one another.
+    @property
+    def path(self) -> Path:
+        """Of the page's image."""
+        return self.image
+
+    @property
+    def group(self) -> Path:
+        """The document: who writes pages has whole ones, and a page's image is read by one machine alone."""
+        return self.page
+
+    def identity(self) -> Hashable:
+        """Name and size of the image, and where the line is on it."""
+        return (self.image.name, file_size(self.image), 0.0, None), self.baseline, self.polygon, self.size
+
+    def scaled(self, width: int, height: int) -> tuple[Points, Points]:
+        """Baseline and polygon in pixels of an image of this size.
 
         Raises:
-            InputError: the page's image can't be read, or has another shape than the document says, or nothing of the
-                line is on it. Document and line are named.
+            InputError: the image has another shape than the document says.
         """
-        from seqpipe.features.image.page_cutting import cut_line
-        from seqpipe.features.image.page_image import page_pixels
-
-        try:
-            pixels = page_pixels(self.image)
-            return cut_line(pixels, *self._scaled(pixels.shape[1], pixels.shape[0]))
-        except InputError as error:
-            raise self._named(error) from None
-
-    def measure(self) -> tuple[int, int]:
-        """Width and height that the line's image will have; of the page's image only the header is read.
-
-        Raises:
-            InputError: as `cut` does.
-        """
-        from seqpipe.features.image.page_cutting import line_shape
-        from seqpipe.features.image.page_image import page_size
-
-        try:
-            width, height = page_size(self.image)
-            inside = line_shape(*self._scaled(width, height), (width, height)).inside
-        except InputError as error:
-            raise self._named(error) from None
-        return inside.shape[1], inside.shape[0]
-
-    def _scaled(self, width: int, height: int) -> tuple[Points, Points]:
-        """Baseline and polygon in pixels of an image of this size."""
         if self.size is None:
             return self.baseline, self.polygon
         across, down = width / self.size[0], height / self.size[1]
@@ -117,9 +105,6 @@ class PageLine:
         if (across, down) == (1.0, 1.0):
             return self.baseline, self.polygon
         return _times(self.baseline, across, down), _times(self.polygon, across, down)
-
-    def _named(self, error: InputError) -> InputError:
-        return InputError(error.kind, f"{self}: {error}")
 
 
 def _times(points: Points, across: float, down: float) -> Points:

@@ -15,7 +15,7 @@ def cache_folder() -> Path:
     return Path(own) if own else (Path(shared) if shared else Path.home() / ".cache") / "seqpipe"
 
 
-def made_once(folder: Path, tables: Iterable[str], write: Callable[[Path], None]) -> Path:
+def build_once(folder: Path, tables: Iterable[str], write: Callable[[Path], None]) -> Path:
     """The folder; written the first time.
 
     It gets its name only when it is whole, so a call that was killed, or two at once, do no harm.

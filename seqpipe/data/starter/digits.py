@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from seqpipe.data.starter.build_once import cache_folder, made_once
+from seqpipe.data.starter.build_once import build_once, cache_folder
 from seqpipe.data.starter.espeak import ACCENTS, Espeak
 from seqpipe.data.starter.espeak import SAMPLE_RATE as SPOKEN_RATE
 from seqpipe.data.starter.random_stream import Draws
@@ -99,4 +99,4 @@ def starter_digits(cache: Path | None = None, *, count: int = COUNT, progress: P
         progress: as for `write_digits`; not called where they are there already.
     """
     folder = (cache or cache_folder()) / f"starter-digits-v{STARTER_DIGITS_VERSION}"
-    return made_once(folder, [TABLE], lambda part: write_digits(part, count, progress=progress)) / TABLE
+    return build_once(folder, [TABLE], lambda part: write_digits(part, count, progress=progress)) / TABLE

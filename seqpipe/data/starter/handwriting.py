@@ -25,7 +25,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seqpipe.data.starter.build_once import cache_folder, made_once
+from seqpipe.data.starter.build_once import build_once, cache_folder
 from seqpipe.data.starter.random_stream import Draws
 
 Progress = Callable[[int, int], None]
@@ -187,7 +187,7 @@ def starter_handwriting(
     """
     folder = (cache or cache_folder()) / f"starter-handwriting-v{STARTER_HANDWRITING_VERSION}"
     tables = [f"{part}.tsv" for part in SIZES]
-    return made_once(folder, tables, lambda part: write_handwriting(part, sizes, progress=progress))
+    return build_once(folder, tables, lambda part: write_handwriting(part, sizes, progress=progress))
 
 
 def _groups(draws: Draws) -> list[int]:

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from seqpipe.config.plain_yaml import read_yaml
-from seqpipe.data.starter.build_once import cache_folder, made_once
+from seqpipe.data.starter.build_once import build_once, cache_folder
 
 STARTER_SENTIMENT_VERSION: int = 1
 """Part of the folder's name and of every draw: raise it with any change to what is generated."""
@@ -269,4 +269,4 @@ def starter_sentiment(cache: Path | None = None) -> Path:
         cache: where they are kept; see `cache_folder`.
     """
     folder = (cache or cache_folder()) / f"starter-sentiment-v{STARTER_SENTIMENT_VERSION}"
-    return made_once(folder, [f"{part}.tsv" for part in PARTS], write_sentiment)
+    return build_once(folder, [f"{part}.tsv" for part in PARTS], write_sentiment)

@@ -26,7 +26,7 @@ from queue import SimpleQueue
 import numpy as np
 from numpy.typing import NDArray
 
-from seqpipe.data.starter.build_once import cache_folder, made_once
+from seqpipe.data.starter.build_once import build_once, cache_folder
 from seqpipe.data.starter.espeak import ACCENTS, Espeak
 from seqpipe.data.starter.random_stream import Draws
 
@@ -162,7 +162,7 @@ def make_once(cache: Path, sizes: Mapping[str, int], *, progress: Progress | Non
     """``starter_speech`` with a number of utterances for each split."""
     folder = cache / f"starter-speech-v{STARTER_SPEECH_VERSION}"
     tables = [f"{split}.tsv" for split in sizes]
-    return made_once(folder, tables, lambda part: write_recordings(part, sizes, progress=progress))
+    return build_once(folder, tables, lambda part: write_recordings(part, sizes, progress=progress))
 
 
 def write_recordings(folder: Path, sizes: Mapping[str, int], *, progress: Progress | None = None) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from seqpipe.data.starter.build_once import cache_folder, made_once
+from seqpipe.data.starter.build_once import build_once, cache_folder
 from seqpipe.data.starter.random_stream import Draws
 from seqpipe.errors import ConfigError
 
@@ -149,4 +149,4 @@ def starter_translation(
         progress: told how many of train are done, and of how many.
     """
     folder = (cache or cache_folder()) / f"starter-translation-v{STARTER_TRANSLATION_VERSION}"
-    return made_once(folder, [f"{part}.tsv" for part in PARTS], lambda place: write_translation(place, progress))
+    return build_once(folder, [f"{part}.tsv" for part in PARTS], lambda place: write_translation(place, progress))

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seqpipe.checks.comparison import Findings, usable
+from seqpipe.checks.findings import Findings, usable
 from seqpipe.config.recipe import Recipe
-from seqpipe.core.metric import chief_scores
+from seqpipe.core.files import write_json
+from seqpipe.core.metric import headline_scores
 from seqpipe.core.suffixes import Suffixes
 from seqpipe.data.rows import Row
 from seqpipe.data.source import data_root, read_rows
@@ -22,7 +23,6 @@ from seqpipe.evaluation.experiments.run import train_or_keep
 from seqpipe.evaluation.scores.columns import columns
 from seqpipe.pipeline import Pipeline
 from seqpipe.training.preparing import Notice
-from seqpipe.training.run_directory import write_json
 from seqpipe.training.train import say
 
 RESULT, PLAN, MANIFESTS = "crossval.json", "plan.json", "folds"
@@ -40,7 +40,7 @@ class CrossValidation:
 
     folds: list[dict[str, Any]]
     mean: dict[str, float]
-    deviation: dict[str, float]
+    standard_deviation: dict[str, float]
 
     @classmethod
     def of(cls, folds: Sequence[dict[str, Any]]) -> CrossValidation:
@@ -55,7 +55,7 @@ class CrossValidation:
 
     def lines(self) -> list[str]:
         """A table for a terminal, of the chief scores."""
-        names = list(chief_scores(self.mean, next(iter(self.mean)), most=5)) if self.mean else []
+        names = list(headline_scores(self.mean, next(iter(self.mean)), most=5)) if self.mean else []
         grouped = any(fold["groups"] for fold in self.folds)
 
         def cells(name: str, scores: dict[str, float], groups: str, rows: str, seconds: str) -> list[str]:
@@ -72,7 +72,7 @@ class CrossValidation:
             )
             for fold in self.folds
         ]
-        table += [cells("mean", self.mean, "", "", ""), cells("sd", self.deviation, "", "", "")]
+        table += [cells("mean", self.mean, "", "", ""), cells("sd", self.standard_deviation, "", "", "")]
         return columns(["fold", *(["held out"] if grouped else []), "rows", *names, "seconds"], table)
 
 
@@ -104,10 +104,10 @@ def crossval(
         ConfigError, DataError, RunError: explained mistakes.
     """
     out = Path(out)
-    rows, reads_files = _rows(recipe, parts, notice)
+    rows, suffixes = _rows(recipe, parts, notice)
     divided = divide(rows, folds, group=group, stratify=stratify, seed=recipe.training.seed)
     _enter(out, resume=resume)
-    manifests = FoldManifests(rows, recipe.data, out / MANIFESTS, reads_files=reads_files)
+    manifests = FoldManifests(rows, recipe.data, out / MANIFESTS, suffixes=suffixes)
     plan = {
         "recipe": recipe.model_dump(mode="json"),
         "folds": folds,
@@ -143,7 +143,7 @@ def crossval(
     result = CrossValidation.of(records)
     summary = {
         "scores": result.mean,
-        "standard_deviation": result.deviation,
+        "standard_deviation": result.standard_deviation,
         "results": result.folds,
         "seed": recipe.training.seed,
         "seconds": round(sum(record["seconds"] for record in records), 1),
@@ -155,20 +155,20 @@ def crossval(
 def _rows(recipe: Recipe, parts: Sequence[str], notice: Notice) -> tuple[list[Row], Suffixes]:
     """The rows that can be used, and the endings of the files that their inputs are."""
     features = Pipeline(recipe).features
-    reads_files = features.first.reads_files
+    suffixes = features.reader.suffixes
     rows: list[Row] = []
     for part in parts:
         source = getattr(recipe.data, part)
         if source is None:
             raise ConfigError(f"data.{part} is required: --parts {','.join(parts)} asks for its rows")
-        rows += read_rows(source, recipe.data, reads_files=reads_files, root=data_root(recipe.data))
+        rows += read_rows(source, recipe.data, suffixes=suffixes, root=data_root(recipe.data))
     # Left out here already: a row that training may leave out would end the fold that should be scored on it.
     findings = Findings()
-    good, _ = usable(rows, lambda row: features.measure(row.input), findings)
+    good, _ = usable(rows, lambda row: features.length(row.input), findings)
     findings.enforce(recipe.data.max_bad_share)
     for line in findings.lines():
         notice(f"left out: {line}")
-    return good, reads_files
+    return good, suffixes
 
 
 def _enter(out: Path, *, resume: bool) -> None:

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from seqpipe.config.recipe import DataConfig
-from seqpipe.core.input import FileSpan
+from seqpipe.core.files import write_text
+from seqpipe.core.input import FileSpan, Input
 from seqpipe.core.suffixes import Suffixes
-from seqpipe.data.pages.line import PageLine
 from seqpipe.data.rows import Row
 from seqpipe.errors import ConfigError, DataError, did_you_mean
 
@@ -117,13 +117,13 @@ class FoldManifests:
         rows: to write, as `read_rows` gave them.
         config: how they were read.
         folder: gets the manifests.
-        reads_files: whether inputs are files.
+        suffixes: whether inputs are files.
 
     Attributes:
         config: how the manifests are to be read.
     """
 
-    def __init__(self, rows: Sequence[Row], config: DataConfig, folder: Path, *, reads_files: Suffixes) -> None:
+    def __init__(self, rows: Sequence[Row], config: DataConfig, folder: Path, *, suffixes: Suffixes) -> None:
         self.folder = folder
         known = {name for row in rows for name in row.columns}
         # Where inputs name the rows too, the ids of rows need another column: paths become absolute.
@@ -133,16 +133,14 @@ class FoldManifests:
             update={"root": str(folder.resolve()), "format": "jsonl", "id": id_column, "test": None}
         )
         folder.mkdir(parents=True, exist_ok=True)
-        self._lines = [self._line(position, row, reads_files=reads_files) for position, row in enumerate(rows)]
+        self._lines = [self._line(position, row, suffixes=suffixes) for position, row in enumerate(rows)]
 
     def write(self, number: int, fold: Fold) -> DataConfig:
         """Write a fold's two manifests, and say how they are read: its held-out rows are the dev part."""
         parts = {"train": (f"{number}.train.jsonl", fold.train), "dev": (f"{number}.dev.jsonl", fold.held_out)}
         for name, positions in parts.values():
             text = "".join(self._lines[position] for position in positions)
-            draft = self.folder / f".{name}.draft"
-            draft.write_text(text, encoding="utf-8")
-            draft.replace(self.folder / name)
+            write_text(self.folder / name, text)
         return self.config.model_copy(update={part: name for part, (name, _) in parts.items()})
 
     @property
@@ -150,11 +148,10 @@ class FoldManifests:
         """Of the rows, in their order."""
         return self._lines
 
-    def _line(self, position: int, row: Row, *, reads_files: Suffixes) -> str:
-        source = row.input.source if isinstance(row.input, FileSpan) else row.input
-        if not reads_files or not isinstance(source, (Path, bytes)):
-            source = row.columns[self.config.input]
-        given = self._path(position, source) if reads_files and isinstance(source, (Path, bytes)) else source
+    def _line(self, position: int, row: Row, *, suffixes: Suffixes) -> str:
+        given = row.columns[self.config.input]
+        if suffixes and isinstance(row.input, FileSpan):
+            given = self._path(position, row.input.source)
         names: dict[str, Any] = {self.config.input: given, self.config.target: row.target}
         record = {**row.columns, **names, str(self.config.id): row.id}
         try:
@@ -184,7 +181,7 @@ def _free_names(name: str) -> Iterator[str]:
 
 def _plain(value: Any) -> Any:
     """Dates and decimal numbers as text, lines of pages as mappings; what else JSON doesn't know is refused."""
-    if isinstance(value, PageLine):
+    if isinstance(value, Input):
         return value.record()
     if isinstance(value, (datetime.date, datetime.time, decimal.Decimal)):
         return str(value)

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from seqpipe.config.recipe import Recipe
+from seqpipe.core.head import Head, find_head
 from seqpipe.core.options import upstream_parameters
-from seqpipe.core.stage import find_stage
 
 
 def main_score(recipe: Recipe) -> tuple[str, bool]:
     """The name of the main score, and whether lower is better.
 
-    The recipe's options decide (a tagger goes by F1 if its tags mark spans), so the head is built, with sizes of one.
+    The recipe's options decide (a tagger goes by F1 if its tags mark spans). A head that can't say without being built
+    is built with sizes of one.
     """
     config = recipe.pipeline.head
-    stage = find_stage(config.name)
-    if (known := stage.main_score_of(config.options)) is not None:
-        return known
-    head: Any = config.build(**dict.fromkeys(upstream_parameters(stage), 1))
-    name: str = head.main_score
-    return name, bool(head.score_kinds[name].lower_is_better)
+    kind = find_head(config.name)
+    metric = kind.unfitted_metric(config.options)
+    if metric is None:
+        head: Head = config.build(**dict.fromkeys(upstream_parameters(kind), 1))
+        metric = head.metric
+    return metric.main, metric.kinds[metric.main].lower_is_better

@@ -9,12 +9,12 @@ from typing import Any
 import yaml
 
 from seqpipe.config.recipe import parse_recipe
+from seqpipe.core.files import write_json, write_text
 from seqpipe.errors import ConfigError
 from seqpipe.evaluation.experiments.main_score import main_score
 from seqpipe.evaluation.experiments.recipe_text import edited
 from seqpipe.evaluation.experiments.space import SearchSpace
 from seqpipe.evaluation.scores.columns import columns
-from seqpipe.training.run_directory import write_json
 
 BEST, RESULT = "best.yaml", "tune.json"
 FAILURE, CONTINUES, SECONDS, SCORES, VALUES = "failure", "continues", "seconds", "scores", "values"
@@ -65,9 +65,7 @@ class SearchReport:
     def write(self, out: Path) -> None:
         """Write ``best.yaml`` and ``tune.json``."""
         if self.recipe is not None:
-            draft = out / f".{BEST}.draft"
-            draft.write_text(self.recipe, encoding="utf-8")
-            draft.replace(out / BEST)
+            write_text(out / BEST, self.recipe)
         content = {
             "main_score": self.main_score,
             "best": self.best,

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import torch
 
 from seqpipe.config.recipe import Recipe
+from seqpipe.core.files import lock
 from seqpipe.core.randomness import seed_from
 from seqpipe.errors import ConfigError, DataError, RunError, SeqpipeError
 from seqpipe.evaluation.experiments.main_score import main_score
@@ -137,17 +138,9 @@ def _enter(out: Path) -> None:
 @contextmanager
 def _alone(out: Path) -> Iterator[None]:
     """Keep other processes out: they would take our running trial for one that was killed."""
-    try:
-        import fcntl
-    except ModuleNotFoundError:  # not on Windows
-        yield
-        return
     with (out / LOCK).open("w") as file:
-        try:
-            # lockf, not flock: a loader's worker that outlives a killed search must not hold the lock.
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise RunError(f"{out}: another process searches here; wait for it, or give another --out") from None
+        if not lock(file):
+            raise RunError(f"{out}: another process searches here; wait for it, or give another --out")
         yield
 
 

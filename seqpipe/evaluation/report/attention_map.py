@@ -10,17 +10,18 @@ import torch
 from markupsafe import Markup, escape
 from numpy.typing import NDArray
 
+from seqpipe.core.head import Autoregressive
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.errors import InputError
 from seqpipe.evaluation.scores.evaluate import Evaluation
 
-CELL, MOST_WIDTH = 17, 900
+CELL, MAX_WIDTH = 17, 900
 """Pixels of a cell; and of all columns together, where these have no names and may be narrower."""
 LEAST = 0.01
 """Weights below this are not drawn."""
-MOST_NAME, NAME_PIXELS = 16, 6.6
+MAX_NAME, NAME_PIXELS = 16, 6.6
 """Characters of a name, and pixels of one."""
-MOST_UNITS, MOST_STEPS = 80, 4000
+MAX_UNITS, MAX_STEPS = 80, 4000
 """Larger maps are not drawn."""
 
 
@@ -45,25 +46,24 @@ def attention_map(evaluation: Evaluation, position: int) -> AttentionMap | None:
         position: of the row.
     """
     pipeline, row = evaluation.pipeline, evaluation.rows[position]
+    head = pipeline.head
+    if not isinstance(head, Autoregressive):
+        return None
     try:
         with torch.inference_mode():
             prepared = pipeline.features.prepare(row.input, None)
             encoded = pipeline(PaddedSequence.pad([prepared]).to(pipeline.device))
-            found = pipeline.head.attention_map(encoded, evaluation.predictions[position].text)
+            units, weights = head.attention_map(encoded, evaluation.predictions[position].text)
     except InputError:  # the text rules made characters of the answer that the units lack
         return None
-    if found is None:
-        return None
-    units, weights = found
-    if len(units) > MOST_UNITS or weights.shape[1] > MOST_STEPS:
+    if len(units) > MAX_UNITS or weights.shape[1] > MAX_STEPS:
         return None
     return draw_attention(units, _steps(evaluation, position, weights.shape[1]), weights.float().cpu().numpy())
 
 
 def _steps(evaluation: Evaluation, position: int, count: int) -> Sequence[str]:
     """Names of the encoded steps, if there is one for each item of a text; else none."""
-    features = evaluation.pipeline.features
-    items = features.items(evaluation.rows[position].input) if features.unit == "token" else ()
+    items = evaluation.pipeline.features.reader.source(evaluation.rows[position].input).items
     return [item.text for item in items] if len(items) == count else []
 
 
@@ -76,7 +76,7 @@ def draw_attention(units: Sequence[str], steps: Sequence[str], weights: NDArray[
         weights: ``[units, steps]``.
     """
     rows, columns = weights.shape
-    cell = CELL if steps else min(CELL, MOST_WIDTH / columns)
+    cell = CELL if steps else min(CELL, MAX_WIDTH / columns)
     left = 10 + NAME_PIXELS * max((len(_short(unit)) for unit in units), default=1)
     top = 10 + NAME_PIXELS * max((len(_short(step)) for step in steps), default=0)
     width, height = round(left + columns * cell + (40 if steps else 2)), round(top + rows * CELL + 2)
@@ -113,4 +113,4 @@ def draw_attention(units: Sequence[str], steps: Sequence[str], weights: NDArray[
 
 def _short(name: str) -> str:
     name = name.strip() or "␣"
-    return name if len(name) <= MOST_NAME else f"{name[: MOST_NAME - 1]}…"
+    return name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 1]}…"

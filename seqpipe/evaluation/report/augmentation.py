@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from seqpipe.core.picture import Drawing, Picture
-from seqpipe.core.randomness import Draw, seed_from
+from seqpipe.core.randomness import RowKey, seed_from
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.data.rows import Row
 from seqpipe.data.source import is_there, training_rows
@@ -26,7 +26,7 @@ ROWS, APART = 3, 50
 """Rows that are shown, and how many lie between them: neighbours are often of one writer."""
 TRIES = 8
 """Draws for a stage that leaves many rows alone."""
-MOST_BYTES = 1_500_000
+MAX_BYTES = 1_500_000
 """Of all these pictures together."""
 PANEL_PIXELS, SHORT_PIXELS = 480, 240
 """Width of a picture that stands beside another, and that to which a short spectrogram is stretched."""
@@ -64,7 +64,7 @@ def shown_rows(pipeline: Pipeline, otherwise: Iterable[Row] = ()) -> list[Row]:
     if data.train and not data.train.startswith("hub:"):
         with contextlib.suppress(DataError, ConfigError):
             if is_there(data.train, data):
-                found = _spread(training_rows(data, reads_files=pipeline.features.first.reads_files))
+                found = _spread(training_rows(data, suffixes=pipeline.features.reader.suffixes))
     return found or _spread(otherwise)
 
 
@@ -89,7 +89,7 @@ def augmented_rows(pipeline: Pipeline, rows: Sequence[Row]) -> list[AugmentedRow
             continue  # `seqpipe check` names it
         if pictures:
             shown.append(AugmentedRow(row.id, _panels(pictures)))
-        if sum(panel.size for found in shown for panel in found.panels) > MOST_BYTES:
+        if sum(panel.size for found in shown for panel in found.panels) > MAX_BYTES:
             break
     return shown
 
@@ -106,14 +106,15 @@ def _pictures(
     for name, working in wanted:
         plain = _values(pipeline, raw, max(working), (), position, 0)
         if before is None or not _equal(plain, before):
-            before, picture = plain, features.first.picture_of(plain)
+            before, picture = plain, features.reader.preview_of(plain)
             if picture is None:
                 return
             yield "as it is", picture
         for attempt in range(TRIES):
             changed = _values(pipeline, raw, max(working), working, position, attempt)
-            if not _equal(changed, plain):
-                yield name, features.first.picture_of(changed)
+            shown = None if _equal(changed, plain) else features.reader.preview_of(changed)
+            if shown is not None:
+                yield name, shown
                 break
 
 
@@ -121,10 +122,10 @@ def _values(pipeline: Pipeline, raw: Any, last: int, working: Collection[int], p
     """A row as the stage number ``last`` gives it, while these stages augment and no others: ``[T, ...]``."""
     features, seed = pipeline.features, pipeline.recipe.training.seed
     device = next(pipeline.parameters()).device
-    draw = Draw(seed, attempt, position)
+    key = RowKey(seed, attempt, position)
     for place, (name, stage) in enumerate(zip(features.names, features.stages, strict=True)):
         if place <= last:
-            raw = stage.prepare(raw, draw.child(name) if place in working else None)
+            raw = stage.prepare(raw, key.child(name) if place in working else None)
     batch = PaddedSequence.pad([raw]).to(device)
     training = features.training
     try:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from seqpipe.core.files import write_text
 from seqpipe.errors import ConfigError
 from seqpipe.evaluation.report.examples import verdict
-from seqpipe.evaluation.report.page import fill, write_page
+from seqpipe.evaluation.report.page import fill
 from seqpipe.evaluation.scores.compare import Comparison
 from seqpipe.evaluation.scores.compare_table import fact_text, p_text
 from seqpipe.evaluation.scores.evaluate import Evaluation
@@ -43,13 +44,13 @@ def write_comparison(comparison: Comparison, output: str | Path) -> Path:
         "compare.html.j2",
         comparison=comparison,
         first=evaluation,
-        kinds=evaluation.head.score_kinds,
-        main=evaluation.head.main_score,
+        kinds=evaluation.metric.kinds,
+        main=evaluation.metric.main,
         facts={name: [fact_text(name, value) for value in values] for name, values in comparison.facts.items()},
         p_text=p_text,
         rows=rows,
     )
-    write_page(path, page)
+    write_text(path, page)
     return path
 
 
@@ -57,5 +58,5 @@ def _text(evaluation: Evaluation, index: int) -> str | None:
     """The input of a row, if it is a text whose words don't stand with their tags."""
     if evaluation.words(index):
         return None
-    picture = evaluation.pipeline.features.first.picture(evaluation.rows[index].input)
+    picture = evaluation.pipeline.features.reader.preview(evaluation.rows[index].input)
     return picture if isinstance(picture, str) else None

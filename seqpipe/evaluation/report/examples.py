@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import torch
 
-from seqpipe.core.metric import Mark, Pair
+from seqpipe.core.answer import Mark
+from seqpipe.core.metric import Pair
 from seqpipe.core.picture import Drawing, Picture
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.errors import InputError
@@ -16,9 +17,9 @@ from seqpipe.evaluation.report.labels import spelt, wrong_items
 from seqpipe.evaluation.report.media import Figure, draw_picture, encode_sound
 from seqpipe.evaluation.scores.evaluate import Evaluation
 
-MOST_BYTES = 4_000_000
+MAX_BYTES = 4_000_000
 """Of all pictures and recordings of a report together."""
-MOST_CHOICES = 5
+MAX_CHOICES = 5
 """Classes whose probabilities are shown with a row."""
 
 
@@ -58,7 +59,7 @@ class Example:
 
 
 def make_examples(evaluation: Evaluation, positions: Sequence[int], columns: Sequence[str]) -> list[Example]:
-    """Examples of these rows; once their pictures and recordings fill `MOST_BYTES`, further ones go without.
+    """Examples of these rows; once their pictures and recordings fill `MAX_BYTES`, further ones go without.
 
     Args:
         evaluation: of the run.
@@ -67,7 +68,7 @@ def make_examples(evaluation: Evaluation, positions: Sequence[int], columns: Seq
     """
     examples, used = [], 0
     for position in positions:
-        example = _example(evaluation, position, columns, with_media=used < MOST_BYTES)
+        example = _example(evaluation, position, columns, with_media=used < MAX_BYTES)
         used += len(example.sound or "") + (example.figure.size if example.figure else 0)
         examples.append(example)
     return examples
@@ -81,18 +82,18 @@ def verdict(evaluation: Evaluation, position: int, *, spelt: bool = False) -> st
         position: of the row.
         spelt: whether it is shown letter by letter, so that words are not what is counted.
     """
-    head = evaluation.head
+    metric = evaluation.metric
     if evaluation.errors[position] == 0:
         return "right"
-    count = dict(zip(head.count_names, evaluation.row_counts[position].tolist(), strict=True))
-    for name in (head.main_score, *head.score_kinds):
-        kind = head.score_kinds[name]
+    count = dict(zip(metric.names, evaluation.row_counts[position].tolist(), strict=True))
+    for name in (metric.main, *metric.kinds):
+        kind = metric.kinds[name]
         if spelt and kind.whole == "words":
             continue
         if kind.lower_is_better and kind.part and kind.whole and count[kind.part]:
             items = kind.whole.removesuffix("s") if count[kind.whole] == 1 else kind.whole
             return f"{count[kind.part]} {'error' if count[kind.part] == 1 else 'errors'} in {count[kind.whole]} {items}"
-    for kind in head.score_kinds.values():
+    for kind in metric.kinds.values():
         if not kind.lower_is_better and kind.part and kind.whole == "words" and count["words"] > 1:
             return f"{count['words'] - count[kind.part]} of {count['words']} words wrong"
     return "wrong"
@@ -100,8 +101,8 @@ def verdict(evaluation: Evaluation, position: int, *, spelt: bool = False) -> st
 
 def _choices(evaluation: Evaluation, position: int, reference: float | None) -> list[tuple[str, float]]:
     """The most probable classes, and the reference wherever it stands."""
-    every = list(evaluation.head.choices(evaluation.predictions[position]))
-    found, wanted = every[:MOST_CHOICES], evaluation.references[position]
+    every = list(evaluation.predictions[position].class_probabilities)
+    found, wanted = every[:MAX_CHOICES], evaluation.references[position]
     if found and reference is not None and wanted not in [label for label, _ in found]:
         found.append((wanted, reference))
     return found
@@ -116,21 +117,21 @@ def _example(evaluation: Evaluation, position: int, columns: Sequence[str], *, w
     words = words if len(words) == len(pairs) else []
     reference = reference_probability(evaluation, position)
     notes = []
-    first = evaluation.pipeline.features.first
+    reader = evaluation.pipeline.features.reader
     if with_media:
-        picture = first.picture(row.input)
+        picture = reader.preview(row.input)
         if isinstance(picture, str):
             text = picture if not words else None
         else:
             if is_written(picture) and "characters" in evaluation.aligned:
                 characters = evaluation.aligned["characters"][position]
-            figure = _figure(picture, evaluation.head.marks(prediction), pairs, characters)
-            if figure.cut:
+            figure = _figure(picture, prediction.marks, pairs, characters)
+            if figure.truncated:
                 notes.append("the picture is cut at its right")
-        heard = first.sound(row.input)
+        heard = reader.sound(row.input)
         if heard is not None:
-            sound, cut = encode_sound(heard)
-            if cut:
+            sound, truncated = encode_sound(heard)
+            if truncated:
                 notes.append("the recording is cut at its end")
     else:
         notes.append("without picture and sound, to keep this file small")
@@ -164,7 +165,7 @@ def reference_probability(evaluation: Evaluation, position: int) -> float | None
     device = next(pipeline.parameters()).device
     with torch.inference_mode():
         encoded = pipeline(PaddedSequence.pad([pipeline.features.prepare(row.input, None)]).to(device))
-        return evaluation.head.posteriors(encoded, [target])[0]
+        return pipeline.head.posteriors(encoded, [target])[0]
 
 
 def is_written(picture: Picture | Drawing | str) -> bool:

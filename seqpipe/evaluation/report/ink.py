@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seqpipe.core.metric import Mark
+from seqpipe.core.answer import Mark
 from seqpipe.core.picture import Drawing
 from seqpipe.evaluation.report.labels import Band, Label, describe, place_labels
-from seqpipe.evaluation.report.media import MOST_COLUMNS, line_zoom
+from seqpipe.evaluation.report.media import MAX_COLUMNS, line_zoom
 
 MARGIN = 6.0
 """Pixels around the ink."""
@@ -54,7 +54,7 @@ class InkFigure:
     stretches: list[Stretch]
     labels: list[Label]
     lanes: int
-    cut = False
+    truncated = False
     is_ink = True
 
     @property
@@ -79,7 +79,7 @@ def draw_ink(drawing: Drawing, marks: Sequence[Mark], wrong: set[int], zoom: flo
     """
     low, high = bounds(drawing)
     wide, tall = high - low
-    zoom = zoom or min(line_zoom(wide, tall), MOST_COLUMNS / wide if wide else np.inf)
+    zoom = zoom or min(line_zoom(wide, tall), MAX_COLUMNS / wide if wide else np.inf)
     corner = np.array([low[0], high[1]])
     strokes = [(np.asarray(stroke, dtype=np.float64) - corner) * [zoom, -zoom] + MARGIN for stroke in drawing.strokes]
     size = [round(float(zoom * length + 2 * MARGIN)) for length in (wide, tall)]

@@ -8,9 +8,10 @@ from itertools import groupby
 
 import numpy as np
 
-from seqpipe.core.metric import Mark, Pair
+from seqpipe.core.answer import Mark
+from seqpipe.core.metric import Pair
 
-CHARACTER_PIXELS, MOST_LANES = 8, 5
+CHARACTER_PIXELS, MAX_LANES = 8, 5
 UNSURE = 0.7
 """Confidence below which a part of an answer is marked."""
 
@@ -65,7 +66,7 @@ def place_labels(marks: Sequence[Mark], bands: Sequence[Band], width: float) -> 
         middle = min(max((first.left + last.left + last.width) / 2, half), width - half)
         free = [lane for lane, lane_end in enumerate(lane_ends) if lane_end <= middle - half]
         lane = free[0] if free else len(lane_ends)
-        if lane == MOST_LANES:  # so dense that something must overlap
+        if lane == MAX_LANES:  # so dense that something must overlap
             lane = int(np.argmin(lane_ends))
         elif lane == len(lane_ends):
             lane_ends.append(0.0)

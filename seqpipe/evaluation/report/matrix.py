@@ -8,7 +8,7 @@ from seqpipe.evaluation.scores.confusion import ConfusionMatrix
 
 SIZES = ((12, 60, 12), (25, 34, 9), (10**9, 26, 8))
 """Classes up to which a cell has so many pixels and its text this size."""
-MOST_NAME, NAME_PIXELS = 24, 6.8
+MAX_NAME, NAME_PIXELS = 24, 6.8
 """Characters of a name, and pixels of one."""
 
 
@@ -65,7 +65,7 @@ def draw_confusions(matrix: ConfusionMatrix) -> tuple[Markup, int]:
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= MOST_NAME else f"{name[: MOST_NAME - 1]}…"
+    return name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 1]}…"
 
 
 def _line(x1: float, y1: float, x2: float, y2: float) -> str:

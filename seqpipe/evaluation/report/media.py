@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seqpipe.core.metric import Mark
+from seqpipe.core.answer import Mark
 from seqpipe.core.picture import Picture, Sound
 from seqpipe.evaluation.report.labels import Band, Label, describe, place_labels
 
-MOST_COLUMNS, MOST_SECONDS = 3000, 30.0
+MAX_COLUMNS, MAX_SECONDS = 3000, 30.0
 """What a picture and a recording are cut to."""
 COLUMN_PIXELS, LEAST_PIXELS = 2, 560
 PAGE_PIXELS = 990
 """What stands on a page side by side without scrolling."""
-LEAST_LINE, MOST_LINE = 44, 96
+LEAST_LINE, MAX_LINE = 44, 96
 """Pixels that the height of a line of writing has on a page."""
 DENSITY = 1.5
 """Pixels of an image kept for each one of the page, for screens that have more."""
@@ -50,7 +50,7 @@ class Figure:
     lanes: int
     ticks: list[tuple[float, str]]
     axis: str
-    cut: bool
+    truncated: bool
     as_seen: bool
 
     is_ink = False
@@ -78,7 +78,7 @@ def draw_picture(picture: Picture, marks: Sequence[Mark], wrong: set[int]) -> Fi
 
     rows, columns = picture.values.shape
     zoom = line_zoom(columns, rows) if picture.as_seen else COLUMN_PIXELS
-    shown = min(columns, round(MOST_COLUMNS * COLUMN_PIXELS / zoom) if picture.as_seen else MOST_COLUMNS)
+    shown = min(columns, round(MAX_COLUMNS * COLUMN_PIXELS / zoom) if picture.as_seen else MAX_COLUMNS)
     end = picture.start + (picture.end - picture.start) * shown / columns
     width = zoom * shown if picture.as_seen else max(LEAST_PIXELS, zoom * shown)
     pixels = width / (end - picture.start)
@@ -98,7 +98,7 @@ def draw_picture(picture: Picture, marks: Sequence[Mark], wrong: set[int]) -> Fi
         lanes=lanes,
         ticks=[(round(left, 1), f"{text} {picture.unit}") for left, text in ticks],
         axis=picture.height,
-        cut=shown < columns,
+        truncated=shown < columns,
         as_seen=picture.as_seen,
     )
 
@@ -106,7 +106,7 @@ def draw_picture(picture: Picture, marks: Sequence[Mark], wrong: set[int]) -> Fi
 def line_zoom(width: float, height: float, most: float = PAGE_PIXELS) -> float:
     """Pixels of the page for a unit of a line of writing: it fills the page if it stays readable, else it is wider."""
     widest = most / width if width else np.inf
-    return float(max(min(widest, MOST_LINE / height), LEAST_LINE / height)) if height else float(min(widest, MOST_LINE))
+    return float(max(min(widest, MAX_LINE / height), LEAST_LINE / height)) if height else float(min(widest, MAX_LINE))
 
 
 def image_uri(picture: Picture, width: int, height: int) -> str:
@@ -148,7 +148,7 @@ def encode_sound(sound: Sound) -> tuple[str, bool]:
     """A recording as a data URI (FLAC), and whether it was cut."""
     import soundfile
 
-    most = int(MOST_SECONDS * sound.rate)
+    most = int(MAX_SECONDS * sound.rate)
     file = io.BytesIO()
     soundfile.write(file, np.clip(sound.samples[:most], -1, 1), sound.rate, format="FLAC", subtype="PCM_16")
     return _uri("audio/flac", file.getvalue()), len(sound.samples) > most

@@ -24,13 +24,6 @@ def fill(template: str, **content: Any) -> str:
     return environment.get_template(template).render(style=Markup(style.read_text(encoding="utf-8")), **content)
 
 
-def write_page(path: Path, page: str) -> None:
-    """Write a file so that it is there whole or not at all."""
-    draft = path.with_name(f".{path.name}.draft")
-    draft.write_text(page, encoding="utf-8")
-    draft.replace(path)
-
-
 def duration(seconds: float) -> str:
     """Seconds as people say them."""
     whole = round(seconds)

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from seqpipe.core.head import Explains
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.evaluation.scores.evaluate import Evaluation
 from seqpipe.pipeline import Pipeline
@@ -57,22 +58,22 @@ def strengths(pipeline: Pipeline, raws: Sequence[Any]) -> tuple[str, list[NDArra
         without items, or with another number of steps, and for a head that has no single score.
     """
     features, head = pipeline.features, pipeline.head
-    wanted = [len(features.items(raw)) for raw in raws]
+    wanted = [len(features.reader.source(raw).items) for raw in raws]
     # cuDNN has no backward pass of recurrent layers in evaluation mode.
     with torch.inference_mode(False), torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):
         batch = PaddedSequence.pad([features.prepare(raw, None) for raw in raws]).to(pipeline.device)
         made = features(batch)
         values = made.values.detach().requires_grad_()
         encoded = pipeline.encode(PaddedSequence(values, made.lengths), batch)
+        if not isinstance(head, Explains):
+            return GRADIENT, [None] * len(raws)
         weights = head.attention(encoded)
         if weights is not None and encoded.lengths.tolist() == wanted:
             return ATTENTION, _cut(weights, encoded.lengths, wanted)
-        score = head.answer_score(encoded)
-        if score is None:
-            return GRADIENT, [None] * len(raws)
+        score = head.predicted_log_odds(encoded)
         (gradient,) = torch.autograd.grad(score.sum(), values)
     norms = PaddedSequence((gradient * values.detach()).norm(dim=-1, keepdim=True), made.lengths)
-    pooled = features.pool(batch, norms)  # from units to words, where the features part words further
+    pooled = features.reader.pool(batch, norms)  # from units to words, where the features part words further
     return GRADIENT, _cut(pooled.values[..., 0], pooled.lengths, wanted)
 
 
@@ -84,7 +85,7 @@ def _cut(found: Tensor, lengths: Tensor, wanted: Sequence[int]) -> list[NDArray[
     ]
 
 
-def tinted_texts(evaluation: Evaluation, most: int = 8) -> tuple[str, list[TintedText]]:
+def saliency(evaluation: Evaluation, most: int = 8) -> tuple[str, list[TintedText]]:
     """Confident mistakes and as many confident right answers, with their words' strengths; see `strengths`.
 
     None where inputs are no texts, or the head has no score of an answer as a whole.
@@ -94,20 +95,18 @@ def tinted_texts(evaluation: Evaluation, most: int = 8) -> tuple[str, list[Tinte
     right = [place for place in order if evaluation.errors[place] == 0][: most - len(wrong)]
     positions = [*wrong, *right]
     raws = [evaluation.rows[position].input for position in positions]
-    features = evaluation.pipeline.features
-    texts = [features.first.picture(raw) for raw in raws]
-    if not raws or not all(
-        isinstance(text, str) and features.items(raw) for text, raw in zip(texts, raws, strict=True)
-    ):
+    reader = evaluation.pipeline.features.reader
+    sources = [reader.source(raw) for raw in raws]
+    if not raws or not all(source.text and source.items for source in sources):
         return GRADIENT, []
     kind, found = strengths(evaluation.pipeline, raws)
     shown = []
-    for position, text, strength in zip(positions, texts, found, strict=True):
+    for position, source, strength in zip(positions, sources, found, strict=True):
         if strength is None:
             continue
-        parts, end = [], 0
+        parts, end, text = [], 0, source.text
         greatest = strength.max() or 1.0
-        for item, value in zip(features.items(evaluation.rows[position].input), strength.tolist(), strict=True):
+        for item, value in zip(source.items, strength.tolist(), strict=True):
             parts.append((text[end : item.start], text[item.start : item.end], value / greatest))
             end = item.end
         shown.append(

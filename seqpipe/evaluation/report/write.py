@@ -9,22 +9,23 @@ from typing import Any
 
 import numpy as np
 
+from seqpipe.core.files import write_text
 from seqpipe.errors import ConfigError
 from seqpipe.evaluation.report.attention_map import AttentionMap, attention_map
 from seqpipe.evaluation.report.augmentation import AugmentedRow, augmented_rows, shown_rows
 from seqpipe.evaluation.report.charts import draw_lines, draw_reliability, learning_charts
 from seqpipe.evaluation.report.examples import make_examples
 from seqpipe.evaluation.report.matrix import draw_confusions
-from seqpipe.evaluation.report.page import fill, write_page
-from seqpipe.evaluation.report.saliency import tinted_texts
+from seqpipe.evaluation.report.page import fill
+from seqpipe.evaluation.report.saliency import saliency
 from seqpipe.evaluation.scores.breakdown import by_column, by_length, calibration_error, reliability
 from seqpipe.evaluation.scores.confusion import confusion_matrix
 from seqpipe.evaluation.scores.evaluate import Evaluation, evaluate
 from seqpipe.evaluation.scores.item_errors import character_matrix, item_errors
-from seqpipe.evaluation.scores.run_records import read_log, read_metrics
 from seqpipe.inference.predictor import load
 from seqpipe.metrics.span_errors import KINDS, SpanError
 from seqpipe.pipeline import Pipeline
+from seqpipe.run_directory import read_log, read_metrics
 
 REPORT = "report.html"
 EXAMPLES, CONFUSIONS, SPAN_ERRORS = 12, 15, 40
@@ -74,7 +75,7 @@ def write_report(
         raise ConfigError(f"{path}: is a folder; --output names a file")
     if metrics is None:
         metrics = read_metrics(run)
-    kinds = predictor.pipeline.head.score_kinds
+    kinds = predictor.pipeline.head.metric.kinds
     charts = learning_charts(read_log(run), kinds)
     page = fill(
         "report.html.j2",
@@ -87,10 +88,10 @@ def write_report(
         kinds=kinds,
         chief=dict(list(kinds.items())[:CHIEF]),
         tiles=dict(list(kinds.items())[:TILES]),
-        main=predictor.pipeline.head.main_score,
+        main=predictor.pipeline.head.metric.main,
         **(_findings(evaluation) if evaluation else {}),
     )
-    write_page(path, page)
+    write_text(path, page)
     return path
 
 
@@ -110,7 +111,7 @@ def _findings(evaluation: Evaluation) -> dict[str, Any]:
     confidences = [prediction.confidence for prediction in evaluation.predictions]
     right = (evaluation.errors == 0).tolist()
     matrix = confusion_matrix(evaluation) or character_matrix(evaluation)
-    tinted_by, tinted = tinted_texts(evaluation)
+    tinted_by, tinted = saliency(evaluation)
     worst = evaluation.worst(EXAMPLES)
     chosen: Sequence[int] = worst or np.argsort(confidences, kind="stable")[: EXAMPLES // 2].tolist()
     return {
@@ -129,20 +130,18 @@ def _findings(evaluation: Evaluation) -> dict[str, Any]:
         "tinted": tinted,
         "wrong": int((evaluation.errors > 0).sum()),
         "all_right": not worst,
-        "by_words": {"word_errors", "character_errors"} <= set(evaluation.head.count_names),
+        "by_words": {"word_errors", "character_errors"} <= set(evaluation.metric.names),
     }
 
 
 def _best(evaluation: Evaluation) -> list[dict[str, Any]]:
     """The best rows of a head that writes texts label by label, beside their references."""
-    if evaluation.fit is None:
+    if evaluation.teacher_forced is None:
         return []
     return [
         {
             "id": evaluation.rows[position].id,
-            "input": str(evaluation.pipeline.features.first.picture(evaluation.rows[position].input))
-            if evaluation.pipeline.features.unit == "token"
-            else "",
+            "input": evaluation.pipeline.features.reader.source(evaluation.rows[position].input).text,
             "reference": evaluation.references[position],
             "answer": evaluation.hypotheses[position],
             "confidence": evaluation.predictions[position].confidence,
@@ -153,7 +152,7 @@ def _best(evaluation: Evaluation) -> list[dict[str, Any]]:
 
 def _maps(evaluation: Evaluation) -> list[tuple[str, bool, str, AttentionMap]]:
     """Id, whether it is right, answer and map of a few rows."""
-    if evaluation.fit is None:
+    if evaluation.teacher_forced is None:
         return []
     worst = evaluation.worst(MAPS // 2)
     best = [position for position in evaluation.best(MAPS) if position not in worst][: MAPS - len(worst)]
@@ -202,10 +201,10 @@ def _surest(evaluation: Evaluation) -> list[tuple[str, SpanError]]:
 
 def _scale(evaluation: Evaluation, slices: Mapping[str, Any]) -> tuple[float, float]:
     """Least and greatest value of the bars of the main score."""
-    main = evaluation.head.main_score
+    main = evaluation.metric.main
     ends = [end for found in slices.values() for item in found for end in item.intervals[main] if np.isfinite(end)]
     low, high = min(ends, default=0.0), max(ends, default=1.0)
-    if evaluation.head.score_kinds[main].lower_is_better:
+    if evaluation.metric.kinds[main].lower_is_better:
         low = 0.0
     return low, high if high > low else low + 1.0
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqpipe.core.metric import Counts
-from seqpipe.core.randomness import Draw
+from seqpipe.core.randomness import RowKey
 
 Scores = Callable[[Any], dict[str, float]]
 LEVEL = 0.95
@@ -113,7 +113,7 @@ def paired_differences(
 
 
 def _generator(seed: int, purpose: str) -> np.random.Generator:
-    return Draw(seed, 0, 0).child(purpose).generator()
+    return RowKey(seed, 0, 0).child(purpose).generator()
 
 
 def _resampled(counts: Counts, resamples: int, seed: int) -> Iterator[Counts]:

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from seqpipe.evaluation.scores.bootstrap import grouped, score_intervals
 from seqpipe.evaluation.scores.evaluate import Evaluation
 from seqpipe.metrics.class_scores import calibration_counts, calibration_score
 
-MOST_VALUES, MOST_NUMBERS = 40, 12
+MAX_VALUES, MAX_NUMBERS = 40, 12
 """A column with more values than this says little about each; one with more numbers is cut into ranges of them."""
 BINS, LEAST_ROWS = 5, 8
 """Ranges of numbers, and the rows that each holds at least."""
@@ -64,23 +63,23 @@ def by_column(evaluation: Evaluation) -> dict[str, list[Slice]]:
         if name in left_out or len(different) < 2:
             continue
         numbers = _numbers(values)
-        if numbers is not None and len(different) > MOST_NUMBERS:
+        if numbers is not None and len(different) > MAX_NUMBERS:
             if len(numbers) < 3 or np.std(lengths) == 0 or np.corrcoef(numbers, lengths)[0, 1] < 0.999:
                 found[name] = _ranges(evaluation, numbers)
-        elif len(different) <= min(MOST_VALUES, len(values) / 2):
+        elif len(different) <= min(MAX_VALUES, len(values) / 2):
             found[name] = _values(evaluation, values, numeric=numbers is not None)
     return {name: slices for name, slices in found.items() if slices}
 
 
 def by_length(evaluation: Evaluation) -> list[Slice]:
     """Scores by length of the input, in ranges of as many rows each, from the shortest to the longest."""
-    unit = {"second": " s"}.get(evaluation.pipeline.features.unit, f" {evaluation.pipeline.features.unit}s")
+    unit = evaluation.pipeline.features.measure.suffix
     return _ranges(evaluation, _lengths(evaluation), unit)
 
 
 def _lengths(evaluation: Evaluation) -> NDArray[np.float64]:
     features = evaluation.pipeline.features
-    return np.array([features.amount(torch.tensor([features.measure(row.input)])) for row in evaluation.rows])
+    return np.array([features.measure.amount(features.length(row.input)) for row in evaluation.rows])
 
 
 def _shown(value: object) -> str:
@@ -100,8 +99,8 @@ def _values(evaluation: Evaluation, values: Sequence[str], *, numeric: bool) -> 
     slices = [_slice(evaluation, value, column == value) for value in sorted(set(values))]
     if numeric:
         return sorted(slices, key=lambda item: float(item.label))
-    main = evaluation.head.main_score
-    lower_is_better = evaluation.head.score_kinds[main].lower_is_better
+    main = evaluation.metric.main
+    lower_is_better = evaluation.metric.kinds[main].lower_is_better
     return sorted(slices, key=lambda item: item.scores[main], reverse=lower_is_better)
 
 
@@ -129,7 +128,7 @@ def _slice(evaluation: Evaluation, label: str, chosen: NDArray[np.bool_]) -> Sli
     if groups is not None:
         groups = [group for group, taken in zip(groups, chosen.tolist(), strict=True) if taken]
         groups = groups if len(set(groups)) > 1 else None  # one speaker's rows: drawn by themselves
-    score = evaluation.head.scores_from_counts
+    score = evaluation.metric.scores
     return Slice(label, len(counts), score(counts.sum(axis=0)), score_intervals(grouped(counts, groups), score))
 
 

@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 
 from seqpipe.config.recipe import Recipe
-from seqpipe.core.input import FileSpan
-from seqpipe.data.pages.line import PageLine
+from seqpipe.core.input import Input
 from seqpipe.errors import ConfigError, DataError
 from seqpipe.evaluation.scores.bootstrap import Difference, grouped, paired_differences
 from seqpipe.evaluation.scores.evaluate import Evaluation, evaluate
-from seqpipe.evaluation.scores.run_records import read_metrics
+from seqpipe.run_directory import read_metrics
 
 ABSENT = "–"
 
@@ -100,7 +99,7 @@ def compare(
         if evaluations:
             _refuse_other_rows(evaluations[0], found, names[0], name)
         evaluations.append(found)
-    scores = evaluations[0].head.scores_from_counts
+    scores = evaluations[0].metric.scores
     counts = [grouped(found.row_counts, found.groups) for found in evaluations]
     return Comparison(
         names=names,
@@ -140,7 +139,7 @@ def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def _refuse_other_rows(first: Evaluation, other: Evaluation, first_name: str, name: str) -> None:
-    if first.head.count_names != other.head.count_names:
+    if first.metric.names != other.metric.names:
         raise ConfigError(
             f"{name} can't be compared with {first_name}: they don't count the same, "
             f"{_only(other, first) or 'in another order'} in the one and {_only(first, other) or 'nothing else'} in "
@@ -162,25 +161,22 @@ def _refuse_other_rows(first: Evaluation, other: Evaluation, first_name: str, na
 
 def _only(one: Evaluation, other: Evaluation) -> str:
     """Counts that the one has and the other hasn't, shortened."""
-    names = [name for name in one.head.count_names if name not in set(other.head.count_names)]
+    names = [name for name in one.metric.names if name not in set(other.metric.names)]
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def _place(value: Any) -> Any:
-    """An input as something to compare: the same file may be reached by different paths."""
-    if isinstance(value, FileSpan):
-        source = value.source.resolve() if isinstance(value.source, Path) else value.source
-        return source, value.start, value.end
-    if isinstance(value, PageLine):
-        return value.image.resolve(), value.baseline, value.polygon
+    """An input as something to compare: the same file may be reached by different paths, or lie elsewhere by now."""
+    if isinstance(value, Input):
+        return value.identity()
     return value if isinstance(value, (str, bytes, list, tuple)) else None
 
 
 def _changed(first: Evaluation, other: Evaluation) -> dict[str, tuple[int, int]]:
     found = {}
-    for name, kind in first.head.score_kinds.items():
+    for name, kind in first.metric.kinds.items():
         if kind.part is not None:
-            column = first.head.count_names.index(kind.part)
+            column = first.metric.names.index(kind.part)
             more = other.row_counts[:, column] - first.row_counts[:, column]
             signs = np.sign(more if kind.lower_is_better else -more)
         else:

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from seqpipe.evaluation.report.page import duration, plain
 from seqpipe.evaluation.scores.compare import Comparison
 
-MOST_ROWS, MOST_WORDS = 5, 7
+MAX_ROWS, MAX_WORDS = 5, 7
 FACTS = {"seconds": "training"}
 
 
 def render_comparison(comparison: Comparison) -> str:
     """Scores, differences with their p-values, recipes, and the rows that differ most."""
     first = comparison.evaluations[0]
-    kinds = first.head.score_kinds
+    kinds = first.metric.kinds
     lines = [f"{first.source}: {len(first.rows)} rows", ""]
     table = [["", *comparison.names]]
     for name, kind in kinds.items():
@@ -44,7 +44,7 @@ def render_comparison(comparison: Comparison) -> str:
     lines += ["", "recipes:"] if comparison.recipes else ["", "the recipes are the same"]
     lines += columns([[key, *map(str, values)] for key, values in comparison.recipes.items()])
 
-    chosen = comparison.most_different(MOST_ROWS)
+    chosen = comparison.most_different(MAX_ROWS)
     if chosen:
         lines += ["", "rows that differ most:"]
     for index in chosen:
@@ -63,10 +63,10 @@ def _answers(comparison: Comparison, index: int) -> list[str]:
         table = [["", *(words[place] for place in wrong)], ["reference", *(pairs[0][place][0] for place in wrong)]]
         for name, own in zip(comparison.names, pairs, strict=True):
             table.append([name, *(own[place][1] for place in wrong)])
-        shown = [row[:1] + row[1 : MOST_WORDS + 1] for row in table]
-        more = [f"    and {len(wrong) - MOST_WORDS} more words"] if len(wrong) > MOST_WORDS else []
+        shown = [row[:1] + row[1 : MAX_WORDS + 1] for row in table]
+        more = [f"    and {len(wrong) - MAX_WORDS} more words"] if len(wrong) > MAX_WORDS else []
         return [*columns(shown, "    "), *more]
-    picture = first.pipeline.features.first.picture(first.rows[index].input)
+    picture = first.pipeline.features.reader.preview(first.rows[index].input)
     text = [f"    {line}" for line in textwrap.wrap(picture, 106, max_lines=4)] if isinstance(picture, str) else []
     answers = [found.hypotheses[index] for found in comparison.evaluations]
     table = [["reference", first.references[index]]]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from seqpipe.evaluation.scores.evaluate import Evaluation
 
-MOST_SHOWN = 40
+MAX_SHOWN = 40
 """Classes of a matrix that can still be read."""
 UNKNOWN = "(unknown)"
 
@@ -41,14 +41,14 @@ class ConfusionMatrix:
         return self.counts / np.maximum(self.totals, 1)[:, None]
 
 
-def confusion_matrix(evaluation: Evaluation, most: int = MOST_SHOWN) -> ConfusionMatrix | None:
+def confusion_matrix(evaluation: Evaluation, most: int = MAX_SHOWN) -> ConfusionMatrix | None:
     """The matrix of a head whose answers are classes, else None.
 
     Args:
         evaluation: of the run.
         most: classes that are shown; of more, those with the most errors.
     """
-    names = list(evaluation.head.told_apart)
+    names = list(evaluation.metric.class_names)
     if not names:
         return None
     items, rows = next(iter(evaluation.aligned.items()))

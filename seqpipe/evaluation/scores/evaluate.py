@@ -13,15 +13,16 @@ from numpy.typing import NDArray
 
 from seqpipe.answers.failure import Failure
 from seqpipe.checks.labels import disagreements
-from seqpipe.core.metric import Counts, Pair, ScoringHead
+from seqpipe.core.head import Head
+from seqpipe.core.metric import Counts, Metric, Pair, SpanMetric
 from seqpipe.data.rows import Row
 from seqpipe.data.source import data_root, is_there, read_rows, unread_spans
 from seqpipe.errors import ConfigError, DataError, InputError, did_you_mean
 from seqpipe.evaluation.scores.bootstrap import grouped, score_intervals
-from seqpipe.evaluation.scores.teacher_forcing import fit_of_targets
+from seqpipe.evaluation.scores.teacher_forcing import teacher_forced_scores
 from seqpipe.inference.predictor import Predictor, load
 from seqpipe.metrics.span_errors import SpanError
-from seqpipe.metrics.teacher_forcing import TargetFit
+from seqpipe.metrics.teacher_forcing import TeacherForcedScores
 from seqpipe.pipeline import Pipeline
 
 GROUP_COLUMNS, LEAST_GROUPS = ("group", "speaker"), 10
@@ -41,7 +42,7 @@ class Evaluation:
         pipeline: that answered.
         rows: that were scored.
         predictions: one a row.
-        row_counts: ``[N, C]``, what each row adds to the scores; columns are named by the head's `count_names`.
+        row_counts: ``[N, C]``, what each row adds to the scores; columns are named by the metric's `names`.
         group: the column whose rows are drawn together for the intervals; None: each row by itself.
         notices: what should be known about the rows, e.g. references that the vocabulary can't spell.
     """
@@ -54,34 +55,33 @@ class Evaluation:
     group: str | None
     notices: Sequence[str]
 
-    @property
-    def head(self) -> ScoringHead:
+    @cached_property
+    def metric(self) -> Metric:
         """What scores."""
-        head: ScoringHead = self.pipeline.head
-        return head
+        return self.pipeline.head.metric
 
     @property
     def scoring(self) -> str:
         """How answers were made comparable before scoring, in words."""
-        return self.head.scoring
+        return self.metric.describe()
 
     @cached_property
     def scores(self) -> dict[str, float]:
         """Of the corpus: ``wer``, ``cer`` and ``accuracy`` of a transcriber, in per cent."""
-        return self.head.scores_from_counts(self.row_counts.sum(axis=0))
+        return self.metric.scores(self.row_counts.sum(axis=0))
 
     @cached_property
     def counts(self) -> dict[str, int]:
         """What the scores are made of, as far as it is worth reading: ``rows``, ``words``, ``word_errors``, ..."""
-        kinds = self.head.score_kinds.values()
+        kinds = self.metric.kinds.values()
         named = {"rows", *(name for kind in kinds for name in (kind.part, kind.whole) if name)}
         total = self.row_counts.sum(axis=0).tolist()
-        return {name: value for name, value in zip(self.head.count_names, total, strict=True) if name in named}
+        return {name: value for name, value in zip(self.metric.names, total, strict=True) if name in named}
 
     @cached_property
     def intervals(self) -> dict[str, tuple[float, float]]:
         """95 % intervals of the scores, by bootstrap over rows, or over groups of rows."""
-        return score_intervals(grouped(self.row_counts, self.groups), self.head.scores_from_counts)
+        return score_intervals(grouped(self.row_counts, self.groups), self.metric.scores)
 
     @cached_property
     def groups(self) -> list[str] | None:
@@ -96,12 +96,12 @@ class Evaluation:
     @cached_property
     def errors(self) -> NDArray[np.float64]:
         """How wrong each row is, ``[N]``; 0 where all is right."""
-        return self.head.row_errors(self.row_counts)
+        return self.metric.errors(self.row_counts)
 
     @cached_property
     def compared(self) -> tuple[list[str], list[str]]:
         """References and answers, as text that was compared."""
-        return self.head.comparable([row.target for row in self.rows], self.predictions)
+        return self.metric.comparable([row.target for row in self.rows], self.predictions)
 
     @property
     def references(self) -> list[str]:
@@ -116,22 +116,25 @@ class Evaluation:
     @cached_property
     def aligned(self) -> dict[str, list[list[Pair]]]:
         """Each row's items beside what was answered, by kind of item (``words``); the first kind is the one to show."""
-        return self.head.aligned([row.target for row in self.rows], self.predictions)
+        return self.metric.aligned([row.target for row in self.rows], self.predictions)
 
     def words(self, position: int) -> list[str]:
         """The words of a row, if the head tags them: one for each pair of `aligned`; else none."""
-        if not getattr(self.head, "tags_items", False):
+        if not self.pipeline.head.tags_items:
             return []
-        return [item.text for item in self.pipeline.features.items(self.rows[position].input)]
+        return [item.text for item in self.pipeline.features.reader.source(self.rows[position].input).items]
 
     @cached_property
     def span_errors(self) -> list[tuple[int, SpanError]]:
         """What is wrong with the answers' spans, with the position of the row; none where answers have no spans."""
+        metric = self.metric
+        if not isinstance(metric, SpanMetric):
+            return []
         found = enumerate(zip(self.rows, self.predictions, strict=True))
         return [
             (position, error)
             for position, (row, prediction) in found
-            for error in self.head.span_errors(row.target, prediction)
+            for error in metric.span_errors(row.target, prediction)
         ]
 
     @cached_property
@@ -140,7 +143,7 @@ class Evaluation:
         confidences: list[float] = []
         right: list[bool] = []
         for prediction, pairs in zip(self.predictions, next(iter(self.aligned.values())), strict=True):
-            own = self.head.item_confidences(prediction)
+            own = prediction.item_confidences
             if len(own) != len(pairs):
                 return [], []
             confidences += own
@@ -148,9 +151,9 @@ class Evaluation:
         return confidences, right
 
     @cached_property
-    def fit(self) -> TargetFit | None:
-        """How well the references are foretold label by label; None of a head that doesn't write so."""
-        return fit_of_targets(self.pipeline, self.rows)
+    def teacher_forced(self) -> TeacherForcedScores | None:
+        """Perplexity and token accuracy of the references; None of a head that isn't autoregressive."""
+        return teacher_forced_scores(self.pipeline, self.rows)
 
     def best(self, most: int = 5) -> list[int]:
         """Positions of the rows with the fewest errors, the longest reference first among equals."""
@@ -173,8 +176,8 @@ class Evaluation:
         for name, value in self.scores.items():
             record[name] = round(value, 4)
             record[f"{name}_interval"] = [round(end, 4) for end in self.intervals[name]]
-        if self.fit is not None:
-            record.update({name: round(value, 4) for name, value in self.fit.scores.items()})
+        if self.teacher_forced is not None:
+            record.update({name: round(value, 4) for name, value in self.teacher_forced.scores.items()})
         intervals = f"95 %, bootstrap over {self.units}"
         return {**record, **self.counts, "source": self.source, "scoring": self.scoring, "intervals": intervals}
 
@@ -208,8 +211,8 @@ def evaluate(
     predictor = run if isinstance(run, Predictor) else load(run, decoding=decoding, device=device)
     pipeline = predictor.pipeline
     source, root = (data, None) if data is not None else _part(pipeline.recipe, part)
-    reads_files = pipeline.features.first.reads_files
-    rows = list(read_rows(source, pipeline.recipe.data, reads_files=reads_files, needs_id=False, root=root))
+    suffixes = pipeline.features.reader.suffixes
+    rows = list(read_rows(source, pipeline.recipe.data, suffixes=suffixes, needs_id=False, root=root))
     if not rows:
         raise DataError(f"{source}: holds no rows")
     for column, values in (where or {}).items():
@@ -226,7 +229,7 @@ def evaluate(
         pipeline=pipeline,
         rows=rows,
         predictions=predictions,
-        row_counts=pipeline.head.row_counts([row.target for row in rows], predictions),
+        row_counts=pipeline.head.metric.count([row.target for row in rows], predictions, [row.input for row in rows]),
         group=group,
         notices=[*_spans(rows[0], pipeline.recipe), *_unspellable(rows, pipeline.head)],
     )
@@ -288,7 +291,7 @@ def _listed(messages: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
-def _unspellable(rows: Sequence[Row], head: Any) -> list[str]:
+def _unspellable(rows: Sequence[Row], head: Head) -> list[str]:
     """References that hold what the vocabulary lacks: they are scored, and can't be got right."""
     notices = []
     for row in rows:

@@ -10,7 +10,7 @@ import numpy as np
 from seqpipe.evaluation.scores.confusion import ConfusionMatrix
 from seqpipe.evaluation.scores.evaluate import Evaluation
 
-MOST_CHARACTERS = 24
+MAX_CHARACTERS = 24
 """Characters of a matrix."""
 NOTHING = "∅"
 """What a matrix calls the place of a character that one side lacks."""
@@ -89,7 +89,7 @@ def item_errors(evaluation: Evaluation, items: str, most: int = 15) -> ItemError
     )
 
 
-def character_matrix(evaluation: Evaluation, most: int = MOST_CHARACTERS) -> ConfusionMatrix | None:
+def character_matrix(evaluation: Evaluation, most: int = MAX_CHARACTERS) -> ConfusionMatrix | None:
     """The matrix of the characters with the most errors; None for a head that spells nothing, or where none is wrong.
 
     Its last row and column, `NOTHING`, are insertions and deletions.

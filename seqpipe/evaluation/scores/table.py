@@ -10,7 +10,7 @@ from seqpipe.core.metric import Pair
 from seqpipe.evaluation.scores.evaluate import Evaluation
 from seqpipe.evaluation.scores.item_errors import ItemError, item_errors
 
-WIDTH, MOST_CHOICES = 110, 5
+WIDTH, MAX_CHOICES = 110, 5
 """Characters of a line, and classes that are shown with a row."""
 
 
@@ -33,7 +33,7 @@ def render(evaluation: Evaluation) -> str:
         lines += ["", "wrong spans: " + ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())]
     worst = evaluation.worst(5)
     if worst:
-        sure = bool(evaluation.head.choices(evaluation.predictions[worst[0]]))
+        sure = bool(evaluation.predictions[worst[0]].class_probabilities)
         lines += ["", "most confident mistakes:" if sure else "rows with the most errors:"]
         for index in worst:
             lines += row_lines(evaluation, index)
@@ -48,14 +48,14 @@ def _error_line(error: ItemError) -> str:
 def row_lines(evaluation: Evaluation, index: int) -> list[str]:
     """A wrong row: a class with its text, or items of reference and answer under each other, with their words."""
     row, prediction = evaluation.rows[index], evaluation.predictions[index]
-    choices = evaluation.head.choices(prediction)
+    choices = prediction.class_probabilities
     if choices:
-        probabilities = ", ".join(f"{label} {probability:.4f}" for label, probability in choices[:MOST_CHOICES])
+        probabilities = ", ".join(f"{label} {probability:.4f}" for label, probability in choices[:MAX_CHOICES])
         lines = [
             f"  {row.id}: expected {evaluation.references[index]}, answered {evaluation.hypotheses[index]} "
             f"({probabilities})"
         ]
-        text = evaluation.pipeline.features.first.picture(row.input)
+        text = evaluation.pipeline.features.reader.preview(row.input)
         if isinstance(text, str):
             lines += [f"    {line}" for line in textwrap.wrap(text, WIDTH - 4, max_lines=6, placeholder=" ...")]
         return lines
@@ -86,7 +86,7 @@ def _pieces(pairs: Sequence[Pair], words: Sequence[str]) -> list[tuple[int, int]
 
 def score_lines(evaluation: Evaluation) -> list[str]:
     """A line a score: ``WER   4.95 %  [ 3.10,  7.02]  (27 of 545 words)``."""
-    kinds = evaluation.head.score_kinds
+    kinds = evaluation.metric.kinds
     width = max(len(kind.label) for kind in kinds.values())
     lines = []
     for name, kind in kinds.items():
@@ -97,10 +97,10 @@ def score_lines(evaluation: Evaluation) -> list[str]:
                 f"  ({evaluation.counts[kind.part]} of {evaluation.counts[kind.whole]} {kind.whole.replace('_', ' ')})"
             )
         lines.append(line)
-    if evaluation.fit is not None:
-        fit = evaluation.fit
+    if evaluation.teacher_forced is not None:
+        fit = evaluation.teacher_forced
         lines.append(
-            f"perplexity {fit.perplexity:.3f}, {fit.token_accuracy:.2f} % of units foretold, of {fit.labels:,.0f} units"
+            f"perplexity {fit.perplexity:.3f}, token accuracy {fit.token_accuracy:.2f} %, of {fit.labels:,.0f} units"
             " of the references and their ends"
         )
     return lines

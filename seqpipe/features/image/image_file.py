@@ -66,12 +66,12 @@ def source_of(raw: Any) -> Path | bytes:
 
 
 @contextmanager
-def opened(source: Path | bytes, *, most_pixels: int) -> Iterator[Opened]:
+def opened(source: Path | bytes, *, max_pixels: int) -> Iterator[Opened]:
     """An image file, its header read and its pixels not.
 
     Args:
         source: path or bytes of a PNG, JPEG or TIFF.
-        most_pixels: of an image; it would take as many bytes or several times as many.
+        max_pixels: of an image; it would take as many bytes or several times as many.
 
     Raises:
         InputError: the file is missing, no file, unreadable, empty, truncated, too large or no image; while it is open,
@@ -85,10 +85,10 @@ def opened(source: Path | bytes, *, most_pixels: int) -> Iterator[Opened]:
     try:
         with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
             found = _read_header(file, name)
-            if found.width * found.height > most_pixels:
+            if found.width * found.height > max_pixels:
                 raise InputError(
                     "too large",
-                    f"{name}: has {found.width} x {found.height} pixels; {most_pixels} are allowed (most_pixels)",
+                    f"{name}: has {found.width} x {found.height} pixels; {max_pixels} are allowed (max_pixels)",
                 )
             yield found
     except InputError:

@@ -9,16 +9,20 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from seqpipe.core.feature import Reader
 from seqpipe.core.input import FileSpan
+from seqpipe.core.measure import PIXELS
 from seqpipe.core.picture import Picture
-from seqpipe.core.randomness import Draw
+from seqpipe.core.randomness import RowKey
 from seqpipe.core.sequence import PaddedSequence
-from seqpipe.core.stage import Stage
+from seqpipe.core.source import Source
 from seqpipe.core.suffixes import IMAGE_SUFFIXES
+from seqpipe.data.pages.line import PageLine
 from seqpipe.errors import InputError
 from seqpipe.features.image.image_file import opened, read_brightness, source_of
 from seqpipe.features.image.image_pixels import Brightness, brightness_of_array, check_shape
 from seqpipe.features.image.ink import Background, Grey, Ink, contrast_of, darkness_of, stretched
+from seqpipe.features.image.page_line import crop, crop_size
 from seqpipe.features.image.slant import straightened
 
 LOW_CONTRAST = 0.15
@@ -29,7 +33,7 @@ MOSTLY_INK = 0.5
 """Share of the image: lines have 3 to 15 %."""
 
 
-class LineImage(Stage):
+class LineImage(Reader):
     """Read images of lines (PNG, JPEG, TIFF), find the ink and scale them to one height, keeping the aspect.
 
     A step is a column of pixels, from left to right. Its contrast is stretched, so that the paper is 0 and the ink 1
@@ -42,19 +46,17 @@ class LineImage(Stage):
             takes the paper for evenly bright.
         slant: make slanted writing upright (Pastor et al. 2004, by the projection profile); the width stays.
         skew: make lines that rise or fall level, by shifting columns (Postl 1986); the width stays.
-        longest: columns that a scaled image may have; any number when None.
-        most_pixels: of a file, looked up in its header before it is decoded, and of the scaled image.
+        max_length: columns that a scaled image may have; any number when None.
+        max_pixels: of a file, looked up in its header before it is decoded, and of the scaled image.
 
     Shape: prepared ``[W, H]`` uint8, 0 paper and 255 ink; in batches -> ``[B, W, H]`` float32, 0 to 1. W is the file's
     width times H over its height, rounded, 1 at least. An input is a path, a `FileSpan`, the bytes of a file, an array
-    of brightness ``[H, W]`` or ``[H, W, 3 or 4]`` (uint8, uint16, bool, or float from 0 to 1), or the line of a page:
-    any object whose method ``cut()`` gives such an array, and whose ``str`` names it in messages. Places are in pixels
-    from the left edge of the input, turned as EXIF says.
+    of brightness ``[H, W]`` or ``[H, W, 3 or 4]`` (uint8, uint16, bool, or float from 0 to 1), or the line of a page
+    (`PageLine`). Places are in pixels from the left edge of the input, turned as EXIF says.
     """
 
-    role = "features"
-    reads_files = IMAGE_SUFFIXES
-    unit = "pixel"
+    suffixes = IMAGE_SUFFIXES
+    measure = PIXELS
 
     def __init__(
         self,
@@ -64,16 +66,16 @@ class LineImage(Stage):
         background: Background = "none",
         slant: bool = False,
         skew: bool = False,
-        longest: Annotated[int, Field(ge=1)] | None = None,
-        most_pixels: Annotated[int, Field(ge=1)] = 50_000_000,
+        max_length: Annotated[int, Field(ge=1)] | None = None,
+        max_pixels: Annotated[int, Field(ge=1)] = 50_000_000,
     ) -> None:
         super().__init__()
         self.height, self.ink, self.background = height, ink, background
         self.slant, self.skew = slant, skew
-        self.longest, self.most_pixels = longest, most_pixels
+        self.max_length, self.max_pixels = max_length, max_pixels
         self.output_size = height
 
-    def prepare(self, raw: Any, draw: Draw | None) -> Tensor:
+    def prepare(self, raw: Any, key: RowKey | None) -> Tensor:
         """Columns of ink ``[W, H]``, uint8.
 
         Raises:
@@ -84,33 +86,32 @@ class LineImage(Stage):
             ink = straightened(ink, slant=self.slant, skew=self.skew)
         return torch.from_numpy(np.ascontiguousarray(np.rint(ink * 255).astype(np.uint8).T))
 
-    def measure(self, raw: Any) -> int:
+    def length(self, raw: Any) -> int:
         """How many columns `prepare` will give; of a file from its header alone."""
         return self._width(raw, *self._size(raw))
 
     def _size(self, raw: Any) -> tuple[int, int]:
         """Width and height of the input, in pixels."""
-        if hasattr(raw, "measure"):  # a page's line knows without being cut
-            width, height = raw.measure()
-            return int(width), int(height)
+        if isinstance(raw, PageLine):  # is not cut for it
+            return crop_size(raw)
         array = _array_of(raw)
         if array is not None:
             return array.shape[1], array.shape[0]
-        with opened(source_of(raw), most_pixels=self.most_pixels) as found:
+        with opened(source_of(raw), max_pixels=self.max_pixels) as found:
             return found.width, found.height
 
     def _width(self, raw: Any, width: int, height: int) -> int:
         """Of the scaled image."""
         scaled = max(1, (2 * width * self.height + height) // (2 * height))
-        if self.longest is not None and scaled > self.longest:
+        if self.max_length is not None and scaled > self.max_length:
             raise InputError(
-                "too large", f"{name_of(raw)}: is {scaled} columns wide; {self.longest} are allowed (longest)"
+                "too large", f"{name_of(raw)}: is {scaled} columns wide; {self.max_length} are allowed (max_length)"
             )
-        if scaled * self.height > self.most_pixels:
+        if scaled * self.height > self.max_pixels:
             raise InputError(
                 "too large",
                 f"{name_of(raw)}: {width} x {height} pixels, are {scaled} columns at a height of {self.height}; "
-                f"{self.most_pixels} pixels are allowed (most_pixels)",
+                f"{self.max_pixels} pixels are allowed (max_pixels)",
             )
         return scaled
 
@@ -123,11 +124,11 @@ class LineImage(Stage):
         if array is not None:
             image = brightness_of_array(array, name_of(raw))
             return _resized(image, self._width(raw, *image.size), self.height)
-        with opened(source_of(raw), most_pixels=self.most_pixels) as found:
+        with opened(source_of(raw), max_pixels=self.max_pixels) as found:
             width = self._width(raw, found.width, found.height)
             return _resized(read_brightness(found, width=width, height=self.height), width, self.height)
 
-    def suspicions(self, raw: Any, prepared: Tensor) -> list[tuple[str, str]]:
+    def warnings(self, raw: Any, prepared: Tensor) -> list[tuple[str, str]]:
         """``blank``, ``low contrast``, ``mostly ink``, ``lower resolution``, ``unusual shape``, ``several pages``."""
         found = []
         name = name_of(raw)
@@ -148,17 +149,17 @@ class LineImage(Stage):
         aspect = width / height
         if not NARROW <= aspect <= WIDE:
             found.append(("unusual shape", f"{name}: {width} x {height} pixels; is that a line of writing?"))
-        if not (isinstance(raw, np.ndarray) or hasattr(raw, "cut")):
-            with opened(source_of(raw), most_pixels=self.most_pixels) as file:
+        if not isinstance(raw, (np.ndarray, PageLine)):
+            with opened(source_of(raw), max_pixels=self.max_pixels) as file:
                 if file.pages > 1:
                     found.append(("several pages", f"{name}: the file has several pages; the first is read"))
         return found
 
-    def locate(self, prepared: Tensor, steps: Tensor) -> Tensor:
-        """Columns are columns; `scale` makes pixels of the input of them."""
-        return steps
+    def source(self, raw: Any) -> Source:
+        """Places are pixels of the input."""
+        return Source(scale=self._scale(raw))
 
-    def scale(self, raw: Any) -> float:
+    def _scale(self, raw: Any) -> float:
         """Pixels of the input in a column; 1 of a file that is gone since it was read."""
         try:
             width, height = self._size(raw)
@@ -166,18 +167,18 @@ class LineImage(Stage):
         except InputError:
             return 1.0
 
-    def picture(self, raw: Any) -> Picture:
+    def preview(self, raw: Any) -> Picture:
         """The line as the features see it, black on white."""
         prepared = self.prepare(raw, None)
         return Picture(
             values=1 - prepared.T.float().numpy() / 255,
             start=0.0,
-            end=len(prepared) * self.scale(raw),
+            end=len(prepared) * self._scale(raw),
             unit="px",
             height=f"the line, scaled to {self.height} pixels",
         )
 
-    def picture_of(self, values: Tensor) -> Picture:
+    def preview_of(self, values: Tensor) -> Picture:
         """A line ``[W, H]`` on its way, 0 paper to 1 ink, black on white."""
         return Picture(1 - values.T.float().numpy(), 0.0, float(len(values)), "px")
 
@@ -194,10 +195,10 @@ def name_of(raw: Any) -> str:
 
 
 def _array_of(raw: Any) -> Any:
-    """Of what is an array, or cuts one out; else None."""
-    if not isinstance(raw, np.ndarray) and not hasattr(raw, "cut"):
+    """Of what is an array, or a page's line; else None."""
+    if not isinstance(raw, (np.ndarray, PageLine)):
         return None
-    array = raw if isinstance(raw, np.ndarray) else raw.cut()
+    array = crop(raw) if isinstance(raw, PageLine) else raw
     check_shape(array, name_of(raw))
     return array
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from seqpipe.features.image.image_file import opened, read_brightness
 
-MOST_PIXELS = 200_000_000
+MAX_PIXELS = 200_000_000
 """Of a page: A2 at 600 dots per inch has 139 million."""
 KEPT_BYTES = 128 * 2**20
 """Of decoded pages in a process: nine of 3,000 x 4,500 pixels. The page in hand is kept however large it is."""
@@ -73,7 +73,7 @@ def page_pixels(path: Path) -> NDArray[np.uint8]:
     May be called from several threads. A file that changes is read again.
 
     Raises:
-        InputError: the image is missing, unreadable, no image, truncated or larger than `MOST_PIXELS`.
+        InputError: the image is missing, unreadable, no image, truncated or larger than `MAX_PIXELS`.
     """
     try:
         status = path.stat()
@@ -95,12 +95,12 @@ def page_pixels(path: Path) -> NDArray[np.uint8]:
 
 def page_size(path: Path) -> tuple[int, int]:
     """Width and height of a page's image, by its header; raises as `page_pixels` does."""
-    with opened(path, most_pixels=MOST_PIXELS) as found:
+    with opened(path, max_pixels=MAX_PIXELS) as found:
         return found.width, found.height
 
 
 def _decode(path: Path) -> NDArray[np.uint8]:
-    with opened(path, most_pixels=MOST_PIXELS) as found:
+    with opened(path, max_pixels=MAX_PIXELS) as found:
         image = read_brightness(found, width=found.width, height=found.height)
         pixels = np.array(image)
     if pixels.dtype != np.uint8:  # of more than 8 bits: 0 to 1

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
+from seqpipe.core.feature import Reader
 from seqpipe.core.input import FileSpan
+from seqpipe.core.measure import POINTS
 from seqpipe.core.picture import Drawing
-from seqpipe.core.randomness import Draw
-from seqpipe.core.sequence import PaddedSequence
-from seqpipe.core.stage import Stage
+from seqpipe.core.randomness import RowKey
 from seqpipe.core.suffixes import INK_SUFFIXES
 from seqpipe.data.ink.inkml import read_inkml
 from seqpipe.data.ink.strokes import Encoding, Ink, parse_strokes
@@ -29,7 +29,7 @@ WIDE_GAP = 3.0
 """Of all lines that were drawn: the dot of an i may be as far from a short stem as that is long."""
 
 
-class PenStrokes(Stage):
+class PenStrokes(Reader):
     """Read pen strokes, bring the writing to one size, and space its points evenly.
 
     Rid of what differs between tablets and hands and says nothing of the text: place, size, sampling rate and speed.
@@ -44,7 +44,7 @@ class PenStrokes(Stage):
         encoding: ``points``; or ``differences``: in flat lists, all points but a stroke's first stand as differences
             from the point before. Lists of points, mappings with x and y, and InkML say themselves what they hold.
         y: where y grows: ``up``, or ``down``, as on screens. In InkML the standard says it.
-        longest: points that an input may come to.
+        max_length: points that an input may come to.
 
     Shape: ``[N, 4]``, in batches ``[B, N, 4]`` -> ``[B, N, 4]``: the place (number of the original point, counted
     through all strokes, with fractions between two), x, y (up), and 1 where the point is joined to the one before, 0 at
@@ -54,9 +54,8 @@ class PenStrokes(Stage):
     mapping with ``strokes``, or an InkML file: a path, a `FileSpan`, or its bytes.
     """
 
-    role = "features"
-    reads_files = INK_SUFFIXES
-    unit = "point"
+    suffixes = INK_SUFFIXES
+    measure = POINTS
 
     def __init__(
         self,
@@ -67,21 +66,21 @@ class PenStrokes(Stage):
         deslant: bool = False,
         encoding: Encoding = "points",
         y: Literal["up", "down"] = "up",
-        longest: Annotated[int, Field(gt=0)] = 20_000,
+        max_length: Annotated[int, Field(gt=0)] = 20_000,
     ) -> None:
         super().__init__()
         self.height: HeightKind = height
-        self.step, self.straighten, self.deslant, self.longest = step, straighten, deslant, longest
+        self.step, self.straighten, self.deslant, self.max_length = step, straighten, deslant, max_length
         self.encoding: Encoding = encoding
         self.downward = y == "down"
         self.output_size = 4
 
-    def prepare(self, raw: Any, draw: Draw | None) -> Tensor:
+    def prepare(self, raw: Any, key: RowKey | None) -> Tensor:
         """Points ``[N, 4]``, float32.
 
         Raises:
             InputError: the input is missing, no strokes or no InkML, empty, holds values that are no finite numbers, or
-                comes to more points than `longest`.
+                comes to more points than `max_length`.
         """
         ink, frame, spaced = self._spaced(raw)
         places, points, starts = resample_ink(ink, spaced)
@@ -91,11 +90,11 @@ class PenStrokes(Stage):
         rows[starts, 3] = 0.0
         return torch.from_numpy(rows)
 
-    def measure(self, raw: Any) -> int:
+    def length(self, raw: Any) -> int:
         """How many points `prepare` will give."""
         return self._spaced(raw)[2].count
 
-    def suspicions(self, raw: Any, prepared: Tensor) -> list[tuple[str, str]]:
+    def warnings(self, raw: Any, prepared: Tensor) -> list[tuple[str, str]]:
         """``single dot``, ``only dots``, ``jump``, ``far apart``, ``repeated points``."""
         ink, frame, spaced = self._spaced(raw)
         name = _name(raw)
@@ -141,18 +140,14 @@ class PenStrokes(Stage):
         """The original points of each stroke, ``[n, 2]``, y up; strokes without any are left out."""
         return self._read(raw).strokes()
 
-    def picture(self, raw: Any) -> Drawing:
+    def preview(self, raw: Any) -> Drawing:
         """The strokes as they were written."""
         return Drawing(self.drawing(raw))
 
-    def picture_of(self, values: Tensor) -> Drawing:
+    def preview_of(self, values: Tensor) -> Drawing:
         """The strokes of a row ``[N, 4]``."""
         points = values[:, 1:3].numpy()
         return Drawing(np.split(points, np.flatnonzero(values[1:, 3].numpy() == 0) + 1))
-
-    def forward(self, sequence: PaddedSequence) -> PaddedSequence:
-        """Nothing is left to do in a batch."""
-        return sequence
 
     def _read(self, raw: Any) -> Ink:
         if isinstance(raw, FileSpan):
@@ -177,11 +172,11 @@ class PenStrokes(Stage):
             ink = Ink(np.stack([ink.points[:, 0] - lean * ink.points[:, 1], ink.points[:, 1]], axis=1), ink.starts)
         frame = frame_of(ink, self.height)
         spaced = spacing(ink, self.step * frame.unit)
-        if spaced.count > self.longest:
+        if spaced.count > self.max_length:
             raise InputError(
                 "too long",
                 f"{_name(raw)}: would come to {spaced.count:,} points, {self.step:g} of the writing's height apart; at "
-                f"most {self.longest:,} are taken (longest). Is a coordinate far off, or a page given as a line?",
+                f"most {self.max_length:,} are taken (max_length). Is a coordinate far off, or a page given as a line?",
             )
         return ink, frame, spaced
 

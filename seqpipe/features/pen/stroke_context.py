@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 ROWS = 24
 """Of the grid, half of them above y = 0. Ink beyond stands in the outermost ones."""
-MOST_COLUMNS = 16_384
+MAX_COLUMNS = 16_384
 """Of the grid: a line of text has some hundred. Ink beyond stands in the last one."""
 
 
@@ -33,7 +33,7 @@ def ink_around(
     """
     x, y = points.unbind(dim=-1)
     left = x.masked_fill(~mask, math.inf).amin(dim=1, keepdim=True).nan_to_num(posinf=0.0)
-    column = ((x - left) / cell).clamp(0, MOST_COLUMNS).masked_fill(~mask, 0.0)
+    column = ((x - left) / cell).clamp(0, MAX_COLUMNS).masked_fill(~mask, 0.0)
     row = (y / cell + ROWS / 2).clamp(0, ROWS - 1.001)
     columns = int(column.max()) + 2
     # Empty cells around it, so that no place is outside.

@@ -10,9 +10,9 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
+from seqpipe.core.feature import Feature
 from seqpipe.core.options import Upstream
 from seqpipe.core.sequence import PaddedSequence
-from seqpipe.core.stage import Stage
 from seqpipe.errors import ConfigError
 from seqpipe.features.pen.stroke_context import ink_around
 
@@ -40,7 +40,7 @@ LEAST_BOX = 0.25
 """Of the writing's height: the least side of a box, so that a line isn't blown up."""
 
 
-class StrokeFeatures(Stage):
+class StrokeFeatures(Feature):
     """Features of each point of pen strokes, scaled to be of order 1.
 
     d is the way from the point before within the stroke, e that to the next one, 0 beyond a stroke's ends.
@@ -72,8 +72,6 @@ class StrokeFeatures(Stage):
 
     Shape: ``[B, N, 4]`` (place, x, y, pen down, as `PenStrokes` gives them) -> ``[B, N, D]``, 0 in the padding.
     """
-
-    role = "features"
 
     def __init__(
         self,

@@ -15,7 +15,7 @@ TURN = 0.12
 """Of the whole height: a pen that goes back by less hasn't turned."""
 LEAST_CORE, LEAST_OF_WIDTH = 0.12, 0.005
 """Of the whole height and of the width: the least that the core of a writing may be."""
-_MOST_TURNS = 500
+_MAX_TURNS = 500
 """That a slope is fitted to: pairs are a square of them."""
 LEAST_FULL = 0.05
 """Of the width: the least height, for writing that is nearly a line."""
@@ -123,7 +123,7 @@ def slope(ink: Ink) -> float:
     """
     low, high = float(ink.points[:, 1].min()), float(ink.points[:, 1].max())
     lower = np.array(sorted({lower for lower, _ in vertical_ways(ink, TURN * (high - low))} if high > low else ()), int)
-    x, y = ink.points[lower[:_MOST_TURNS]].reshape(-1, 2).T
+    x, y = ink.points[lower[:_MAX_TURNS]].reshape(-1, 2).T
     right, rise = x[None] - x[:, None], y[None] - y[:, None]
     far = right > (high - low)
     if len(lower) < 3 or not far.any():

@@ -8,13 +8,13 @@ import numpy as np
 import torch
 from pydantic import Field
 
+from seqpipe.core.feature import Feature
 from seqpipe.core.options import InputRate
 from seqpipe.core.sequence import PaddedSequence
-from seqpipe.core.stage import Stage
 from seqpipe.features.speech.spectrum import CentredFrames
 
 
-class Chroma(CentredFrames, Stage):
+class Chroma(CentredFrames, Feature):
     """Energy of the twelve pitch classes (``librosa.feature.chroma_stft``, each row by itself). Row by row on the CPU.
 
     Args:
@@ -25,8 +25,6 @@ class Chroma(CentredFrames, Stage):
 
     Shape: ``[B, S]`` -> ``[B, 1 + S // hop, n_chroma]``, each frame's largest value 1.
     """
-
-    role = "features"
 
     def __init__(
         self,

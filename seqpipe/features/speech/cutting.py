@@ -71,32 +71,34 @@ def measure_levels(blocks: Iterable[NDArray[Any]], rate: int) -> NDArray[np.floa
     return np.concatenate(levels)
 
 
-def overlap_of(longest: float, overlap: float = OVERLAP) -> float:
-    """Seconds of overlap in pieces of at most ``longest`` seconds: never more than an eighth of them.
+def overlap_of(max_length: float, overlap: float = OVERLAP) -> float:
+    """Seconds of overlap in pieces of at most ``max_length`` seconds: never more than an eighth of them.
 
     Raises:
-        ConfigError: ``longest`` is below a second.
+        ConfigError: ``max_length`` is below a second.
     """
-    if not longest >= SHORTEST:
-        raise ConfigError(f"a piece of a long recording may have {SHORTEST:g} s or more; received longest = {longest}")
-    return min(overlap, longest / 8)
+    if not max_length >= SHORTEST:
+        raise ConfigError(
+            f"a piece of a long recording may have {SHORTEST:g} s or more; received max_length = {max_length}"
+        )
+    return min(overlap, max_length / 8)
 
 
-def share_out(levels: NDArray[np.float64], count: int, rate: int, *, longest: float, overlap: float) -> list[Share]:
-    """A recording in pieces of at most ``longest`` seconds, each cut being at the quietest place of its range.
+def share_out(levels: NDArray[np.float64], count: int, rate: int, *, max_length: float, overlap: float) -> list[Share]:
+    """A recording in pieces of at most ``max_length`` seconds, each cut being at the quietest place of its range.
 
     The range is the latter half of what a piece may have, so that pieces aren't many; the last piece gets a quarter of
-    ``longest`` at least, for a model knows little about half a second without what was before.
+    ``max_length`` at least, for a model knows little about half a second without what was before.
 
     Args:
         levels: as `measure_levels` gives them.
         count: samples in all.
         rate: of the samples, in hertz.
-        longest: seconds that a piece may have with its overlap.
-        overlap: seconds heard beyond a cut, at most an eighth of ``longest``.
+        max_length: seconds that a piece may have with its overlap.
+        overlap: seconds heard beyond a cut, at most an eighth of ``max_length``.
     """
     hop = _samples_per_level(rate)
-    most, beyond = int(longest * rate) // hop, int(overlap * rate) // hop  # in levels from here on
+    most, beyond = int(max_length * rate) // hop, int(overlap * rate) // hop  # in levels from here on
     around = min(int(PAUSE * LEVELS_PER_SECOND), most // 8)
     cuts = [0]
     while len(levels) - max(0, cuts[-1] - beyond) > most:

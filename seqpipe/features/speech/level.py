@@ -6,12 +6,12 @@ from typing import Annotated
 
 from pydantic import Field
 
+from seqpipe.core.feature import Feature
 from seqpipe.core.options import InputRate
 from seqpipe.core.sequence import PaddedSequence
-from seqpipe.core.stage import Stage
 
 
-class LevelNormalization(Stage):
+class LevelNormalization(Feature):
     """Scale each row to the same root mean square, so that no model depends on how loud a recording is.
 
     It works on the device, so after all augmentation of waveforms wherever it stands in the list.
@@ -23,8 +23,6 @@ class LevelNormalization(Stage):
 
     Shape: ``[B, S]`` -> ``[B, S]``.
     """
-
-    role = "features"
 
     def __init__(
         self,

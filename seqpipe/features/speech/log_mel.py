@@ -9,14 +9,14 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from seqpipe.core.feature import Feature
 from seqpipe.core.options import InputRate
 from seqpipe.core.sequence import PaddedSequence
-from seqpipe.core.stage import Stage
 from seqpipe.features.speech.augmentation.vocal_tract import WarpRange, checked_range, row_filters
 from seqpipe.features.speech.spectrum import CentredFrames, mel_filters, mel_spectrum, power_spectrum
 
 
-class LogMel(CentredFrames, Stage):
+class LogMel(CentredFrames, Feature):
     """Natural logarithm of the power in mel-spaced bands (Davis & Mermelstein 1980; Slaney's filters).
 
     Args:
@@ -33,8 +33,6 @@ class LogMel(CentredFrames, Stage):
 
     Shape: ``[B, S]`` -> ``[B, 1 + S // hop, n_mels]``; frame t is centred on second t · hop_seconds.
     """
-
-    role = "features"
 
     def __init__(
         self,

@@ -9,16 +9,16 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from seqpipe.core.feature import Feature
 from seqpipe.core.options import InputRate
 from seqpipe.core.sequence import PaddedSequence
-from seqpipe.core.stage import Stage
 from seqpipe.errors import ConfigError
 from seqpipe.features.deltas import with_deltas
 from seqpipe.features.speech.augmentation.vocal_tract import WarpRange, checked_range, row_filters
 from seqpipe.features.speech.spectrum import CentredFrames, mel_filters, power_spectrum
 
 
-class MFCC(CentredFrames, Stage):
+class MFCC(CentredFrames, Feature):
     """Mel-frequency cepstral coefficients (Davis & Mermelstein 1980), equal to ``librosa.feature.mfcc``.
 
     Args:
@@ -37,8 +37,6 @@ class MFCC(CentredFrames, Stage):
 
     Shape: ``[B, S]`` -> ``[B, 1 + S // hop, n_mfcc · (1 + deltas)]``.
     """
-
-    role = "features"
 
     def __init__(
         self,

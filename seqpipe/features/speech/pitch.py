@@ -8,14 +8,14 @@ import numpy as np
 import torch
 from pydantic import Field
 
+from seqpipe.core.feature import Feature
 from seqpipe.core.options import InputRate
 from seqpipe.core.sequence import PaddedSequence
-from seqpipe.core.stage import Stage
 from seqpipe.errors import ConfigError
 from seqpipe.features.speech.spectrum import CentredFrames
 
 
-class Pitch(CentredFrames, Stage):
+class Pitch(CentredFrames, Feature):
     """Fundamental frequency by librosa, in octaves above ``low_hertz``. Slow (row by row on the CPU).
 
     Args:
@@ -29,8 +29,6 @@ class Pitch(CentredFrames, Stage):
 
     Shape: ``[B, S]`` -> ``[B, 1 + S // hop, 1 or 2]``.
     """
-
-    role = "features"
 
     def __init__(
         self,

@@ -8,12 +8,12 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from seqpipe.core.feature import Feature
 from seqpipe.core.options import InputRate
 from seqpipe.core.sequence import PaddedSequence
-from seqpipe.core.stage import Stage
 
 
-class TrimSilence(Stage):
+class TrimSilence(Feature):
     """Cut off what is quiet at both ends (``librosa.effects.trim``, each row by itself).
 
     Args:
@@ -24,8 +24,6 @@ class TrimSilence(Stage):
 
     Shape: ``[B, S]`` -> ``[B, S']``, S' at most S and never 0. Times in predictions stay those of the whole recording.
     """
-
-    role = "features"
 
     def __init__(
         self,

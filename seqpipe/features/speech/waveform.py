@@ -13,11 +13,13 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from seqpipe.core.input import FileSpan, Piece
+from seqpipe.core.feature import Reader
+from seqpipe.core.input import FileSpan, Segment
+from seqpipe.core.measure import seconds
 from seqpipe.core.picture import Picture, Sound
-from seqpipe.core.randomness import Draw
+from seqpipe.core.randomness import RowKey
 from seqpipe.core.sequence import PaddedSequence
-from seqpipe.core.stage import Stage
+from seqpipe.core.source import Source
 from seqpipe.core.suffixes import AUDIO_SUFFIXES
 from seqpipe.errors import InputError
 from seqpipe.features.speech.audio_file import (
@@ -42,7 +44,7 @@ CLIPPED_SHARE = 0.001
 """Of the samples: in speech that was recorded well a few in a hundred thousand are at full scale."""
 
 
-class Waveform(Stage):
+class Waveform(Reader):
     """Read audio files (wav, flac, ogg, mp3, whatever libsndfile knows), mix down and resample.
 
     Args:
@@ -53,16 +55,15 @@ class Waveform(Stage):
     cut out of something longer, in seconds from its beginning.
     """
 
-    role = "features"
-    reads_files = AUDIO_SUFFIXES
-    unit = "second"
+    suffixes = AUDIO_SUFFIXES
 
     def __init__(self, *, sample_rate: Annotated[int, Field(ge=1000, le=384_000)] = 16_000) -> None:
         super().__init__()
         self.sample_rate = sample_rate
+        self.measure = seconds(sample_rate)
         self.output_size = 1
 
-    def prepare(self, raw: Any, draw: Draw | None) -> Tensor:
+    def prepare(self, raw: Any, key: RowKey | None) -> Tensor:
         """Samples ``[S]``, float32.
 
         Raises:
@@ -75,32 +76,32 @@ class Waveform(Stage):
         mono = torch.from_numpy(np.ascontiguousarray(_mono(samples, rate, name)))
         return resample(mono, rate, self.sample_rate)
 
-    def reading_on(self) -> AbstractContextManager[None]:
+    def opened(self) -> AbstractContextManager[None]:
         """While this lasts, what is read several times in a row by a thread is opened once."""
         return keeping_open()
 
-    def pieces(self, raw: Any, *, longest: float) -> list[Piece] | None:
-        """A long recording in pieces, cut where it is quietest; None if it isn't longer than ``longest``.
+    def split(self, raw: Any, max_length: float) -> list[Segment] | None:
+        """A long recording in pieces, cut where it is quietest; None if it isn't longer than ``max_length``.
 
         Whether it is long is read from the header. If so, it is read once from end to end, block by block: 1.5 MB are
         kept of an hour.
 
         Args:
             raw: as `prepare` reads it.
-            longest: seconds that a piece may have with its overlap, at least 1.
+            max_length: seconds that a piece may have with its overlap, at least 1.
 
         Returns:
             Pieces in their order, each to be read as a span of the same file or a view of the same array.
 
         Raises:
-            ConfigError: ``longest`` is below 1.
+            ConfigError: ``max_length`` is below 1.
             InputError: as `prepare` does for the whole: a recording that breaks off has no pieces at all.
         """
-        overlap = overlap_of(longest)
+        overlap = overlap_of(max_length)
         if isinstance(raw, dict):
             samples, rate = array_of(raw)
-            start, stop = round(self.origin(raw) * rate), len(samples) + round(self.origin(raw) * rate)
-            if stop - start <= longest * rate:
+            start, stop = round(_origin(raw) * rate), len(samples) + round(_origin(raw) * rate)
+            if stop - start <= max_length * rate:
                 return None
             step = samples_per_block(rate)
             levels = _levels((samples[at : at + step] for at in range(0, len(samples), step)), rate, name_of(raw))
@@ -109,21 +110,23 @@ class Waveform(Stage):
             with opened(span) as file:
                 rate = file.samplerate
                 start, stop = frames_of(span, rate, file.frames) if file.frames else (0, 0)
-                if stop - start <= longest * rate:
+                if stop - start <= max_length * rate:
                     return None
                 levels = _levels(blocks(span, file, start, stop, samples_per_block(rate)), rate, name_of(raw))
-        pieces = []
-        for share in share_out(levels, stop - start, rate, longest=longest, overlap=overlap):
+        segments = []
+        for share in share_out(levels, stop - start, rate, max_length=max_length, overlap=overlap):
             first, last = (start + share.heard_from) / rate, (start + share.heard_until) / rate
             part = (
                 {**raw, "array": samples[share.heard_from : share.heard_until], "start": first}
                 if isinstance(raw, dict)
                 else FileSpan(span.source, first, last)
             )
-            pieces.append(Piece(part, (start + share.start) / rate, (start + share.stop) / rate, share.overlap / rate))
-        return pieces
+            segments.append(
+                Segment(part, (start + share.start) / rate, (start + share.stop) / rate, share.overlap / rate)
+            )
+        return segments
 
-    def measure(self, raw: Any) -> int:
+    def length(self, raw: Any) -> int:
         """How many samples `prepare` will give, from the file's header alone."""
         if isinstance(raw, dict):
             samples, rate = read_samples(raw)
@@ -133,7 +136,7 @@ class Waveform(Stage):
             start, stop = frames_of(span, file.samplerate, file.frames)
             return _resampled_length(stop - start, file.samplerate, self.sample_rate)
 
-    def suspicions(self, raw: Any, prepared: Tensor) -> list[tuple[str, str]]:
+    def warnings(self, raw: Any, prepared: Tensor) -> list[tuple[str, str]]:
         """``silent``, ``clipped``, ``lower sample rate``, ``shorter than its span``, ``no end of stream``."""
         found = []
         low, high = float(prepared.min()), float(prepared.max())
@@ -163,21 +166,19 @@ class Waveform(Stage):
             )
         return found
 
-    def origin(self, raw: Any) -> float:
-        """Seconds from the beginning of the file to the beginning of the input."""
-        if isinstance(raw, dict):
-            return float(raw.get("start", 0.0))
-        return raw.start if isinstance(raw, FileSpan) else 0.0
+    def source(self, raw: Any) -> Source:
+        """Places are seconds from the beginning of the file."""
+        return Source(origin=_origin(raw))
 
     def locate(self, prepared: Tensor, steps: Tensor) -> Tensor:
         """Samples -> seconds from the beginning of the input."""
         return steps / self.sample_rate
 
-    def picture(self, raw: Any) -> Picture:
+    def preview(self, raw: Any) -> Picture:
         """Log-mel spectrogram of the recording, the uppermost 80 dB of it."""
-        return self._spectrogram(self.prepare(raw, None), self.origin(raw))
+        return self._spectrogram(self.prepare(raw, None), _origin(raw))
 
-    def picture_of(self, values: Tensor) -> Picture | None:
+    def preview_of(self, values: Tensor) -> Picture | None:
         """The spectrogram of samples ``[S]``; of features ``[T, D]`` these, from the lowest to the highest."""
         if values.ndim == 1:
             return self._spectrogram(values, 0.0)
@@ -205,9 +206,12 @@ class Waveform(Stage):
         """The recording as the features hear it: mono, at `sample_rate`."""
         return Sound(self.prepare(raw, None).numpy(), self.sample_rate)
 
-    def forward(self, sequence: PaddedSequence) -> PaddedSequence:
-        """Nothing is left to do in a batch."""
-        return sequence
+
+def _origin(raw: Any) -> float:
+    """Seconds from the beginning of the file to the beginning of the input."""
+    if isinstance(raw, dict):
+        return float(raw.get("start", 0.0))
+    return raw.start if isinstance(raw, FileSpan) else 0.0
 
 
 def resample(samples: Tensor, rate: int, new_rate: int) -> Tensor:

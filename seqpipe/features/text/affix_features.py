@@ -8,13 +8,14 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from seqpipe.core.feature import Feature
 from seqpipe.core.options import Upstream
 from seqpipe.core.sequence import PaddedSequence
-from seqpipe.core.stage import Stage
 from seqpipe.errors import ConfigError
+from seqpipe.features.text.after_tokens import spelt_tokens_before
 
 
-class AffixFeatures(Stage):
+class AffixFeatures(Feature):
     """Vectors of a word's first and last characters and of its shape, each looked up in a table by its hash.
 
     Goes beside `Embedding`, in a `Concatenation`, for words that training has seen seldom or never: ``-ing``, ``un-``,
@@ -32,7 +33,6 @@ class AffixFeatures(Stage):
     Shape: ``[B, T, 1 + W]`` numbers -> ``[B, T, size · affixes + shape_size]``.
     """
 
-    role = "features"
     constant = True
 
     def __init__(
@@ -46,11 +46,9 @@ class AffixFeatures(Stage):
         buckets: Annotated[int, Field(gt=1)] = 8192,
     ) -> None:
         super().__init__()
-        if not getattr(previous, "characters", 0):
-            raise ConfigError("AffixFeatures needs characters: set Tokens.characters, how many of a word are read")
         if not prefixes and not suffixes and not shape_size:
             raise ConfigError("AffixFeatures: give prefixes, suffixes or shape_size")
-        self._previous = (previous,)
+        self._previous = spelt_tokens_before(previous, self)
         self.prefixes, self.suffixes, self.buckets = prefixes, suffixes, buckets
         self.affixes = nn.ModuleList(_table(buckets, size) for _ in (*prefixes, *suffixes))
         self.shapes = _table(buckets, shape_size) if shape_size else None
@@ -60,7 +58,7 @@ class AffixFeatures(Stage):
         self.lowered: Tensor
         self.kinds: Tensor
 
-    def grow(self) -> None:
+    def build(self) -> None:
         """Learn which characters belong together, and of which class each is."""
         signs: list[str] = self._previous[0].known_characters
         numbers = {sign: number for number, sign in enumerate(signs)}

@@ -9,15 +9,16 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from seqpipe.core.feature import Feature
 from seqpipe.core.options import Upstream
 from seqpipe.core.sequence import PaddedSequence, end_states
-from seqpipe.core.stage import Stage
 from seqpipe.encoders.recurrent import RecurrentEncoder
 from seqpipe.errors import ConfigError
+from seqpipe.features.text.after_tokens import spelt_tokens_before
 from seqpipe.layers.dropout import dropout
 
 
-class CharacterFeatures(Stage):
+class CharacterFeatures(Feature):
     """Word features out of characters, by a CNN (Ma & Hovy 2016) or a BiLSTM (Lample et al. 2016).
 
     Goes beside `Embedding`, in a `Concatenation`; `Tokens` hands characters on with its option of that name. A word
@@ -34,8 +35,6 @@ class CharacterFeatures(Stage):
     Shape: ``[B, T, 1 + W]`` numbers -> ``[B, T, sum of filters]`` (``bilstm``: twice the units).
     """
 
-    role = "features"
-
     def __init__(
         self,
         *,
@@ -47,13 +46,11 @@ class CharacterFeatures(Stage):
         dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0,
     ) -> None:
         super().__init__()
-        if not getattr(previous, "characters", 0):
-            raise ConfigError("CharacterFeatures needs characters: set Tokens.characters, how many of a word are read")
         if kind == "cnn" and len(filters) != len(kernels):
             raise ConfigError(
                 f"CharacterFeatures: filters and kernels belong together; received {len(filters)} and {len(kernels)}"
             )
-        self._previous = (previous,)
+        self._previous = spelt_tokens_before(previous, self)
         self.kind, self.size, self.dropout = kind, size, dropout
         self.table: nn.Embedding | None = None
         self.output_size = sum(filters) if kind == "cnn" else 2 * filters[0]
@@ -67,7 +64,7 @@ class CharacterFeatures(Stage):
         else:
             self.encoder = RecurrentEncoder(input_size=size, hidden_size=filters[0], layers=1)
 
-    def grow(self) -> None:
+    def build(self) -> None:
         """Make the characters' vectors."""
         self.table = nn.Embedding(self._previous[0].character_count, self.size)
         nn.init.normal_(self.table.weight, std=0.3)

@@ -11,9 +11,9 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from seqpipe.core.feature import Feature
 from seqpipe.core.options import Upstream
 from seqpipe.core.sequence import PaddedSequence
-from seqpipe.core.stage import Stage
 from seqpipe.errors import ConfigError
 from seqpipe.features.text.after_tokens import token_numbers, tokens_before
 from seqpipe.features.text.vectors import Coverage, read_vectors
@@ -21,7 +21,7 @@ from seqpipe.layers.dropout import DropoutKind, dropout
 from seqpipe.text.vocabulary import UNKNOWN
 
 
-class Embedding(Stage):
+class Embedding(Feature):
     """A trainable vector for each token; or one that comes from a file of word vectors.
 
     Args:
@@ -41,8 +41,6 @@ class Embedding(Stage):
     Shape: ``[B, T]`` or ``[B, T, 1 + W]`` numbers -> ``[B, T, size]``; characters beside the number are not looked at.
     """
 
-    role = "features"
-
     def __init__(
         self,
         *,
@@ -50,7 +48,7 @@ class Embedding(Stage):
         size: Annotated[int, Field(gt=0)] = 100,
         vectors: Path | None = None,
         tuned: bool = True,
-        deviation: Annotated[float, Field(gt=0)] = 0.1,
+        standard_deviation: Annotated[float, Field(gt=0)] = 0.1,
         word_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0,
         dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0,
         dropout_kind: DropoutKind = "elements",
@@ -58,11 +56,11 @@ class Embedding(Stage):
         super().__init__()
         self._previous = tokens_before(previous, self)
         self.output_size = size
-        self.vectors, self.tuned, self.deviation = vectors, tuned, deviation
+        self.vectors, self.tuned, self.standard_deviation = vectors, tuned, standard_deviation
         self.word_dropout, self.dropout, self.dropout_kind = word_dropout, dropout, dropout_kind
-        self.learns = vectors is not None
+        self.needs_fit = vectors is not None
         # A buffer if it never learns: whatever thaws parameters, decays or penalises them, leaves it alone.
-        self.constant = self.learns and not tuned
+        self.constant = self.needs_fit and not tuned
         if self.constant:
             self.register_buffer("weight", None)
         else:
@@ -70,13 +68,13 @@ class Embedding(Stage):
         self.weight: Tensor | None
         self.coverage: Coverage | None = None
 
-    def grow(self) -> None:
+    def build(self) -> None:
         """Make the table, a row for each token."""
         rows = self._previous[0].size
-        weight = torch.randn(rows, self.output_size) * self.deviation
+        weight = torch.randn(rows, self.output_size) * self.standard_deviation
         self.weight = weight if self.constant else nn.Parameter(weight)
 
-    def fit(self, rows: Iterable[Any]) -> None:
+    def fit(self, rows: Iterable[Any], targets: Iterable[Any] = ()) -> None:
         """Take the vectors of the known words from the file; the training rows themselves aren't looked at.
 
         Raises:
@@ -92,10 +90,10 @@ class Embedding(Stage):
         spread = float(self.weight.detach()[coverage.found].std(correction=0)) if coverage.known else 0.0
         if spread:
             with torch.no_grad():
-                self.weight[~coverage.found] *= spread / self.deviation
+                self.weight[~coverage.found] *= spread / self.standard_deviation
         self.coverage = coverage
 
-    def notices(self) -> list[str]:
+    def fit_messages(self) -> list[str]:
         """How many of the words the file of vectors knows."""
         return [str(self.coverage)] if self.coverage is not None else []
 
@@ -112,7 +110,7 @@ class Embedding(Stage):
         return PaddedSequence(dropout(values, self.dropout, self.training, self.dropout_kind), lengths)
 
 
-class OneHot(Stage):
+class OneHot(Feature):
     """Tokens as vectors of zeros with a single one: for alphabets of a few signs, such as those of DNA.
 
     Args:
@@ -120,8 +118,6 @@ class OneHot(Stage):
 
     Shape: ``[B, T]`` numbers -> ``[B, T, V]``; the first feature is that of unknown tokens.
     """
-
-    role = "features"
 
     def __init__(self, *, previous: Annotated[Any, Upstream("")]) -> None:
         super().__init__()

@@ -11,16 +11,16 @@ from pydantic import Field
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from seqpipe.core.feature import Feature
 from seqpipe.core.options import Upstream
 from seqpipe.core.sequence import PaddedSequence
-from seqpipe.core.stage import Stage
 from seqpipe.errors import ConfigError, DataError
 from seqpipe.features.text.after_tokens import token_numbers, tokens_before
 from seqpipe.features.text.ngrams import ngram_keys, places_of
 from seqpipe.layers.dropout import dropout
 
 
-class LogRatioFeatures(Stage):
+class LogRatioFeatures(Feature):
     """Naive Bayes' log-count ratios of each token, the pair that ends and the one that begins with it, by class.
 
     Bags of such ratios are hard to beat where training texts are few (Wang & Manning 2012); here they are features of
@@ -42,10 +42,9 @@ class LogRatioFeatures(Stage):
     two classes one ratio says all, so K is 1.
     """
 
-    role = "features"
     constant = True
-    learns = True
-    learns_targets = True
+    needs_fit = True
+    needs_targets = True
     FILE = "log_ratios.safetensors"
 
     def __init__(
@@ -58,9 +57,11 @@ class LogRatioFeatures(Stage):
     ) -> None:
         super().__init__()
         self._previous = tokens_before(previous, self)
-        changing = [name for name in ("word_dropout", "rare_dropout", "lowercase_share") if getattr(previous, name, 0)]
-        if "lowercase" in getattr(previous, "rules", ()) and "lowercase_share" in changing:
-            changing.remove("lowercase_share")  # the words are the same in either case
+        tokens = self._previous[0]
+        varied = {"word_dropout": tokens.word_dropout, "rare_dropout": tokens.rare_dropout}
+        if "lowercase" not in tokens.rules:  # else the words are the same in either case
+            varied["lowercase_share"] = tokens.lowercase_share
+        changing = [name for name, amount in varied.items() if amount]
         if changing:
             raise ConfigError(
                 f"LogRatioFeatures knows training texts by their tokens, and Tokens.{changing[0]} changes these; hide "
@@ -111,9 +112,9 @@ class LogRatioFeatures(Stage):
         table = torch.zeros(len(known), dtype=torch.int64).scatter_(0, first, torch.tensor(labels))
         order = torch.tensor([names[name] for name in sorted(names)])
         renumbered = torch.argsort(order)
-        self._adopt(every[kept], counts[kept][:, order], known, renumbered[table])
+        self._build(every[kept], counts[kept][:, order], known, renumbered[table])
 
-    def _adopt(self, keys: Tensor, counts: Tensor, texts: Tensor, labels: Tensor) -> None:
+    def _build(self, keys: Tensor, counts: Tensor, texts: Tensor, labels: Tensor) -> None:
         self.keys, self.counts, self.texts, self.labels = keys, counts, texts, labels
         self.totals = counts.sum(dim=0) + len(keys)
 
@@ -124,7 +125,7 @@ class LogRatioFeatures(Stage):
 
     def load_assets(self, folder: Path) -> None:
         """Restore the counts."""
-        self._adopt(**load_file(folder / self.FILE))
+        self._build(**load_file(folder / self.FILE))
 
     def forward(self, sequence: PaddedSequence) -> PaddedSequence:
         """Look up the ratios."""

@@ -12,15 +12,15 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from seqpipe.core.feature import Feature
 from seqpipe.core.options import Upstream
 from seqpipe.core.sequence import PaddedSequence
-from seqpipe.core.stage import Stage
 from seqpipe.errors import ConfigError
 from seqpipe.features.text.after_tokens import tokens_before
 from seqpipe.features.text.ngrams import ngram_keys, places_of
 
 
-class NGramFeatures(Stage):
+class NGramFeatures(Feature):
     """The sum of trainable vectors of the n-grams that end at a token: itself, it and the one before, and so on.
 
     Pooled by their mean, they are the bag of n-grams of a text (Joulin et al. 2017), which a recurrent layer needs far
@@ -39,9 +39,8 @@ class NGramFeatures(Stage):
     Shape: ``[B, T]`` or ``[B, T, 1 + W]`` numbers -> ``[B, T, size]``.
     """
 
-    role = "features"
     constant = True
-    learns = True
+    needs_fit = True
     FILE = "ngrams.safetensors"
 
     def __init__(
@@ -63,7 +62,7 @@ class NGramFeatures(Stage):
         self.register_buffer("keys", torch.zeros(0, dtype=torch.int64), persistent=False)
         self.keys: Tensor  # sorted; the n-gram of key i has the vector i + 1
 
-    def fit(self, rows: Iterable[PaddedSequence]) -> None:
+    def fit(self, rows: Iterable[PaddedSequence], targets: Iterable[Any] = ()) -> None:
         """Count the n-grams of the training texts."""
         # All texts as one, with unknown tokens between them, which no n-gram has.
         between = torch.zeros(max(self.orders), dtype=torch.int64)
@@ -71,9 +70,9 @@ class NGramFeatures(Stage):
         whole = PaddedSequence.pad([torch.cat(parts) if parts else between])
         found = torch.cat([ngram_keys(whole, order, self._previous[0].size)[0] for order in self.orders])
         keys, counts = found[found >= 0].unique(return_counts=True)  # sorted
-        self._adopt(keys[counts >= self.min_count])
+        self._build(keys[counts >= self.min_count])
 
-    def _adopt(self, keys: Tensor) -> None:
+    def _build(self, keys: Tensor) -> None:
         self.keys = keys
         self.weight = nn.Parameter(torch.randn(len(keys) + 1, self.output_size) * self.deviation)
 
@@ -83,7 +82,7 @@ class NGramFeatures(Stage):
 
     def load_assets(self, folder: Path) -> None:
         """Restore the n-grams."""
-        self._adopt(load_file(folder / self.FILE)["keys"])
+        self._build(load_file(folder / self.FILE)["keys"])
 
     def forward(self, sequence: PaddedSequence) -> PaddedSequence:
         """Look up and add."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,11 +12,13 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from seqpipe.core.input import Piece
+from seqpipe.core.feature import Reader
+from seqpipe.core.input import Segment
 from seqpipe.core.item import Item
-from seqpipe.core.randomness import Draw
+from seqpipe.core.measure import TOKENS
+from seqpipe.core.randomness import RowKey
 from seqpipe.core.sequence import PaddedSequence
-from seqpipe.core.stage import Stage
+from seqpipe.core.source import Source
 from seqpipe.errors import ConfigError, InputError
 from seqpipe.features.text.word_pooling import WordPooling, pool_words
 from seqpipe.text.normalized_text import NormalizedText, normalize
@@ -29,13 +31,13 @@ from seqpipe.text.vocabulary import UNKNOWN, Vocabulary
 
 NO_CHARACTER = 0
 """Stands behind the last character of a word; unknown characters are 1, known ones begin with 2."""
-MOST_WORDS_MET = 50_000
+MAX_WORDS_MET = 50_000
 """That are kept with their numbers, so as not to look each up again: some 15 MB."""
 MORE_UNITS = 4
 """That a part of a text may have alone, and hadn't within the whole."""
 
 
-class Tokens(Stage):
+class Tokens(Reader):
     """A text as words, characters or SentencePiece units, by number; what they are is learnt from the training rows.
 
     Number 0 is the unknown one. A text is a string, or a list of words where it comes in words already (column files).
@@ -63,9 +65,9 @@ class Tokens(Stage):
             Goldberg 2016): rare words often, so that the unknown one is learnt.
         lowercase_share: of the texts, chosen anew in every epoch, this share is lower-cased while training, characters
             too, for input whose capitals say nothing.
-        longest: tokens that a text may have; any number when None.
-        beyond: what happens to a longer text: ``refuse`` makes an error of it, ``cut`` leaves out its end, which
-            `seqpipe check` and training warn of, and the answer says. `seqpipe infer` may part it (``--piece-tokens``).
+        max_length: tokens that a text may have; any number when None.
+        overflow: what happens to a longer text: ``error`` makes an error of it, ``truncate`` leaves out its end, which
+            `seqpipe check` and training warn of, and the answer says. `seqpipe infer` may part it (``--segment-tokens``).
 
     Shape: prepared ``[T]`` int64; with ``characters`` W ``[T, 1 + W]``, each word's number before its characters'; with
     ``word_pooling`` ``[T, 2]``, each unit's number beside 1 where a word begins, else 0.
@@ -77,9 +79,8 @@ class Tokens(Stage):
         ([1, 2, 0], Item(text='CAT', start=5, end=8))
     """
 
-    role = "features"
-    learns = True
-    unit = "token"
+    needs_fit = True
+    measure = TOKENS
     VOCABULARY, CHARACTERS = "vocabulary.json", "characters.json"
 
     def __init__(
@@ -99,8 +100,8 @@ class Tokens(Stage):
         word_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0,
         rare_dropout: Annotated[float, Field(ge=0)] = 0.0,
         lowercase_share: Annotated[float, Field(ge=0, le=1)] = 0.0,
-        longest: Annotated[int, Field(ge=1)] | None = None,
-        beyond: Literal["refuse", "cut"] = "refuse",
+        max_length: Annotated[int, Field(ge=1)] | None = None,
+        overflow: Literal["error", "truncate"] = "error",
     ) -> None:
         super().__init__()
         self.subwords = units in ("unigram", "bpe")
@@ -117,14 +118,14 @@ class Tokens(Stage):
                     [((name,), f"goes with units: {'words' if name == 'characters' else 'unigram or bpe'}")]
                 )
         check_sampling(units, bpe_dropout=bpe_dropout, unigram_sampling=unigram_sampling)
-        self.units, self.split, self.rules = units, split, text
+        self.units, self.splitting, self.rules = units, split, text
         self.bpe_dropout, self.unigram_sampling = bpe_dropout, unigram_sampling
         self.min_count, self.vocabulary_size, self.byte_fallback = min_count, vocabulary_size, byte_fallback
-        self.learns_targets = shared
+        self.needs_targets = shared
         self.word_pooling, self.characters = word_pooling, characters
         self.word_dropout, self.rare_dropout = word_dropout, rare_dropout
         self.lowercase_share = lowercase_share
-        self.longest, self.beyond = longest, beyond
+        self.max_length, self.overflow = max_length, overflow
         self.output_size = 1 + characters if units == "words" else 1
         self._known: Vocabulary | SentencePieceUnits | None = None
         self._spelt: Vocabulary | None = None
@@ -192,7 +193,7 @@ class Tokens(Stage):
                 (self._normalized(raw).text for raw in texts), min_count=self.min_count, most=self.vocabulary_size
             )
         else:
-            texts += [target for target in targets if isinstance(target, str)]
+            texts += [target for target in targets if self.needs_targets and isinstance(target, str)]
             self._known = SentencePieceUnits.learn(
                 (self._normalized(raw).text for raw in texts),
                 int(self.vocabulary_size or 0),
@@ -240,19 +241,19 @@ class Tokens(Stage):
             InputError: it is no text, holds none, or is longer than allowed.
         """
         items = self._all_items(raw)
-        if self.longest is not None and len(items) > self.longest and self.beyond == "refuse":
+        if self.max_length is not None and len(items) > self.max_length and self.overflow == "error":
             raise InputError(
                 "too long",
-                f"the text has {len(items)} tokens, {self.longest} are allowed (longest; beyond: cut drops its end)",
+                f"the text has {len(items)} tokens, {self.max_length} are allowed (max_length; overflow: truncate drops its end)",
             )
-        return items[: self.longest]
+        return items[: self.max_length]
 
-    def text_pieces(self, raw: Any, *, longest: int) -> list[Piece] | None:
+    def split(self, raw: Any, max_length: float) -> list[Segment] | None:
         """A long text in its sentences, long ones in parts (`share_out_text`); None of any other.
 
         Args:
             raw: as `prepare` reads it.
-            longest: tokens that a part may have; where this stage's own ``longest`` is less, that counts.
+            max_length: tokens that a part may have; where this stage's own ``max_length`` is less, that counts.
 
         Returns:
             Pieces in their order, strings (of a list of words, lists), without overlap, with places in tokens.
@@ -260,14 +261,14 @@ class Tokens(Stage):
         Raises:
             InputError: it is no text, or can't be parted so that every part is short enough.
         """
-        longest = min(longest, self.longest or longest)
+        most_tokens = min(int(max_length), self.max_length or int(max_length))
         items = self._all_items(raw)
-        if len(items) <= longest:
+        if len(items) <= most_tokens:
             return None
-        text = self.picture(raw)
+        text = self.preview(raw)
         starts = [item.start for item in items]
         # A unit that is parted from the word before it may become two.
-        for most in range(longest, max(0, longest - MORE_UNITS), -1):
+        for most in range(most_tokens, max(0, most_tokens - MORE_UNITS), -1):
             spans = share_out_text(text, starts, most)
             parts: list[Any] = [text[start:end].strip() for start, end in spans]
             if isinstance(raw, list) and self.words_are_steps:
@@ -275,18 +276,18 @@ class Tokens(Stage):
                 parts = [raw[first:end] for first, end in zip([0, *edges], edges, strict=False)]
             parts = [part for part in parts if part]  # a space is a token of characters
             counts = [len(self._all_items(part)) for part in parts]
-            if max(counts) <= longest:
+            if max(counts) <= most_tokens:
                 ends = np.cumsum(counts).tolist()
                 return [
-                    Piece(part, float(end - count), float(end))
+                    Segment(part, float(end - count), float(end))
                     for part, count, end in zip(parts, counts, ends, strict=True)
                 ]
-        raise InputError("too long", f"the text has {len(items)} tokens, and no parts of it have at most {longest}")
+        raise InputError("too long", f"the text has {len(items)} tokens, and no parts of it have at most {most_tokens}")
 
     def _all_items(self, raw: Any) -> list[Item]:
         text = checked_text(raw)
         if self.units == "words" or self.word_pooling is not None:
-            items = joined(text) if isinstance(text, list) else split_words(text, self.split)
+            items = joined(text) if isinstance(text, list) else split_words(text, self.splitting)
             if "no_punctuation" in self.rules and isinstance(text, str):  # the words of a list may have tags each
                 items = [item for item in items if apply_rules(item.text, self.rules)]
         else:
@@ -303,7 +304,7 @@ class Tokens(Stage):
             )
         return items
 
-    def prepare(self, raw: Any, draw: Draw | None) -> Tensor:
+    def prepare(self, raw: Any, key: RowKey | None) -> Tensor:
         """Numbers of a text; see the class for their shape.
 
         Raises:
@@ -311,42 +312,42 @@ class Tokens(Stage):
         """
         items = self.items(raw)
         known = self.known
-        lowered = draw is not None and draw.child("case").chance(self.lowercase_share) is not None
+        lowered = key is not None and key.child("case").chance(self.lowercase_share) is not None
         if lowered:
             items = [item._replace(text=item.text.lower()) for item in items]
         if self.word_pooling is not None and isinstance(known, SentencePieceUnits):
             pieces = [
-                self._spelt_units(apply_rules(item.text, self.rules), draw and draw.child(str(place))) or [UNKNOWN]
+                self._spelt_units(apply_rules(item.text, self.rules), key and key.child(str(place))) or [UNKNOWN]
                 for place, item in enumerate(items)
             ]
             numbers = np.array([number for word in pieces for number in word])
             begins = np.array([int(place == 0) for word in pieces for place in range(len(word))])
-            return torch.from_numpy(np.stack([self._dropped(numbers, draw), begins], axis=1))
+            return torch.from_numpy(np.stack([self._dropped(numbers, key), begins], axis=1))
         if isinstance(known, SentencePieceUnits):
-            numbers = np.array(self._spelt_units(self._spelling(raw, lowered), draw)[: self.longest])
+            numbers = np.array(self._spelt_units(self._spelling(raw, lowered), key)[: self.max_length])
         elif self.units == "words":
             rows = np.stack([self._word(item.text) for item in items])  # [T, 1 + W]
-            rows[:, 0] = self._dropped(rows[:, 0], draw)
+            rows[:, 0] = self._dropped(rows[:, 0], key)
             return torch.from_numpy(rows if self.characters else rows[:, 0])
         else:
-            numbers = np.array(known.numbers(self._spelling(raw, lowered)[: self.longest]))
-        return torch.from_numpy(self._dropped(numbers, draw))
+            numbers = np.array(known.numbers(self._spelling(raw, lowered)[: self.max_length]))
+        return torch.from_numpy(self._dropped(numbers, key))
 
-    def _spelt_units(self, text: str, draw: Draw | None) -> list[int]:
+    def _spelt_units(self, text: str, key: RowKey | None) -> list[int]:
         """Numbers of the units of a text; drawn ones that are too many give way to the usual ones."""
         if not isinstance(self.known, SentencePieceUnits):
             raise TypeError("units are asked of SentencePiece")
-        if self._sampled is not None and draw is not None:
-            numbers = self._sampled.encode(text, draw)
-            if self.longest is None or self.word_pooling is not None or len(numbers) <= self.longest:
-                return numbers  # where words are pooled, it is they that ``longest`` counts
+        if self._sampled is not None and key is not None:
+            numbers = self._sampled.encode(text, key)
+            if self.max_length is None or self.word_pooling is not None or len(numbers) <= self.max_length:
+                return numbers  # where words are pooled, it is they that ``max_length`` counts
         return self.known.encode_with_unknown(text)
 
     def _spelling(self, raw: Any, lowered: bool) -> str:
         """A text after the rules, lower-cased before them if so wished."""
         text = self._normalized(checked_text(raw)).text
         if lowered:
-            changed = self._normalized(self.picture(raw).lower()).text
+            changed = self._normalized(self.preview(raw).lower()).text
             # Characters stay as many, since each may have its tag: a few capitals are two characters in lower case.
             if self.subwords or len(changed) == len(text):
                 return changed
@@ -366,17 +367,17 @@ class Tokens(Stage):
                 head = (self.characters + 1) // 2
                 spelt = [*spelt[:head], *spelt[len(spelt) - (self.characters - head) :]]
             row[1 : 1 + len(spelt)] = np.array(spelt) + 1
-        if len(self._words_met) >= MOST_WORDS_MET:
+        if len(self._words_met) >= MAX_WORDS_MET:
             self._words_met.clear()
         self._words_met[text] = row
         return row
 
-    def _dropped(self, numbers: np.ndarray[Any, Any], draw: Draw | None) -> np.ndarray[Any, Any]:
+    def _dropped(self, numbers: np.ndarray[Any, Any], key: RowKey | None) -> np.ndarray[Any, Any]:
         numbers = numbers.astype(np.int64)
-        if draw is None or self._hidden is None or not self._hidden.any():
+        if key is None or self._hidden is None or not self._hidden.any():
             return numbers
         chance = self._hidden[numbers if len(self._hidden) > 1 else 0]
-        return np.where(draw.generator().random(len(numbers)) < chance, UNKNOWN, numbers)
+        return np.where(key.generator().random(len(numbers)) < chance, UNKNOWN, numbers)
 
     @property
     def words_are_steps(self) -> bool:
@@ -384,11 +385,11 @@ class Tokens(Stage):
         return self.units == "words" or self.word_pooling is not None
 
     @property
-    def knows_lengths(self) -> bool:
-        """Whether `measure` counts tokens yet."""
+    def has_lengths(self) -> bool:
+        """Whether `length` counts tokens yet."""
         return not self.subwords or self._known is not None
 
-    def measure(self, raw: Any) -> int:
+    def length(self, raw: Any) -> int:
         """Tokens of a text; of SentencePiece units before they are learnt, its characters."""
         if self.subwords:
             if self._known is not None:
@@ -399,11 +400,16 @@ class Tokens(Stage):
             return len(self._normalized(text).text)
         return len(self.items(raw))
 
-    def suspicions(self, raw: Any, prepared: Any) -> list[tuple[str, str]]:
-        """``cut``: what `beyond` leaves out; ``long words``: what ``characters`` does."""
+    def warnings(self, raw: Any, prepared: Any) -> list[tuple[str, str]]:
+        """``truncated``: what `overflow` leaves out; ``long words``: what ``characters`` does."""
         found = []
-        if cut := self.cut_off(raw):
-            found.append(("cut", f"of the text's {(self.longest or 0) + cut} tokens {self.longest} are read (longest)"))
+        if truncated := self.truncated(raw):
+            found.append(
+                (
+                    "truncated",
+                    f"of the text's {(self.max_length or 0) + truncated} tokens {self.max_length} are read (max_length)",
+                )
+            )
         if self.characters:
             long = [item.text for item in self.items(raw) if len(item.text) > self.characters]
             if long:
@@ -415,11 +421,11 @@ class Tokens(Stage):
                 )
         return found
 
-    def cut_off(self, raw: Any) -> int:
-        """Tokens of a text that `beyond` leaves out."""
-        if self.longest is None or self.beyond != "cut":
+    def truncated(self, raw: Any) -> int:
+        """Tokens of a text that `overflow` leaves out."""
+        if self.max_length is None or self.overflow != "truncate":
             return 0
-        return max(0, len(self._all_items(raw)) - self.longest)
+        return max(0, len(self._all_items(raw)) - self.max_length)
 
     def _words(self, raw: Any) -> list[str]:
         return [apply_rules(item.text, self.rules) for item in self.items(raw)]
@@ -436,10 +442,14 @@ class Tokens(Stage):
             places.append((first, found.ends[end - 1] if end > start else first))
         return places
 
-    def picture(self, raw: Any) -> str:
+    def preview(self, raw: Any) -> str:
         """The text."""
         text = checked_text(raw)
         return " ".join(text) if isinstance(text, list) else text
+
+    def source(self, raw: Any) -> Source:
+        """The text, its words, and how much of it isn't read; each is found when it is asked for."""
+        return TextSource(self, raw)
 
     # A batch
 
@@ -458,3 +468,26 @@ class Tokens(Stage):
         if not torch.equal(prepared.lengths, encoded.lengths):
             raise ConfigError("Tokens.word_pooling needs a step for each unit, so no front-end with strides")
         return pool_words(encoded, prepared.values[..., 1], self.word_pooling)
+
+
+class TextSource(Source):
+    """A text as answers refer to it, in the way in which `Tokens` takes it apart."""
+
+    def __init__(self, tokens: Tokens, raw: Any) -> None:
+        super().__init__()
+        self.tokens, self.raw = tokens, raw
+
+    @property
+    def text(self) -> str:
+        """The text."""
+        return self.tokens.preview(self.raw)
+
+    @property
+    def items(self) -> Sequence[Item]:
+        """Its words; see `Tokens.items`."""
+        return self.tokens.items(self.raw)
+
+    @property
+    def truncated(self) -> int:
+        """Tokens that ``overflow: truncate`` leaves out."""
+        return self.tokens.truncated(self.raw)

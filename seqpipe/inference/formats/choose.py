@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from seqpipe.core.measure import Measure
 from seqpipe.core.suffixes import IMAGE_SUFFIXES
 from seqpipe.errors import ConfigError, did_you_mean
 
@@ -113,13 +114,13 @@ def check_place(output: Path, kind: str) -> None:
         raise ConfigError(f"--output {output}: this folder can't be replaced; name a new one in it")
 
 
-def check_format(kind: str, prediction: type, unit: str = "second") -> None:
+def check_format(kind: str, prediction: type, measure: Measure) -> None:
     """Whether predictions of this type can be written in this format; to be asked before any work.
 
     Args:
         kind: a format that `choose_format` gave.
         prediction: the dataclass that the head answers with.
-        unit: of places in inputs, as the features have it.
+        measure: of places in inputs.
 
     Raises:
         ConfigError: they can't: no words with times in seconds for ``srt`` and ``ctm``, or with tags for ``columns``;
@@ -133,7 +134,7 @@ def check_format(kind: str, prediction: type, unit: str = "second") -> None:
     elif kind in FOLDERS:
         from seqpipe.inference.formats.words import check_words
 
-        check_words(kind, prediction, unit)
+        check_words(kind, prediction, measure)
     elif kind == "columns":
         from seqpipe.inference.formats.words import check_tags
 

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from seqpipe.inference.formats.draft import draft_file
+from seqpipe.core.files import draft_file
 from seqpipe.inference.formats.store import read_store, readable
 
 _SEPARATORS = re.compile(r"[\t\n\v\f\r\x1c-\x1f\x85\u2028\u2029]+")

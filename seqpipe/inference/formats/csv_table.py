@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from seqpipe.inference.formats.draft import draft_file
+from seqpipe.core.files import draft_file
 from seqpipe.inference.formats.table import column_types, read_rows
 
 

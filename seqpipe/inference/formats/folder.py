@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from seqpipe.core.files import draft_folder
 from seqpipe.inference.formats.ctm import ctm_text
-from seqpipe.inference.formats.draft import draft_folder
 from seqpipe.inference.formats.names import NewFiles
 from seqpipe.inference.formats.srt import srt_text
 from seqpipe.inference.formats.store import read_store, readable

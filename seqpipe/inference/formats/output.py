@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
+from seqpipe.core.files import move, sync
 from seqpipe.errors import ConfigError
 from seqpipe.inference.formats.choose import ENDINGS, FOLDERS, PAGES, check_place
-from seqpipe.inference.formats.draft import move
 
 
 def write_output(store: Path, kind: str, output: Path, prediction: type) -> None:
@@ -31,8 +30,7 @@ def write_output(store: Path, kind: str, output: Path, prediction: type) -> None
     """
     check_place(output, kind)
     if kind == "jsonl":
-        with store.open("rb") as file:
-            os.fsync(file.fileno())
+        sync(store)
         output.parent.mkdir(parents=True, exist_ok=True)
         move(store, output)
     elif kind in PAGES:

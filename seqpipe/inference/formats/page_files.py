@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element, indent
 
+from seqpipe.core.files import draft_folder
 from seqpipe.data.pages.alto import put_alto_text, read_alto, sign_alto
 from seqpipe.data.pages.document import PageDocument, read_page
 from seqpipe.data.pages.page_xml import put_page_text, put_region_text, read_page_xml, sign_page
@@ -16,7 +17,6 @@ from seqpipe.data.pages.rows import PAGE_SUFFIXES, page_of
 from seqpipe.data.pages.xml_text import xml_text
 from seqpipe.errors import DataError, InputError
 from seqpipe.inference.formats.ctm import word_confidences
-from seqpipe.inference.formats.draft import draft_folder
 from seqpipe.inference.formats.folder import FAILURES
 from seqpipe.inference.formats.names import NewFiles
 from seqpipe.inference.formats.new_document import layout_of, new_alto, new_page

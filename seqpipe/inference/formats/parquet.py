@@ -8,8 +8,8 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
 
+from seqpipe.core.files import draft_file
 from seqpipe.errors import ConfigError, DataError
-from seqpipe.inference.formats.draft import draft_file
 from seqpipe.inference.formats.store import readable
 from seqpipe.inference.formats.table import column_types, field_types, read_rows
 

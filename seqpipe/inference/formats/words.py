@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import is_dataclass
 from typing import Any, get_args, get_origin
 
+from seqpipe.core.measure import Measure
 from seqpipe.errors import ConfigError
 from seqpipe.inference.formats.table import field_types
 
 
-def check_words(kind: str, prediction: type, unit: str) -> None:
+def check_words(kind: str, prediction: type, measure: Measure) -> None:
     """Whether predictions of this type have ``words``, each with ``text``, ``start`` and ``end``, in seconds.
 
     Pixels of an image or points of a pen, written where a format has seconds, would be read as such.
@@ -23,9 +24,9 @@ def check_words(kind: str, prediction: type, unit: str) -> None:
             f"--format {kind}: needs words with times, and this model answers with {prediction.__name__}; "
             "--format jsonl, csv or parquet"
         )
-    if unit != "second":
+    if not measure.is_time:
         raise ConfigError(
-            f"--format {kind}: needs words with times in seconds, and this model answers with {unit}s; "
+            f"--format {kind}: needs words with times in seconds, and this model answers with {measure.name}s; "
             "--format jsonl, csv or parquet"
         )
 

@@ -21,7 +21,8 @@ from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 import seqpipe
-from seqpipe.data.pages.line import PageLine
+from seqpipe.core.input import Input
+from seqpipe.data.rows import Row
 from seqpipe.errors import SeqpipeError
 from seqpipe.inference.engine import Engine, Window
 from seqpipe.inference.ray.cluster import Pool
@@ -224,6 +225,5 @@ def _set_up(context: DataContext) -> None:
 
 
 def _is_relative(row: Any) -> bool:
-    given = getattr(row, "input", None)
-    source = given.image if isinstance(given, PageLine) else getattr(given, "source", None)
-    return isinstance(source, Path) and not source.is_absolute()
+    path = row.input.path if isinstance(row, Row) and isinstance(row.input, Input) else None
+    return path is not None and not path.is_absolute()

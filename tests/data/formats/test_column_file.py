@@ -20,7 +20,7 @@ TAGGING: dict[str, Any] = {"format": "columns", "columns": ["form", "upos"], "in
 def rows_of(path: Path, text: str | bytes, *, needs_target: bool = True, **config: Any) -> list[Row]:
     """What a column file with this content gives."""
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return list(read_rows(str(path), DataConfig(**config), reads_files=frozenset(), needs_target=needs_target))
+    return list(read_rows(str(path), DataConfig(**config), suffixes=frozenset(), needs_target=needs_target))
 
 
 def test_a_sentence_is_a_row_with_all_its_columns(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_a_bad_line_costs_its_own_sentence_and_is_named(line: bytes, what: str, 
 
 
 def test_a_file_without_blank_lines_is_not_collected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(column_file, "MOST_WORDS", 3)
+    monkeypatch.setattr(column_file, "MAX_WORDS", 3)
     rows = rows_of(tmp_path / "a.tsv", "a\tX\n" * 3 + "\n" + "b\tX\n" * 9 + "\nc\tX\n", **TAGGING)
     assert [row.input for row in rows] == [["a"] * 3, None, ["c"]]
     assert "line 8 (sentence 2): has more than 3 words; a blank line should end each" in str(rows[1].problem)
@@ -145,7 +145,7 @@ def test_a_column_that_is_not_there_is_an_error_that_names_those_that_are(tmp_pa
     with pytest.raises(DataError, match=r"has no column form \(data\.input\); known: 1, 2"):
         rows_of(tmp_path / "a.tsv", "a\tX\n", **{**TAGGING, "columns": None})
     with pytest.raises(DataError, match="is a folder; format: columns reads a file"):
-        list(read_rows(str(tmp_path), DataConfig(**TAGGING), reads_files=frozenset()))
+        list(read_rows(str(tmp_path), DataConfig(**TAGGING), suffixes=frozenset()))
 
 
 def test_names_of_columns_are_checked_with_the_recipe(tmp_path: Path) -> None:
@@ -185,7 +185,7 @@ def test_public_sets_have_the_sentences_and_words_that_they_say(name: str, sente
     path = Path(os.environ.get("SEQPIPE_DATA", "")) / f"{name}.tsv"
     if "SEQPIPE_DATA" not in os.environ or not path.is_file():
         pytest.skip(f"SEQPIPE_DATA names no folder with {name}.tsv")
-    rows = list(read_rows(str(path), DataConfig(format="columns", input="1", target="2"), reads_files=frozenset()))
+    rows = list(read_rows(str(path), DataConfig(format="columns", input="1", target="2"), suffixes=frozenset()))
     assert len(rows) == sentences
     assert all(row.problem is None for row in rows)
     assert sum(len(row.input) for row in rows) == words

@@ -26,7 +26,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_folder_gives_each_recording_with_its_text_in_order_of_path(folder: Path) -> None:
-    rows = list(read_rows(str(folder), DataConfig(), reads_files=AUDIO_SUFFIXES))
+    rows = list(read_rows(str(folder), DataConfig(), suffixes=AUDIO_SUFFIXES))
     assert [row.id for row in rows] == ["a.wav", "b/1.WAV", "b/2.flac", "c.d.wav"]
     assert [row.target for row in rows] == [f"text of {row.id}" for row in rows]
     assert all(row.input.source.is_file() for row in rows)
@@ -34,7 +34,7 @@ def test_a_folder_gives_each_recording_with_its_text_in_order_of_path(folder: Pa
 
 def test_column_names_of_the_recipe_fit_a_folder_too(folder: Path) -> None:
     config = DataConfig(input="audio", target="words", id="utterance")
-    rows = list(read_rows(str(folder), config, reads_files=AUDIO_SUFFIXES))
+    rows = list(read_rows(str(folder), config, suffixes=AUDIO_SUFFIXES))
     assert [row.id for row in rows] == ["a", "b/1", "b/2", "c.d"]
     assert [row.target for row in rows] == [f"text of {name}" for name in ("a.wav", "b/1.WAV", "b/2.flac", "c.d.wav")]
 
@@ -42,9 +42,9 @@ def test_column_names_of_the_recipe_fit_a_folder_too(folder: Path) -> None:
 @pytest.mark.parametrize("name", ["a", "b/2"])
 def test_a_recording_without_text_is_a_bad_row_only_where_targets_are_needed(name: str, folder: Path) -> None:
     (folder / f"{name}.txt").unlink()
-    unlabelled = list(read_rows(str(folder), DataConfig(), reads_files=AUDIO_SUFFIXES, needs_target=False))
+    unlabelled = list(read_rows(str(folder), DataConfig(), suffixes=AUDIO_SUFFIXES, needs_target=False))
     assert [row.problem for row in unlabelled] == [None] * 4
-    rows = list(read_rows(str(folder), DataConfig(), reads_files=AUDIO_SUFFIXES))
+    rows = list(read_rows(str(folder), DataConfig(), suffixes=AUDIO_SUFFIXES))
     (bad,) = [row for row in rows if row.problem is not None]
     assert bad.id.startswith(name)
     assert bad.problem is not None
@@ -54,21 +54,21 @@ def test_a_recording_without_text_is_a_bad_row_only_where_targets_are_needed(nam
 def test_a_text_that_is_no_utf8_is_an_error_that_names_it(folder: Path) -> None:
     (folder / "a.txt").write_bytes("grün".encode("latin-1"))
     with pytest.raises(DataError, match=r"a\.txt: is not UTF-8"):
-        list(read_rows(str(folder), DataConfig(), reads_files=AUDIO_SUFFIXES))
+        list(read_rows(str(folder), DataConfig(), suffixes=AUDIO_SUFFIXES))
 
 
 def test_a_folder_without_recordings_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "readme.md").write_text("nothing here")
     assert list(files_below(tmp_path, AUDIO_SUFFIXES)) == []
     with pytest.raises(DataError, match=r"holds no file to read \(\.aif, "):
-        list(read_rows(str(tmp_path), DataConfig(), reads_files=AUDIO_SUFFIXES))
+        list(read_rows(str(tmp_path), DataConfig(), suffixes=AUDIO_SUFFIXES))
 
 
 # Text
 
 
 def text_rows(folder: Path, *, needs_target: bool = True, **config: str) -> list[Row]:
-    return list(read_rows(str(folder), DataConfig(**config), reads_files=frozenset(), needs_target=needs_target))
+    return list(read_rows(str(folder), DataConfig(**config), suffixes=frozenset(), needs_target=needs_target))
 
 
 def test_a_folder_of_text_gives_each_file_with_the_name_of_its_folder(tmp_path: Path) -> None:

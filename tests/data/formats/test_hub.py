@@ -47,7 +47,7 @@ def splits(recordings: dict[str, Path]) -> datasets.DatasetDict:
 
 
 def read(source: str) -> list[Row]:
-    return list(read_rows(source, CONFIG, reads_files=AUDIO_SUFFIXES))
+    return list(read_rows(source, CONFIG, suffixes=AUDIO_SUFFIXES))
 
 
 def lengths(rows: list[Row]) -> Iterator[int]:
@@ -99,14 +99,14 @@ def test_a_folder_of_data_files_is_opened_too(recordings: dict[str, Path], tmp_p
 
 def test_a_data_set_beside_the_recipe_is_found_under_its_root(splits: datasets.DatasetDict, tmp_path: Path) -> None:
     splits.save_to_disk(str(tmp_path / "saved"))
-    rows = list(read_rows("hub:saved@validation", CONFIG, reads_files=AUDIO_SUFFIXES, root=tmp_path))
+    rows = list(read_rows("hub:saved@validation", CONFIG, suffixes=AUDIO_SUFFIXES, root=tmp_path))
     assert [row.target for row in rows] == SPLITS["validation"]
 
 
 def test_format_hub_reads_a_name_without_prefix(splits: datasets.DatasetDict, tmp_path: Path) -> None:
     splits.save_to_disk(str(tmp_path / "saved"))
     config = CONFIG.model_copy(update={"format": "hub"})
-    rows = list(read_rows("saved", config, reads_files=AUDIO_SUFFIXES, root=tmp_path))
+    rows = list(read_rows("saved", config, suffixes=AUDIO_SUFFIXES, root=tmp_path))
     assert [row.target for row in rows] == SPLITS["train"]
 
 

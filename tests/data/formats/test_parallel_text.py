@@ -18,7 +18,7 @@ def write(folder: Path, english: bytes, german: bytes | None) -> None:
 
 def test_lines_are_pairs(tmp_path: Path) -> None:
     write(tmp_path, "A dog.\r\nTwo\u2028men \u201d\n".encode(), "Ein Hund.\nZwei M\u00e4nner".encode())
-    rows = list(read_rows("train", CONFIG, reads_files=frozenset(), root=tmp_path))
+    rows = list(read_rows("train", CONFIG, suffixes=frozenset(), root=tmp_path))
     assert [(row.number, row.input, row.target) for row in rows] == [
         (1, "A dog.", "Ein Hund."),
         (2, "Two\u2028men \u201d", "Zwei M\u00e4nner"),
@@ -32,15 +32,15 @@ def test_the_line_at_which_lengths_differ_is_named(tmp_path: Path, english: byte
     with pytest.raises(
         DataError, match=rf"train\.{ended}: ends after line {last}, and .* goes on with line {last + 1}"
     ):
-        list(read_rows("train", CONFIG, reads_files=frozenset(), root=tmp_path))
-    *whole, alone = read_rows("train", CONFIG, reads_files=frozenset(), root=tmp_path, strict=False)
+        list(read_rows("train", CONFIG, suffixes=frozenset(), root=tmp_path))
+    *whole, alone = read_rows("train", CONFIG, suffixes=frozenset(), root=tmp_path, strict=False)
     assert len(whole) == last
     assert isinstance(alone.problem, InputError)
 
 
 def test_lines_that_cannot_be_read_are_named_and_harm_no_others(tmp_path: Path) -> None:
     write(tmp_path, b"a\n\xff\nc\n", b"x\ny\nz\0\n")
-    rows = list(read_rows("train", CONFIG, reads_files=frozenset(), root=tmp_path))
+    rows = list(read_rows("train", CONFIG, suffixes=frozenset(), root=tmp_path))
     assert [row.problem is None for row in rows] == [True, False, False]
     assert "train.en, line 2" in str(rows[1].problem)
     assert "train.de, line 3" in str(rows[2].problem)
@@ -49,14 +49,14 @@ def test_lines_that_cannot_be_read_are_named_and_harm_no_others(tmp_path: Path) 
 def test_a_missing_side_is_named_unless_no_target_is_needed(tmp_path: Path) -> None:
     write(tmp_path, b"a\n", None)
     with pytest.raises(DataError, match=r"train\.de: there is no such file \(format: parallel reads train\.en and"):
-        list(read_rows("train", CONFIG, reads_files=frozenset(), root=tmp_path))
-    (row,) = read_rows("train", CONFIG, reads_files=frozenset(), root=tmp_path, needs_target=False)
+        list(read_rows("train", CONFIG, suffixes=frozenset(), root=tmp_path))
+    (row,) = read_rows("train", CONFIG, suffixes=frozenset(), root=tmp_path, needs_target=False)
     assert (row.input, row.target) == ("a", None)
 
 
 def test_a_manifest_may_stand_beside(tmp_path: Path) -> None:
     (tmp_path / "more.tsv").write_text("en\tde\na\tx\n")
-    (row,) = read_rows("more.tsv", CONFIG, reads_files=frozenset(), root=tmp_path)
+    (row,) = read_rows("more.tsv", CONFIG, suffixes=frozenset(), root=tmp_path)
     assert (row.input, row.target) == ("a", "x")
 
 
@@ -64,4 +64,4 @@ def test_one_side_in_the_place_of_both_is_told(tmp_path: Path) -> None:
     write(tmp_path, b"A dog.\n", b"Ein Hund.\n")
     for name in ("train.en", "train.de"):
         with pytest.raises(DataError, match=rf"{name}: is one side alone; .* in common: .*train$"):
-            list(read_rows(name, CONFIG, reads_files=frozenset(), root=tmp_path))
+            list(read_rows(name, CONFIG, suffixes=frozenset(), root=tmp_path))

@@ -14,7 +14,7 @@ TEXT = DataConfig(input="text", target="label")
 
 
 def rows_of(source: str, root: Path, *, strict: bool = True) -> list[Row]:
-    return list(read_rows(source, TEXT, reads_files=frozenset(), root=root, strict=strict))
+    return list(read_rows(source, TEXT, suffixes=frozenset(), root=root, strict=strict))
 
 
 @pytest.fixture

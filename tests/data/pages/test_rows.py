@@ -46,7 +46,7 @@ def folder(tmp_path: Path) -> Path:
 
 def rows_of(source: str, folder: Path, *, needs_target: bool = True, **config: str) -> list[Row]:
     given = DataConfig.model_validate(config)
-    return list(read_rows(source, given, reads_files=IMAGE_SUFFIXES, needs_target=needs_target, root=folder))
+    return list(read_rows(source, given, suffixes=IMAGE_SUFFIXES, needs_target=needs_target, root=folder))
 
 
 def test_a_row_a_line_with_its_transcription(folder: Path) -> None:
@@ -211,7 +211,7 @@ def test_sources_that_are_none(folder: Path) -> None:
     with pytest.raises(DataError, match="no document of a page"):
         rows_of("none", folder, format="pages")
     with pytest.raises(DataError, match="reads no images"):
-        list(read_rows("pages/alto4.xml", DataConfig(), reads_files=AUDIO_SUFFIXES, root=folder))
+        list(read_rows("pages/alto4.xml", DataConfig(), suffixes=AUDIO_SUFFIXES, root=folder))
 
 
 def test_lines_are_counted_without_parsing() -> None:

@@ -71,7 +71,7 @@ class TestTrainAlso:
 
     def test_rows_of_all_sources_in_their_order(self, tmp_path: Path) -> None:
         config = self.config(tmp_path, train="mine.tsv", train_also=["more.tsv", "mine.tsv"])
-        rows = list(training_rows(config, reads_files=AUDIO_SUFFIXES))
+        rows = list(training_rows(config, suffixes=AUDIO_SUFFIXES))
         assert [row.target for row in rows] == ["one", "two", "three", "one", "two"]
         assert rows[2].input.source == tmp_path / "c.wav"
         assert "more.tsv" in rows[2].where
@@ -85,7 +85,7 @@ class TestTrainAlso:
         (tmp_path / "own.csv").write_text("number,path,text\n1,a.wav,one\n", encoding="utf-8")
         own = "own.csv" if options.get("format") == "csv" else "mine.tsv"
         config = self.config(tmp_path, train=own, train_also=["starter:digits"], **options)
-        rows = list(training_rows(config, reads_files=AUDIO_SUFFIXES))
+        rows = list(training_rows(config, suffixes=AUDIO_SUFFIXES))
         assert [row.target for row in rows[-40:]] == list(DIGITS) * 4
         assert rows[-1].input.source.is_file()
 
@@ -93,14 +93,12 @@ class TestTrainAlso:
         with pytest.raises(ConfigError, match="there are no starter rows called figures; known: digits"):
             list(
                 training_rows(
-                    self.config(tmp_path, train="mine.tsv", train_also=["starter:figures"]), reads_files=AUDIO_SUFFIXES
+                    self.config(tmp_path, train="mine.tsv", train_also=["starter:figures"]), suffixes=AUDIO_SUFFIXES
                 )
             )
         with pytest.raises(DataError, match=r"gone\.tsv: there is no such file"):
             list(
-                training_rows(
-                    self.config(tmp_path, train="mine.tsv", train_also=["gone.tsv"]), reads_files=AUDIO_SUFFIXES
-                )
+                training_rows(self.config(tmp_path, train="mine.tsv", train_also=["gone.tsv"]), suffixes=AUDIO_SUFFIXES)
             )
         with pytest.raises(ConfigError, match=r"data\.train is required"):
-            list(training_rows(self.config(tmp_path, train_also=["more.tsv"]), reads_files=AUDIO_SUFFIXES))
+            list(training_rows(self.config(tmp_path, train_also=["more.tsv"]), suffixes=AUDIO_SUFFIXES))

@@ -101,12 +101,12 @@ def test_words_of_every_kind_of_turn_are_there(parts: dict[str, list[dict[str, s
 def test_the_recipe_s_root_makes_them_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEQPIPE_CACHE", str(tmp_path))
     config = DataConfig(**CONFIG)
-    rows = list(training_rows(config, reads_files=frozenset()))
+    rows = list(training_rows(config, suffixes=frozenset()))
     assert len(rows) == len(list(written_sentences("train"))) + len(made_sentences("train"))
     assert all(row.problem is None for row in rows)
     assert rows[0].id == "train-0001"
     before = (data_root(config) / "train.tsv").stat().st_mtime_ns
-    (row, *_) = read_rows("test.tsv", config, reads_files=frozenset(), root=data_root(config))
+    (row, *_) = read_rows("test.tsv", config, suffixes=frozenset(), root=data_root(config))
     assert (row.id, row.target) == ("test-0001", "positive")
     assert (data_root(config) / "train.tsv").stat().st_mtime_ns == before
     with pytest.raises(ConfigError, match="no starter data called sentimnt; known: handwriting, sentiment, speech"):

@@ -96,16 +96,15 @@ def test_a_row_without_a_group_is_named() -> None:
 PAGES = Path(__file__).resolve().parents[2] / "data" / "pages" / "examples"
 
 
-def again(rows: list[Row], config: DataConfig, folder: Path, reads_files: Suffixes = AUDIO_SUFFIXES) -> list[Row]:
+def again(rows: list[Row], config: DataConfig, folder: Path, suffixes: Suffixes = AUDIO_SUFFIXES) -> list[Row]:
     """The rows as their manifest gives them back, from a folder of its own."""
-    manifests = FoldManifests(rows, config, folder, reads_files=reads_files)
+    manifests = FoldManifests(rows, config, folder, suffixes=suffixes)
     made = divide(rows, 2)
     read = manifests.write(1, made[0])
     assert read.train is not None
     assert read.dev is not None
     parts = [
-        list(read_rows(part, read, reads_files=reads_files, root=Path(str(read.root))))
-        for part in (read.train, read.dev)
+        list(read_rows(part, read, suffixes=suffixes, root=Path(str(read.root)))) for part in (read.train, read.dev)
     ]
     by_place = dict(zip(made[0].train + made[0].held_out, parts[0] + parts[1], strict=True))
     return [by_place[position] for position in range(len(rows))]
@@ -120,7 +119,7 @@ def test_rows_of_a_manifest_keep_their_ids_inputs_and_columns(
     named: str | None, tone_data: Path, tmp_path: Path
 ) -> None:
     config = DataConfig(root=str(tone_data), id=named)
-    rows = list(read_rows("few.tsv", config, reads_files=AUDIO_SUFFIXES, root=tone_data))
+    rows = list(read_rows("few.tsv", config, suffixes=AUDIO_SUFFIXES, root=tone_data))
     back = again(rows, config, tmp_path / "folds")
     assert same(rows, back)
     assert all(row.columns["name"] == other.columns["name"] for row, other in zip(rows, back, strict=True))
@@ -133,7 +132,7 @@ def test_parts_of_longer_files_stay_parts(tone_data: Path, tmp_path: Path) -> No
     ]
     (tmp_path / "parts.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     config = DataConfig(start="from", end="to")
-    rows = list(read_rows("parts.jsonl", config, reads_files=AUDIO_SUFFIXES, root=tmp_path))
+    rows = list(read_rows("parts.jsonl", config, suffixes=AUDIO_SUFFIXES, root=tmp_path))
     assert len({row.id for row in rows}) == 3
     assert same(rows, again(rows, config, tmp_path / "folds"))
 
@@ -146,12 +145,12 @@ def test_a_folder_of_recordings_and_a_data_set_of_bytes_become_manifests(tone_da
     for name in "abc":
         (tmp_path / f"{name}.wav").write_bytes(sound)
         (tmp_path / f"{name}.txt").write_text(name)
-    folder = list(read_rows(str(tmp_path), DataConfig(), reads_files=AUDIO_SUFFIXES))
+    folder = list(read_rows(str(tmp_path), DataConfig(), suffixes=AUDIO_SUFFIXES))
     assert same(folder, again(folder, DataConfig(), tmp_path / "one"))
 
     table = pyarrow.table({"path": [{"bytes": sound, "path": None}] * 3, "text": ["a", "b", "c"]})
     pyarrow.parquet.write_table(table, tmp_path / "bytes.parquet")
-    held = list(read_rows("bytes.parquet", DataConfig(), reads_files=AUDIO_SUFFIXES, root=tmp_path))
+    held = list(read_rows("bytes.parquet", DataConfig(), suffixes=AUDIO_SUFFIXES, root=tmp_path))
     back = again(held, DataConfig(), tmp_path / "two")
     assert [row.id for row in back] == [row.id for row in held] == ["1", "2", "3"]
     assert all(row.input.source.read_bytes() == sound for row in back)
@@ -162,7 +161,7 @@ def test_lines_of_pages_come_back_from_manifests(named: str | None, tmp_path: Pa
     (tmp_path / "alto4.xml").write_bytes((PAGES / "alto4.xml").read_bytes())
     (tmp_path / "scan.png").write_bytes(b"looked for, not read")
     config = DataConfig(format="pages", id=named)
-    rows = list(read_rows("alto4.xml", config, reads_files=IMAGE_SUFFIXES, root=tmp_path))
+    rows = list(read_rows("alto4.xml", config, suffixes=IMAGE_SUFFIXES, root=tmp_path))
     back = again(rows, config, tmp_path / "folds", IMAGE_SUFFIXES)
     assert len(rows) == 2
     assert same(rows, back)
@@ -175,7 +174,7 @@ def test_a_line_of_a_page_that_is_none_is_a_problem_of_its_row(tmp_path: Path) -
     broken = [{**line, "polygon": [[1]]}, {**line, "size": [1]}, {"polygon": []}, {**line, "baseline": 3}]
     lines = [json.dumps({"path": one, "text": "a"}) + "\n" for one in [line, *broken]]
     (tmp_path / "lines.jsonl").write_text("".join(lines))
-    good, *bad = read_rows("lines.jsonl", DataConfig(), reads_files=IMAGE_SUFFIXES, root=tmp_path)
+    good, *bad = read_rows("lines.jsonl", DataConfig(), suffixes=IMAGE_SUFFIXES, root=tmp_path)
     assert good.problem is None
     assert isinstance(good.input, PageLine)
     assert good.input.record() == line
@@ -183,7 +182,7 @@ def test_a_line_of_a_page_that_is_none_is_a_problem_of_its_row(tmp_path: Path) -
 
 
 def test_what_json_can_not_hold_is_refused_and_dates_become_text(tone_data: Path, tmp_path: Path) -> None:
-    rows = list(read_rows("few.tsv", DataConfig(), reads_files=AUDIO_SUFFIXES, root=tone_data))[:2]
+    rows = list(read_rows("few.tsv", DataConfig(), suffixes=AUDIO_SUFFIXES, root=tone_data))[:2]
     dated = [
         Row(row.id, row.input, row.target, 1, "s", {**row.columns, "on": datetime.date(2026, 1, 2)}) for row in rows
     ]

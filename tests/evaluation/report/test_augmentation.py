@@ -44,9 +44,9 @@ class PlainLine(Stage):
         return len(raw[0])
 
     def picture(self, raw: Any) -> Picture:
-        return self.picture_of(self.prepare(raw, None))
+        return self.preview_of(self.prepare(raw, None))
 
-    def picture_of(self, values: Tensor) -> Picture:
+    def preview_of(self, values: Tensor) -> Picture:
         return Picture(1 - values.T.numpy(), 0.0, float(len(values)), "px")
 
     def forward(self, sequence: PaddedSequence) -> PaddedSequence:
@@ -73,7 +73,7 @@ class PlainInk(Stage):
     def picture(self, raw: Any) -> Drawing:
         return Drawing([np.array(stroke, dtype=float) for stroke in raw])
 
-    def picture_of(self, values: Tensor) -> Drawing:
+    def preview_of(self, values: Tensor) -> Drawing:
         starts = np.flatnonzero(values[:, 3].numpy() == 0)
         return Drawing(np.split(values[:, 1:3].numpy(), starts[1:]))
 
@@ -129,7 +129,7 @@ def fitted(folder: Path, features: list[str], inputs: list[Any]) -> Pipeline:
     )
     recipe = load_recipe(folder / "recipe.yaml")
     pipeline = Pipeline(recipe)
-    pipeline.fit(list(training_rows(recipe.data, reads_files=frozenset())))
+    pipeline.fit(list(training_rows(recipe.data, suffixes=frozenset())))
     return pipeline.eval()
 
 

@@ -11,11 +11,11 @@ from PIL import Image
 from seqpipe.core.metric import Mark
 from seqpipe.core.picture import Picture, Sound
 from seqpipe.core.stage import Stage
-from seqpipe.evaluation.report.labels import MOST_LANES
+from seqpipe.evaluation.report.labels import MAX_LANES
 from seqpipe.evaluation.report.media import (
     LEAST_LINE,
     LEAST_PIXELS,
-    MOST_LINE,
+    MAX_LINE,
     PAGE_PIXELS,
     Figure,
     draw_picture,
@@ -58,12 +58,12 @@ def test_what_has_no_picture_is_shown_as_text() -> None:
 
 
 def test_long_inputs_are_cut() -> None:
-    uri, cut = encode_sound(Sound(np.zeros(40 * RATE, dtype=np.float32), RATE))
-    assert cut
+    uri, truncated = encode_sound(Sound(np.zeros(40 * RATE, dtype=np.float32), RATE))
+    assert truncated
     assert soundfile.info(content(uri)).duration == pytest.approx(30.0)
     assert not encode_sound(Sound(np.zeros(RATE, dtype=np.float32), RATE))[1]
     figure = draw_picture(Picture(np.zeros((8, 5000)), 0.0, 50.0, "s"), [Mark("a", 45.0, 46.0, 1.0, 0)], set())
-    assert figure.cut
+    assert figure.truncated
     assert figure.bands == figure.labels == []
     assert matplotlib.image.imread(content(figure.uri)).shape[:2] == (8, 3000)
 
@@ -91,7 +91,7 @@ def test_marks_lie_where_they_were_found() -> None:
 def test_labels_do_not_overlap_until_there_is_no_room() -> None:
     marks = [Mark("word", 0.02 * index, 0.02 * index + 0.01, 1.0, index) for index in range(50)]
     figure = draw_picture(Picture(np.zeros((8, 100)), 0.0, 1.0, "s"), marks, set())
-    assert figure.lanes == MOST_LANES
+    assert figure.lanes == MAX_LANES
     few = draw_picture(Picture(np.zeros((8, 100)), 0.0, 1.0, "s"), marks[::6], set())
     for lane in range(few.lanes):
         middles = [label.middle for label in few.labels if label.lane == lane]
@@ -117,9 +117,9 @@ def test_an_image_is_grey_and_keeps_its_shape() -> None:
 @pytest.mark.parametrize(("height", "width"), [(64, 900), (128, 2500), (64, 2600), (28, 28), (300, 200), (40, 9000)])
 def test_a_line_of_any_size_is_readable(height: int, width: int) -> None:
     figure = draw_picture(Picture(np.ones((height, width)), 0.0, width, "px"), [], set())
-    assert LEAST_LINE <= figure.height <= MOST_LINE
+    assert LEAST_LINE <= figure.height <= MAX_LINE
     assert figure.width <= max(PAGE_PIXELS, LEAST_LINE / height * width + 1)
-    assert figure.cut == (width == 9000)
-    if not figure.cut:
+    assert figure.truncated == (width == 9000)
+    if not figure.truncated:
         assert figure.width / figure.height == pytest.approx(width / height, rel=0.02)
     assert pixels(figure).shape[1] <= 1.5 * figure.width + 1 or pixels(figure).shape == (height, width)

@@ -9,7 +9,7 @@ import torch
 
 from seqpipe.config.recipe import Recipe
 from seqpipe.data.rows import Row
-from seqpipe.evaluation.report.saliency import ATTENTION, GRADIENT, strengths, tinted_texts
+from seqpipe.evaluation.report.saliency import ATTENTION, GRADIENT, saliency, strengths
 from seqpipe.evaluation.scores.evaluate import evaluate
 from seqpipe.pipeline import Pipeline
 
@@ -93,7 +93,7 @@ def test_gradients_are_left_nowhere_and_inference_goes_on_as_before() -> None:
 
 def test_texts_are_whole_and_their_strongest_word_has_strength_one(mood_run: Path, tag_run: Path) -> None:
     found = evaluate(mood_run, device="cpu")
-    kind, shown = tinted_texts(found, 4)
+    kind, shown = saliency(found, 4)
     assert kind == GRADIENT
     assert [row.right for row in shown] == [False, False, True, True]
     assert shown[0].reference == "bad"
@@ -101,4 +101,4 @@ def test_texts_are_whole_and_their_strongest_word_has_strength_one(mood_run: Pat
     for row in shown:
         assert "".join(gap + word for gap, word, _ in row.parts) + row.rest == texts[row.id]
         assert max(strength for _, _, strength in row.parts) == 1.0
-    assert tinted_texts(evaluate(tag_run, device="cpu"))[1] == []
+    assert saliency(evaluate(tag_run, device="cpu"))[1] == []

@@ -161,7 +161,7 @@ def test_dev_is_shown_even_where_there_is_a_test_part(trained_run: Path, tone_da
 def test_pictures_and_recordings_have_a_budget(
     trained_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(examples, "MOST_BYTES", 1)
+    monkeypatch.setattr(examples, "MAX_BYTES", 1)
     page = Page(write_report(trained_run, output=tmp_path / "r.html", device="cpu"))
     assert page.pictures == page.count("audio") == 1
     assert page.text.count("without picture and sound") == page.rows - 1

@@ -16,7 +16,7 @@ from PIL import Image
 from seqpipe import FileSpan, InputError, LineImage
 from seqpipe.features.image.image_file import opened
 
-Written = Callable[..., np.ndarray]
+DecodedText = Callable[..., np.ndarray]
 STAGE = LineImage(height=24)
 
 
@@ -43,7 +43,7 @@ def bomb(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(kind, content) for kind, content in parts)
 
 
-def test_a_file_may_be_given_in_many_ways(tmp_path: Path, written: Written) -> None:
+def test_a_file_may_be_given_in_many_ways(tmp_path: Path, written: DecodedText) -> None:
     content = file_of(Image.fromarray(written()))
     path = tmp_path / "line.of\udcff ink.png" if os.name == "posix" else tmp_path / "line.png"
     path.write_bytes(content)
@@ -55,7 +55,7 @@ def test_a_file_may_be_given_in_many_ways(tmp_path: Path, written: Written) -> N
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("kind", ["PNG", "PNG, at its end", "JPEG", "TIFF", "TIFF, packed"])
-def test_a_picture_is_turned_as_its_file_says(kind: str, orientation: int, written: Written) -> None:
+def test_a_picture_is_turned_as_its_file_says(kind: str, orientation: int, written: DecodedText) -> None:
     image = Image.fromarray(written("Fig", margin=20))
     want = STAGE.prepare(np.asarray(image), None).float()
     stored = {  # the opposite of what a reader has to do
@@ -84,7 +84,7 @@ def test_a_picture_is_turned_as_its_file_says(kind: str, orientation: int, writt
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
-def test_an_orientation_that_makes_no_sense_is_none(written: Written) -> None:
+def test_an_orientation_that_makes_no_sense_is_none(written: DecodedText) -> None:
     image = Image.fromarray(written("Fig"))
     want = STAGE.prepare(file_of(image), None)
     tags = Image.Exif()
@@ -93,7 +93,7 @@ def test_an_orientation_that_makes_no_sense_is_none(written: Written) -> None:
         assert torch.equal(STAGE.prepare(file_of(image, exif=exif), None), want)
 
 
-def test_a_large_jpeg_is_what_its_scaled_copy_is(written: Written) -> None:
+def test_a_large_jpeg_is_what_its_scaled_copy_is(written: DecodedText) -> None:
     """It is decoded at a part of its size."""
     brightness = written(size=300, margin=40)
     large = STAGE.prepare(file_of(Image.fromarray(brightness).convert("RGB"), "JPEG", quality=95), None)
@@ -102,13 +102,13 @@ def test_a_large_jpeg_is_what_its_scaled_copy_is(written: Written) -> None:
     assert float((large.float() - want.float()).abs().mean()) < 3
 
 
-def test_of_several_pages_the_first_is_read(written: Written) -> None:
+def test_of_several_pages_the_first_is_read(written: DecodedText) -> None:
     first, second = Image.fromarray(written("one")), Image.fromarray(written("another"))
     raw = file_of(first, "TIFF", save_all=True, append_images=[second])
     prepared = STAGE.prepare(raw, None)
     assert torch.equal(prepared, STAGE.prepare(np.asarray(first), None))
-    assert [kind for kind, _ in STAGE.suspicions(raw, prepared)] == ["several pages"]
-    assert STAGE.suspicions(file_of(first, "TIFF"), prepared) == []
+    assert [kind for kind, _ in STAGE.warnings(raw, prepared)] == ["several pages"]
+    assert STAGE.warnings(file_of(first, "TIFF"), prepared) == []
 
 
 class TestWhatIsNoImage:
@@ -164,7 +164,7 @@ class TestWhatIsNoImage:
         ],
         ids=str,
     )
-    def test_a_file_that_breaks_off(self, kind: str, options: dict[str, Any], written: Written) -> None:
+    def test_a_file_that_breaks_off(self, kind: str, options: dict[str, Any], written: DecodedText) -> None:
         mode = "1" if "group4" in options.values() else "L"
         content = file_of(Image.fromarray(written()).convert(mode), kind, **options)
         for share in (0.2, 0.5, 0.8, 0.95):
@@ -172,7 +172,7 @@ class TestWhatIsNoImage:
 
     @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
     @pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF"])
-    def test_hundreds_of_damaged_files_are_answered_or_refused(self, kind: str, written: Written) -> None:
+    def test_hundreds_of_damaged_files_are_answered_or_refused(self, kind: str, written: DecodedText) -> None:
         draw = np.random.default_rng(0)
         content = file_of(Image.fromarray(written("damaged")), kind)
         kinds: list[str] = []
@@ -201,9 +201,9 @@ class TestSize:
 
     @pytest.mark.filterwarnings("error")
     def test_the_limit_is_ones_own_and_not_that_of_pillow(self) -> None:
-        assert failure(bomb(20_000, 20_000), LineImage(most_pixels=10**9)).kind in ("truncated", "undecodable")
-        assert failure(file_of(Image.new("L", (100, 50))), LineImage(most_pixels=4999)).kind == "too large"
-        assert LineImage(height=50, most_pixels=5000).measure(file_of(Image.new("L", (100, 50)))) == 100
+        assert failure(bomb(20_000, 20_000), LineImage(max_pixels=10**9)).kind in ("truncated", "undecodable")
+        assert failure(file_of(Image.new("L", (100, 50))), LineImage(max_pixels=4999)).kind == "too large"
+        assert LineImage(height=50, max_pixels=5000).measure(file_of(Image.new("L", (100, 50)))) == 100
 
     def test_a_flat_image_that_would_become_huge_is_refused(self) -> None:
         flat = file_of(Image.new("L", (50_000, 1)))
@@ -211,20 +211,20 @@ class TestSize:
         assert "are 51200000 columns at a height of 1024" in str(failure(flat, LineImage(height=1024)))
 
     def test_the_widest_line_allowed(self) -> None:
-        stage = LineImage(height=64, longest=300)
+        stage = LineImage(height=64, max_length=300)
         assert len(stage.prepare(np.ones((64, 300)), None)) == 300
         error = failure(np.ones((64, 301)), stage)
         assert (error.kind, str(error)) == ("too large", "image array: is 301 columns wide; 300 are allowed (longest)")
 
 
-def test_the_file_is_closed_whatever_happens(tmp_path: Path, written: Written) -> None:
+def test_the_file_is_closed_whatever_happens(tmp_path: Path, written: DecodedText) -> None:
     path = tmp_path / "line.png"
     content = file_of(Image.fromarray(written()))
     for part in (content, content[:200]):
         path.write_bytes(part)
         files = []
         try:
-            with opened(path, most_pixels=10**6) as found:
+            with opened(path, max_pixels=10**6) as found:
                 files.append(found.image.fp)
                 found.image.load()
         except InputError:

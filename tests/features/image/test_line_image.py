@@ -14,7 +14,7 @@ from PIL import Image
 
 from seqpipe import FeatureChain, InputError, LineImage, PaddedSequence
 
-Written = Callable[..., np.ndarray]
+DecodedText = Callable[..., np.ndarray]
 
 
 def file_of(brightness: np.ndarray) -> bytes:
@@ -64,7 +64,7 @@ def test_the_width_is_known_from_the_header(width: int, height: int, scaled: int
     assert abs(measured - width * scaled / height) <= 0.5 or measured == 1
 
 
-def test_measuring_decodes_nothing(tmp_path: Path, written: Written) -> None:
+def test_measuring_decodes_nothing(tmp_path: Path, written: DecodedText) -> None:
     whole = file_of(written())
     stream = io.BytesIO()
     Image.fromarray(written()).save(stream, "JPEG")
@@ -72,7 +72,7 @@ def test_measuring_decodes_nothing(tmp_path: Path, written: Written) -> None:
 
 
 @pytest.mark.parametrize("height", [16, 40, 64, 120])
-def test_scaling_keeps_the_shape(height: int, written: Written) -> None:
+def test_scaling_keeps_the_shape(height: int, written: DecodedText) -> None:
     """Half as large is the same as large, scaled to half by hand."""
     brightness = written(size=80)
     prepared = LineImage(height=height).prepare(brightness, None).float()
@@ -81,7 +81,7 @@ def test_scaling_keeps_the_shape(height: int, written: Written) -> None:
     assert float((prepared - want).abs().mean()) < 8
 
 
-def test_the_line_of_a_page_is_what_it_cuts_out(written: Written) -> None:
+def test_the_line_of_a_page_is_what_it_cuts_out(written: DecodedText) -> None:
     stage = LineImage()
     for array in (written(), np.stack([written()] * 3, axis=2)):
         assert torch.equal(stage.prepare(Cut(array), None), stage.prepare(written(), None))
@@ -89,20 +89,20 @@ def test_the_line_of_a_page_is_what_it_cuts_out(written: Written) -> None:
     with pytest.raises(InputError, match=r"page\.xml, line 3: has 5 x 0 pixels"):
         stage.prepare(Cut(np.ones((0, 5))), None)
     with pytest.raises(InputError, match=r"page\.xml, line 3: is \d+ columns wide"):
-        LineImage(longest=10).measure(Cut(written()))
+        LineImage(max_length=10).measure(Cut(written()))
 
 
-def test_the_line_of_a_page_is_measured_and_cut_no_more_than_needed(written: Written) -> None:
+def test_the_line_of_a_page_is_measured_and_cut_no_more_than_needed(written: DecodedText) -> None:
     stage, line = LineImage(), Cut(written())
     stage.measure(line)
     assert line.asked == ["measure"]
     prepared = stage.prepare(line, None)
     assert line.asked == ["measure", "cut"]
-    stage.suspicions(line, prepared)  # its contrast is that of the image itself
+    stage.warnings(line, prepared)  # its contrast is that of the image itself
     assert line.asked == ["measure", "cut", "measure", "cut"]
 
 
-def test_in_a_batch_ink_is_from_0_to_1(written: Written) -> None:
+def test_in_a_batch_ink_is_from_0_to_1(written: DecodedText) -> None:
     stage = LineImage(height=20)
     rows = [stage.prepare(written(words), None) for words in ("one", "another one")]
     batch = stage(PaddedSequence.pad(rows))
@@ -120,7 +120,7 @@ def test_amounts_are_columns() -> None:
 
 
 @pytest.mark.parametrize("size", [15, 40, 90])
-def test_places_are_in_pixels_of_the_file(size: int, written: Written) -> None:
+def test_places_are_in_pixels_of_the_file(size: int, written: DecodedText) -> None:
     chain = FeatureChain(stages=[LineImage.configure(height=32)])
     brightness = written(size=size)
     prepared = chain.prepare(file_of(brightness), None)
@@ -134,7 +134,7 @@ def test_the_scale_of_a_file_that_is_gone_is_1(tmp_path: Path) -> None:
     assert LineImage().scale(tmp_path / "gone.png") == 1
 
 
-def test_a_picture_is_black_on_white(written: Written) -> None:
+def test_a_picture_is_black_on_white(written: DecodedText) -> None:
     brightness = written(size=90)
     for raw in (brightness, 255 - brightness):
         picture = LineImage(height=32).picture(raw)
@@ -147,9 +147,9 @@ def test_a_picture_is_black_on_white(written: Written) -> None:
 class TestSuspicions:
     def kinds(self, raw: Any, **options: Any) -> list[str]:
         stage = LineImage(**options)
-        return [kind for kind, message in stage.suspicions(raw, stage.prepare(raw, None)) if message]
+        return [kind for kind, message in stage.warnings(raw, stage.prepare(raw, None)) if message]
 
-    def test_none_of_a_line(self, written: Written) -> None:
+    def test_none_of_a_line(self, written: DecodedText) -> None:
         for raw in (written(), 255 - written(), written("I", margin=10), written("word " * 40)):
             assert self.kinds(raw) == []
             assert self.kinds(file_of(raw)) == []
@@ -158,19 +158,19 @@ class TestSuspicions:
         for level in (0, 200, 255):
             assert self.kinds(np.full((64, 300), level, np.uint8)) == ["blank"]
 
-    def test_low_contrast(self, written: Written) -> None:
+    def test_low_contrast(self, written: DecodedText) -> None:
         assert self.kinds((120 + written() // 20).astype(np.uint8)) == ["low contrast"]
         assert self.kinds((120 + (255 - written()) // 20).astype(np.uint8)) == ["low contrast"]
 
-    def test_mostly_ink(self, written: Written) -> None:
+    def test_mostly_ink(self, written: DecodedText) -> None:
         assert self.kinds(255 - written(), ink="dark") == ["mostly ink"]
 
-    def test_lower_resolution(self, written: Written) -> None:
+    def test_lower_resolution(self, written: DecodedText) -> None:
         small = written(size=9, margin=2)
         assert self.kinds(small, height=64) == ["lower resolution"]
         assert self.kinds(small, height=16) == []
 
-    def test_unusual_shape(self, written: Written) -> None:
+    def test_unusual_shape(self, written: DecodedText) -> None:
         assert self.kinds(written("word " * 200)) == ["unusual shape"]
         assert self.kinds(written().T.copy()) == ["unusual shape"]
         assert self.kinds(np.full((1, 300), 255, np.uint8)) == ["blank", "lower resolution", "unusual shape"]
@@ -185,7 +185,7 @@ def test_a_row_of_pixels_and_one_pixel_are_images() -> None:
             assert stage.prepare(raw, None).shape == (stage.measure(raw), 8)
 
 
-def test_a_line_of_50000_pixels(written: Written) -> None:
+def test_a_line_of_50000_pixels(written: DecodedText) -> None:
     long = np.tile(written(size=30, margin=4), (1, 200))[:, :50_000]
     stage = LineImage(height=32, background="local", slant=True, skew=True)
     prepared = stage.prepare(file_of(long), None)

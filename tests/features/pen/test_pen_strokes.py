@@ -101,7 +101,7 @@ class TestPoints:
         elif "straighten" not in options:
             assert prepared[:, 1].min() >= -1e-6
             assert prepared[:, 1].max() <= 200 + 1e-3  # a unit is at least a two-hundredth of the width
-        stage.suspicions(raw, prepared)
+        stage.warnings(raw, prepared)
 
 
 def test_a_core_doesnt_grow_with_ascenders_and_descenders() -> None:
@@ -149,9 +149,9 @@ def test_a_coordinate_far_off_is_bounded_by_longest() -> None:
     strokes: Any = [stroke.tolist() for stroke in writing(2)]
     strokes[1][50] = [1e11, 0.0]
     for kind in ("core", "full", "box"):  # scaled by what is far off, too, or over it
-        stage = PenStrokes(height=kind, longest=5000)  # type: ignore[arg-type]
+        stage = PenStrokes(height=kind, max_length=5000)  # type: ignore[arg-type]
         assert stage.measure(strokes) <= 5000
-    stage = PenStrokes(longest=20)
+    stage = PenStrokes(max_length=20)
     for ask in (stage.measure, lambda raw: stage.prepare(raw, None)):
         with pytest.raises(
             InputError, match=r"pen strokes: would come to [\d,]+ points, 0\.2 of .* at most 20"
@@ -239,7 +239,7 @@ def test_drawings_show_every_original_point_and_every_point_on_the_way() -> None
     for drawn, stroke in zip(drawing.strokes, strokes, strict=True):
         np.testing.assert_array_equal(drawn, stroke * [1, -1])
     prepared = stage.prepare(raw, None)
-    on_the_way = stage.picture_of(prepared)
+    on_the_way = stage.preview_of(prepared)
     assert len(on_the_way.strokes) == len(strokes)
     np.testing.assert_array_equal(np.concatenate(list(on_the_way.strokes)), prepared[:, 1:3].numpy())
 
@@ -258,7 +258,7 @@ def test_drawings_show_every_original_point_and_every_point_on_the_way() -> None
 )
 def test_what_is_odd_is_told(raw: Any, kinds: list[str]) -> None:
     stage = PenStrokes()
-    assert [kind for kind, _ in stage.suspicions(raw, stage.prepare(raw, None))] == kinds
+    assert [kind for kind, _ in stage.warnings(raw, stage.prepare(raw, None))] == kinds
 
 
 def test_in_a_chain_points_are_what_lengths_are_counted_in() -> None:
@@ -282,7 +282,7 @@ def test_real_writing_is_read(name: str, options: Any) -> None:
         prepared = stage.prepare(raw, None)
         assert prepared.isfinite().all()
         assert len(prepared) == stage.measure(raw)
-        odd += bool(stage.suspicions(raw, prepared))
+        odd += bool(stage.warnings(raw, prepared))
         lengths.append(len(prepared))
     assert odd <= 6
     assert 10 < np.median(lengths) < 200

@@ -11,10 +11,10 @@ from seqpipe.features.speech.cutting import Share, measure_levels, overlap_of, s
 RATE = 1000
 
 
-def cut(samples: np.ndarray, longest: float, rate: int = RATE) -> list[Share]:
+def cut(samples: np.ndarray, max_length: float, rate: int = RATE) -> list[Share]:
     size = samples_per_block(rate)
     levels = measure_levels((samples[at : at + size] for at in range(0, len(samples), size)), rate)
-    return share_out(levels, len(samples), rate, longest=longest, overlap=overlap_of(longest))
+    return share_out(levels, len(samples), rate, max_length=max_length, overlap=overlap_of(max_length))
 
 
 def noise(seconds: float, seed: int = 0) -> np.ndarray:
@@ -31,33 +31,33 @@ def quiet_at(samples: np.ndarray, *spans: tuple[float, float]) -> np.ndarray:
     levels=st.lists(st.floats(0, 1), min_size=51, max_size=400),
     missing=st.integers(0, 400),
     rate=st.sampled_from([8000, 11_025, 16_000, 44_100]),
-    longest=st.floats(1, 4),
+    max_length=st.floats(1, 4),
 )
 def test_pieces_share_a_recording_without_gap_and_within_the_limit(
-    levels: list[float], missing: int, rate: int, longest: float
+    levels: list[float], missing: int, rate: int, max_length: float
 ) -> None:
     """Whatever its level."""
     count = len(levels) * (rate // 50) - min(missing, rate // 50 - 1)
-    overlap = overlap_of(longest)
-    shares = share_out(np.array(levels), count, rate, longest=longest, overlap=overlap)
+    overlap = overlap_of(max_length)
+    shares = share_out(np.array(levels), count, rate, max_length=max_length, overlap=overlap)
     assert (shares[0].start, shares[-1].stop) == (0, count)
     assert (shares[0].heard_from, shares[-1].heard_until) == (0, count)
     for share in shares:
         assert share.start < share.stop
-        assert share.heard_until - share.heard_from <= longest * rate
+        assert share.heard_until - share.heard_from <= max_length * rate
     for one, other in itertools.pairwise(shares):
         assert one.stop == other.start
         assert one.heard_until == one.stop + one.overlap
         assert other.heard_from == other.start - other.overlap
         assert overlap * rate - rate // 50 < one.overlap <= overlap * rate
         assert one.heard_until <= other.stop - other.overlap or other is shares[-1], "two seams never meet"
-    if count > longest * rate:
-        assert min(share.stop - share.start for share in shares) >= longest * rate / 4 - rate // 25
+    if count > max_length * rate:
+        assert min(share.stop - share.start for share in shares) >= max_length * rate / 4 - rate // 25
 
 
 def test_cuts_lie_in_the_pauses() -> None:
     pauses = [(7.0, 7.5), (14.2, 14.6), (21.0, 21.35), (27.0, 28.5)]
-    shares = cut(quiet_at(noise(36), *pauses), longest=10.0)
+    shares = cut(quiet_at(noise(36), *pauses), max_length=10.0)
     cuts = [share.stop / RATE for share in shares[:-1]]
     assert len(cuts) == len(pauses)
     for place, (start, end) in zip(cuts, pauses, strict=True):

@@ -99,5 +99,5 @@ def test_a_cut_ogg_file_is_suspicious_and_can_be_read(tmp_path: Path) -> None:
         raw = tmp_path / "a.ogg"
         raw.write_bytes(content[:kept])
         for given in (raw, raw.read_bytes()):
-            kinds = [kind for kind, _ in stage.suspicions(given, stage.prepare(given, None))]
+            kinds = [kind for kind, _ in stage.warnings(given, stage.prepare(given, None))]
             assert ("no end of stream" in kinds) == (kept < len(content))

@@ -26,7 +26,7 @@ def made(kind: str, **more: Any) -> tuple[Tokens, CharacterFeatures]:
     tokens = Tokens(characters=8)
     tokens.fit(TEXTS)
     features = CharacterFeatures(previous=tokens, size=7, **OPTIONS[kind], **more)
-    features.grow()
+    features.build()
     return tokens, features.eval()
 
 
@@ -68,7 +68,7 @@ class TestWords:
     def test_saved_and_loaded_it_gives_the_same(self, kind: str) -> None:
         tokens, features = made(kind)
         again = CharacterFeatures(previous=tokens, size=7, **OPTIONS[kind])
-        again.grow()
+        again.build()
         again.load_state_dict(features.state_dict())
         assert torch.equal(of_text(tokens, again.eval(), TEXTS[2]), of_text(tokens, features, TEXTS[2]))
 

@@ -96,10 +96,10 @@ class TestVectors:
     def test_the_notice_counts_words_and_tokens(self, path: Path) -> None:
         features = chain({"size": 2, "vectors": path}, text=["lowercase"], min_count=2)
         # the, cat; of 7 tokens the 3, cat 2
-        assert features.notices() == [
+        assert features.fit_messages() == [
             f"{path}: vectors for 2 of 2 words of the vocabulary (71.4 % of the training tokens)"
         ]
-        assert chain({"size": 2}).notices() == []
+        assert chain({"size": 2}).fit_messages() == []
 
     def test_frozen_ones_are_no_parameters(self, path: Path) -> None:
         for tuned in (True, False):
@@ -131,7 +131,7 @@ class TestVectors:
         entries = dict(zip(features.first.vocabulary, features.stages[1].weight.tolist(), strict=True))
         assert entries["t"] == [3, 4]
         assert features.stages[1].coverage.known == 1 + (" the" in entries)
-        assert "training tokens" not in features.notices()[0]
+        assert "training tokens" not in features.fit_messages()[0]
 
 
 def test_one_hot_is_a_single_one() -> None:

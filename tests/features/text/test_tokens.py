@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqpipe import PaddedSequence
-from seqpipe.core.randomness import Draw
+from seqpipe.core.randomness import RowKey
 from seqpipe.errors import ConfigError, DataError, InputError
 from seqpipe.features.text.tokens import Tokens
 
@@ -129,23 +129,23 @@ class TestEveryKind:
         for text in ("the cat " * 12_500, "x" * 100_000):
             assert 1 <= len(tokens.prepare(text, None)) <= 100_001
 
-    @pytest.mark.parametrize("beyond", ["refuse", "cut"])
-    def test_longest(self, kind: str, beyond: Any) -> None:
-        tokens = Tokens(**KINDS[kind], longest=2, beyond=beyond)
+    @pytest.mark.parametrize("overflow", ["error", "truncate"])
+    def test_longest(self, kind: str, overflow: Any) -> None:
+        tokens = Tokens(**KINDS[kind], max_length=2, overflow=overflow)
         tokens._known, tokens._spelt = fitted(kind)._known, fitted(kind)._spelt
         text = "the cat sat down"
         length = len(fitted(kind).items(text))
-        if beyond == "refuse":
+        if overflow == "error":
             with pytest.raises(InputError, match=f"has {length} tokens, 2 are allowed") as caught:
                 tokens.prepare(text, None)
             assert caught.value.kind == "too long"
             return
         assert tokens.items(text) == fitted(kind).items(text)[:2]
-        assert tokens.cut_off(text) == length - 2
+        assert tokens.truncated(text) == length - 2
         whole, cut = fitted(kind).prepare(text, None), tokens.prepare(text, None)
         assert torch.equal(cut, whole[: len(cut)])
-        assert tokens.suspicions(text, cut)[0] == ("cut", f"of the text's {length} tokens 2 are read (longest)")
-        assert tokens.cut_off("a") == 0
+        assert tokens.warnings(text, cut)[0] == ("cut", f"of the text's {length} tokens 2 are read (longest)")
+        assert tokens.truncated("a") == 0
 
 
 @given(ANY)
@@ -218,10 +218,10 @@ class TestSpelling:
         assert [known[number] for number in spelt[1]] == ["a", "b", "", "", ""]
         assert spelt[1].tolist()[2:] == [0, 0, 0]
         assert spelt[2].tolist() == [1, 0, 0, 0, 0]
-        assert tokens.suspicions("abcdefgh ab", None) == [
+        assert tokens.warnings("abcdefgh ab", None) == [
             ("long words", "of 'abcdefgh' 5 characters of 8 are read (characters)")
         ]
-        assert tokens.suspicions("abcde ab", None) == []
+        assert tokens.warnings("abcde ab", None) == []
 
     def test_rules_are_for_words_alone(self) -> None:
         tokens = Tokens(characters=3, text=["lowercase"])
@@ -235,8 +235,8 @@ ROW = "a a a a a a a a b b c d " * 200
 
 
 class TestHiding:
-    def hidden(self, tokens: Tokens, draw: Draw) -> np.ndarray[Any, Any]:
-        prepared = tokens.prepare(ROW, draw)
+    def hidden(self, tokens: Tokens, key: RowKey) -> np.ndarray[Any, Any]:
+        prepared = tokens.prepare(ROW, key)
         return np.asarray((prepared if prepared.dim() == 1 else prepared[:, 0]) == 0)
 
     @pytest.mark.parametrize("options", [{"word_dropout": 0.3}, {"rare_dropout": 100.0}, {"lowercase_share": 0.5}])
@@ -247,9 +247,9 @@ class TestHiding:
         tokens.fit(rows)
         again.fit(rows)
         plain = tokens.prepare(rows[1], None)
-        drawn = {epoch: tokens.prepare(rows[1], Draw(3, epoch, 1)) for epoch in range(40)}
+        drawn = {epoch: tokens.prepare(rows[1], RowKey(3, epoch, 1)) for epoch in range(40)}
         for epoch in reversed(range(40)):
-            assert torch.equal(again.prepare(rows[1], Draw(3, epoch, 1)), drawn[epoch])
+            assert torch.equal(again.prepare(rows[1], RowKey(3, epoch, 1)), drawn[epoch])
             assert torch.equal(tokens.prepare(rows[1], None), plain)
         assert any(not torch.equal(row, plain) for row in drawn.values())
 
@@ -257,7 +257,7 @@ class TestHiding:
     def test_word_dropout_hits_its_share_and_nothing_else(self, kind: str) -> None:
         tokens = Tokens(**KINDS[kind], word_dropout=0.3)
         tokens.fit([*TEXTS * 3, ROW])
-        plain, drawn = tokens.prepare(ROW, None), tokens.prepare(ROW, Draw(1, 2, 3))
+        plain, drawn = tokens.prepare(ROW, None), tokens.prepare(ROW, RowKey(1, 2, 3))
         columns = (slice(None), 0) if plain.dim() == 2 else (slice(None),)
         hidden = drawn[columns] != plain[columns]
         assert (drawn[columns][hidden] == 0).all()
@@ -270,7 +270,7 @@ class TestHiding:
         tokens = Tokens(rare_dropout=200.0)
         tokens.fit([ROW])
         plain = tokens.prepare(ROW, None)
-        hidden = self.hidden(tokens, Draw(1, 2, 3))
+        hidden = self.hidden(tokens, RowKey(1, 2, 3))
         for word, count in (("a", 1600), ("b", 400), ("c", 200)):
             share = hidden[np.asarray(plain == tokens.vocabulary.index(word))].mean()
             assert share == pytest.approx(200 / (200 + count), abs=0.15 if word == "c" else 0.1)
@@ -280,7 +280,7 @@ class TestHiding:
     def test_both_together(self) -> None:
         tokens = Tokens(rare_dropout=2400.0, word_dropout=0.5)
         tokens.fit(["a " * 2400])
-        share = (tokens.prepare("a " * 2400, Draw(1, 1, 1)) == 0).double().mean()
+        share = (tokens.prepare("a " * 2400, RowKey(1, 1, 1)) == 0).double().mean()
         assert float(share) == pytest.approx(1 - 0.5 * 0.5, abs=0.05)
 
     @pytest.mark.parametrize("kind", KINDS)
@@ -288,14 +288,14 @@ class TestHiding:
         tokens = Tokens(**KINDS[kind], lowercase_share=1.0)
         tokens.fit([*TEXTS * 3, ROW])
         text = "The Dog SAT, Naïve"
-        assert torch.equal(tokens.prepare(text, Draw(1, 2, 3)), tokens.prepare(text.lower(), None))
-        assert torch.equal(tokens.prepare(text.split(), Draw(1, 2, 3)), tokens.prepare(text.lower().split(), None))
+        assert torch.equal(tokens.prepare(text, RowKey(1, 2, 3)), tokens.prepare(text.lower(), None))
+        assert torch.equal(tokens.prepare(text.split(), RowKey(1, 2, 3)), tokens.prepare(text.lower().split(), None))
 
     def test_lower_casing_hits_whole_texts_by_their_share(self) -> None:
         tokens = Tokens(characters=3, lowercase_share=0.25)
         tokens.fit(["The Cat the cat"])
         plain, lower = (tokens.prepare(text, None) for text in ("The Cat", "the cat"))
-        drawn = [tokens.prepare("The Cat", Draw(1, epoch, 5)) for epoch in range(400)]
+        drawn = [tokens.prepare("The Cat", RowKey(1, epoch, 5)) for epoch in range(400)]
         assert all(torch.equal(row, plain) or torch.equal(row, lower) for row in drawn)
         assert sum(torch.equal(row, lower) for row in drawn) / 400 == pytest.approx(0.25, abs=0.1)  # 4.6 deviations
 
@@ -309,7 +309,7 @@ class TestHiding:
             items = tokens.items(text)
         except InputError:
             return
-        prepared = tokens.prepare(text, Draw(1, 2, 3))
+        prepared = tokens.prepare(text, RowKey(1, 2, 3))
         assert len(items) == (len(prepared) if tokens.word_pooling is None else int(prepared[:, 1].sum()))
 
     def test_lower_casing_moves_no_character_off_its_tag(self) -> None:
@@ -317,7 +317,7 @@ class TestHiding:
         tokens.fit(["\u0130zmir \u0307"])
         plain = tokens.prepare("\u0130zmir", None)
         assert "\u0130".lower() == "i\u0307"
-        assert torch.equal(tokens.prepare("\u0130zmir", Draw(1, 2, 3))[1:], plain[1:])
+        assert torch.equal(tokens.prepare("\u0130zmir", RowKey(1, 2, 3))[1:], plain[1:])
 
     def test_lower_casing_that_makes_more_units_keeps_the_end(self) -> None:
         tokens = Tokens(units="bpe", vocabulary_size=40, lowercase_share=1.0)
@@ -325,7 +325,7 @@ class TestHiding:
         text = "THE END THE END"
         lower = tokens.prepare(text.lower(), None)
         assert len(lower) > len(tokens.prepare(text, None))
-        assert torch.equal(tokens.prepare(text, Draw(1, 2, 3)), lower)
+        assert torch.equal(tokens.prepare(text, RowKey(1, 2, 3)), lower)
 
     def test_units_are_not_counted(self) -> None:
         with pytest.raises(ConfigError, match="rare_dropout goes with units: words or characters"):

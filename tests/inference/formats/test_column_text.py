@@ -23,7 +23,7 @@ def tagging(row_id: str, pairs: list[tuple[str, str]]) -> Tagging:
 
 
 def read(path: Path) -> list[tuple[list[str], list[str]]]:
-    return [(row.input, row.target) for row in read_rows(str(path), CONFIG, reads_files=frozenset())]
+    return [(row.input, row.target) for row in read_rows(str(path), CONFIG, suffixes=frozenset())]
 
 
 @given(answers=st.lists(st.lists(st.tuples(WORDS, TAGS), min_size=1, max_size=4), min_size=1, max_size=4))

@@ -59,7 +59,7 @@ def predictor(trained_run: Path) -> Predictor:
 @pytest.fixture(scope="module")
 def rows(predictor: Predictor, tone_data: Path) -> list[Any]:
     """70 inputs in 18 windows, some of them broken."""
-    found = list(read_rows("dev.tsv", predictor.pipeline.recipe.data, reads_files=AUDIO_SUFFIXES, root=tone_data))
+    found = list(read_rows("dev.tsv", predictor.pipeline.recipe.data, suffixes=AUDIO_SUFFIXES, root=tone_data))
     broken = [Row("gone", FileSpan(Path("gone.wav"))), Failure("line 7", "bad value", "line 7: is not JSON")]
     return (found * 5)[:68] + broken
 
@@ -239,7 +239,7 @@ from pathlib import Path
 import my_stages
 from seqpipe import Pipeline, load_recipe, read_rows
 pipeline = Pipeline(load_recipe("own.yaml"))
-pipeline.fit(list(read_rows("list.tsv", pipeline.recipe.data, reads_files=pipeline.features.first.reads_files)))
+pipeline.fit(list(read_rows("list.tsv", pipeline.recipe.data, suffixes=pipeline.features.first.suffixes)))
 pipeline.save(Path("run"))
 """
 

@@ -10,15 +10,15 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Generator, Tensor
 
+from seqpipe.core.feature import Feature
 from seqpipe.core.options import InputSize
 from seqpipe.core.sequence import PaddedSequence
-from seqpipe.core.stage import Stage
 from seqpipe.features.image.augmentation.row_augmentation import Probability, augment_rows, check_ranges, drawn_column
 
 Sigma = Annotated[float, Field(ge=0, le=10)]
 
 
-class ImageBlur(Stage):
+class ImageBlur(Feature):
     """Blur a line with a Gaussian, as a camera out of focus does.
 
     Args:
@@ -29,7 +29,6 @@ class ImageBlur(Stage):
     Shape: ``[B, W, H]`` in 0 to 1 (0 is paper, also outside) -> ``[B, W, H]``; in evaluation nothing changes.
     """
 
-    role = "features"
     augments = True
 
     def __init__(

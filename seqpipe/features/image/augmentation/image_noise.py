@@ -8,16 +8,16 @@ import torch
 from pydantic import Field
 from torch import Generator
 
+from seqpipe.core.feature import Feature
 from seqpipe.core.options import InputSize
 from seqpipe.core.sequence import PaddedSequence
-from seqpipe.core.stage import Stage
 from seqpipe.features.image.augmentation.row_augmentation import Probability, augment_rows, check_ranges, uniform
 
 Share = Annotated[float, Field(ge=0, le=1)]
 ShareRange = tuple[Share, Share]
 
 
-class ImageNoise(Stage):
+class ImageNoise(Feature):
     """Grain of the camera, uneven ink and dust: noise in every pixel by itself.
 
     The strength of each kind is drawn uniformly for each row. What leaves 0 to 1 is clipped.
@@ -32,7 +32,6 @@ class ImageNoise(Stage):
     Shape: ``[B, W, H]`` in 0 to 1 (0 is paper) -> ``[B, W, H]``; in evaluation nothing changes.
     """
 
-    role = "features"
     augments = True
 
     def __init__(

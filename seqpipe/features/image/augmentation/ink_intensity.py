@@ -7,15 +7,15 @@ from typing import Annotated
 from pydantic import Field
 from torch import Generator
 
+from seqpipe.core.feature import Feature
 from seqpipe.core.options import InputSize
 from seqpipe.core.sequence import PaddedSequence
-from seqpipe.core.stage import Stage
 from seqpipe.features.image.augmentation.row_augmentation import Probability, augment_rows, check_ranges, drawn_column
 
 Factor = Annotated[float, Field(gt=0, le=10)]
 
 
-class InkIntensity(Stage):
+class InkIntensity(Feature):
     """Write a line with another ink: each pixel v of it becomes ``scale · v ** gamma``, at most 1.
 
     Args:
@@ -28,7 +28,6 @@ class InkIntensity(Stage):
     Shape: ``[B, W, H]`` in 0 to 1 (0 is paper) -> ``[B, W, H]``; in evaluation nothing changes.
     """
 
-    role = "features"
     augments = True
 
     def __init__(

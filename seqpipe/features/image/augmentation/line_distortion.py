@@ -10,16 +10,16 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Generator, Tensor
 
+from seqpipe.core.feature import Feature
 from seqpipe.core.options import InputSize
 from seqpipe.core.sequence import PaddedSequence
-from seqpipe.core.stage import Stage
 from seqpipe.errors import ConfigError
 from seqpipe.features.image.augmentation.row_augmentation import Probability, augment_rows, check_ranges, uniform
 
 Scale = Annotated[float, Field(ge=0.25, le=4)]
 
 
-class LineDistortion(Stage):
+class LineDistortion(Feature):
     """Write a line by another hand: an affine map and a smooth random displacement of its pixels, while training.
 
     The displacement is that of Simard et al. 2003 ("Best practices for convolutional neural networks applied to visual
@@ -45,7 +45,6 @@ class LineDistortion(Stage):
     nothing changes.
     """
 
-    role = "features"
     augments = True
 
     def __init__(
@@ -74,7 +73,7 @@ class LineDistortion(Stage):
         self.elastic_amplitude, self.elastic_spacing = elastic_amplitude, elastic_spacing
         self.output_size = input_size
 
-    def shortest_length(self, length: int) -> int:
+    def min_length(self, length: int) -> int:
         """Columns at the smallest factor of the width."""
         if self.probability == 0:
             return length

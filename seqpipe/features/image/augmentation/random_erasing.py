@@ -8,16 +8,16 @@ import torch
 from pydantic import Field
 from torch import Generator
 
+from seqpipe.core.feature import Feature
 from seqpipe.core.options import InputSize
 from seqpipe.core.sequence import PaddedSequence
-from seqpipe.core.stage import Stage
 from seqpipe.features.image.augmentation.row_augmentation import Probability, augment_rows, check_ranges
 
 Count = Annotated[int, Field(ge=0)]
 Pixels = Annotated[int, Field(ge=1)]
 
 
-class RandomErasing(Stage):
+class RandomErasing(Feature):
     """Hide drawn rectangles of a line, as holes and stains do (Zhong et al. 2020; DeVries & Taylor 2017, "Cutout").
 
     Their number, sizes and places are drawn uniformly for each row; none reaches over an edge of the picture.
@@ -34,7 +34,6 @@ class RandomErasing(Stage):
     Shape: ``[B, W, H]`` in 0 to 1 (0 is paper) -> ``[B, W, H]``; in evaluation nothing changes.
     """
 
-    role = "features"
     augments = True
 
     def __init__(

@@ -10,15 +10,15 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Generator, Tensor
 
+from seqpipe.core.feature import Feature
 from seqpipe.core.options import InputSize
 from seqpipe.core.sequence import PaddedSequence
-from seqpipe.core.stage import Stage
 from seqpipe.features.image.augmentation.row_augmentation import Probability, augment_rows, drawn_column
 
 Pixels = Annotated[float, Field(ge=0, le=4)]
 
 
-class StrokeThickness(Stage):
+class StrokeThickness(Feature):
     """Write a line with a broader or a finer pen: grey-scale dilation or erosion (Serra 1982).
 
     A pixel becomes the darkest (dilation) or the lightest (erosion) of itself and its four neighbours, once for each
@@ -34,7 +34,6 @@ class StrokeThickness(Stage):
     Shape: ``[B, W, H]`` in 0 to 1 (0 is paper) -> ``[B, W, H]``; in evaluation nothing changes.
     """
 
-    role = "features"
     augments = True
 
     def __init__(

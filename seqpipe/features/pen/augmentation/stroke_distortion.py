@@ -10,8 +10,8 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
+from seqpipe.core.feature import Feature
 from seqpipe.core.sequence import PaddedSequence
-from seqpipe.core.stage import Stage
 from seqpipe.features.pen.stroke_features import Step
 
 WAVES = (0.3, 1.5)
@@ -21,7 +21,7 @@ SMOOTH = 5
 Amount = Annotated[float, Field(ge=0, le=2)]
 
 
-class StrokeDistortion(Stage):
+class StrokeDistortion(Feature):
     """Distort the writing of each row while training, smoothly and as a whole; the order of strokes stays.
 
     Every amount is the bound of a uniform draw for each row, to both sides, if nothing else is said; lengths are in
@@ -46,7 +46,6 @@ class StrokeDistortion(Stage):
     changes. Draws come from torch's generator on the CPU.
     """
 
-    role = "features"
     augments = True
 
     def __init__(
@@ -73,7 +72,7 @@ class StrokeDistortion(Stage):
         self.shift, self.stroke_shift, self.jitter = shift, stroke_shift, jitter
         self.output_size = 4
 
-    def shortest_length(self, length: int) -> int:
+    def min_length(self, length: int) -> int:
         """Points that are left at least."""
         return length - int(self.drop * length)
 

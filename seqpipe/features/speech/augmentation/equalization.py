@@ -10,17 +10,17 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
+from seqpipe.core.feature import Feature
 from seqpipe.core.options import InputRate
-from seqpipe.core.randomness import Draw
+from seqpipe.core.randomness import RowKey
 from seqpipe.core.sequence import PaddedSequence
-from seqpipe.core.stage import Stage
 from seqpipe.errors import ConfigError
 
 REACH = 0.25  # seconds, after which the response of the narrowest band has died away
 LOWEST = 60.0  # hertz, where the first band of the equaliser stands; nothing of speech is below
 
 
-class Equalization(Stage):
+class Equalization(Feature):
     """Colour an utterance by a drawn channel: a spectral tilt and a smooth equaliser, as other microphones would.
 
     Args:
@@ -34,7 +34,6 @@ class Equalization(Stage):
     Shape: ``[S]`` -> ``[S]``, at the same mean power; in evaluation nothing changes.
     """
 
-    role = "features"
     augments = True
 
     def __init__(
@@ -53,9 +52,9 @@ class Equalization(Stage):
         self.tilt_db, self.band_db, self.bands, self.probability = tilt_db, band_db, bands, probability
         self.output_size = 1
 
-    def prepare(self, raw: Tensor, draw: Draw | None) -> Tensor:
+    def prepare(self, raw: Tensor, key: RowKey | None) -> Tensor:
         """Samples ``[S]``, filtered with a drawn gain and no change of phase."""
-        generator = draw.chance(self.probability) if draw is not None else None
+        generator = key.chance(self.probability) if key is not None else None
         if generator is None:
             return raw
         from scipy import fft

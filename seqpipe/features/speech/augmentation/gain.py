@@ -7,14 +7,14 @@ from typing import Annotated
 from pydantic import Field
 from torch import Tensor
 
+from seqpipe.core.feature import Feature
 from seqpipe.core.options import InputRate
-from seqpipe.core.randomness import Draw
+from seqpipe.core.randomness import RowKey
 from seqpipe.core.sequence import PaddedSequence
-from seqpipe.core.stage import Stage
 from seqpipe.errors import ConfigError
 
 
-class Gain(Stage):
+class Gain(Feature):
     """Scale an utterance by a drawn gain.
 
     Args:
@@ -25,7 +25,6 @@ class Gain(Stage):
     Shape: ``[S]`` -> ``[S]``; in evaluation nothing changes.
     """
 
-    role = "features"
     augments = True
 
     def __init__(
@@ -42,9 +41,9 @@ class Gain(Stage):
         self.db, self.probability = db, probability
         self.output_size = 1
 
-    def prepare(self, raw: Tensor, draw: Draw | None) -> Tensor:
+    def prepare(self, raw: Tensor, key: RowKey | None) -> Tensor:
         """Samples ``[S]``, scaled."""
-        generator = draw.chance(self.probability) if draw is not None else None
+        generator = key.chance(self.probability) if key is not None else None
         if generator is None:
             return raw
         return raw * float(10 ** (generator.uniform(*self.db) / 20))

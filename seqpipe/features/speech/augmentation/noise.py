@@ -11,15 +11,15 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from seqpipe.core.feature import Feature
 from seqpipe.core.options import InputRate
-from seqpipe.core.randomness import Draw
+from seqpipe.core.randomness import RowKey
 from seqpipe.core.sequence import PaddedSequence
-from seqpipe.core.stage import Stage
 from seqpipe.errors import ConfigError
 from seqpipe.features.speech.waveform import Waveform
 
 
-class AddNoise(Stage):
+class AddNoise(Feature):
     """Add noise to an utterance: recorded, or Gaussian with a drawn spectral slope.
 
     Args:
@@ -32,7 +32,6 @@ class AddNoise(Stage):
     Shape: ``[S]`` -> ``[S]``; in evaluation nothing changes.
     """
 
-    role = "features"
     augments = True
 
     def __init__(
@@ -52,9 +51,9 @@ class AddNoise(Stage):
         self.sample_rate = sample_rate
         self.folder = folder
 
-    def prepare(self, raw: Tensor, draw: Draw | None) -> Tensor:
+    def prepare(self, raw: Tensor, key: RowKey | None) -> Tensor:
         """Samples ``[S]`` with noise."""
-        generator = draw.chance(self.probability) if draw is not None else None
+        generator = key.chance(self.probability) if key is not None else None
         if generator is None:
             return raw
         snr = generator.uniform(*self.snr_db)

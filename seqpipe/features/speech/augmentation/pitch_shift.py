@@ -8,10 +8,10 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
+from seqpipe.core.feature import Feature
 from seqpipe.core.options import InputRate
-from seqpipe.core.randomness import Draw
+from seqpipe.core.randomness import RowKey
 from seqpipe.core.sequence import PaddedSequence
-from seqpipe.core.stage import Stage
 from seqpipe.errors import ConfigError
 from seqpipe.features.speech.augmentation.resampling import resample_by_ratio
 from seqpipe.features.speech.augmentation.time_scale import time_scaled
@@ -19,7 +19,7 @@ from seqpipe.features.speech.augmentation.time_scale import time_scaled
 Semitones = Annotated[float, Field(ge=-12, le=12)]
 
 
-class PitchShift(Stage):
+class PitchShift(Feature):
     """Raise or lower the voice by a drawn interval, formants with it, at the same length.
 
     The utterance is stretched (`time_scaled`) and then played faster by as much, or the other way round.
@@ -32,7 +32,6 @@ class PitchShift(Stage):
     Shape: ``[S]`` -> ``[S]``; in evaluation nothing changes.
     """
 
-    role = "features"
     augments = True
 
     def __init__(
@@ -49,9 +48,9 @@ class PitchShift(Stage):
         self.semitones, self.probability = semitones, probability
         self.output_size = 1
 
-    def prepare(self, raw: Tensor, draw: Draw | None) -> Tensor:
+    def prepare(self, raw: Tensor, key: RowKey | None) -> Tensor:
         """Samples ``[S]`` at a drawn pitch."""
-        percent = 100 if draw is None else self._percent(draw)
+        percent = 100 if key is None else self._percent(key)
         if percent == 100:
             return raw
         length = len(raw)
@@ -63,8 +62,8 @@ class PitchShift(Stage):
         """Nothing is left to do in a batch."""
         return sequence
 
-    def _percent(self, draw: Draw) -> int:
-        generator = draw.chance(self.probability)
+    def _percent(self, key: RowKey) -> int:
+        generator = key.chance(self.probability)
         if generator is None:
             return 100
         return round(100 * 2 ** (generator.uniform(*self.semitones) / 12))

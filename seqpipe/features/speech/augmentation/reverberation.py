@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
+from seqpipe.core.feature import Feature
 from seqpipe.core.options import InputRate
-from seqpipe.core.randomness import Draw
+from seqpipe.core.randomness import RowKey
 from seqpipe.core.sequence import PaddedSequence
-from seqpipe.core.stage import Stage
 from seqpipe.errors import ConfigError
 
 Seconds = Annotated[float, Field(ge=0.01, le=10)]
 
 
-class Reverberation(Stage):
+class Reverberation(Feature):
     """Let an utterance sound in a drawn room.
 
     The room's impulse response is the direct sound and, after it, white noise that decays exponentially (Polack 1988):
@@ -36,7 +36,6 @@ class Reverberation(Stage):
     Shape: ``[S]`` -> ``[S]``, at the same mean power; in evaluation nothing changes.
     """
 
-    role = "features"
     augments = True
 
     def __init__(
@@ -59,9 +58,9 @@ class Reverberation(Stage):
         self.delay = max(1, round(delay_seconds * sample_rate))
         self.output_size = 1
 
-    def prepare(self, raw: Tensor, draw: Draw | None) -> Tensor:
+    def prepare(self, raw: Tensor, key: RowKey | None) -> Tensor:
         """Samples ``[S]`` in a drawn room."""
-        generator = draw.chance(self.probability) if draw is not None else None
+        generator = key.chance(self.probability) if key is not None else None
         if generator is None:
             return raw
         wet = torch.from_numpy(convolve(raw.numpy(), self.response(generator)))

@@ -8,16 +8,16 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
+from seqpipe.core.feature import Feature
 from seqpipe.core.options import InputRate
-from seqpipe.core.randomness import Draw
+from seqpipe.core.randomness import RowKey
 from seqpipe.core.sequence import PaddedSequence
-from seqpipe.core.stage import Stage
 from seqpipe.errors import ConfigError
 
 Seconds = Annotated[float, Field(ge=0, le=10)]
 
 
-class AddSilence(Stage):
+class AddSilence(Feature):
     """Put silence before and behind an utterance, as less tightly cut recordings have it.
 
     `Reverberation` and `AddNoise` after it fill the silence. Without it, a model of tightly cut recordings takes the
@@ -31,7 +31,6 @@ class AddSilence(Stage):
     Shape: ``[S]`` -> ``[S']``, S' at least S; in evaluation nothing changes.
     """
 
-    role = "features"
     augments = True
 
     def __init__(
@@ -48,20 +47,20 @@ class AddSilence(Stage):
         self.seconds, self.probability = seconds, probability
         self.output_size = 1
 
-    def prepare(self, raw: Tensor, draw: Draw | None) -> Tensor:
+    def prepare(self, raw: Tensor, key: RowKey | None) -> Tensor:
         """Samples ``[S]`` between silences."""
-        return raw if draw is None else F.pad(raw, self._around(draw))
+        return raw if key is None else F.pad(raw, self._around(key))
 
-    def drawn_length(self, length: int, draw: Draw) -> int:
-        """Samples that this draw makes of them."""
-        return length + sum(self._around(draw))
+    def augmented_length(self, length: int, key: RowKey) -> int:
+        """Samples that this key makes of them."""
+        return length + sum(self._around(key))
 
     def forward(self, sequence: PaddedSequence) -> PaddedSequence:
         """Nothing is left to do in a batch."""
         return sequence
 
-    def _around(self, draw: Draw) -> tuple[int, int]:
-        generator = draw.chance(self.probability)
+    def _around(self, key: RowKey) -> tuple[int, int]:
+        generator = key.chance(self.probability)
         if generator is None:
             return 0, 0
         before, after = generator.uniform(*self.seconds, size=2)

@@ -8,12 +8,12 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from seqpipe.core.feature import Feature
 from seqpipe.core.options import InputSize
 from seqpipe.core.sequence import PaddedSequence
-from seqpipe.core.stage import Stage
 
 
-class SpecAugment(Stage):
+class SpecAugment(Feature):
     """Set drawn blocks of steps and of features to zero while training (Park et al. 2019, without time warping).
 
     Zero is the mean after `Normalization`, so that belongs in front. Draws come from torch's generator, which training
@@ -30,7 +30,6 @@ class SpecAugment(Stage):
     Shape: ``[B, T, D]`` -> ``[B, T, D]``; in evaluation nothing changes.
     """
 
-    role = "features"
     augments = True
 
     def __init__(

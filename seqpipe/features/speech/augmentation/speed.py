@@ -7,14 +7,14 @@ from typing import Annotated
 from pydantic import Field
 from torch import Tensor
 
+from seqpipe.core.feature import Feature
 from seqpipe.core.options import InputRate
-from seqpipe.core.randomness import Draw
+from seqpipe.core.randomness import RowKey
 from seqpipe.core.sequence import PaddedSequence
-from seqpipe.core.stage import Stage
 from seqpipe.features.speech.augmentation.resampling import resample_by_ratio
 
 
-class SpeedPerturbation(Stage):
+class SpeedPerturbation(Feature):
     """Play an utterance faster or slower, which moves its pitch too (Ko et al. 2015).
 
     Args:
@@ -24,7 +24,6 @@ class SpeedPerturbation(Stage):
     Shape: ``[S]`` -> ``[ceil(S / factor)]``; in evaluation nothing changes.
     """
 
-    role = "features"
     augments = True
 
     def __init__(
@@ -38,15 +37,15 @@ class SpeedPerturbation(Stage):
         self.percents = [round(100 * factor) for factor in factors]
         self.output_size = 1
 
-    def prepare(self, raw: Tensor, draw: Draw | None) -> Tensor:
+    def prepare(self, raw: Tensor, key: RowKey | None) -> Tensor:
         """Samples ``[S]`` at a drawn speed."""
-        return raw if draw is None else resample_by_ratio(raw, self._percent(draw), 100)
+        return raw if key is None else resample_by_ratio(raw, self._percent(key), 100)
 
-    def drawn_length(self, length: int, draw: Draw) -> int:
-        """Samples that this draw leaves."""
-        return _length(length, self._percent(draw))
+    def augmented_length(self, length: int, key: RowKey) -> int:
+        """Samples that this key leaves."""
+        return _length(length, self._percent(key))
 
-    def shortest_length(self, length: int) -> int:
+    def min_length(self, length: int) -> int:
         """Samples at the fastest speed."""
         return _length(length, max(self.percents))
 
@@ -54,8 +53,8 @@ class SpeedPerturbation(Stage):
         """Nothing is left to do in a batch."""
         return sequence
 
-    def _percent(self, draw: Draw) -> int:
-        return self.percents[int(draw.generator().integers(len(self.percents)))]
+    def _percent(self, key: RowKey) -> int:
+        return self.percents[int(key.generator().integers(len(self.percents)))]
 
 
 def _length(length: int, percent: int) -> int:

@@ -7,17 +7,17 @@ from typing import Annotated
 from pydantic import Field
 from torch import Tensor
 
+from seqpipe.core.feature import Feature
 from seqpipe.core.options import InputRate
-from seqpipe.core.randomness import Draw
+from seqpipe.core.randomness import RowKey
 from seqpipe.core.sequence import PaddedSequence
-from seqpipe.core.stage import Stage
 from seqpipe.errors import ConfigError
 from seqpipe.features.speech.augmentation.time_scale import time_scaled
 
 Factor = Annotated[float, Field(ge=0.5, le=2)]
 
 
-class TempoPerturbation(Stage):
+class TempoPerturbation(Feature):
     """Say an utterance faster or slower, at the same pitch and with the same voice.
 
     `SpeedPerturbation` moves tempo, pitch and formants together; this one moves the tempo alone.
@@ -30,7 +30,6 @@ class TempoPerturbation(Stage):
     Shape: ``[S]`` -> ``[ceil(S / factor)]``; in evaluation nothing changes.
     """
 
-    role = "features"
     augments = True
 
     def __init__(
@@ -47,18 +46,18 @@ class TempoPerturbation(Stage):
         self.factors, self.probability = factors, probability
         self.output_size = 1
 
-    def prepare(self, raw: Tensor, draw: Draw | None) -> Tensor:
+    def prepare(self, raw: Tensor, key: RowKey | None) -> Tensor:
         """Samples ``[S]`` at a drawn tempo."""
-        return raw if draw is None else time_scaled(raw, self.drawn_length(len(raw), draw), self.sample_rate)
+        return raw if key is None else time_scaled(raw, self.augmented_length(len(raw), key), self.sample_rate)
 
-    def drawn_length(self, length: int, draw: Draw) -> int:
-        """Samples that this draw leaves."""
-        generator = draw.chance(self.probability)
+    def augmented_length(self, length: int, key: RowKey) -> int:
+        """Samples that this key leaves."""
+        generator = key.chance(self.probability)
         if generator is None:
             return length
         return _length(length, round(1000 * generator.uniform(*self.factors)))
 
-    def shortest_length(self, length: int) -> int:
+    def min_length(self, length: int) -> int:
         """Samples at the fastest tempo."""
         return min(length, _length(length, round(1000 * self.factors[1]))) if self.probability else length
 

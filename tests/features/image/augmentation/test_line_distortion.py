@@ -97,8 +97,8 @@ def test_the_width_goes_with_its_factor_and_never_below_the_promise() -> None:
     stage = LineDistortion(input_size=H, **STILL | {"scale_x": (0.5, 1.5)}).train()
     for length in (1, 2, 3, 10, 77):
         found = stage(PaddedSequence.pad([torch.rand(length, H)] * 80)).lengths
-        assert stage.shortest_length(length) == max(1, math.floor(length * 0.5 + 0.5))
-        assert int(found.min()) >= stage.shortest_length(length)
+        assert stage.min_length(length) == max(1, math.floor(length * 0.5 + 0.5))
+        assert int(found.min()) >= stage.min_length(length)
         assert int(found.max()) <= math.floor(length * 1.5 + 0.5)
     assert int(found.min()) < 45, "the whole range is drawn from"
     assert int(found.max()) > 109
@@ -106,9 +106,9 @@ def test_the_width_goes_with_its_factor_and_never_below_the_promise() -> None:
 
 def test_a_row_that_may_be_left_alone_may_stay_as_short_as_it_is() -> None:
     wider: dict[str, Any] = {"input_size": H, "scale_x": (1.5, 2.0)}
-    assert LineDistortion(probability=1.0, **wider).shortest_length(10) == 15
-    assert LineDistortion(probability=0.5, **wider).shortest_length(10) == 10
-    assert LineDistortion(probability=0.0, input_size=H, scale_x=(0.5, 1.0)).shortest_length(10) == 10
+    assert LineDistortion(probability=1.0, **wider).min_length(10) == 15
+    assert LineDistortion(probability=0.5, **wider).min_length(10) == 10
+    assert LineDistortion(probability=0.0, input_size=H, scale_x=(0.5, 1.0)).min_length(10) == 10
 
 
 def test_displacements_are_smooth_bounded_and_not_folded() -> None:

@@ -124,7 +124,7 @@ def test_dropped_points_are_never_ends_of_strokes_and_rows_keep_their_order() ->
     for seed in range(20):
         torch.manual_seed(seed)
         for before, left in zip(rows.rows(), stage(rows).rows(), strict=True):
-            assert stage.shortest_length(len(before)) <= len(left) <= len(before)
+            assert stage.min_length(len(before)) <= len(left) <= len(before)
             kept = torch.isin(before[:, 0], left[:, 0])
             torch.testing.assert_close(before[kept], left)  # the same points in the same order
             starts = before[:, 3] == 0
@@ -138,6 +138,6 @@ def test_dropped_points_are_never_ends_of_strokes_and_rows_keep_their_order() ->
 @pytest.mark.parametrize("drop", [0.0, 0.1, 0.33, 0.9])
 def test_at_least_the_shortest_length_is_left(drop: float) -> None:
     stage = StrokeDistortion(step=STEP, drop=drop)
-    lengths = [stage.shortest_length(length) for length in range(1, 200)]
+    lengths = [stage.min_length(length) for length in range(1, 200)]
     assert all(1 <= shortest <= length for length, shortest in enumerate(lengths, 1))
     assert lengths == sorted(lengths)

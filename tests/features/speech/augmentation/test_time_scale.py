@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from seqpipe import Draw, PitchShift, TempoPerturbation
+from seqpipe import PitchShift, RowKey, TempoPerturbation
 from seqpipe.features.speech.augmentation.time_scale import time_scaled
 
 RATE = 8000
-DRAW = Draw(1, 0, 0)
+DRAW = RowKey(1, 0, 0)
 
 
 def loudest_hertz(samples: torch.Tensor, rate: int = RATE) -> float:
@@ -60,13 +60,13 @@ def test_a_tone_moves_by_the_drawn_interval(semitones: float, tone: Any) -> None
 
 def test_tempi_fill_the_range() -> None:
     stage = TempoPerturbation(sample_rate=RATE, factors=(0.8, 1.25), probability=1.0)
-    lengths = [stage.drawn_length(1000, Draw(1, 0, row)) for row in range(400)]
+    lengths = [stage.augmented_length(1000, RowKey(1, 0, row)) for row in range(400)]
     assert 800 <= min(lengths) < 815
     assert 1225 < max(lengths) <= 1250
-    assert stage.shortest_length(1000) == 800
+    assert stage.min_length(1000) == 800
 
 
 def test_a_range_above_1_shortens_only_what_it_changes() -> None:
     slower = TempoPerturbation(sample_rate=RATE, factors=(0.5, 0.8), probability=0.5)
-    assert slower.shortest_length(1000) == 1000, "an utterance that is left alone is the shortest"
-    assert TempoPerturbation(sample_rate=RATE, factors=(0.5, 2.0), probability=0.0).shortest_length(1000) == 1000
+    assert slower.min_length(1000) == 1000, "an utterance that is left alone is the shortest"
+    assert TempoPerturbation(sample_rate=RATE, factors=(0.5, 2.0), probability=0.0).min_length(1000) == 1000

@@ -1,13 +1,14 @@
-"""Outputs that are there whole or not at all, also after a loss of power."""
+"""Files that are there whole or not at all, also after a loss of power; and a lock on one."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, Any, BinaryIO
 
 
 @contextmanager
@@ -46,8 +47,44 @@ def draft_folder(output: Path) -> Iterator[Path]:
 def move(draft: Path, output: Path) -> None:
     """Rename, lastingly: the name is written to the disk before this returns."""
     draft.replace(output)
-    folder = os.open(output.parent, os.O_RDONLY)
+    sync_folder(output.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until new names in a folder are on the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(descriptor)
     finally:
-        os.close(folder)
+        os.close(descriptor)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file that was written is on the disk."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, whole or not at all."""
+    with draft_file(path) as file:
+        file.write(text.encode("utf-8"))
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a JSON file for people, whole or not at all."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def lock(file: IO[Any]) -> bool:
+    """Keep other processes out of an open file until it is closed; whether none was there before."""
+    try:
+        import fcntl
+    except ModuleNotFoundError:  # not on Windows
+        return True
+    try:
+        # lockf, not flock: a child process that outlives a killed one must not hold the lock.
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import platform
@@ -36,16 +37,36 @@ def open_run_directory(folder: Path, *, resume: bool) -> Path | None:
 
 
 def last_checkpoint(folder: Path) -> Path | None:
-    """What a run directory can be gone on from, if there is something."""
+    """The checkpoint that a run directory can be resumed from, if there is one."""
     checkpoint = folder / CHECKPOINTS / LAST
     return checkpoint if checkpoint.is_file() else None
 
 
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a JSON file so that it is there whole or not at all."""
-    draft = path.with_name(f".{path.name}.draft")
-    draft.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    draft.replace(path)
+def read_metrics(run: Path) -> dict[str, Any]:
+    """What ``metrics.json`` holds; empty where training has not finished.
+
+    Raises:
+        RunError: it is damaged.
+    """
+    path = run / METRICS
+    if not path.is_file():
+        return {}
+    try:
+        metrics = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise RunError(f"{path}: is no JSON ({error}); delete {run} to train it anew") from None
+    if not isinstance(metrics, dict) or not {"dev", "seconds", "rows"} <= metrics.keys():
+        raise RunError(f"{path}: is damaged, or not what a training writes; delete {run} to train it anew")
+    return metrics
+
+
+def read_log(run: Path) -> list[dict[str, str]]:
+    """Rows of ``log/metrics.csv``; none where there is no log."""
+    path = run / LOG / "metrics.csv"
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
 
 
 def environment() -> dict[str, Any]:
@@ -80,7 +101,7 @@ def _version(name: str) -> str | None:
 
 def _commit() -> str | None:
     """The git commit of seqpipe's own checkout, if it runs from one; ``-dirty`` where files differ from it."""
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[1]
     if not (root / ".git").exists():
         return None
     try:

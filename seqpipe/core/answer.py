@@ -1,0 +1,56 @@
+"""What every answer has, and what else it may say of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A part of an answer with its place in the input: a token of a transcript, say.
+
+    Attributes:
+        text: the part.
+        start: where it begins, in the measure of the input (seconds for audio).
+        end: where it ends.
+        confidence: 0 to 1.
+        item: which of the answer's items (words) it belongs to, counted from 0; None if to none.
+    """
+
+    text: str
+    start: float
+    end: float
+    confidence: float
+    item: int | None = None
+
+
+class Answer:
+    """The base of what heads answer with: a frozen dataclass with ``id`` and ``confidence``, a probability, 0 to 1.
+
+    What is below has the defaults of an answer that says no more.
+    """
+
+    __slots__ = ()
+    id: str
+    confidence: float
+
+    def to_json(self) -> dict[str, Any]:
+        """One JSON object."""
+        raise NotImplementedError(f"{type(self).__name__} needs to_json")
+
+    @property
+    def marks(self) -> Sequence[Mark]:
+        """Parts that have a place in the input, in their order."""
+        return ()
+
+    @property
+    def class_probabilities(self) -> Sequence[tuple[str, float]]:
+        """What was chosen between, with probabilities, falling."""
+        return ()
+
+    @property
+    def item_confidences(self) -> Sequence[float]:
+        """The confidence of each item that the metric aligns, 0 to 1; none where only the whole has one."""
+        return ()

@@ -1,0 +1,124 @@
+"""Features: the stages that make steps of numbers out of inputs; the first of them reads."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from seqpipe.core.input import Segment
+from seqpipe.core.measure import STEPS, Measure
+from seqpipe.core.picture import Drawing, Picture, Sound
+from seqpipe.core.randomness import RowKey
+from seqpipe.core.sequence import PaddedSequence
+from seqpipe.core.source import Source
+from seqpipe.core.stage import Stage
+
+
+class Feature(Stage, register=False):
+    """One stage of the features, which may work in two halves: on one example in a loader worker, and on batches.
+
+    Attributes:
+        augments: whether it changes inputs while training alone, and does nothing else.
+        needs_targets: whether what `fit` learns depends on the targets.
+    """
+
+    role = "features"
+    augments: ClassVar[bool] = False
+    needs_targets: bool = False
+
+    def prepare(self, raw: Any, key: RowKey | None) -> Any:
+        """One example towards a tensor ``[T, ...]``; ``key`` is its randomness while training, else None."""
+        return raw
+
+    def augmented_length(self, length: int, key: RowKey) -> int:
+        """How long `prepare` with this key makes an input of ``length``; lets batches be planned without reading."""
+        return length
+
+    def min_length(self, length: int) -> int:
+        """The least length that any key can make of an input; a label that fits into it always fits."""
+        return length
+
+    def forward(self, sequence: PaddedSequence) -> PaddedSequence:
+        """The second half, on a batch; nothing by default."""
+        return sequence
+
+
+class Reader(Feature, register=False):
+    """The first stage of the features, which reads inputs: files, texts, arrays.
+
+    A reader implements `prepare` and `length`; the rest has the defaults of one whose inputs are plain values.
+
+    Attributes:
+        suffixes: endings of the files that `prepare` reads (then inputs are paths); none of one that reads none.
+        measure: what lengths count.
+    """
+
+    suffixes: ClassVar[frozenset[str]] = frozenset()
+    measure: Measure = STEPS
+
+    def length(self, raw: Any) -> int:
+        """Elements that `prepare` will give, cheaply: of a file from its header.
+
+        Raises:
+            InputError: the input can't be used.
+        """
+        return len(self.prepare(raw, None))
+
+    @property
+    def has_lengths(self) -> bool:
+        """Whether `length` counts what it will count; else rows are measured again after `fit`."""
+        return True
+
+    def warnings(self, raw: Any, prepared: Any) -> list[tuple[str, str]]:
+        """What is odd about an input that can be used, as (a short fixed kind, a message).
+
+        Args:
+            raw: the input.
+            prepared: what `prepare` made of it, without a key.
+        """
+        if isinstance(prepared, Tensor) and prepared.is_floating_point() and len(prepared) > 1:
+            step = prepared[0].flatten().tolist()
+            if bool((prepared == prepared[:1]).all()):
+                return [
+                    ("constant", f"all its {len(prepared)} steps are equal ({', '.join(f'{x:g}' for x in step[:5])})")
+                ]
+        return []
+
+    def source(self, raw: Any) -> Source:
+        """The input as answers refer to it."""
+        return Source()
+
+    def split(self, raw: Any, max_length: float) -> list[Segment] | None:
+        """A long input in segments, each to be answered by itself; None of one that stays whole.
+
+        Args:
+            raw: as `prepare` reads it.
+            max_length: of a segment, in `measure`.
+        """
+        return None
+
+    def opened(self) -> AbstractContextManager[None]:
+        """While this lasts, what is read several times in a row by a thread may be opened once."""
+        return nullcontext()
+
+    def pool(self, prepared: PaddedSequence, encoded: PaddedSequence) -> PaddedSequence:
+        """Encoded steps as the head sees them, where this stage has split its input further than answers are given."""
+        return encoded
+
+    def preview(self, raw: Any) -> Picture | Drawing | str:
+        """What an input looks like in reports; text by default."""
+        return str(raw)
+
+    def preview_of(self, values: Tensor) -> Picture | Drawing | None:
+        """What one row looks like on its way through the features; None if like nothing.
+
+        Args:
+            values: the row without padding, ``[T, ...]``, as this stage or one behind it gives it, on the CPU.
+        """
+        return None
+
+    def sound(self, raw: Any) -> Sound | None:
+        """What an input sounds like, if it does."""
+        return None

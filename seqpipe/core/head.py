@@ -1,0 +1,229 @@
+"""Heads: what is learnt from encoded steps, and answered."""
+
+from __future__ import annotations
+
+from abc import ABCMeta, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor
+
+from seqpipe.core.input import Segment
+from seqpipe.core.metric import Metric
+from seqpipe.core.randomness import RowKey
+from seqpipe.core.sequence import PaddedSequence
+from seqpipe.core.source import Location
+from seqpipe.core.stage import Stage, find_stage
+from seqpipe.errors import ConfigError
+
+
+class NoDecoding(BaseModel):
+    """``decoding:`` of a head that has no options there."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Encoded(PaddedSequence):
+    """A batch as it reaches the head: encoded steps, with what they were made of.
+
+    It is a `PaddedSequence` of the encoded steps, ``[B, T, D]``.
+
+    Attributes:
+        front: what the front-end gave, ``[B, T', D']``, for a loss of its own; None where nobody says.
+        prepared: what the features prepared of the rows, ``[B, S]``; None where nobody says.
+    """
+
+    front: PaddedSequence | None
+    prepared: PaddedSequence | None
+
+    def __new__(
+        cls,
+        values: Tensor,
+        lengths: Tensor,
+        front: PaddedSequence | None = None,
+        prepared: PaddedSequence | None = None,
+    ) -> Encoded:
+        """Steps with what they were made of."""
+        made: Encoded = super().__new__(cls, values, lengths)
+        made.front, made.prepared = front, prepared
+        return made
+
+    def chosen(self, rows: Sequence[int]) -> Encoded:
+        """These rows alone, in this order, still padded."""
+        return Encoded(
+            self.values[rows],
+            self.lengths[rows],
+            self.front.chosen(rows) if self.front is not None else None,
+            self.prepared.chosen(rows) if self.prepared is not None else None,
+        )
+
+
+class Head(Stage, metaclass=ABCMeta, register=False):
+    """The last stage: it owns its targets, loss, hypotheses and answers, and names the metric that scores them.
+
+    What is abstract here must be there; a head that lacks some of it can't be built, and the message names all of it.
+
+    Attributes:
+        decoding: the model of the recipe's ``decoding:``.
+        allows_empty_targets: whether an empty target says something to this head: that there are no labels, say.
+        tags_items: whether a target is a label for each item of the input, so that their numbers must agree.
+    """
+
+    role = "head"
+    decoding: ClassVar[type[BaseModel]] = NoDecoding
+    allows_empty_targets: ClassVar[bool] = False
+    tags_items: ClassVar[bool] = False
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Head:
+        """Refuse to be built without all that a head needs."""
+        if missing := sorted(cls.__abstractmethods__):
+            raise ConfigError(
+                f"{cls.__name__} can't be built: a head needs {', '.join(missing)} (seqpipe.core.head.Head says what "
+                "each does)"
+            )
+        return super().__new__(cls)
+
+    @property
+    @abstractmethod
+    def metric(self) -> Metric:
+        """What scores answers."""
+
+    @abstractmethod
+    def encode_target(self, raw: Any) -> Tensor:
+        """A target as a tensor ``[L]``.
+
+        Raises:
+            InputError: it can't be learnt from.
+        """
+
+    def min_steps(self, target: Tensor) -> int:
+        """Encoded steps that an encoded target takes at least."""
+        return 1
+
+    @abstractmethod
+    def loss(self, encoded: Encoded, targets: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Sum of the losses of a batch, and the number (of labels, rows) that it is divided by."""
+
+    @abstractmethod
+    def decode(self, encoded: Encoded, options: Any = None) -> Sequence[Any]:
+        """A hypothesis for each row, in encoded steps; ``options`` is a `decoding`."""
+
+    @abstractmethod
+    def answer(self, row_id: str, hypothesis: Any, location: Location) -> Any:
+        """A hypothesis as an answer (`seqpipe.core.answer.Answer`), with places in the input."""
+
+    @abstractmethod
+    def posteriors(self, encoded: Encoded, targets: Sequence[Tensor]) -> list[float]:
+        """The probability of each row's target given its input, 0 to 1; of what was answered, it is the confidence."""
+
+    def output_lengths(self, lengths: Tensor) -> Tensor:
+        """Steps that `forward` gives."""
+        return lengths
+
+    @classmethod
+    def unfitted_metric(cls, options: Mapping[str, Any]) -> Metric | None:
+        """The metric of a head with these options, without building it; None if it has to be built and asked."""
+        found: Any = cls.metric
+        return None if isinstance(found, property) else found
+
+    @classmethod
+    def check_decoding(cls, options: Mapping[str, Any], decoding: Mapping[str, Any]) -> None:
+        """Whether a recipe's ``decoding`` goes with the head's own options.
+
+        Raises:
+            ConfigError: it doesn't.
+        """
+
+
+def find_head(name: str) -> type[Head]:
+    """The head of that class name.
+
+    Raises:
+        ConfigError: there is no such stage, or it is no head.
+    """
+    found = find_stage(name)
+    if not issubclass(found, Head):
+        raise ConfigError(f"should be a head stage; {name} is a {found.role or 'nameless'} stage")
+    return found
+
+
+# What some heads can do besides.
+
+
+@runtime_checkable
+class JoinsSegments(Protocol):
+    """Answers of an input's overlapping segments can be put together."""
+
+    def join(self, row_id: str, parts: Sequence[tuple[Segment, Any]]) -> Any:
+        """The whole's answer out of those of its segments, in their order."""
+
+
+@runtime_checkable
+class ConcatenatesParts(Protocol):
+    """Answers of an input's parts, which don't overlap, can be put together."""
+
+    def concatenate(self, row_id: str, parts: Sequence[tuple[Segment, Any]]) -> Any:
+        """The whole's answer out of those of its parts, in their order."""
+
+
+@runtime_checkable
+class Autoregressive(Protocol):
+    """Writes label by label."""
+
+    def teacher_forced_scores(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> Tensor:
+        """How probable targets are label by label, each given what stands before it in the target.
+
+        Returns:
+            Of all labels of the batch, ends included: the sum of -log p in nats, how many are the likeliest ones, and
+            how many there are, ``[3]`` float64.
+        """
+
+    def attention_map(self, encoded: PaddedSequence, text: str) -> tuple[list[str], Tensor]:
+        """Attention of each unit of a text.
+
+        Args:
+            encoded: of one row, ``[1, T, D]``.
+            text: what was written.
+
+        Returns:
+            The units, the end included, and their weights ``[units, T]``, which add up to 1 for each.
+        """
+
+
+@runtime_checkable
+class SpellsTargets(Protocol):
+    """Targets are spelt: more input is expected for more characters."""
+
+    def target_characters(self, target: Any) -> Sequence[str] | None:
+        """The characters of a target; None of what is no text."""
+
+
+@runtime_checkable
+class SamplesTargets(Protocol):
+    """Targets may be encoded anew in every epoch of training."""
+
+    def sampled_targets(self) -> Callable[[Any, RowKey], Tensor] | None:
+        """Encodes a target for an epoch; None where it stays the same.
+
+        It travels to loader workers, so it should hold no more than it needs.
+        """
+
+
+@runtime_checkable
+class SearchMethods(Protocol):
+    """Options of ``decoding:`` among which some are for some methods alone."""
+
+    of_methods: Mapping[str, tuple[str, ...]]
+    method: str
+
+
+@runtime_checkable
+class Explains(Protocol):
+    """An answer's reasons can be asked for."""
+
+    def predicted_log_odds(self, encoded: PaddedSequence) -> Tensor:
+        """How much each row's steps ``[B, T, D]`` speak for what was answered, ``[B]``, to be differentiated."""
+
+    def attention(self, encoded: PaddedSequence) -> Tensor | None:
+        """The weight that the answer gives to each step, ``[B, T]``, 0 in the padding; None without attention."""
