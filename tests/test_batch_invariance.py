@@ -181,7 +181,7 @@ EXAMPLES: dict[str, list[Example]] = {
         Example("steps", {"channels": [16, 8], "kernels": [4, 3], "strides": [2, 3], "normalization": "layer"}),
         Example("steps", {"channels": [16, 8], "normalization": "none", "activation": "gelu"}),
     ],
-    "FrontEndChain": [
+    "Chain": [
         Example("steps", {"stages": [{"stage": "Conv2dFrontEnd", "channels": [4, 4]}, {"stage": "Conv1dFrontEnd"}]})
     ],
     "RecurrentEncoder": [

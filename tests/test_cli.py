@@ -94,11 +94,10 @@ def test_a_reader_that_has_seen_enough_is_no_error(
 OWN_STAGE = """
 from typing import Annotated
 from pydantic import Field
-from seqpipe import PaddedSequence, Stage, InputSize
+from seqpipe import Feature, InputSize, PaddedSequence
 
-class Louder(Stage):
+class Louder(Feature):
     '''Multiply every feature.'''
-    role = "features"
     def __init__(self, *, input_size: InputSize, factor: Annotated[float, Field(gt=0)] = 2.0) -> None:
         super().__init__()
         self.output_size, self.factor = input_size, factor

@@ -69,12 +69,12 @@ def test_saved_then_loaded_predictions_are_the_same(
     assert not again.training
     prepared = [pipeline.features.prepare(row.input, None) for row in rows]
     arguments = [row.id for row in rows], [row.input for row in rows], prepared
-    assert pipeline.predict_batch(*arguments) == again.predict_batch(*arguments)
+    assert pipeline.answer_batch(*arguments) == again.answer_batch(*arguments)
 
 
 def test_predictions_stand_in_the_order_of_the_rows(trained: Pipeline, rows: list[Row]) -> None:
     prepared = [trained.features.prepare(row.input, None) for row in rows]
-    answers = trained.predict_batch([row.id for row in rows], [row.input for row in rows], prepared)
+    answers = trained.answer_batch([row.id for row in rows], [row.input for row in rows], prepared)
     assert [answer.id for answer in answers] == [row.id for row in rows]
     assert [answer.text for answer in answers] == [row.target for row in rows]  # it has learnt them
 

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 import torch
 
+from seqpipe.core.files import write_json
 from seqpipe.errors import ConfigError, RunError
-from seqpipe.training.run_directory import open_run_directory, write_json
+from seqpipe.run_directory import open_run_directory
 
 TrainTones = Callable[..., dict[str, Any]]
 

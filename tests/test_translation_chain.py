@@ -173,7 +173,9 @@ def test_a_long_source_is_cut_by_choice_and_the_answer_says_so(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     recipe = run.parent / "cut.yaml"
-    recipe.write_text((run.parent / "recipe.yaml").read_text().replace("max_length: 30", "max_length: 6, overflow: truncate"))
+    recipe.write_text(
+        (run.parent / "recipe.yaml").read_text().replace("max_length: 30", "max_length: 6, overflow: truncate")
+    )
     assert cli.main(["train", str(recipe), "--out", str(tmp_path / "cut"), "--quiet", "training.epochs=1"]) == 0
     assert "6 are read" in capsys.readouterr().err
     (tmp_path / "long.en").write_text("dogs " * 20 + "\ndogs\n", encoding="utf-8")
@@ -184,7 +186,7 @@ def test_a_long_source_is_cut_by_choice_and_the_answer_says_so(
 
 def test_a_long_source_is_split_by_choice_and_its_parts_are_put_together(run: Path, tmp_path: Path) -> None:
     text = "two dogs run, three cats eat, one cats run"
-    pieces = load(run, device="cpu").pipeline.features.first.split_text(text, max_length=8)
+    pieces = load(run, device="cpu").pipeline.features.reader.split(text, max_length=8)
     parts = [piece.raw for piece in pieces]
     assert len(parts) > 1
     (tmp_path / "long.en").write_text(f"{text}\n", encoding="utf-8")

@@ -157,7 +157,7 @@ def report(
     recognised: dict[str, dict[int, float]],
     facts: dict[str, Any],
 ) -> None:
-    from seqpipe.training.run_directory import environment
+    from seqpipe.run_directory import environment
 
     rows: list[tuple[str, dict[str, float]]] = []
     begin = 0

@@ -258,14 +258,14 @@ def manifest_rows(options: argparse.Namespace, pipeline: Any) -> Iterator[Any]:
 
 def facts_of(options: argparse.Namespace) -> dict[str, Any]:
     from seqpipe.pipeline import Pipeline
-    from seqpipe.training.run_directory import environment
+    from seqpipe.run_directory import environment
 
     pipeline = Pipeline.load(Path(options.run))
     rows = list(manifest_rows(options, pipeline))
-    samples = sum(pipeline.features.measure(row.input) for row in rows)
+    samples = sum(pipeline.features.length(row.input) for row in rows)
     return {
         "inputs": len(rows) * options.times,
-        "seconds": samples / pipeline.features.first.sample_rate * options.times,
+        "seconds": samples / pipeline.features.reader.sample_rate * options.times,
         "processor": environment()["machine"]["processor"],
     }
 
@@ -324,7 +324,7 @@ def counts(options: argparse.Namespace, folder: Path) -> None:
 
     from seqpipe.pipeline import Pipeline
 
-    rate = Pipeline.load(Path(options.run)).features.first.sample_rate
+    rate = Pipeline.load(Path(options.run)).features.reader.sample_rate
     draw = np.random.default_rng(1)
     wav = folder / "short"
     wav.mkdir()

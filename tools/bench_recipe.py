@@ -184,7 +184,7 @@ class Contestant:
                 self.decode(self.batches[index], group)
 
     def facts(self) -> dict[str, Any]:
-        from seqpipe.training.run_directory import environment
+        from seqpipe.run_directory import environment
 
         lengths = [length for batch in self.batches for length in batch.inputs.lengths.tolist()]
         return {
@@ -233,7 +233,7 @@ def make(name: str, options: argparse.Namespace) -> Contestant:
 
         def decode(batch: Any, group: list[int]) -> object:
             rows = [data.rows[batch.rows[index]] for index in group]
-            return pipeline.predict_batch(
+            return pipeline.answer_batch(
                 [row.id for row in rows], [row.input for row in rows], [batch.inputs.rows()[index] for index in group]
             )
     else:
@@ -249,7 +249,7 @@ def make(name: str, options: argparse.Namespace) -> Contestant:
             return [pipeline.head.units.decode([label - 1 for label in labels]) for labels in found]
 
     optimizer = make_optimizer(model.parameters(), config)
-    rate = pipeline.features.first.sample_rate
+    rate = pipeline.features.reader.sample_rate
     return Contestant(batches, model, optimizer, config.clip_norm or float("inf"), loss, decode, rate, config.seed)
 
 

@@ -197,7 +197,7 @@ def report(
     sentences: int,
     words: int,
 ) -> None:
-    from seqpipe.training.run_directory import environment
+    from seqpipe.run_directory import environment
 
     fact = next(iter(facts.values()))
     print(f"{fact['words']} words, {fact['characters']} characters and {fact['tags']} tags on every side; "

@@ -153,7 +153,7 @@ def learn_units(pairs: Sequence[tuple[str, str]], size: int, folder: Path) -> tu
     assets.mkdir()
     features.save_assets(assets)
     (model,) = assets.glob("**/*.model")
-    known = features.first.known
+    known = features.reader.known
     return assets, model, [(len(known.encode(source)), len(known.encode(target))) for source, target in pairs]
 
 
@@ -192,7 +192,7 @@ def report(
 ) -> None:
     from sacrebleu.metrics.bleu import BLEU
 
-    from seqpipe.training.run_directory import environment
+    from seqpipe.run_directory import environment
 
     base = options.sides[0]
     median = {

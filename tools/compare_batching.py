@@ -20,7 +20,7 @@ TOLERANCE = 1e-5
 def main(run: str, source: str) -> int:
     predictor = seqpipe.load(run)
     pipeline = predictor.pipeline
-    suffixes = pipeline.features.first.suffixes
+    suffixes = pipeline.features.reader.suffixes
     rows = list(read_rows(source, pipeline.recipe.data, suffixes=suffixes, needs_target=False))
     singles = [next(iter(predictor.predict([row]))) for row in rows]
     shuffled = random.Random(0).sample(range(len(rows)), len(rows))

@@ -76,7 +76,7 @@ class Shape:
             raise ConfigError(
                 "a CRDNN can have the shape of LogMel, Conv2dFrontEnd, a bidirectional LSTM and CTCHead only"
             )
-        rate: int = pipeline.features.first.sample_rate
+        rate: int = pipeline.features.reader.sample_rate
         convolutions: Any = frontend.convolutions
         recurrent: Any = encoder.forward_layers
         return cls(

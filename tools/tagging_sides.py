@@ -103,13 +103,13 @@ class SeqpipeSide:
             for start in range(0, len(self.ready), size):
                 group = self.ready[start : start + size]
                 raws = [self.dev[place] for place, _ in group]
-                answers = self.model.predict_batch([""] * len(group), raws, [item for _, item in group])
+                answers = self.model.answer_batch([""] * len(group), raws, [item for _, item in group])
                 for (place, _), answer in zip(group, answers, strict=True):
                     found[place] = [word.tag for word in answer.words]
         return found
 
     def sizes(self) -> dict[str, int]:
-        tokens = self.model.features.first
+        tokens = self.model.features.reader
         return {
             "words": tokens.size,
             "characters": len(tokens.known_characters) - 2,

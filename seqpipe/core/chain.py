@@ -42,9 +42,11 @@ class Chain(Stage):
                 stage = config.build(built[-1] if built else previous)
             except ConfigError as error:
                 raise error.within(str(index)) from None
-            if not isinstance(stage, self.kind) or (built and stage.role != built[0].role):
-                wanted = self.kind.role or built[0].role
+            wanted = self.kind.role or (built or [stage])[0].role
+            if stage.role != wanted:
                 raise ConfigError([((str(index),), f"{config.name} is a {stage.role} stage, not a {wanted} stage")])
+            if not isinstance(stage, self.kind):
+                raise ConfigError([((str(index),), f"{config.name} is no {self.kind.__name__}, of which to derive it")])
             self._tell(stage, built)
             built.append(stage)
         self.stages: Any = nn.ModuleList(built)

@@ -146,7 +146,7 @@ def test_a_long_recording_is_answered_as_if_it_were_whole(
     pipeline = predictor.pipeline
     (whole,) = predictor.predict([raw])
     assert (whole.text, whole.tokens[0].start > 5) == (text, True)
-    segments = pipeline.features.first.segments(raw, max_length=max_length)
+    segments = pipeline.features.reader.split(raw, max_length=max_length)
     parts = list(zip(segments, predictor.predict([piece.raw for piece in segments]), strict=True))
     joined = pipeline.head.join("long", parts)
     check(pipeline.head.units, joined, segments[-1].end)

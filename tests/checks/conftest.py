@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from seqpipe.checks.comparison import Findings, Part
-from seqpipe.checks.part import Look
+from seqpipe.checks.findings import Findings
+from seqpipe.checks.part import Look, Part
 from seqpipe.data.rows import Row
 
 MakePart = Callable[..., Part]

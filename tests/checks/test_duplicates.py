@@ -1,8 +1,7 @@
 from collections.abc import Callable
 
-from seqpipe.checks.comparison import Part
 from seqpipe.checks.duplicates import find_duplicates, find_equal_ids
-from seqpipe.checks.part import content_hash
+from seqpipe.checks.part import Part, content_hash
 
 MakePart = Callable[..., Part]
 Named = Callable[[Part], list[tuple[int, str]]]

@@ -2,8 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqpipe.checks.comparison import Findings, usable
-from seqpipe.checks.findings import shortened
+from seqpipe.checks.findings import Findings, shortened, usable
 from seqpipe.data.rows import Row
 from seqpipe.errors import DataError, InputError
 

@@ -2,8 +2,8 @@ from collections.abc import Callable
 
 import pytest
 
-from seqpipe.checks.comparison import Part
 from seqpipe.checks.groups import compare_groups
+from seqpipe.checks.part import Part
 from seqpipe.config.recipe import DataConfig
 from seqpipe.errors import DataError
 

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from seqpipe.checks.comparison import encode_label, fits
+from seqpipe.checks.labels import encode_label, fits
 from seqpipe.data.rows import Row
 from seqpipe.errors import InputError
 from seqpipe.pipeline import Pipeline

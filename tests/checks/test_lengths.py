@@ -3,8 +3,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from seqpipe.checks.comparison import Part
 from seqpipe.checks.lengths import find_long_inputs, find_unusual_rates
+from seqpipe.checks.part import Part
 from seqpipe.heads.ctc import CTCHead
 
 MakePart = Callable[..., Part]

@@ -6,12 +6,11 @@ import pytest
 import soundfile
 import torch
 
-from seqpipe.checks.comparison import Part, read_part
-from seqpipe.checks.part import content_hash
+from seqpipe.checks.part import Part, content_hash, read_part
 from seqpipe.config.recipe import DataConfig, Recipe
 from seqpipe.core.chain import FeatureChain
+from seqpipe.core.feature import Reader
 from seqpipe.core.randomness import RowKey
-from seqpipe.core.stage import Stage
 from seqpipe.features.speech.log_mel import LogMel
 from seqpipe.features.speech.waveform import Waveform
 from seqpipe.pipeline import Pipeline
@@ -118,10 +117,8 @@ def test_contents_differ_in_values_shapes_and_types() -> None:
     assert content_hash(torch.arange(6).reshape(2, 3).T) == content_hash(torch.arange(6).reshape(2, 3).T.contiguous())
 
 
-class SeriesInput(Stage):
+class SeriesInput(Reader):
     """Numbers that stand in the manifest: an input that is no sound."""
-
-    role = "features"
 
     def __init__(self) -> None:
         super().__init__()
@@ -130,7 +127,7 @@ class SeriesInput(Stage):
     def prepare(self, raw: Any, key: RowKey | None) -> torch.Tensor:
         return torch.tensor(raw, dtype=torch.float32).reshape(-1, 1)
 
-    def measure(self, raw: Any) -> int:
+    def length(self, raw: Any) -> int:
         return len(raw)
 
 
@@ -204,6 +201,6 @@ def test_lengths_in_units_that_must_be_learnt_are_measured_once_they_are(tmp_pat
     pipeline.fit(part.rows)
     part.encode(pipeline)
     assert kinds(part) == {"4": "too long"}
-    assert part.lengths == [len(pipeline.features.first.prepare(text, None)) for text in texts[:3]]
+    assert part.lengths == [len(pipeline.features.reader.prepare(text, None)) for text in texts[:3]]
     later = read_part("dev", "rows.tsv", config, pipeline.features, root=tmp_path)
     assert later.lengths[:3] == part.lengths

@@ -1,6 +1,6 @@
 from collections.abc import Callable
 
-from seqpipe.checks.comparison import Part
+from seqpipe.checks.part import Part
 from seqpipe.checks.targets import compare_classes, find_rare_characters
 from seqpipe.heads.ctc import CTCHead
 from seqpipe.heads.multi_label import MultiLabelHead

@@ -260,7 +260,7 @@ def test_a_run_directory_is_a_recipe_too(trained_run: Path, tone_data: Path) -> 
 def test_a_list_of_front_ends_is_a_chain(tiny: Path, tmp_path: Path) -> None:
     layer = "{stage: Conv1dFrontEnd, channels: [4], kernels: [3], strides: [%d]}"
     recipe = load_recipe(tiny, [f"pipeline.frontend=[{layer % 2}, {layer % 3}]"])
-    assert recipe.pipeline.frontend.name == "FrontEndChain"
+    assert recipe.pipeline.frontend.name == "Chain"
     (tmp_path / "dump.yaml").write_text(recipe.dump())
     assert load_recipe(tmp_path / "dump.yaml") == recipe
     assert len(yaml.safe_load(recipe.dump())["pipeline"]["frontend"]) == 2

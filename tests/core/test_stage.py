@@ -19,13 +19,12 @@ from seqpipe import (
     StageConfig,
     Waveform,
 )
+from seqpipe.core.feature import Feature
 from seqpipe.core.stage import find_stage, stage_names
 
 
-class Doubled(Stage):
+class Doubled(Feature):
     """A user's own stage."""
-
-    role = "features"
 
     def __init__(self, *, input_size: InputSize, times: Annotated[int, Field(ge=1, le=9)] = 2) -> None:
         super().__init__()
@@ -168,10 +167,10 @@ def test_errors_inside_nested_stages_carry_their_path() -> None:
     message = message_of(
         lambda: StageConfig.parse(
             {
-                "stage": "FrontEndChain",
+                "stage": "Chain",
                 "stages": [
                     "Conv2dFrontEnd",
-                    {"stage": "FrontEndChain", "stages": [{"stage": "Conv1dFrontEnd", "kernals": [3]}]},
+                    {"stage": "Chain", "stages": [{"stage": "Conv1dFrontEnd", "kernals": [3]}]},
                 ],
             }
         )
@@ -212,7 +211,7 @@ def test_a_missing_size_is_explained(name: str, before: str | None, message: str
 
 @pytest.mark.parametrize("name", seqpipe.STAGES)
 def test_a_dumped_config_is_read_back(name: str) -> None:
-    nested = {"FeatureChain": ["Waveform", "LogMel"], "FrontEndChain": ["Conv1dFrontEnd"], "Concatenation": ["LogMel"]}
+    nested = {"FeatureChain": ["Waveform", "LogMel"], "Chain": ["Conv1dFrontEnd"], "Concatenation": ["LogMel"]}
     options: dict[str, Any] = {"stages": nested[name]} if name in nested else {}
     if name == "Bypass":
         options = {"size": 2, "encoder": "RecurrentEncoder"}

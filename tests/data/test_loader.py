@@ -37,7 +37,7 @@ def rows(tone_data: Path) -> list[Row]:
 
 @pytest.fixture(scope="module")
 def lengths(features: FeatureChain, rows: list[Row]) -> list[int]:
-    return [features.measure(row.input) for row in rows]
+    return [features.length(row.input) for row in rows]
 
 
 def planner(lengths: list[int], features: FeatureChain, seed: int) -> TrainingBatches:

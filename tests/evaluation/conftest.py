@@ -70,7 +70,7 @@ TAG_WEIGHTS = {"Ann": "B-PER", "Lee": "I-PER", "Paris": "B-LOC", "New": "B-LOC",
 
 def set_weights(pipeline: Pipeline, weights: Mapping[str, Mapping[str, float]]) -> None:
     """Scores of the head's classes by word."""
-    head, words = pipeline.head, pipeline.features.first.vocabulary
+    head, words = pipeline.head, pipeline.features.reader.vocabulary
     layer = (head.pooled[0].mlp if hasattr(head, "pooled") else head.mlp).output
     with torch.no_grad():
         layer.weight.zero_()
@@ -113,7 +113,7 @@ def tag_run(tmp_path: Path) -> Path:
     recipe = load_recipe(tmp_path / "tags.yaml")
     pipeline = Pipeline(recipe)
     pipeline.fit(list(training_rows(recipe.data, suffixes=frozenset())))
-    outside = {word: {"O": 5.0} for word in pipeline.features.first.vocabulary}
+    outside = {word: {"O": 5.0} for word in pipeline.features.reader.vocabulary}
     set_weights(pipeline, {**outside, **{word: {tag: 4.0} for word, tag in TAG_WEIGHTS.items()}})
     pipeline.save(tmp_path / "tags")
     return tmp_path / "tags"

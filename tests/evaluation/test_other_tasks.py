@@ -1,6 +1,6 @@
 """Evaluation, report and comparison of a task that is neither speech nor transcription: the mood of a sentence."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -8,14 +8,16 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 import torch
-from pydantic import BaseModel
 from torch import Tensor, nn
 
 from seqpipe.config.recipe import load_recipe
-from seqpipe.core.metric import Pair, ScoreKind, per_cent
+from seqpipe.core.answer import Answer
+from seqpipe.core.feature import Reader
+from seqpipe.core.head import Head
+from seqpipe.core.metric import BaseMetric, Pair, ScoreKind, per_cent
 from seqpipe.core.options import InputSize
 from seqpipe.core.sequence import PaddedSequence
-from seqpipe.core.stage import Stage
+from seqpipe.core.source import Location
 from seqpipe.errors import InputError
 from seqpipe.evaluation.report.write import write_report
 from seqpipe.evaluation.scores.compare import compare
@@ -28,57 +30,56 @@ MOODS = ("calm", "loud")
 ROWS = [("it is late", "calm"), ("COME <b>HERE</b>", "loud"), ("WHAT is it", "loud"), ("go ON NOW", "calm")] * 6
 
 
-class ToyLetters(Stage):
+class ToyLetters(Reader):
     """A sentence as its letters: 1 for a capital, else 0."""
 
-    role = "features"
+    output_size = 1
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.output_size = 1
-
-    def prepare(self, raw: Any, draw: Any) -> Tensor:
+    def prepare(self, raw: Any, key: Any) -> Tensor:
         return torch.tensor([[float(letter.isupper())] for letter in raw])
-
-    def measure(self, raw: Any) -> int:
-        return len(raw)
-
-    def forward(self, sequence: PaddedSequence) -> PaddedSequence:
-        return sequence.masked()
 
 
 @dataclass(frozen=True)
-class ToyAnswer:
+class ToyAnswer(Answer):
     id: str
-    mood: str
+    label: str
     confidence: float
 
 
-class ToyNothing(BaseModel):
-    pass
-
-
-class ToyMood(Stage):
-    """Loud, if at least half are capitals."""
-
-    role = "head"
-    decoding = ToyNothing
-    main_score: ClassVar[str] = "accuracy"
-    score_kinds: ClassVar[dict[str, ScoreKind]] = {
-        "accuracy": ScoreKind("accuracy", "moods that are right", False, "right", "rows"),
+class ToyMetric(BaseMetric):
+    main = "accuracy"
+    kinds: ClassVar[dict[str, ScoreKind]] = {
+        "accuracy": ScoreKind("accuracy", "moods that are right", False, "correct_rows", "rows"),
         "kappa": ScoreKind("kappa", "agreement beyond chance", False, unit=""),
     }
-    count_names: ClassVar[tuple[str, ...]] = ("rows", "right", "loud", "said_loud")
-    scoring = "as they are"
+    names = ("rows", "correct_rows", "loud", "said_loud")
+
+    def count(self, targets: Sequence[str], answers: Sequence[ToyAnswer], inputs: Sequence[Any] = ()) -> Any:
+        pairs = [(target, answer.label) for target, answer in zip(targets, answers, strict=True)]
+        return np.array([[1, one == two, one == "loud", two == "loud"] for one, two in pairs], dtype=np.int64)
+
+    def scores(self, total: Any) -> dict[str, float]:
+        rows, right, loud, said = total.tolist()
+        chance = (loud * said + (rows - loud) * (rows - said)) / rows**2
+        return {
+            "accuracy": per_cent(right, rows),
+            "kappa": (right / rows - chance) / (1 - chance) if chance < 1 else 0.0,
+        }
+
+    def aligned(self, targets: Sequence[str], answers: Sequence[ToyAnswer]) -> dict[str, list[list[Pair]]]:
+        return {"moods": super().aligned(targets, answers)["rows"]}
+
+
+class ToyMood(Head):
+    """Loud, if at least half are capitals."""
+
+    metric = ToyMetric()
 
     def __init__(self, *, input_size: InputSize) -> None:
         super().__init__()
         self.output = nn.Linear(input_size, 1)
         nn.init.constant_(self.output.weight, 8.0)
         nn.init.constant_(self.output.bias, -4.0)
-
-    def fit(self, rows: Iterable[Any]) -> None:
-        pass
 
     def encode_target(self, raw: Any) -> Tensor:
         if raw not in MOODS:
@@ -89,44 +90,20 @@ class ToyMood(Stage):
         means = encoded.masked().values.sum(1) / encoded.lengths[:, None]
         return self.output(means)[:, 0].sigmoid()
 
+    def loss(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        wanted = torch.cat(list(targets)).float()
+        return nn.functional.binary_cross_entropy(self.loud(encoded), wanted, reduction="sum"), torch.tensor(
+            len(wanted)
+        )
+
     def decode(self, encoded: PaddedSequence, options: Any = None) -> list[float]:
         return self.loud(encoded).tolist()
 
     def posteriors(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> list[float]:
         return [loud if int(target) else 1 - loud for loud, target in zip(self.decode(encoded), targets, strict=True)]
 
-    def predict(self, row_id: str, hypothesis: float, locate: Callable[[Tensor], Tensor]) -> ToyAnswer:
+    def answer(self, row_id: str, hypothesis: float, location: Location) -> ToyAnswer:
         return ToyAnswer(row_id, MOODS[hypothesis >= 0.5], max(hypothesis, 1 - hypothesis))
-
-    def row_counts(self, targets: Sequence[str], predictions: Sequence[ToyAnswer]) -> Any:
-        answers = [answer.mood for answer in predictions]
-        return np.array(
-            [
-                [1, target == answer, target == "loud", answer == "loud"]
-                for target, answer in zip(targets, answers, strict=True)
-            ],
-            dtype=np.int64,
-        )
-
-    def scores_from_counts(self, total: Any) -> dict[str, float]:
-        rows, right, loud, said = total.tolist()
-        chance = (loud * said + (rows - loud) * (rows - said)) / rows**2
-        return {
-            "accuracy": per_cent(right, rows),
-            "kappa": (right / rows - chance) / (1 - chance) if chance < 1 else 0.0,
-        }
-
-    def row_errors(self, counts: Any) -> Any:
-        return (counts[:, 0] - counts[:, 1]).astype(float)
-
-    def comparable(self, targets: Sequence[str], predictions: Sequence[ToyAnswer]) -> tuple[list[str], list[str]]:
-        return list(targets), [answer.mood for answer in predictions]
-
-    def aligned(self, targets: Sequence[str], predictions: Sequence[ToyAnswer]) -> dict[str, list[list[Pair]]]:
-        return {"moods": [[pair] for pair in zip(*self.comparable(targets, predictions), strict=True)]}
-
-    def marks(self, prediction: ToyAnswer) -> list[Any]:
-        return []
 
 
 @pytest.fixture

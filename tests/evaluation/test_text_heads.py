@@ -154,7 +154,7 @@ def test_labels_that_were_not_learnt_are_errors_with_a_notice(mood_run: Path, ta
         assert len(after.fit_messages) == len(before.fit_messages) + 1
         assert "counted as an error" in after.fit_messages[-1]
         assert "row" in after.fit_messages[-1]
-        main = after.head.main_score
+        main = after.head.metric.main
         assert after.scores[main] < before.scores[main]
 
 

@@ -139,7 +139,7 @@ def test_stages_of_a_chain_draw_apart_and_lengths_add_up(noisy: Any) -> None:
     lengths = set()
     for key in draws():
         prepared = chain.prepare(raw, key)
-        assert len(prepared) == chain.augmented_length(chain.measure(raw), key) >= chain.min_length(4000)
+        assert len(prepared) == chain.augmented_length(chain.length(raw), key) >= chain.min_length(4000)
         lengths.add(len(prepared))
     assert len(lengths) >= 6, "of two independent draws of three factors, six products differ"
     assert min(lengths) == chain.min_length(4000)

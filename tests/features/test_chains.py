@@ -47,10 +47,10 @@ class TestFeatureChain:
         soundfile.write(tmp_path / "a.wav", noisy(16_000).numpy(), 16_000)
         chain: Any = FeatureChain(stages=configs(WAVEFORM, "LogMel"))
         span = FileSpan(tmp_path / "a.wav", 0.25, 0.75)
-        assert chain.measure(span) == len(chain.prepare(span, None)) == 4000
+        assert chain.length(span) == len(chain.prepare(span, None)) == 4000
         assert chain.origin(span) == 0.25
         assert chain.locate(torch.zeros(4000), torch.tensor([0, 10, 50]).double()).tolist() == [0.0, 0.1, 0.5]
-        assert chain.unit == "second"
+        assert chain.measure.name == "second"
         assert chain.amount(torch.tensor([4000, 8000])) == 1.5
 
     def test_what_it_learnt_is_saved_by_stage(self, tmp_path: Path) -> None:

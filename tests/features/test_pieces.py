@@ -23,7 +23,7 @@ def bursts(seconds: int, rate: int = RATE) -> np.ndarray:
 
 
 def cut(raw: Any, max_length: float = 5.0) -> list[Segment]:
-    segments = STAGE.segments(raw, max_length=max_length)
+    segments = STAGE.split(raw, max_length=max_length)
     assert segments is not None
     return segments
 
@@ -49,7 +49,7 @@ def test_a_piece_is_what_the_whole_is_there(recording: Path) -> None:
             first = round(STAGE.origin(segment.raw) * RATE)
             samples = STAGE.prepare(segment.raw, None)
             assert torch.equal(samples, whole[first : first + len(samples)])
-            assert len(samples) == STAGE.measure(segment.raw) <= 5 * RATE
+            assert len(samples) == STAGE.length(segment.raw) <= 5 * RATE
             last = first + len(samples)
             assert first == (0 if segment is segments[0] else round((segment.start - segment.overlap) * RATE))
             assert last == (len(whole) if segment is segments[-1] else round((segment.end + segment.overlap) * RATE))
@@ -85,15 +85,15 @@ def test_any_rate_and_channels(extension: str, rate: int, tmp_path: Path) -> Non
     for place in borders(segments)[1:-1]:
         assert 1.6 < place % 2 < 2
     for segment in segments:
-        assert STAGE.measure(segment.raw) == len(STAGE.prepare(segment.raw, None)) <= 5 * RATE
+        assert STAGE.length(segment.raw) == len(STAGE.prepare(segment.raw, None)) <= 5 * RATE
 
 
 def test_what_is_not_longer_is_left_whole(recording: Path) -> None:
     array = {"array": np.zeros(20 * RATE), "sampling_rate": RATE}
     for raw in (recording, array, FileSpan(recording, 1.0)):
-        assert STAGE.segments(raw, max_length=20.0) is None
-    assert STAGE.segments(FileSpan(recording, 2.0, 12.0), max_length=10.0) is None
-    assert STAGE.segments({"array": [], "sampling_rate": RATE}, max_length=10.0) is None
+        assert STAGE.split(raw, max_length=20.0) is None
+    assert STAGE.split(FileSpan(recording, 2.0, 12.0), max_length=10.0) is None
+    assert STAGE.split({"array": [], "sampling_rate": RATE}, max_length=10.0) is None
     assert len(cut(recording, 19.999)) == 2
 
 
@@ -104,7 +104,7 @@ class TestRefused:
         with pytest.raises(InputError) as whole:
             STAGE.prepare(raw, None)
         with pytest.raises(InputError) as caught:
-            STAGE.segments(raw, max_length=5.0)
+            STAGE.split(raw, max_length=5.0)
         assert caught.value.kind == whole.value.kind
         return caught.value
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from seqpipe import ConfigError, Conv1dFrontEnd, Conv2dFrontEnd, FrontEndChain, LogMel, PaddedSequence
+from seqpipe import Chain, ConfigError, Conv1dFrontEnd, Conv2dFrontEnd, LogMel, PaddedSequence
 from seqpipe.core.stage import StageConfig
 from seqpipe.layers.activation import activate
 
@@ -183,10 +183,6 @@ def test_at_least_one_layer(kind: Any) -> None:
 def test_only_front_ends_make_a_chain() -> None:
     before = LogMel(sample_rate=8000)
     with pytest.raises(ConfigError, match="RecurrentEncoder is a encoder stage, not a front-end"):
-        FrontEndChain(
-            stages=[StageConfig.parse("Conv1dFrontEnd"), StageConfig.parse("RecurrentEncoder")], previous=before
-        )
+        Chain(stages=[StageConfig.parse("Conv1dFrontEnd"), StageConfig.parse("RecurrentEncoder")], previous=before)
     with pytest.raises(ConfigError, match=r"stages\.1\.kernel is not known; did you mean kernels\?"):
-        StageConfig.parse(
-            {"stage": "FrontEndChain", "stages": ["Conv1dFrontEnd", {"stage": "Conv1dFrontEnd", "kernel": [3]}]}
-        )
+        StageConfig.parse({"stage": "Chain", "stages": ["Conv1dFrontEnd", {"stage": "Conv1dFrontEnd", "kernel": [3]}]})

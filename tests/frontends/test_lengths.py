@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from seqpipe import Conv1dFrontEnd, Conv2dFrontEnd, FrontEndChain, PaddedSequence, StageConfig
+from seqpipe import Chain, Conv1dFrontEnd, Conv2dFrontEnd, PaddedSequence, StageConfig
 from seqpipe.core.stage import Stage
 
 layers = st.lists(st.tuples(st.integers(1, 6), st.integers(1, 4)), min_size=1, max_size=3)  # kernel and stride
@@ -123,7 +123,7 @@ def test_a_chain_counts_and_locates_through_its_parts() -> None:
     ]  # fmt: skip
     source = one_dimensional([(1, 1)])
     source.output_size = SIZE
-    chain: Any = FrontEndChain(stages=configs, previous=source).eval()
+    chain: Any = Chain(stages=configs, previous=source).eval()
     assert chain.output_size == 4
     counted = torch.arange(1, 50)
     assert torch.equal(chain.output_lengths(counted), both.output_lengths(counted))

@@ -24,6 +24,7 @@ from seqpipe import (
 )
 from seqpipe.config.recipe import parse_recipe
 from seqpipe.core.item import Item
+from seqpipe.core.metric import score
 from seqpipe.decoding.generation import Generated, GenerationDecoding
 from seqpipe.evaluation.experiments.main_score import main_score
 from seqpipe.heads.decoded_text import DecodedText
@@ -186,14 +187,14 @@ def test_one_table_serves_input_output_and_last_layer(tmp_path: Path) -> None:
     pipeline = chain()
     table = pipeline.features.stages[1].weight
     assert len([each for each in pipeline.parameters() if each.shape == table.shape]) == 1
-    assert set("abxy") <= set("".join(pipeline.features.first.vocabulary))
+    assert set("abxy") <= set("".join(pipeline.features.reader.vocabulary))
     batch = PaddedSequence.pad([pipeline.features.prepare("ab ba", None)])
     pipeline.loss(batch, [pipeline.head.encode_target("xy")])[0].backward()
-    unused = pipeline.features.first.known.encode("y")[-1]
+    unused = pipeline.features.reader.known.encode("y")[-1]
     assert float(table.grad[unused].abs().sum()) > 0  # by the last layer, which all labels are in
     pipeline.save(tmp_path / "run")
     again = Pipeline.load(tmp_path / "run")
-    answers = [each.predict_batch(["1"], ["ab ba"], [batch.values[0]]) for each in (pipeline, again)]
+    answers = [each.answer_batch(["1"], ["ab ba"], [batch.values[0]]) for each in (pipeline, again)]
     assert answers[0] == answers[1]
 
 
@@ -226,7 +227,7 @@ def test_units_that_no_target_holds_are_left_out_of_the_last_layer(tied: str, tm
     assert 0 in part.head.units.encode("ab")  # letters of the source alone
     part.save(tmp_path / "run")
     again = Pipeline.load(tmp_path / "run")
-    texts = [each.predict_batch(["1"], ["ab ba"], [batch.values[0]])[0].text for each in (whole, part, again)]
+    texts = [each.answer_batch(["1"], ["ab ba"], [batch.values[0]])[0].text for each in (whole, part, again)]
     assert texts[0] == texts[1] == texts[2]
 
 
@@ -272,17 +273,17 @@ def test_unknown_words_are_copied_from_where_the_decoder_looked() -> None:
     (found,) = head.decode(batch, GenerationDecoding(min_length=2, max_length=2, n_best=1))
     (weights,) = head.attention_over(batch, [found.hypotheses[0].labels])
     expected = [Place.items[place].text for place in weights.argmax(dim=1).tolist()[:2]]
-    answer = head.predict("1", found, Place())
+    answer = head.answer("1", found, Place())
     assert answer.text == " ".join(expected)
     head.copy_unknown = False
     (found,) = head.decode(batch, GenerationDecoding(min_length=2, max_length=2, n_best=1))
-    assert head.predict("1", found, Place()).text == "<unk> <unk>"
+    assert head.answer("1", found, Place()).text == "<unk> <unk>"
 
 
 def test_an_answer_has_probability_score_and_alternatives() -> None:
     head, batch = fitted(), encoded()
     (found, *_) = head.decode(batch, GenerationDecoding(n_best=3, max_length=5))
-    answer = head.predict("a", found, Place())
+    answer = head.answer("a", found, Place())
     texts = [each.text for each in answer.alternatives]
     assert answer.text == texts[0]
     assert len(set(texts)) == 3
@@ -296,12 +297,12 @@ def test_a_corpus_is_scored_by_the_sum_of_its_rows(scores: Any) -> None:
     head = fitted(scores=scores)
     answers = [GeneratedText(str(n), text, 0.5, -1.0) for n, text in enumerate(["a cat sat on it", "b", "c d e f"])]
     references = ["a cat sat on it", "b c", "c d e g"]
-    counts = head.row_counts(references, answers)
-    assert head.count_names[0] == "rows"
-    assert counts.shape == (3, len(head.count_names))
-    assert head.scores_from_counts(counts.sum(axis=0)) == head.score(references, answers)
-    assert head.main_score in head.score(references, answers)
-    assert head.row_errors(counts)[0] == 0 < min(head.row_errors(counts)[1:])
+    counts = head.metric.count(references, answers)
+    assert head.metric.names[0] == "rows"
+    assert counts.shape == (3, len(head.metric.names))
+    assert head.metric.scores(counts.sum(axis=0)) == score(head.metric, references, answers)
+    assert head.metric.main in score(head.metric, references, answers)
+    assert head.metric.errors(counts)[0] == 0 < min(head.metric.errors(counts)[1:])
 
 
 def test_what_is_no_text_is_refused() -> None:
@@ -345,9 +346,9 @@ def test_what_ctc_forbids_is_written_without_it() -> None:
 def test_words_are_copied_where_a_step_is_a_word_alone() -> None:
     head = fitted(["the dog", "the cat"], units="words", copy_unknown=True)
     answer = DecodedText([Generated([0], -1.0, -1.0)], [[1, 0]], steps=2)
-    assert head.predict("a", answer, Place()).text == "Hund"
+    assert head.answer("a", answer, Place()).text == "Hund"
     fewer = DecodedText([Generated([0], -1.0, -1.0)], [[1, 0]], steps=1)
-    assert "Hund" not in head.predict("a", fewer, Place()).text
+    assert "Hund" not in head.answer("a", fewer, Place()).text
     pieces = {"stage": "Tokens", "units": "bpe", "vocabulary_size": 30}
     recipe = {
         "features": [pieces, {"stage": "Embedding", "size": 4}],

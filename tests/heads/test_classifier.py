@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from seqpipe import ClassifierHead, ConfigError, DataError, InputError, PaddedSequence
 from seqpipe.answers.classification import Classification, ClassProbability
+from seqpipe.core.metric import score
 from seqpipe.heads.classifier import ClassifierDecoding
 from seqpipe.inference.formats.choose import check_format
 
@@ -45,9 +46,9 @@ def test_numbers_name_classes_however_a_table_holds_them() -> None:
     head = fitted([0, 1, 2.0, "1"])
     assert head.classes.names == ["0", "1", "2"]
     assert head.encode_target(1.0).tolist() == head.encode_target("1").tolist() == [1]
-    counts = head.row_counts([1.0, 2], [answer("1"), answer("1")])
-    assert head.row_errors(counts).tolist() == [0.0, 1.0]
-    assert head.comparable([1.0, 2], [answer("1"), answer("1")]) == (["1", "2"], ["1", "1"])
+    counts = head.metric.count([1.0, 2], [answer("1"), answer("1")])
+    assert head.metric.errors(counts).tolist() == [0.0, 1.0]
+    assert head.metric.comparable([1.0, 2], [answer("1"), answer("1")]) == (["1", "2"], ["1", "1"])
 
 
 def test_training_rows_need_two_classes() -> None:
@@ -80,7 +81,7 @@ def test_confidence_is_the_probability_of_the_answer(encoded: Encoded, place: An
     shares = head(batch).values[:, 0].exp()
     assert torch.allclose(shares.sum(dim=1), torch.ones(4))
     for row, hypothesis in zip(shares, head.decode(batch), strict=True):
-        found = head.predict("r", hypothesis, place(truncated=3))
+        found = head.answer("r", hypothesis, place(truncated=3))
         assert found.label == head.classes.names[int(row.argmax())]
         assert found.confidence == pytest.approx(float(row.max()), abs=1e-6)
         assert [item.probability for item in found.probabilities] == pytest.approx(
@@ -119,8 +120,8 @@ def test_scores_are_those_of_scikit_learn_also_with_labels_that_training_lacks()
     wanted = generator.choice(["good", "bad", "odd", "new"], 80).tolist()
     given = [name if name != "new" and generator.random() < 0.6 else "bad" for name in wanted]
     predictions = [answer(name) for name in given]
-    found = head.score(wanted, predictions)
-    assert set(found) == set(head.score_kinds)
+    found = score(head.metric, wanted, predictions)
+    assert set(found) == set(head.metric.kinds)
     assert found["accuracy"] == pytest.approx(100 * accuracy_score(wanted, given))
     for average in ("macro", "weighted"):
         expected = f1_score(wanted, given, average=average, zero_division=0)
@@ -128,15 +129,17 @@ def test_scores_are_those_of_scikit_learn_also_with_labels_that_training_lacks()
     assert found["uar"] == pytest.approx(100 * balanced_accuracy_score(wanted, given))
     assert found["mcc"] == pytest.approx(matthews_corrcoef(wanted, given))
     assert found["ece"] == pytest.approx(abs(90 - found["accuracy"]), abs=1e-6)
-    counts = head.row_counts(wanted, predictions)
-    assert counts.shape == (80, len(head.count_names))
-    assert head.row_errors(counts).tolist() == [float(one != other) for one, other in zip(wanted, given, strict=True)]
-    assert head.aligned(wanted[:1], predictions[:1]) == {"classes": [[(wanted[0], given[0])]]}
+    counts = head.metric.count(wanted, predictions)
+    assert counts.shape == (80, len(head.metric.names))
+    assert head.metric.errors(counts).tolist() == [
+        float(one != other) for one, other in zip(wanted, given, strict=True)
+    ]
+    assert head.metric.aligned(wanted[:1], predictions[:1]) == {"classes": [[(wanted[0], given[0])]]}
 
 
 def test_a_target_that_names_no_class_is_wrong() -> None:
     head = fitted()
-    assert head.score([None, 1.5, ["good"]], [answer("good")] * 3)["accuracy"] == 0
+    assert score(head.metric, [None, 1.5, ["good"]], [answer("good")] * 3)["accuracy"] == 0
 
 
 def test_assets_restore_the_classes(tmp_path: Path, encoded: Encoded) -> None:

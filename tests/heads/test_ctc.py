@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from seqpipe import ConfigError, CTCHead, InputError, PaddedSequence
+from seqpipe.core.metric import score
 from seqpipe.decoding.ctc import CTCHypothesis
 from seqpipe.heads.ctc import CTCDecoding
 
@@ -57,7 +58,7 @@ def test_what_cannot_be_spelt_is_refused_by_name() -> None:
 def test_text_rules_come_before_spelling() -> None:
     head = fitted(text=["lowercase", "no_punctuation", "collapse_spaces"])
     assert torch.equal(head.encode_target(" Turn,  LEFT! "), head.encode_target("turn left"))
-    assert head.scoring == "lower case, punctuation removed, runs of white space as one space"
+    assert head.metric.describe() == "lower case, punctuation removed, runs of white space as one space"
 
 
 def test_the_output_is_a_distribution_in_full_precision() -> None:
@@ -138,7 +139,7 @@ def test_learning_lowers_the_loss_to_the_text() -> None:
         (total / count).backward()
         optimizer.step()
     ((path, confidence),) = head.eval().decode(batch)
-    transcript = head.predict("a", (path, confidence), where)
+    transcript = head.answer("a", (path, confidence), where)
     assert transcript.text == "turn on"
     assert confidence > 0.9
     assert confidence == pytest.approx((-head.loss(batch, [target])[0]).exp().item(), rel=1e-4)
@@ -157,13 +158,13 @@ def test_an_answer_has_places_around_its_steps() -> None:
     head = fitted()
     labels = head.encode_target("on").tolist()
     path = CTCHypothesis(tuple(labels), (2, 5), (4, 6), (0.75, 0.5))
-    transcript = head.predict("row 7", (path, 0.25), where)
+    transcript = head.answer("row 7", (path, 0.25), where)
     assert (transcript.id, transcript.text, transcript.confidence) == ("row 7", "on", 0.25)
     assert [(token.text, token.confidence) for token in transcript.tokens] == [("o", 0.75), ("n", 0.5)]
     assert [token.start for token in transcript.tokens] == pytest.approx([1.5 * 0.04, 4.5 * 0.04])
     assert [token.end for token in transcript.tokens] == pytest.approx([3.5 * 0.04, 5.5 * 0.04])
     assert [word.text for word in transcript.words] == ["on"]
-    nothing = head.predict("row 8", (CTCHypothesis((), (), (), ()), 0.9), where)
+    nothing = head.answer("row 8", (CTCHypothesis((), (), (), ()), 0.9), where)
     assert (nothing.text, nothing.words, nothing.tokens, nothing.confidence) == ("", (), (), 0.9)
 
 
@@ -204,34 +205,34 @@ def test_dropout_works_in_training_only() -> None:
 
 def test_scores_are_per_cent_after_the_rules() -> None:
     head = fitted(text=["lowercase"])
-    answers = [head.predict("a", (head_path(head, text), 1.0), where) for text in ("turn left", "go on")]
-    scores = head.score(["TURN right", "go on"], answers)
+    answers = [head.answer("a", (head_path(head, text), 1.0), where) for text in ("turn left", "go on")]
+    scores = score(head.metric, ["TURN right", "go on"], answers)
     assert scores["wer"] == pytest.approx(100 * 1 / 4)  # left for right
     assert scores["cer"] == pytest.approx(100 * 4 / 15)  # r-left: r->l, i->e, g->f, h dropped
     assert scores["accuracy"] == 50.0
-    assert head.score(["turn left", "go on"], answers) == {"wer": 0.0, "cer": 0.0, "accuracy": 100.0}
+    assert score(head.metric, ["turn left", "go on"], answers) == {"wer": 0.0, "cer": 0.0, "accuracy": 100.0}
 
 
 def test_scores_of_a_corpus_come_from_the_sum_of_its_rows_counts() -> None:
     head = fitted(text=["lowercase"])
     targets = ["TURN right", "go on", "go", "turn left"]
-    answers = [head.predict("a", (head_path(head, text), 1.0), where) for text in ("turn left", "go on", "gong", "")]
-    counts = head.row_counts(targets, answers)
+    answers = [head.answer("a", (head_path(head, text), 1.0), where) for text in ("turn left", "go on", "gong", "")]
+    counts = head.metric.count(targets, answers)
     assert counts.tolist() == [[1, 0, 2, 1, 10, 4], [1, 1, 2, 0, 5, 0], [1, 0, 1, 1, 2, 2], [1, 0, 2, 2, 9, 9]]
-    assert head.score(targets, answers) == head.scores_from_counts(counts.sum(axis=0))
-    assert set(head.score_kinds) == set(head.score(targets, answers))
-    assert {part for kind in head.score_kinds.values() for part in (kind.part, kind.whole)} <= {*head.count_names}
-    errors = head.row_errors(counts)
+    assert score(head.metric, targets, answers) == head.metric.scores(counts.sum(axis=0))
+    assert set(head.metric.kinds) == set(score(head.metric, targets, answers))
+    assert {part for kind in head.metric.kinds.values() for part in (kind.part, kind.whole)} <= {*head.metric.names}
+    errors = head.metric.errors(counts)
     assert errors[1] == 0
     assert errors[3] > errors[0] > errors[2] > 0  # words first, then characters
-    assert head.row_counts([], []).shape == (0, 6)
+    assert head.metric.count([], []).shape == (0, 6)
 
 
 def test_a_wrong_space_is_an_error_of_the_transcript_though_all_words_are_right() -> None:
     head = fitted()
-    answer = head.predict("a", (head_path(head, "go on"), 1.0), where)
-    assert head.score(["go  on"], [answer]) == {"wer": 0.0, "cer": pytest.approx(100 / 6), "accuracy": 0.0}
-    assert head.row_errors(head.row_counts(["go  on"], [answer])) > 0
+    answer = head.answer("a", (head_path(head, "go on"), 1.0), where)
+    assert score(head.metric, ["go  on"], [answer]) == {"wer": 0.0, "cer": pytest.approx(100 / 6), "accuracy": 0.0}
+    assert head.metric.errors(head.metric.count(["go  on"], [answer])) > 0
 
 
 def test_posteriors_are_of_the_whole_text_over_all_alignments() -> None:
@@ -247,8 +248,8 @@ def test_posteriors_are_of_the_whole_text_over_all_alignments() -> None:
 
 def test_marks_say_which_word_a_token_is_part_of() -> None:
     head = fitted()
-    answer = head.predict("a", (head_path(head, "go on"), 1.0), where)
-    marks = head.marks(answer)
+    answer = head.answer("a", (head_path(head, "go on"), 1.0), where)
+    marks = answer.marks
     assert [(mark.text, mark.item) for mark in marks] == [("g", 0), ("o", 0), (" ", None), ("o", 1), ("n", 1)]
     assert [(mark.start, mark.end) for mark in marks] == [(token.start, token.end) for token in answer.tokens]
 

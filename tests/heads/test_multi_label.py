@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from seqpipe import ConfigError, DataError, InputError, MultiLabelHead, PaddedSequence
 from seqpipe.answers.classification import ClassProbability, MultiClassification
+from seqpipe.core.metric import score
 from seqpipe.heads.multi_label import MultiLabelDecoding
 from seqpipe.inference.formats.choose import check_format
 
@@ -92,7 +93,7 @@ def test_confidence_is_the_probability_of_the_whole_set(threshold: float, encode
     single = head(batch).values[:, 0].sigmoid()
     answered = 0
     for row, hypothesis in enumerate(hypotheses):
-        found = head.predict("r", hypothesis, place(truncated=1))
+        found = head.answer("r", hypothesis, place(truncated=1))
         assert found.labels == tuple(item.label for item in found.probabilities if item.probability >= threshold)
         assert {item.label: item.probability for item in found.probabilities} == pytest.approx(
             dict(zip(NAMES, single[row].tolist(), strict=True)), abs=1e-6
@@ -112,8 +113,8 @@ def test_scores_are_those_of_scikit_learn() -> None:
     wanted = generator.random((60, 3)) < 0.4
     shares = np.clip(np.where(wanted, 0.65, 0.3) + generator.normal(0, 0.2, (60, 3)), 0.01, 0.99)
     targets = ["|".join(name for name, has in zip(NAMES, row, strict=True) if has) for row in wanted]
-    found = head.score(targets, [answer(row) for row in shares.tolist()])
-    assert set(found) == set(head.score_kinds)
+    found = score(head.metric, targets, [answer(row) for row in shares.tolist()])
+    assert set(found) == set(head.metric.kinds)
     given = shares >= 0.5
     assert found["accuracy"] == pytest.approx(100 * accuracy_score(wanted, given))
     for average in ("micro", "macro", "weighted"):
@@ -129,14 +130,17 @@ def test_labels_that_training_lacks_are_not_found() -> None:
     head = fitted()
     targets: list[Any] = ["rain|snow", "rain", 5, ""]
     predictions = [answer([0.9, 0.1, 0.1])] * 3 + [answer([0.1, 0.1, 0.1])]
-    counts = head.row_counts(targets, predictions)
-    assert head.row_errors(counts).tolist() == [1, 0, 2, 0]
-    scores = head.scores_from_counts(counts.sum(axis=0))
+    counts = head.metric.count(targets, predictions)
+    assert head.metric.errors(counts).tolist() == [1, 0, 2, 0]
+    scores = head.metric.scores(counts.sum(axis=0))
     assert scores["accuracy"] == 50
     assert scores["micro_f1"] == pytest.approx(100 * 2 * 2 / (4 + 3))
-    assert head.comparable(targets, predictions) == (["rain|snow", "rain", "5", ""], ["rain", "rain", "rain", ""])
-    assert head.aligned(targets, predictions)["labels"][0] == [("rain", "rain"), ("snow", "")]
-    assert head.aligned([""], [answer([0.1, 0.9, 0.1])]) == {"labels": [[("", "sun")]]}
+    assert head.metric.comparable(targets, predictions) == (
+        ["rain|snow", "rain", "5", ""],
+        ["rain", "rain", "rain", ""],
+    )
+    assert head.metric.aligned(targets, predictions)["labels"][0] == [("rain", "rain"), ("snow", "")]
+    assert head.metric.aligned([""], [answer([0.1, 0.9, 0.1])]) == {"labels": [[("", "sun")]]}
 
 
 def test_assets_restore_the_labels_and_their_weights(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from seqpipe import ConfigError, DataError, InputError, PaddedSequence, RegressionHead
 from seqpipe.answers.regression import Regression
+from seqpipe.core.metric import score
 from seqpipe.inference.formats.choose import check_format
 from seqpipe.metrics.number_scores import SUMS
 
@@ -129,7 +130,7 @@ def test_confidence_is_the_probability_to_be_within_the_tolerance(encoded: Encod
     batch = encoded([5, 1, 9, 2])
     hypotheses = head.decode(batch)
     for hypothesis in hypotheses:
-        found = head.predict("r", hypothesis, place(truncated=2))
+        found = head.answer("r", hypothesis, place(truncated=2))
         expected = math.prod(
             2 * norm.cdf(3.0 / standard_deviation) - 1 for standard_deviation in found.standard_deviations
         )
@@ -158,8 +159,8 @@ def test_scores_are_those_of_scikit_learn(centre: float) -> None:
     given = centre + 0.7 * (wanted - centre) + generator.normal(0, [0.3, 4.0], (50, 2))
     head = fitted(wanted.tolist())
     predictions = [answer(*row) for row in given.tolist()]
-    found = head.score(wanted.tolist(), predictions)
-    assert set(found) == set(head.score_kinds)
+    found = score(head.metric, wanted.tolist(), predictions)
+    assert set(found) == set(head.metric.kinds)
     assert found["mae"] == pytest.approx(mean_absolute_error(wanted, given), rel=1e-6)
     assert found["rmse"] == pytest.approx(root_mean_squared_error(wanted, given), rel=1e-6)
     assert found["r2"] == pytest.approx(r2_score(wanted, given), rel=1e-6)
@@ -168,9 +169,9 @@ def test_scores_are_those_of_scikit_learn(centre: float) -> None:
     right = (np.abs(given - wanted) <= head.scale.tolerances).all(axis=1)
     assert found["within_tolerance"] == pytest.approx(100 * right.mean())
     assert found["ece"] == pytest.approx(abs(50 - found["within_tolerance"]))
-    counts = head.row_counts(wanted.tolist(), predictions)
-    assert counts.shape == (50, len(head.count_names)) == (50, 3 + 2 * len(SUMS) + 45)
-    errors = head.row_errors(counts)
+    counts = head.metric.count(wanted.tolist(), predictions)
+    assert counts.shape == (50, len(head.metric.names)) == (50, 3 + 2 * len(SUMS) + 45)
+    errors = head.metric.errors(counts)
     assert ((errors == 0) == right).all()
     assert errors[~right] == pytest.approx((np.abs(given - wanted) / head.scale.tolerances).mean(axis=1)[~right])
 
@@ -178,22 +179,22 @@ def test_scores_are_those_of_scikit_learn(centre: float) -> None:
 def test_scores_that_are_not_defined_are_zero() -> None:
     head = fitted()
     for wanted, given in (([3.0, 3.0], [1.0, 2.0]), ([7.0], [7.0]), ([1.0, 2.0], [5.5, 5.5])):
-        found = head.score(wanted, [answer(value) for value in given])
+        found = score(head.metric, wanted, [answer(value) for value in given])
         assert found["pearson"] == 0
         assert math.isfinite(found["r2"])
-    assert set(head.scores_from_counts(np.zeros(len(head.count_names))).values()) == {0.0}
+    assert set(head.metric.scores(np.zeros(len(head.metric.names))).values()) == {0.0}
 
 
 def test_a_target_that_is_no_number_is_wrong_and_in_no_mean() -> None:
     head = fitted(tolerance=1.0)
     predictions = [answer(3.5), answer(9.0), answer(5.0)]
-    counts = head.row_counts([3, "x", [1, 2]], predictions)
-    found = head.scores_from_counts(counts.sum(axis=0))
+    counts = head.metric.count([3, "x", [1, 2]], predictions)
+    found = head.metric.scores(counts.sum(axis=0))
     assert found["mae"] == pytest.approx(0.5)
     assert found["within_tolerance"] == pytest.approx(100 / 3)
-    assert head.row_errors(counts).tolist() == [0, 1, 1]
-    assert head.comparable([3, "x", [1, 2]], predictions) == (["3", "x", "[1, 2]"], ["3.5", "9", "5"])
-    assert head.aligned([3], [answer(1 / 3)]) == {"values": [[("3", "0.333333")]]}
+    assert head.metric.errors(counts).tolist() == [0, 1, 1]
+    assert head.metric.comparable([3, "x", [1, 2]], predictions) == (["3", "x", "[1, 2]"], ["3.5", "9", "5"])
+    assert head.metric.aligned([3], [answer(1 / 3)]) == {"values": [[("3", "0.333333")]]}
 
 
 def test_assets_restore_the_scale(tmp_path: Path, encoded: Encoded) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from seqpipe import ConfigError, DataError, InputError, PaddedSequence, TaggerHead, Tagging
 from seqpipe.answers.tagging import Span, TaggedWord, TagSequence
+from seqpipe.core.metric import score
 from seqpipe.decoding.spans import spans_of
 from seqpipe.decoding.tag_schemes import allowed_tags, convert
 from seqpipe.heads.tagger import TaggerDecoding, TagPath
@@ -172,8 +173,8 @@ def test_a_span_that_begins_with_i_is_one_that_begins_with_b(scheme: Any) -> Non
     head = fitted(scheme=scheme)
     for odd, proper in ((["I-LOC", "I-LOC", "O"], ["B-LOC", "I-LOC", "O"]), (["O", "I-PER"], ["O", "B-PER"])):
         assert torch.equal(head.encode_target(odd), head.encode_target(proper))
-    counts = head.row_counts([["I-LOC", "I-LOC", "O"]], [tagged(["B-LOC", "I-LOC", "O"])])
-    assert head.row_errors(counts).tolist() == [0.0]
+    counts = head.metric.count([["I-LOC", "I-LOC", "O"]], [tagged(["B-LOC", "I-LOC", "O"])])
+    assert head.metric.errors(counts).tolist() == [0.0]
 
 
 @pytest.mark.parametrize("odd", ["DET", "X-LOC", "O-LOC", "LOC-B"])
@@ -206,9 +207,9 @@ def test_another_number_of_tags_than_of_words_is_refused(encoded: Encoded) -> No
         assert caught.value.kind == "wrong number of tags"
         assert head.posteriors(encoded([4, 2]), [head.encode_target(tags) for tags in (TAGS[0], TAGS[3])])[1] == 0.0
         with pytest.raises(InputError, match="r1: 3 tags for 2 words"):
-            head.row_counts([TAGS[3]], [tagged(["O", "O"])])
+            head.metric.count([TAGS[3]], [tagged(["O", "O"])])
     # What the features have cut off was not answered, and is not scored.
-    assert head.score([TAGS[3]], [tagged(["B-LOC", "I-LOC"], truncated=1)])["accuracy"] == 100
+    assert score(head.metric, [TAGS[3]], [tagged(["B-LOC", "I-LOC"], truncated=1)])["accuracy"] == 100
 
 
 @pytest.mark.parametrize("scheme", ["bio", "bioes"])
@@ -218,13 +219,13 @@ def test_spans_without_a_type_are_answered_in_bio_too(scheme: Any, encoded: Enco
     for path in head.decode(encoded([9, 4])):
         assert set(path.tags) <= {"B", "I", "O"}
         assert {span[0] for span in path.spans} <= {""}
-    assert head.score(rows, [tagged(row) for row in rows])["f1"] == 100
+    assert score(head.metric, rows, [tagged(row) for row in rows])["f1"] == 100
 
 
 def test_types_with_hyphens_stay_whole() -> None:
     head = fitted([["B-far-away", "I-far-away", "O"]] * 2, scheme="bioes")
-    assert "f1_far-away" in head.score_kinds
-    assert head.score([["B-far-away", "O"]], [tagged(["B-far-away", "O"])])["f1_far-away"] == 100
+    assert "f1_far-away" in head.metric.kinds
+    assert score(head.metric, [["B-far-away", "O"]], [tagged(["B-far-away", "O"])])["f1_far-away"] == 100
 
 
 def test_places_of_words_and_spans_are_those_of_the_text(place: Any) -> None:
@@ -247,10 +248,10 @@ def test_what_is_compared_is_what_conlleval_reads() -> None:
     head = fitted(scheme="bio")
     targets: list[Any] = [["I-LOC", "O"], "O O"]
     predictions = [tagged(["B-LOC", "O"]), tagged(["B-PER", "O"])]
-    assert head.comparable(targets, predictions) == (["B-LOC O", "O O"], ["B-LOC O", "B-PER O"])
-    assert head.aligned(targets, predictions)["tags"][1] == [("O", "B-PER"), ("O", "O")]
-    assert [(mark.text, mark.start, mark.item) for mark in head.marks(predictions[1])] == [("B-PER", 0, 0), ("O", 1, 1)]
-    assert head.main_score == "f1"
+    assert head.metric.comparable(targets, predictions) == (["B-LOC O", "O O"], ["B-LOC O", "B-PER O"])
+    assert head.metric.aligned(targets, predictions)["tags"][1] == [("O", "B-PER"), ("O", "O")]
+    assert [(mark.text, mark.start, mark.item) for mark in predictions[1].marks] == [("B-PER", 0, 0), ("O", 1, 1)]
+    assert head.metric.main == "f1"
     assert fitted(WORDS).main_score == "accuracy"
 
 
@@ -263,7 +264,7 @@ def test_assets_restore_the_tags(options: dict[str, Any], tmp_path: Path, encode
     other.load_state_dict(head.state_dict())
     batch = encoded([3, 8, 1])
     assert other.eval().decode(batch) == head.decode(batch)
-    assert other.count_names == head.count_names
+    assert other.count_names == head.metric.names
 
 
 @torch.no_grad()

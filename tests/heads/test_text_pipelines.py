@@ -117,9 +117,9 @@ def test_targets_fit_what_the_features_make_of_texts_and_lists_of_words(units: s
     for texts in (TEXTS[:6], [text.split() for text in TEXTS[:6]]):
         targets = [target(kind, text) for text in TEXTS[:6]]
         found = answers(built, texts)
-        counts = built.head.row_counts(targets, found)
-        assert set(built.head.scores_from_counts(counts.sum(axis=0))) == set(built.head.score_kinds)
-        assert ((built.head.row_errors(counts) == 0) == (counts[:, 1] == 1)).all()
+        counts = built.head.metric.count(targets, found)
+        assert set(built.head.metric.scores(counts.sum(axis=0))) == set(built.head.metric.kinds)
+        assert ((built.head.metric.errors(counts) == 0) == (counts[:, 1] == 1)).all()
 
 
 @pytest.mark.parametrize("units", UNITS)

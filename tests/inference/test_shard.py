@@ -102,9 +102,9 @@ def test_recordings_are_divided_by_their_headers(tone_data: Path) -> None:
     files = [*sorted((tone_data / "dev").glob("*.wav")), tone_data / "dev.tsv", tone_data / "gone.wav"]
     rows = [Row(str(place), FileSpan(file)) for place, file in enumerate(files)]
     waveform = Waveform(sample_rate=8000)
-    lengths = [waveform.measure(row.input) for row in rows[:-2]]
+    lengths = [waveform.length(row.input) for row in rows[:-2]]
     parts = [
-        [int(row.id) for row in shard(rows, index, 2, lambda row: waveform.measure(row.input))] for index in range(2)
+        [int(row.id) for row in shard(rows, index, 2, lambda row: waveform.length(row.input))] for index in range(2)
     ]
     assert sorted(parts[0] + parts[1]) == list(range(len(files)))
     totals = [sum(lengths[place] for place in part if place < len(lengths)) for part in parts]

@@ -3,7 +3,7 @@ import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, matthews_corrcoef
 
 from seqpipe.decoding.spans import span_counts, spans_of
-from seqpipe.metrics.tag_scores import TagScores, span_f1
+from seqpipe.metrics.tagging import TagScores, span_f1
 
 BIO = ["B-LOC", "B-PER", "I-LOC", "I-PER", "O"]
 

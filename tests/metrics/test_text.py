@@ -6,7 +6,7 @@ import pytest
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 
-from seqpipe.metrics.text import TranslationScores
+from seqpipe.metrics.translation import TranslationMetric
 
 WORDS = ["ein", "Hund", "l\u00e4uft", "\u00fcber", "die", "Wiese", ",", "und", "bellt", "."]
 
@@ -21,14 +21,14 @@ def corpus(rows: int) -> tuple[list[str], list[str]]:
 @pytest.mark.parametrize("rows", [1, 2, 60])
 def test_bleu_and_chrf_are_sacrebleu_s(rows: int) -> None:
     references, hypotheses = corpus(rows)
-    scores = TranslationScores()
+    scores = TranslationMetric()
     found = scores.scores(scores.counts(references, hypotheses).sum(axis=0))
     assert found["bleu"] == pytest.approx(BLEU().corpus_score(hypotheses, [references]).score)
     assert found["chrf"] == pytest.approx(CHRF().corpus_score(hypotheses, [references]).score)
 
 
 def test_every_count_has_its_name() -> None:
-    scores = TranslationScores()
+    scores = TranslationMetric()
     counts = scores.counts(["ein Hund l\u00e4uft"], ["ein Hund"])
     by_name = dict(zip(scores.names, counts[0].tolist(), strict=True))
     assert by_name["hypothesis_words"] == 2
@@ -39,13 +39,13 @@ def test_every_count_has_its_name() -> None:
 
 
 def test_exact_matches_are_counted() -> None:
-    scores = TranslationScores()
+    scores = TranslationMetric()
     assert scores.scores(scores.counts(["a b", "c"], ["a b", "d"]).sum(axis=0))["accuracy"] == 50.0
     assert len(scores.counts([], [])) == 0
 
 
 def test_signatures_say_how_it_was_counted() -> None:
-    scores = TranslationScores()
+    scores = TranslationMetric()
     scores.counts(["a"], ["a"])
     bleu, chrf = scores.signatures()
     assert "case:mixed" in bleu

@@ -72,10 +72,10 @@ def test_pieces_are_the_text_and_fit(kind: str, text: str, max_length: int) -> N
     tokens._known = fitted(kind)._known
     if not text.strip():
         with pytest.raises(InputError):
-            tokens.split_text(text, max_length=max_length)
+            tokens.split(text, max_length=max_length)
         return
     try:
-        pieces = tokens.split_text(text, max_length=max_length)
+        pieces = tokens.split(text, max_length=max_length)
     except InputError as error:
         wanted = ("too long", "bpe")  # of which a letter and the mark of its word are two
         assert (error.kind, kind) == wanted  # noqa: PT017
@@ -105,7 +105,7 @@ MADE: dict[str, Tokens] = {}
 def test_a_list_of_words_is_parted_into_lists() -> None:
     tokens = Tokens()
     tokens.fit([["New York", "is"], ["big"]])
-    pieces = tokens.split_text(["New York", "is", "big"], max_length=2)
+    pieces = tokens.split(["New York", "is", "big"], max_length=2)
     assert pieces is not None
     assert [piece.raw for piece in pieces] == [["New York", "is"], ["big"]]
 
@@ -113,6 +113,6 @@ def test_a_list_of_words_is_parted_into_lists() -> None:
 def test_what_the_stage_allows_counts_too() -> None:
     tokens = Tokens(max_length=2)
     tokens.fit(["a b", "c"])
-    pieces = tokens.split_text("a b c", max_length=50)
+    pieces = tokens.split("a b c", max_length=50)
     assert pieces is not None
     assert [piece.raw for piece in pieces] == ["a b", "c"]

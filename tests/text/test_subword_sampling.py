@@ -87,7 +87,7 @@ def test_units_vary_while_training_alone() -> None:
     assert usual == UNITS["bpe"].encode(text)
     drawn = {tuple(tokens.prepare(text, RowKey(1, epoch, 0)).tolist()) for epoch in range(20)}
     assert len(drawn) > 5
-    assert tokens.measure(text) == len(usual)
+    assert tokens.length(text) == len(usual)
 
 
 def test_words_of_units_vary_too() -> None:

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 import torch
 
-from seqpipe import Stage
+from seqpipe.core.feature import Feature
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.errors import ConfigError, RunError, SeqpipeError
 from seqpipe.pipeline import Pipeline
@@ -193,10 +193,8 @@ def test_trying_the_largest_batch_leaves_no_trace(
     assert same_weights(tmp_path / "with", tmp_path / "without")
 
 
-class Hungry(Stage):
+class Hungry(Feature):
     """Has memory for four rows."""
-
-    role = "features"
 
     def __init__(self) -> None:
         super().__init__()

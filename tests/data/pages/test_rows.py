@@ -110,7 +110,7 @@ def test_a_line_travels_to_processes_and_is_cut_there(folder: Path) -> None:
     line = pickle.loads(pickle.dumps(rows_of("pages/alto4.xml", folder)[1].input))
     pixels = line.cut()
     assert pixels.dtype == np.uint8
-    assert pixels.shape[::-1] == line.measure()
+    assert pixels.shape[::-1] == line.length()
     assert 495 <= pixels.shape[1] <= 502
     assert 40 <= pixels.shape[0] <= 44
     assert pixels.min() == 30
@@ -119,7 +119,7 @@ def test_a_line_travels_to_processes_and_is_cut_there(folder: Path) -> None:
 
 def test_points_scale_with_the_image(folder: Path) -> None:
     write_scan(folder / "pages/scan.png", width=300, height=200)
-    width, height = rows_of("pages/alto4.xml", folder)[1].input.measure()
+    width, height = rows_of("pages/alto4.xml", folder)[1].input.length()
     assert 247 <= width <= 252
     assert 19 <= height <= 23
 

@@ -12,10 +12,10 @@ from PIL import Image
 from torch import Tensor
 
 from seqpipe.config.recipe import load_recipe
+from seqpipe.core.feature import Feature, Reader
 from seqpipe.core.options import InputSize
 from seqpipe.core.picture import Drawing, Picture
 from seqpipe.core.sequence import PaddedSequence
-from seqpipe.core.stage import Stage
 from seqpipe.data.source import training_rows
 from seqpipe.errors import InputError
 from seqpipe.evaluation.report.augmentation import Panel, augmented_rows, shown_rows
@@ -26,63 +26,52 @@ LINES = [(np.indices((6, 60 + number)).sum(axis=0) % (3 + number) == 0).astype(f
 INKS = [[[[0, 0], [2, 8], [4 + number, 0]], [[1, 4], [3, 4]]] for number in range(9)]
 
 
-class PlainLine(Stage):
+class PlainLine(Reader):
     """Rows of ink, 0 to 1, uppermost first -> columns ``[W, 6]``."""
-
-    role = "features"
 
     def __init__(self) -> None:
         super().__init__()
         self.output_size = 6
 
-    def prepare(self, raw: Any, draw: Any) -> Tensor:
+    def prepare(self, raw: Any, key: Any) -> Tensor:
         if not raw:
             raise InputError("empty", "no ink")
         return torch.tensor(raw, dtype=torch.float32).T
 
-    def measure(self, raw: Any) -> int:
+    def length(self, raw: Any) -> int:
         return len(raw[0])
 
-    def picture(self, raw: Any) -> Picture:
+    def preview(self, raw: Any) -> Picture:
         return self.preview_of(self.prepare(raw, None))
 
     def preview_of(self, values: Tensor) -> Picture:
         return Picture(1 - values.T.numpy(), 0.0, float(len(values)), "px")
 
-    def forward(self, sequence: PaddedSequence) -> PaddedSequence:
-        return sequence
 
-
-class PlainInk(Stage):
+class PlainInk(Reader):
     """Strokes, lists of points -> points with number and whether the pen was down, ``[N, 4]``."""
-
-    role = "features"
 
     def __init__(self) -> None:
         super().__init__()
         self.output_size = 4
 
-    def prepare(self, raw: Any, draw: Any) -> Tensor:
+    def prepare(self, raw: Any, key: Any) -> Tensor:
         parts = [np.column_stack([stroke, np.arange(len(stroke)) > 0]) for stroke in raw]
         points = np.concatenate(parts)
         return torch.tensor(np.column_stack([np.arange(len(points)), points]), dtype=torch.float32)
 
-    def measure(self, raw: Any) -> int:
+    def length(self, raw: Any) -> int:
         return sum(map(len, raw))
 
-    def picture(self, raw: Any) -> Drawing:
+    def preview(self, raw: Any) -> Drawing:
         return Drawing([np.array(stroke, dtype=float) for stroke in raw])
 
     def preview_of(self, values: Tensor) -> Drawing:
         starts = np.flatnonzero(values[:, 3].numpy() == 0)
         return Drawing(np.split(values[:, 1:3].numpy(), starts[1:]))
 
-    def forward(self, sequence: PaddedSequence) -> PaddedSequence:
-        return sequence
 
-
-class _Augments(Stage):
-    role = "features"
+class _Augments(Feature):
     augments = True
 
     def __init__(self, *, input_size: InputSize) -> None:

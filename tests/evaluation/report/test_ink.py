@@ -3,7 +3,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from seqpipe.core.metric import Mark
+from seqpipe.core.answer import Mark
 from seqpipe.core.picture import Drawing
 from seqpipe.evaluation.report.ink import MARGIN, between, draw_ink
 from seqpipe.evaluation.report.labels import spelt, wrong_items

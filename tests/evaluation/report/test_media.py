@@ -8,9 +8,9 @@ import pytest
 import soundfile
 from PIL import Image
 
-from seqpipe.core.metric import Mark
+from seqpipe.core.answer import Mark
+from seqpipe.core.feature import Reader
 from seqpipe.core.picture import Picture, Sound
-from seqpipe.core.stage import Stage
 from seqpipe.evaluation.report.labels import MAX_LANES
 from seqpipe.evaluation.report.media import (
     LEAST_LINE,
@@ -37,7 +37,7 @@ def tone(hertz: float, seconds: float) -> np.ndarray:
 def test_a_recording_looks_like_its_tones_and_sounds_like_itself() -> None:
     samples = np.concatenate([tone(300, 1.0), tone(3000, 1.0)])
     stage, raw = Waveform(sample_rate=RATE), {"array": samples, "sampling_rate": RATE}
-    picture = stage.picture(raw)
+    picture = stage.preview(raw)
     assert (picture.start, picture.end) == (0.0, pytest.approx(2.0, abs=0.02))
     assert 0 <= picture.values.min() < picture.values.max() == 1
     low, high = (picture.values[:, steps].mean(axis=1).argmax() for steps in (slice(10, 90), slice(110, 190)))
@@ -50,10 +50,10 @@ def test_a_recording_looks_like_its_tones_and_sounds_like_itself() -> None:
 
 
 def test_what_has_no_picture_is_shown_as_text() -> None:
-    class _Plain(Stage):
-        role = "features"
+    class _Plain(Reader):
+        pass
 
-    assert _Plain().picture("turn left") == "turn left"
+    assert _Plain().preview("turn left") == "turn left"
     assert _Plain().sound("turn left") is None
 
 

@@ -50,7 +50,7 @@ def test_a_file_may_be_given_in_many_ways(tmp_path: Path, written: DecodedText) 
     want = STAGE.prepare(written(), None)
     for raw in (path, str(path), content, FileSpan(path), FileSpan(content)):
         assert torch.equal(STAGE.prepare(raw, None), want)
-        assert STAGE.measure(raw) == len(want)
+        assert STAGE.length(raw) == len(want)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -79,7 +79,7 @@ def test_a_picture_is_turned_as_its_file_says(kind: str, orientation: int, writt
     else:
         raw = file_of(stored, kind, exif=tags, **({"quality": 95} if kind == "JPEG" else {}))
     got = STAGE.prepare(raw, None).float()
-    assert STAGE.measure(raw) == len(got) == len(want)
+    assert STAGE.length(raw) == len(got) == len(want)
     assert float((got - want).abs().mean()) < 2
 
 
@@ -185,7 +185,7 @@ class TestWhatIsNoImage:
             except InputError as error:
                 kinds.append(error.kind)
             else:
-                assert len(prepared) == STAGE.measure(bytes(damaged))
+                assert len(prepared) == STAGE.length(bytes(damaged))
         assert kinds
         assert set(kinds) <= {"undecodable", "truncated", "too large", "empty"}
 
@@ -203,7 +203,7 @@ class TestSize:
     def test_the_limit_is_ones_own_and_not_that_of_pillow(self) -> None:
         assert failure(bomb(20_000, 20_000), LineImage(max_pixels=10**9)).kind in ("truncated", "undecodable")
         assert failure(file_of(Image.new("L", (100, 50))), LineImage(max_pixels=4999)).kind == "too large"
-        assert LineImage(height=50, max_pixels=5000).measure(file_of(Image.new("L", (100, 50)))) == 100
+        assert LineImage(height=50, max_pixels=5000).length(file_of(Image.new("L", (100, 50)))) == 100
 
     def test_a_flat_image_that_would_become_huge_is_refused(self) -> None:
         flat = file_of(Image.new("L", (50_000, 1)))

@@ -145,7 +145,7 @@ def test_arrays_that_are_no_images_are_refused(array: np.ndarray, kind: str, sai
 @pytest.mark.parametrize("shape", [(0, 5), (5,), (5, 5, 2)])
 def test_what_has_no_width_is_not_measured(shape: tuple[int, ...]) -> None:
     with pytest.raises(InputError, match="image array: "):
-        LineImage().measure(np.zeros(shape, np.uint8))
+        LineImage().length(np.zeros(shape, np.uint8))
 
 
 def test_a_float_file_with_values_that_are_no_numbers_is_refused() -> None:

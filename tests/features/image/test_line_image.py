@@ -58,7 +58,7 @@ def test_a_step_is_a_column_from_the_top_down() -> None:
 def test_the_width_is_known_from_the_header(width: int, height: int, scaled: int) -> None:
     stage = LineImage(height=scaled)
     raw = file_of(np.full((height, width), 255, np.uint8))
-    measured = stage.measure(raw)
+    measured = stage.length(raw)
     assert stage.prepare(raw, None).shape == (measured, scaled)
     assert measured >= 1
     assert abs(measured - width * scaled / height) <= 0.5 or measured == 1
@@ -68,7 +68,7 @@ def test_measuring_decodes_nothing(tmp_path: Path, written: DecodedText) -> None
     whole = file_of(written())
     stream = io.BytesIO()
     Image.fromarray(written()).save(stream, "JPEG")
-    assert LineImage().measure(stream.getvalue()[:600]) == LineImage().measure(whole)
+    assert LineImage().length(stream.getvalue()[:600]) == LineImage().length(whole)
 
 
 @pytest.mark.parametrize("height", [16, 40, 64, 120])
@@ -85,16 +85,16 @@ def test_the_line_of_a_page_is_what_it_cuts_out(written: DecodedText) -> None:
     stage = LineImage()
     for array in (written(), np.stack([written()] * 3, axis=2)):
         assert torch.equal(stage.prepare(Cut(array), None), stage.prepare(written(), None))
-        assert stage.measure(Cut(array)) == stage.measure(written())
+        assert stage.length(Cut(array)) == stage.length(written())
     with pytest.raises(InputError, match=r"page\.xml, line 3: has 5 x 0 pixels"):
         stage.prepare(Cut(np.ones((0, 5))), None)
     with pytest.raises(InputError, match=r"page\.xml, line 3: is \d+ columns wide"):
-        LineImage(max_length=10).measure(Cut(written()))
+        LineImage(max_length=10).length(Cut(written()))
 
 
 def test_the_line_of_a_page_is_measured_and_cut_no_more_than_needed(written: DecodedText) -> None:
     stage, line = LineImage(), Cut(written())
-    stage.measure(line)
+    stage.length(line)
     assert line.asked == ["measure"]
     prepared = stage.prepare(line, None)
     assert line.asked == ["measure", "cut"]
@@ -114,7 +114,7 @@ def test_in_a_batch_ink_is_from_0_to_1(written: DecodedText) -> None:
 
 def test_amounts_are_columns() -> None:
     chain = FeatureChain(stages=[LineImage.configure()])
-    assert chain.unit == "pixel"
+    assert chain.measure.name == "pixel"
     assert chain.amount(torch.tensor([30, 12])) == 42
     assert chain.output_size == 64
 
@@ -137,8 +137,8 @@ def test_the_scale_of_a_file_that_is_gone_is_1(tmp_path: Path) -> None:
 def test_a_picture_is_black_on_white(written: DecodedText) -> None:
     brightness = written(size=90)
     for raw in (brightness, 255 - brightness):
-        picture = LineImage(height=32).picture(raw)
-        assert picture.values.shape == (32, LineImage(height=32).measure(raw))
+        picture = LineImage(height=32).preview(raw)
+        assert picture.values.shape == (32, LineImage(height=32).length(raw))
         assert (picture.start, picture.end, picture.unit) == (0, brightness.shape[1], "px")
         assert np.median(picture.values) == 1
         assert picture.values.min() == 0
@@ -182,11 +182,11 @@ def test_a_row_of_pixels_and_one_pixel_are_images() -> None:
         for options in ({}, {"background": "local", "slant": True, "skew": True}):
             stage = LineImage(height=8, **options)
             raw = draw.integers(256, size=shape, dtype=np.uint8)
-            assert stage.prepare(raw, None).shape == (stage.measure(raw), 8)
+            assert stage.prepare(raw, None).shape == (stage.length(raw), 8)
 
 
 def test_a_line_of_50000_pixels(written: DecodedText) -> None:
     long = np.tile(written(size=30, margin=4), (1, 200))[:, :50_000]
     stage = LineImage(height=32, background="local", slant=True, skew=True)
     prepared = stage.prepare(file_of(long), None)
-    assert len(prepared) == stage.measure(file_of(long)) > 40_000
+    assert len(prepared) == stage.length(file_of(long)) > 40_000

@@ -94,4 +94,4 @@ def test_the_width_is_the_headers_all_the_same(written: DecodedText) -> None:
         for size in (20, 70):
             raw = 1 - leaning(written(size=size), 30)
             stage = LineImage(**options)
-            assert len(stage.prepare(raw, None)) == stage.measure(raw) == LineImage().measure(raw)
+            assert len(stage.prepare(raw, None)) == stage.length(raw) == LineImage().length(raw)

@@ -82,7 +82,7 @@ class TestPoints:
         stage = PenStrokes(**options)
         for seed in range(20):
             strokes = writing(seed, strokes=1 + seed % 5)
-            assert stage.measure(strokes) == len(stage.prepare(strokes, None))
+            assert stage.length(strokes) == len(stage.prepare(strokes, None))
 
     @given(st.lists(st.lists(st.integers(-50, 50), max_size=12).map(lambda v: v[: len(v) // 2 * 2]), max_size=5))
     def test_any_numbers_come_out_finite_or_are_refused(self, options: Any, raw: list[list[int]]) -> None:
@@ -93,7 +93,7 @@ class TestPoints:
             return
         prepared = stage.prepare(raw, None)
         assert prepared.isfinite().all()
-        assert len(prepared) == stage.measure(raw)
+        assert len(prepared) == stage.length(raw)
         assert (prepared[:, 3] == 0).sum() == sum(map(bool, raw))
         assert (prepared[:, 0].diff() >= 0).all()
         if options.get("height") == "box":
@@ -150,7 +150,7 @@ def test_a_coordinate_far_off_is_bounded_by_longest() -> None:
     strokes[1][50] = [1e11, 0.0]
     for kind in ("core", "full", "box"):  # scaled by what is far off, too, or over it
         stage = PenStrokes(height=kind, max_length=5000)  # type: ignore[arg-type]
-        assert stage.measure(strokes) <= 5000
+        assert stage.length(strokes) <= 5000
     stage = PenStrokes(max_length=20)
     for ask in (stage.measure, lambda raw: stage.prepare(raw, None)):
         with pytest.raises(
@@ -176,7 +176,7 @@ def test_ways_of_giving_an_input_are_equal(tmp_path: Path) -> None:
     expected = PenStrokes().prepare(strokes, None)
     for raw in (path, str(path), FileSpan(path), path.read_bytes(), FileSpan(path.read_bytes()), {"strokes": strokes}):
         assert torch.equal(PenStrokes().prepare(raw, None), expected)
-        assert PenStrokes().measure(raw) == len(expected)
+        assert PenStrokes().length(raw) == len(expected)
     assert torch.equal(PenStrokes(encoding="differences").prepare(changes, None), expected)
     downward = [stroke * [1, -1] for stroke in strokes]
     assert torch.equal(PenStrokes(y="down").prepare(downward, None), expected)
@@ -196,10 +196,10 @@ def test_what_cant_be_read_is_refused_by_measuring_and_preparing_alike(raw: Any)
 def test_a_span_of_seconds_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "ink.inkml"
     path.write_text('<ink xmlns="http://www.w3.org/2003/InkML"><trace>1 2, 3 4</trace></ink>')
-    assert PenStrokes().measure(FileSpan(path)) > 1
+    assert PenStrokes().length(FileSpan(path)) > 1
     for span in (FileSpan(path, 0.5), FileSpan(path, end=1.0)):
         with pytest.raises(InputError, match=r"ink\.inkml.*: pen strokes have no start and end in seconds"):
-            PenStrokes().measure(span)
+            PenStrokes().length(span)
 
 
 @pytest.mark.filterwarnings("error")
@@ -234,7 +234,7 @@ def test_places_are_numbers_of_the_original_points() -> None:
 def test_drawings_show_every_original_point_and_every_point_on_the_way() -> None:
     stage, strokes = PenStrokes(y="down"), writing(6)
     raw: Any = [[], *(stroke.tolist() for stroke in strokes)]
-    drawing = stage.picture(raw)
+    drawing = stage.preview(raw)
     assert drawing.unit == "point"
     for drawn, stroke in zip(drawing.strokes, strokes, strict=True):
         np.testing.assert_array_equal(drawn, stroke * [1, -1])
@@ -263,8 +263,8 @@ def test_what_is_odd_is_told(raw: Any, kinds: list[str]) -> None:
 
 def test_in_a_chain_points_are_what_lengths_are_counted_in() -> None:
     chain = FeatureChain(stages=["PenStrokes"])  # type: ignore[list-item]
-    assert (chain.unit, chain.output_size) == ("point", 4)
-    assert chain.measure(writing(0)) == len(chain(PaddedSequence.pad([chain.prepare(writing(0), None)])).rows()[0])
+    assert (chain.measure.name, chain.output_size) == ("point", 4)
+    assert chain.length(writing(0)) == len(chain(PaddedSequence.pad([chain.prepare(writing(0), None)])).rows()[0])
     with pytest.raises(ConfigError, match="height input should be 'core', 'full' or 'box'"):
         PenStrokes(height="tall")  # type: ignore[arg-type]
 
@@ -281,7 +281,7 @@ def test_real_writing_is_read(name: str, options: Any) -> None:
         raw = columns["strokes"]  # type: ignore[index]
         prepared = stage.prepare(raw, None)
         assert prepared.isfinite().all()
-        assert len(prepared) == stage.measure(raw)
+        assert len(prepared) == stage.length(raw)
         odd += bool(stage.warnings(raw, prepared))
         lengths.append(len(prepared))
     assert odd <= 6

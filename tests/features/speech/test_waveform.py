@@ -48,7 +48,7 @@ def test_formats_give_the_samples_written(
     path = written(tmp_path / f"a.{extension}", samples, subtype=subtype)
     got = read(path)
     assert (got.dtype, got.shape) == (torch.float32, (4000,))
-    assert Waveform(sample_rate=RATE).measure(path) == 4000
+    assert Waveform(sample_rate=RATE).length(path) == 4000
     if tolerance is None:  # lossy
         assert np.corrcoef(got.numpy(), samples)[0, 1] > 0.99
     else:
@@ -61,14 +61,14 @@ def test_every_kind_of_input_is_the_same(samples: np.ndarray, tmp_path: Path) ->
     spans = [FileSpan(path), FileSpan(path.read_bytes())]
     for raw in (path, str(path), path.read_bytes(), array, {**array, "array": samples.tolist()}, *spans):
         np.testing.assert_array_equal(read(raw), samples)
-        assert Waveform(sample_rate=RATE).measure(raw) == 4000
+        assert Waveform(sample_rate=RATE).length(raw) == 4000
 
 
 def test_channels_are_averaged(samples: np.ndarray, tmp_path: Path) -> None:
     stereo = np.stack([samples, -0.5 * samples], axis=1)
     for raw in (written(tmp_path / "a.wav", stereo, subtype="FLOAT"), {"array": stereo, "sampling_rate": RATE}):
         np.testing.assert_allclose(read(raw), 0.25 * samples, atol=1e-7)
-        assert Waveform(sample_rate=RATE).measure(raw) == 4000
+        assert Waveform(sample_rate=RATE).length(raw) == 4000
 
 
 @settings(max_examples=60)
@@ -79,13 +79,13 @@ def test_channels_are_averaged(samples: np.ndarray, tmp_path: Path) -> None:
 )
 def test_measure_is_the_length_that_prepare_gives(rate: int, new_rate: int, length: int) -> None:
     raw = {"array": np.zeros(length, dtype=np.float32), "sampling_rate": rate}
-    assert Waveform(sample_rate=new_rate).measure(raw) == len(read(raw, new_rate))
+    assert Waveform(sample_rate=new_rate).length(raw) == len(read(raw, new_rate))
 
 
 def test_measure_is_exact_for_recordings_of_minutes() -> None:
     """Where torchaudio, which computes lengths in fp32, is a sample short."""
     raw = {"array": np.zeros(3 * 60 * 44_100 + 3, dtype=np.float32), "sampling_rate": 44_100}
-    assert Waveform(sample_rate=RATE).measure(raw) == len(read(raw)) == math.ceil(len(raw["array"]) * RATE / 44_100)
+    assert Waveform(sample_rate=RATE).length(raw) == len(read(raw)) == math.ceil(len(raw["array"]) * RATE / 44_100)
 
 
 @pytest.mark.parametrize("rate", [8000, 11025, 22050, 44100, 48000])
@@ -104,7 +104,7 @@ def test_spans_are_read_out_of_the_file(samples: np.ndarray, tmp_path: Path) -> 
         for source in (path, path.read_bytes()):
             span = FileSpan(source, start, end)
             assert torch.equal(read(span), whole[first:last])
-            assert stage.measure(span) == last - first
+            assert stage.length(span) == last - first
             assert stage.origin(span) == start
     assert stage.origin(path) == 0.0
 

@@ -65,7 +65,7 @@ def test_hidden_words_have_the_vector_of_unknown_ones_from_this_stage_alone() ->
     torch.manual_seed(0)
     drawn = vectors(features.train(), text)
     assert all(torch.equal(step, unknown) for step in drawn[(drawn != plain).any(dim=1)])
-    assert torch.equal(features.first(PaddedSequence.pad([prepared])).values[0], prepared)
+    assert torch.equal(features.reader(PaddedSequence.pad([prepared])).values[0], prepared)
 
 
 class TestVectors:
@@ -128,7 +128,7 @@ class TestVectors:
         path = tmp_path / "units.vec"
         path.write_text("2 2\n\u2581the 1 2\nt 3 4\n")
         features = chain({"size": 2, "vectors": path}, units="bpe", vocabulary_size=18)
-        entries = dict(zip(features.first.vocabulary, features.stages[1].weight.tolist(), strict=True))
+        entries = dict(zip(features.reader.vocabulary, features.stages[1].weight.tolist(), strict=True))
         assert entries["t"] == [3, 4]
         assert features.stages[1].coverage.known == 1 + (" the" in entries)
         assert "training tokens" not in features.fit_messages()[0]

@@ -85,7 +85,7 @@ class TestEveryKind:
         assert 0 <= int(numbers.min()) <= int(numbers.max()) < len(tokens.vocabulary)
         words = len(prepared) if tokens.word_pooling is None else int(prepared[:, 1].sum())
         assert words == len(tokens.items(text))
-        assert tokens.measure(text) == len(prepared)
+        assert tokens.length(text) == len(prepared)
 
     def test_saving_keeps_the_numbers(self, kind: str, tmp_path: Path) -> None:
         tokens, again = fitted(kind), Tokens(**KINDS[kind])
@@ -101,7 +101,7 @@ class TestEveryKind:
         words = ["the", "cat's", "naïve", "日本"]
         items = fitted(kind).items(words)
         text = " ".join(words)
-        assert fitted(kind).picture(words) == text
+        assert fitted(kind).preview(words) == text
         assert all(text[item.start : item.end] == item.text for item in items)
         if fitted(kind).units == "words" or fitted(kind).word_pooling:
             assert [item.text for item in items] == words

@@ -223,11 +223,10 @@ def test_a_cluster_that_cannot_be_reached_leaves_no_trace(
 
 
 OWN_STAGE = """
-from seqpipe import InputSize, PaddedSequence, Stage
+from seqpipe import Feature, InputSize, PaddedSequence
 
-class Louder(Stage):
+class Louder(Feature):
     '''Multiply every feature.'''
-    role = "features"
     def __init__(self, *, input_size: InputSize, factor: float = 2.0) -> None:
         super().__init__()
         self.output_size, self.factor = input_size, factor
@@ -239,7 +238,7 @@ from pathlib import Path
 import my_stages
 from seqpipe import Pipeline, load_recipe, read_rows
 pipeline = Pipeline(load_recipe("own.yaml"))
-pipeline.fit(list(read_rows("list.tsv", pipeline.recipe.data, suffixes=pipeline.features.first.suffixes)))
+pipeline.fit(list(read_rows("list.tsv", pipeline.recipe.data, suffixes=pipeline.features.reader.suffixes)))
 pipeline.save(Path("run"))
 """
 
