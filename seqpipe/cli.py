@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 
 import seqpipe
-from seqpipe.errors import ConfigError, SeqpipeError
+from seqpipe.errors import RENAMED, ConfigError, SeqpipeError
 from seqpipe.verbs import DONE, FAILED, VERBS, WRONG_USAGE
 
 
@@ -59,7 +59,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     continued = getattr(options, VERBS[options.verb].LIST)
     for argument in rest:
         if argument.startswith("-") and argument != "-":
-            parser.error(f"unrecognized argument: {argument}")
+            name = argument.partition("=")[0]
+            new = RENAMED.get(name.lstrip("-").replace("-", "_"), "").replace("_", "-")
+            parser.error(f"unrecognized argument: {argument}" + (f"; it is called --{new} now" if new else ""))
         continued.append(argument)
     return options
 

@@ -56,9 +56,26 @@ class RunError(SeqpipeError, ValueError):
     """A run directory is unfinished, altered, truncated or of another version."""
 
 
+RENAMED = {
+    "longest": "max_length",
+    "beyond": "overflow",
+    "most_pixels": "max_pixels",
+    "most_bad_steps": "max_bad_steps",
+    "deviation": "standard_deviation",
+    "piece_seconds": "segment_seconds",
+    "piece_tokens": "segment_tokens",
+    "longest_seconds": "max_seconds",
+    "longest_tokens": "max_tokens",
+    "longest_steps": "max_steps",
+}
+"""What options and settings were called in 0.1, and are called now."""
+
+
 def did_you_mean(received: str, known: Iterable[str]) -> str:
-    """``"; did you mean x?"`` for the nearest known name, else the list of them."""
+    """What to say behind "is not known": an option's new name, the nearest known name, else the list of them."""
     names = list(known)
+    if RENAMED.get(received) in names:
+        return f"; it is called {RENAMED[received]} now"
     nearest = difflib.get_close_matches(received, names, n=1, cutoff=0.6)
     if nearest:
         return f"; did you mean {nearest[0]}?"

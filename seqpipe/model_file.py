@@ -6,30 +6,49 @@ import hashlib
 import json
 import shutil
 import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from seqpipe.config.plain_yaml import read_yaml
 from seqpipe.config.recipe import Recipe, parse_recipe
-from seqpipe.core.chain import find_stages
 from seqpipe.core.files import move, sync
 from seqpipe.core.stage import Stage, find_stage
 from seqpipe.errors import ConfigError, RunError, did_you_mean
-
-if TYPE_CHECKING:
-    from seqpipe.pipeline import Pipeline
 
 FORMAT_VERSION = 2
 """1 was written before stages had versions, and called some weights and options by other names."""
 MODEL, RECIPE, ASSETS = "model.safetensors", "recipe.yaml", "assets"
 
 
-def save(pipeline: Pipeline, folder: Path, info: dict[str, str]) -> None:
+class SavedPipeline(Protocol):
+    """What a model file holds: `seqpipe.pipeline.Pipeline`."""
+
+    @property
+    def recipe(self) -> Recipe:
+        """As resolved."""
+
+    @property
+    def features(self) -> Stage:
+        """With what they have learnt."""
+
+    @property
+    def head(self) -> Stage:
+        """With what it has learnt."""
+
+    def modules(self) -> Iterator[nn.Module]:
+        """All parts."""
+
+    def state_dict(self) -> Mapping[str, Any]:
+        """Weights by name."""
+
+
+def save(pipeline: SavedPipeline, folder: Path, info: dict[str, str]) -> None:
     """Write everything beside its place first, then move it there; the weights, which vouch for the rest, last."""
     folder.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=".saving-", dir=folder))
@@ -133,9 +152,12 @@ def read(folder: Path) -> tuple[Recipe, dict[str, Tensor]]:
         raise RunError(str(error)) from None
 
 
-def _versions(pipeline: Pipeline) -> dict[str, int]:
+def _versions(pipeline: SavedPipeline) -> dict[str, int]:
     """The version of each stage, by class name."""
-    return {type(stage).__name__: stage.version for stage in find_stages(pipeline, Stage)}
+    return {
+        type(stage).__name__: stage.version
+        for stage in (part for part in pipeline.modules() if isinstance(part, Stage))
+    }
 
 
 def _check_versions(metadata: dict[str, str], path: Path) -> None:
@@ -152,7 +174,7 @@ def _check_versions(metadata: dict[str, str], path: Path) -> None:
             )
 
 
-def load_weights(pipeline: Pipeline, weights: dict[str, Tensor], folder: Path) -> None:
+def load_weights(pipeline: SavedPipeline, weights: dict[str, Tensor], folder: Path) -> None:
     """Copy weights into a pipeline; all must be there and fit."""
     own = pipeline.state_dict()
     for name, value in own.items():

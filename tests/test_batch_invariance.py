@@ -182,13 +182,22 @@ EXAMPLES: dict[str, list[Example]] = {
         Example("steps", {"channels": [16, 8], "normalization": "none", "activation": "gelu"}),
     ],
     "Chain": [
-        Example("steps", {"stages": [{"stage": "Conv2dFrontEnd", "channels": [4, 4]}, {"stage": "Conv1dFrontEnd"}]})
+        Example("steps", {"stages": [{"stage": "Conv2dFrontEnd", "channels": [4, 4]}, {"stage": "Conv1dFrontEnd"}]}),
+        Example(
+            "steps",
+            {"stages": [{"stage": kind, "hidden_size": 8} for kind in ("PyramidalEncoder", "RecurrentEncoder")]},
+        ),
     ],
     "RecurrentEncoder": [
         Example("steps", {"hidden_size": 16}),
         Example("steps", {"hidden_size": 16, "cell": "gru", "merge": "sum", "residual": True, "layer_norm": True}),
         Example("steps", {"hidden_size": 16, "cell": "rnn_tanh", "bidirectional": False}),
         Example("steps", {"hidden_size": 16, "cell": "rnn_relu", "layers": 1}),
+    ],
+    "PyramidalEncoder": [
+        Example("steps", {"hidden_size": 16}),
+        Example("steps", {"hidden_size": 8, "cell": "gru", "layers": 1, "factor": 3, "layer_norm": True}),
+        Example("steps", {"hidden_size": 8, "layers": 3, "dropout": 0.2}),
     ],
     "LogRatioFeatures": [
         Example("words", {}, lambda: (batches_of_words(), [number % 2 for number in range(len(STEPS))])),
@@ -254,7 +263,7 @@ def built(name: str, number: int, device: str) -> Stage:
     stage.build()
     if example.fit is not None:
         seen = example.fit()
-        stage.fit(*seen) if stage.needs_targets else stage.fit(seen)
+        stage.fit(*seen) if getattr(stage, "needs_targets", False) else stage.fit(seen)
     with torch.no_grad():
         for parameter in stage.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
@@ -298,7 +307,9 @@ def test_every_built_in_stage_has_an_example() -> None:
 
 
 @torch.no_grad()
-@pytest.mark.parametrize(("name", "number"), [case for case in CASES if find_stage(str(case.values[0])).augments])
+@pytest.mark.parametrize(
+    ("name", "number"), [case for case in CASES if getattr(find_stage(str(case.values[0])), "augments", False)]
+)
 def test_what_augments_leaves_a_batch_alone_in_evaluation(name: str, number: int) -> None:
     batch = PaddedSequence.pad(rows_of(EXAMPLES[name][number].takes))
     assert_same(built(name, number, "cpu")(batch), batch.rows(), 0.0)

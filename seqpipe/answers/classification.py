@@ -25,7 +25,7 @@ class Classification(Answer):
         label: the most probable class.
         confidence: its probability, 0 to 1.
         probabilities: of the most probable classes, falling; ``decoding.top`` says how many.
-        cut: tokens at the end of the input that were not read, if the features leave some out.
+        truncated: tokens at the end of the input that were not read, if the features leave some out.
     """
 
     id: str
@@ -53,7 +53,7 @@ class Classification(Answer):
             "probabilities": [
                 {"label": item.label, "probability": round(item.probability, 6)} for item in self.probabilities
             ],
-            "cut": self.truncated,
+            "truncated": self.truncated,
         }
 
 
@@ -67,7 +67,7 @@ class MultiClassification(Answer):
         confidence: probability that these are all of them, 0 to 1: the product over all labels, since the head takes
             each by itself.
         probabilities: of every label, falling.
-        cut: tokens at the end of the input that were not read, if the features leave some out.
+        truncated: tokens at the end of the input that were not read, if the features leave some out.
     """
 
     id: str
@@ -85,5 +85,5 @@ class MultiClassification(Answer):
             "probabilities": [
                 {"label": item.label, "probability": round(item.probability, 6)} for item in self.probabilities
             ],
-            "cut": self.truncated,
+            "truncated": self.truncated,
         }

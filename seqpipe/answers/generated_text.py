@@ -35,7 +35,7 @@ class GeneratedText(Answer):
         confidence: its probability, 0 to 1.
         score: what it was chosen by; see `TextHypothesis`.
         alternatives: the best hypotheses, this one first, if ``decoding.n_best`` asks for several.
-        cut: tokens at the end of the input that were not read, if the features leave some out.
+        truncated: tokens at the end of the input that were not read, if the features leave some out.
     """
 
     id: str
@@ -56,7 +56,7 @@ class GeneratedText(Answer):
                 {"text": each.text, "probability": round(each.probability, 6), "score": round(each.score, 4)}
                 for each in self.alternatives
             ],
-            "cut": self.truncated,
+            "truncated": self.truncated,
         }
 
 

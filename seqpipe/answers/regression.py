@@ -15,9 +15,9 @@ class Regression(Answer):
     Attributes:
         id: of the row.
         values: in the unit of the targets.
-        deviations: how far each value is expected to be off: a standard deviation, in the same unit.
+        standard_deviations: how far each value is expected to be off: a standard deviation, in the same unit.
         confidence: probability that every value lies within the head's tolerance of the truth, 0 to 1.
-        cut: tokens at the end of the input that were not read, if the features leave some out.
+        truncated: tokens at the end of the input that were not read, if the features leave some out.
     """
 
     id: str
@@ -31,7 +31,7 @@ class Regression(Answer):
         return {
             "id": self.id,
             "values": [float(f"{value:.9g}") for value in self.values],
-            "deviations": [float(f"{value:.9g}") for value in self.standard_deviations],
+            "standard_deviations": [float(f"{value:.9g}") for value in self.standard_deviations],
             "confidence": round(self.confidence, 6),
-            "cut": self.truncated,
+            "truncated": self.truncated,
         }

@@ -1,4 +1,4 @@
-"""Where the transcripts of two pieces that overlap are put together: between the same two words in both."""
+"""Where the transcripts of two segments that overlap are put together: between the same two words in both."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from itertools import product
 from typing import Protocol
 
 NEAR = 0.3
-"""Of the overlap: the same word is placed by both pieces within this. Pieces were seen to differ by a step or two (some
-40 ms each), and spelt letters follow each other in 0.3 s, so with an overlap of a second it lies between."""
+"""Of the overlap: the same word is placed by both segments within this. Segments were seen to differ by a step or two
+(some 40 ms each), and spelt letters follow each other in 0.3 s, so with an overlap of a second it lies between."""
 
 
 class Placed(Protocol):
@@ -33,14 +33,15 @@ class Placed(Protocol):
 def find_seam(
     before: Sequence[Placed], after: Sequence[Placed], border: float, overlap: float
 ) -> tuple[int, int, float]:
-    """How many items of the piece before a border to keep, and from which on those of the piece after it.
+    """How many items of the segment before a border to keep, and from which on those of the segment after it.
 
-    An item that both pieces have, of equal text and in nearly the same place or of other text in the same place, stays
-    on one side of the seam in both, so that it is kept exactly once. Of all such seams it is the nearest to the border.
+    An item that both segments have, of equal text and in nearly the same place or of other text in the same place,
+    stays on one side of the seam in both, so that it is kept exactly once. Of all such seams it is the nearest to the
+    border.
 
     Args:
-        before: items of the piece before, all of them near the border, in order.
-        after: items of the piece after.
+        before: items of the segment before, all of them near the border, in order.
+        after: items of the segment after.
         border: where the share of the one ends and that of the other begins.
         overlap: how far both hear beyond it.
 

@@ -1,4 +1,4 @@
-"""The transcripts of a long recording's pieces as one."""
+"""The transcripts of a long recording's segments as one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from seqpipe.text.units import Units
 
 
 def stitch(row_id: str, parts: Sequence[tuple[Segment, Transcript]], units: Units) -> Transcript:
-    """One transcript out of those of overlapping pieces, each word out of the piece that it stands in.
+    """One transcript out of those of overlapping segments, each word out of the segment that it stands in.
 
     Two neighbours are put together between two words, as near to the border as can be, so that a word which both have,
     in the same place or nearly, stands there once. Only where the text around a border is a single word for them (as in
@@ -23,13 +23,13 @@ def stitch(row_id: str, parts: Sequence[tuple[Segment, Transcript]], units: Unit
 
     Args:
         row_id: of the whole.
-        parts: pieces in their order with their transcripts; places counted from the beginning of the file.
+        parts: segments in their order with their transcripts; places counted from the beginning of the file.
         units: what the tokens are units of.
 
     Returns:
-        Text, words and tokens of the whole; no token begins before the one before it ends, or lies outside the pieces.
-        The confidence is the product of the pieces', which is the posterior of the text if the pieces are taken as
-        independent. It is an approximation: what was cut away in the overlaps counts too, on both sides.
+        Text, words and tokens of the whole; no token begins before the one before it ends, or lies outside the
+        segments. The confidence is the product of the segments', which is the posterior of the text if the segments are
+        taken as independent. It is an approximation: what was cut away in the overlaps counts too, on both sides.
     """
     seams = [_seam(one, other) for one, other in pairwise(parts)]
     tokens: list[Token] = []
@@ -90,7 +90,7 @@ def _runs(tokens: Sequence[Token], *, words: bool) -> list[_Run]:
 
 
 def _append(tokens: list[Token], more: Sequence[Token], units: Units, *, between_words: bool) -> None:
-    """Add the next piece's tokens, with one space at the seam where one belongs there."""
+    """Add the next segment's tokens, with one space at the seam where one belongs there."""
     if not tokens:
         tokens.extend(more)
         return
@@ -110,7 +110,7 @@ def _append(tokens: list[Token], more: Sequence[Token], units: Units, *, between
 
 
 def _in_order(tokens: Sequence[Token], start: float, end: float) -> Iterator[Token]:
-    """Tokens of two pieces may differ by a step at a seam: none begins before the one before it ends."""
+    """Tokens of two segments may differ by a step at a seam: none begins before the one before it ends."""
     for token in tokens:
         begins = min(max(token.start, start), end)
         start = min(max(token.end, begins), end)

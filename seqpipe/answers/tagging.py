@@ -64,7 +64,7 @@ class Tagging(Answer):
         words: with tags and places.
         spans: that the tags mark, if they belong to a scheme (BIO).
         alternatives: the best answers, this one first, if ``decoding.n_best`` asks for more than one.
-        cut: words at the end of the input that were not read, if the features leave some out.
+        truncated: words at the end of the input that were not read, if the features leave some out.
     """
 
     id: str
@@ -112,5 +112,5 @@ class Tagging(Answer):
             "alternatives": [
                 {"tags": list(other.tags), "confidence": round(other.confidence, 6)} for other in self.alternatives
             ],
-            "cut": self.truncated,
+            "truncated": self.truncated,
         }

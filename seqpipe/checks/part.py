@@ -31,7 +31,7 @@ class Look:
         length: before any augmentation, in steps of the first stage (audio: samples).
         prepared: after the chain's first halves, without augmentation.
         content: a hash of what the first stage made of it; None where it was not read.
-        suspicions: (kind, message) of what is odd about it.
+        warnings: (kind, message) of what is odd about it.
     """
 
     length: int

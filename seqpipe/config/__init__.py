@@ -1,1 +1,1 @@
-"""."""
+"""Recipes: their schema, YAML, overrides, search spaces. Imports core."""

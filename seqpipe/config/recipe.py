@@ -14,9 +14,9 @@ from seqpipe.config.overrides import apply_override
 from seqpipe.config.plain_yaml import read_yaml
 from seqpipe.config.search_space import SearchConfig
 from seqpipe.core.head import SearchMethods, find_head
-from seqpipe.core.options import config_error, nearest_option
+from seqpipe.core.options import config_error
 from seqpipe.core.stage import StageConfig, find_stage
-from seqpipe.errors import ConfigError
+from seqpipe.errors import ConfigError, did_you_mean
 
 
 class Section(BaseModel):
@@ -56,7 +56,11 @@ def _slot(role: str, chain: str | None) -> Any:
 
 
 def _check_role(config: StageConfig, role: str) -> StageConfig:
-    """A stage, if it is one of this role."""
+    """A stage, if it is one of this role; a `Chain` is of that of its stages."""
+    if config.name == "Chain":
+        for stage in config.options["stages"]:
+            _check_role(stage, role)
+        return config
     found = find_stage(config.name).role
     if found != role:
         raise ConfigError(f"should be a {role} stage; {config.name} is a {found or 'nameless'} stage")
@@ -123,6 +127,9 @@ class TrainingConfig(Section):
     seed: int = Field(1, ge=0, lt=2**31)
     epochs: int = Field(30, ge=1)
     batch_steps: int = Field(20_000, ge=1, description="budget of a batch: rows times feature steps of the longest")
+    batch_target_steps: int | None = Field(
+        None, ge=1, description="the same of the targets, whose length decides the memory of a decoder; any when null"
+    )
     batch_rows: int = Field(256, ge=1, description="most rows of a batch, however short")
     accumulate: int = Field(1, ge=1, description="batches whose gradients make one step")
     optimizer: Literal["adamw", "sgd", "adadelta"] = "adamw"
@@ -144,7 +151,7 @@ class TrainingConfig(Section):
     patience: int = Field(3, ge=0, description="plateau: evaluations without gain before the rate falls")
     clip_norm: float | None = Field(5.0, gt=0, description="largest norm of a step's gradient")
     adversarial: float = Field(
-        0.0, ge=0, description="norm of a disturbance of the features that is learnt too, as a share of theirs; 0: none"
+        0.0, ge=0, description="norm of a perturbation of the features that is learnt too, as a share of theirs; 0: none"
     )
     max_bad_steps: int = Field(10, ge=0, description="steps with a loss that is not finite, skipped; more end training")
     average: Literal["none", "ema", "last"] = Field(
@@ -301,7 +308,7 @@ def _with_nearest_keys(error: ConfigError, tree: dict[str, Any]) -> ConfigError:
     problems = []
     for path, message in error.problems:
         if message == "is not known" and len(path) == 2 and path[0] in sections:
-            message += nearest_option(path[1], sections[path[0]].model_fields)
+            message += did_you_mean(path[1], sections[path[0]].model_fields)
         problems.append((path, message))
     return ConfigError(problems)
 

@@ -49,6 +49,7 @@ class Chain(Stage):
                 raise ConfigError([((str(index),), f"{config.name} is no {self.kind.__name__}, of which to derive it")])
             self._tell(stage, built)
             built.append(stage)
+        self.role = built[0].role  # type: ignore[misc]
         self.stages: Any = nn.ModuleList(built)
         self.names = [f"{index}.{config.name}" for index, config in enumerate(stages)]
 

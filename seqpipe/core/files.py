@@ -14,7 +14,6 @@ from typing import IO, Any, BinaryIO
 @contextmanager
 def draft_file(output: Path) -> Iterator[BinaryIO]:
     """A file beside the output, which becomes it when all went well and is removed otherwise."""
-    output.parent.mkdir(parents=True, exist_ok=True)
     draft = output.with_name(f".{output.name}.draft")
     try:
         with draft.open("wb") as file:

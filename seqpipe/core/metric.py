@@ -143,8 +143,9 @@ class SpanMetric(Protocol):
 def score(
     metric: Metric, targets: Sequence[Any], answers: Sequence[Any], inputs: Sequence[Any] = ()
 ) -> dict[str, float]:
-    """Scores of a corpus."""
-    return metric.scores(metric.count(targets, answers, inputs).sum(axis=0))
+    """Scores of a corpus, as plain floats: checkpoints hold them, and are read with plain values alone."""
+    scores = metric.scores(metric.count(targets, answers, inputs).sum(axis=0))
+    return {name: float(value) for name, value in scores.items()}
 
 
 def headline_scores(scores: Mapping[str, float], main: str, most: int = 4) -> dict[str, float]:

@@ -10,23 +10,12 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, validate_call
+from torch import nn
 
 from seqpipe.errors import ConfigError, did_you_mean
 
 _PYDANTIC = ConfigDict(arbitrary_types_allowed=True, extra="forbid", allow_inf_nan=False)
 _models: dict[type[Any], type[BaseModel]] = {}
-
-
-RENAMED = {
-    "longest": "max_length",
-    "beyond": "overflow (error or truncate)",
-    "most_pixels": "max_pixels",
-    "deviation": "standard_deviation",
-    "most_bad_steps": "max_bad_steps",
-    "piece_seconds": "segment_seconds",
-    "piece_tokens": "segment_tokens",
-}
-"""What options were called before 0.2, and what they are called now."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +49,8 @@ def parameters_of(stage: type[Any]) -> dict[str, Parameter]:
     """
     found: dict[str, Parameter] = {}
     for owner in stage.__mro__:
+        if owner is nn.Module:  # the stage has no constructor of its own
+            break
         constructor = owner.__dict__.get("__init__")
         if constructor is None:
             continue
@@ -110,15 +101,6 @@ def validate(model: type[BaseModel], options: Mapping[str, Any]) -> dict[str, An
     return {name: getattr(checked, name) for name in model.model_fields}
 
 
-def nearest_option(name: str, known: Iterable[str]) -> str:
-    """What to say behind "is not known": the new name of an old option, else the nearest that there is."""
-    known = list(known)
-    new = RENAMED.get(name)
-    if new is not None and new.partition(" ")[0] in known:
-        return f"; it is called {new} now"
-    return did_you_mean(name, known)
-
-
 def config_error(error: ValidationError, known: Iterable[str]) -> ConfigError:
     """pydantic's findings in the words of this project."""
     known = list(known)
@@ -129,7 +111,7 @@ def config_error(error: ValidationError, known: Iterable[str]) -> ConfigError:
         if isinstance(inner, ConfigError):
             problems += inner.within(*path).problems
         elif item["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-            near = nearest_option(path[-1], known) if len(path) == 1 else ""
+            near = did_you_mean(path[-1], known) if len(path) == 1 else ""
             problems.append((path, f"is not known{near}"))
         elif item["type"] in ("missing", "missing_keyword_only_argument"):
             problems.append((path, "is required and was not given"))

@@ -22,8 +22,8 @@ class RowKey:
         stream: keeps the users of one row (the stages) apart; see `child`.
 
     Example:
-        >>> draw, again = Draw(seed=1, epoch=0, row=7), Draw(seed=1, epoch=0, row=7)
-        >>> draw.generator().random() == again.generator().random()
+        >>> key, again = RowKey(seed=1, epoch=0, row=7), RowKey(seed=1, epoch=0, row=7)
+        >>> key.generator().random() == again.generator().random()
         True
     """
 

@@ -1,1 +1,1 @@
-"""Rows in: open a source, check it, batch it."""
+"""Rows in: sources of every format, batches, loaders. Imports core, text and config."""

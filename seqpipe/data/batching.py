@@ -15,8 +15,12 @@ def plan_batches(
     generator: np.random.Generator | None = None,
     jitter: float = 0.05,
     row_multiple: int = 1,
+    targets: Sequence[int] = (),
+    target_budget: int | None = None,
 ) -> list[list[int]]:
     """Cut rows into batches whose rows times longest length stays within the budget.
+
+    With a budget of targets, rows times the longest target stay within that too: a decoder's memory grows with these.
 
     Args:
         lengths: steps of every row.
@@ -26,6 +30,8 @@ def plan_batches(
             batches come in drawn order. None sorts strictly, longest first, and draws nothing.
         jitter: largest relative change of a length before sorting.
         row_multiple: a batch that another row would overfill has a multiple of this many rows, if it has more.
+        targets: steps of every row's target; none where no budget asks for them.
+        target_budget: of padded steps of targets.
 
     Returns:
         Batches of row positions; every row is in exactly one.
@@ -39,10 +45,15 @@ def plan_batches(
         order = np.argsort(-sizes, kind="stable")
     batches: list[list[int]] = []
     longest = 0
+
+    def targets_fit(batch: Sequence[int], row: int) -> bool:
+        return target_budget is None or (len(batch) + 1) * max(targets[each] for each in (*batch, row)) <= target_budget
+
     for row in order.tolist():
         length = max(1, lengths[row])
         grown = max(longest, length)
-        if batches and len(batches[-1]) < max_rows and grown * (len(batches[-1]) + 1) <= budget:
+        room = bool(batches) and len(batches[-1]) < max_rows and grown * (len(batches[-1]) + 1) <= budget
+        if room and targets_fit(batches[-1], row):
             batches[-1].append(row)
             longest = grown
         else:

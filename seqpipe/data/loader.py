@@ -109,13 +109,24 @@ class TrainingBatches:
         seed: of the run.
         budget: padded feature steps of a batch.
         max_rows: of a batch.
+        targets: steps of the rows' targets.
+        target_budget: padded steps of a batch's targets; any number when None.
     """
 
     def __init__(
-        self, lengths: Sequence[int], features: FeatureChain, *, seed: int, budget: int, max_rows: int
+        self,
+        lengths: Sequence[int],
+        features: FeatureChain,
+        *,
+        seed: int,
+        budget: int,
+        max_rows: int,
+        targets: Sequence[int] = (),
+        target_budget: int | None = None,
     ) -> None:
         self.lengths, self.features, self.seed = lengths, features, seed
         self.budget, self.max_rows = budget, max_rows
+        self.targets, self.target_budget = targets, target_budget
         self._planned: tuple[int, list[list[int]]] = (-1, [])
 
     def augmented_length(self, epoch: int, row: int) -> int:
@@ -130,7 +141,14 @@ class TrainingBatches:
             order = np.random.Generator(np.random.Philox(key=[self.seed, 2**32], counter=[0, 0, 0, epoch]))
             self._planned = (
                 epoch,
-                plan_batches(steps, budget=self.budget, max_rows=self.max_rows, generator=order),
+                plan_batches(
+                    steps,
+                    budget=self.budget,
+                    max_rows=self.max_rows,
+                    generator=order,
+                    targets=self.targets,
+                    target_budget=self.target_budget,
+                ),
             )
         return self._planned[1]
 

@@ -1,1 +1,4 @@
-"""What a head that generates is made of: attention, and the recurrent network that asks it."""
+"""What a head that generates is made of: attention, and the recurrent network that asks it.
+
+Imports decoding, layers, core.
+"""

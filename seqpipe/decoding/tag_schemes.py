@@ -42,14 +42,6 @@ class AllowedTags:
             end.masked_fill(~self.end.to(end.device), -torch.inf),
         )
 
-    def first_violation(self, numbers: Sequence[int]) -> int | None:
-        """The position of the first tag that may not stand where it does, None of a valid sequence."""
-        for position, number in enumerate(numbers):
-            allowed = self.transitions[numbers[position - 1], number] if position else self.start[number]
-            if not bool(allowed) or (position == len(numbers) - 1 and not bool(self.end[number])):
-                return position
-        return None
-
 
 def allowed_tags(tags: Sequence[str], scheme: Scheme) -> AllowedTags:
     """The starts, transitions and ends that a scheme allows.

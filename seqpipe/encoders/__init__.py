@@ -1,1 +1,1 @@
-"""Stage 3: stacked recurrent layers."""
+"""Recurrent layers over the steps of a sequence. Imports layers and core."""

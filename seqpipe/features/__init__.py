@@ -1,1 +1,1 @@
-"""Stage 1: one file per kind of feature."""
+"""Inputs to steps of numbers, a folder a kind of input. Imports data, encoders, layers, text and core."""

@@ -37,7 +37,7 @@ class Normalization(Feature):
         self.needs_fit = over == "global"
         if over == "global":
             self.register_buffer("mean", torch.zeros(input_size))
-            self.register_buffer("deviation", torch.ones(input_size))
+            self.register_buffer("standard_deviation", torch.ones(input_size))
             self.mean: Tensor
             self.standard_deviation: Tensor
 

@@ -1,1 +1,1 @@
-"""Stage 2: convolutions that shorten and enrich a sequence."""
+"""Convolutions that shorten and enrich a sequence. Imports layers and core."""

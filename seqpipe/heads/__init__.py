@@ -1,1 +1,4 @@
-"""Stage 4: each owns its targets, loss, hypotheses and scores."""
+"""Encoded steps to answers, a file a head: targets, loss, decoding.
+
+Imports all that is below: features, decoders, decoding, metrics, answers.
+"""

@@ -180,7 +180,7 @@ class CTCHead(TextHead):
         return Transcript(row_id, self.units.decode(numbers), confidence, group_words(tokens), tokens)
 
     def join(self, row_id: str, parts: Sequence[tuple[Segment, Transcript]]) -> Transcript:
-        """The transcripts of a long input's pieces, in their order, as the whole's; see `stitch`."""
+        """The transcripts of a long input's segments, in their order, as the whole's; see `stitch`."""
         return stitch(row_id, parts, self.units)
 
     def posteriors(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> list[float]:

@@ -1,1 +1,1 @@
-"""Running a pipeline over many inputs."""
+"""A trained pipeline over any number of inputs, safely and in order. Imports the pipeline, data and answers."""

@@ -73,7 +73,7 @@ class Engine:
     Reading is ahead of the model by a chunk at least. On out-of-memory the budget is halved, and the chunk done again.
 
     Args:
-        pipeline: whose features say how long inputs are, and whose head joins pieces.
+        pipeline: whose features say how long inputs are, and whose head joins segments.
         settings: see there.
         compute: answers batches.
         on_budget: told before a smaller budget is used for the first time.

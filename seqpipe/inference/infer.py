@@ -14,6 +14,7 @@ import torch
 
 from seqpipe.answers.failure import Failure
 from seqpipe.config.recipe import DataConfig
+from seqpipe.core.answer import Answer
 from seqpipe.core.chain import FeatureChain
 from seqpipe.core.interruption import Interruption
 from seqpipe.core.suffixes import Suffixes
@@ -89,7 +90,7 @@ def infer(
     predictor = load(run, **(settings if engine == "local" else {**settings, "device": "cpu"}))
     pipeline = predictor.pipeline
     chosen = predictor.settings if engine == "local" else of_cluster(predictor.settings, settings)
-    prediction = get_type_hints(pipeline.head.answer)["return"]
+    prediction = get_type_hints(pipeline.head.answer).get("return", Answer)
     check_format(kind, prediction, pipeline.features.measure)
     config = DataConfig.model_validate({**pipeline.recipe.data.model_dump(), **(data or {})})
     suffixes = pipeline.features.reader.suffixes

@@ -19,7 +19,7 @@ from seqpipe.core.head import ConcatenatesParts, JoinsSegments
 from seqpipe.core.input import Input
 from seqpipe.core.measure import TOKENS, Measure
 from seqpipe.data.rows import Row
-from seqpipe.errors import ConfigError, did_you_mean
+from seqpipe.errors import RENAMED, ConfigError, did_you_mean
 from seqpipe.inference.compute import Compute
 from seqpipe.inference.engine import Engine, Window
 from seqpipe.inference.reading import Preparation, Reader
@@ -189,6 +189,8 @@ def load(run: str | Path, **settings: Any) -> Predictor:
 
 def _unknown(name: str, known: Collection[str], options: Collection[str]) -> str:
     """What to say of a setting that there is not."""
+    if name in RENAMED:
+        return f"{name}: is no setting{did_you_mean(name, known)}"
     meant = difflib.get_close_matches(name, options, n=1)
     if meant and not difflib.get_close_matches(name, known, n=1, cutoff=0.8):
         return f"{name}: is no setting; options of the answer are given as decoding={{{meant[0]!r}: ...}}"

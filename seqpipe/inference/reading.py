@@ -56,7 +56,7 @@ class Slot:
         where: names it in messages.
         failure: if it can't be answered.
         seconds: how much input it is, in the features' unit.
-        parts: the predictions of its pieces, in order; an input that isn't cut has one, whose piece is None.
+        parts: the predictions of its segments, in order; an input that isn't cut has one, whose segment is None.
     """
 
     id: str
@@ -70,7 +70,7 @@ class Slot:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Unit:
-    """What the model answers as one: an input, or a piece of a long one."""
+    """What the model answers as one: an input, or a segment of a long one."""
 
     slot: Slot
     raw: Any
@@ -209,7 +209,7 @@ class Reader:
         for slot in slots:
             outcome = next(outcomes) if slot.failure is None else None
             if isinstance(outcome, list):
-                yield from self._pieces(slot, outcome)
+                yield from self._segments(slot, outcome)
             elif isinstance(outcome, InputError):
                 yield self._failed(slot, outcome)
             elif outcome is None:
@@ -218,7 +218,7 @@ class Reader:
                 slot.seconds = self.preparation.features.measure.amount(len(outcome))
                 yield slot, Unit(slot, slot.raw, outcome), True
 
-    def _pieces(self, slot: Slot, segments: list[Segment]) -> Iterator[tuple[Slot, Unit | None, bool]]:
+    def _segments(self, slot: Slot, segments: list[Segment]) -> Iterator[tuple[Slot, Unit | None, bool]]:
         slot.seconds = segments[-1].end - segments[0].start
         # In groups that depend on the input alone, since what is read may depend on what was read before it.
         left = deque(segments[at : at + GROUP] for at in range(0, len(segments), GROUP))
@@ -235,7 +235,7 @@ class Reader:
                     yield self._failed(slot, outcome)
                     return
                 if isinstance(outcome, list):
-                    raise TypeError("a piece of an input was cut again")
+                    raise TypeError("a segment of an input was cut again")
                 yield slot, Unit(slot, segment.raw, outcome, segment), not (left or ahead) and segment is segments[-1]
 
     def _group(self, group: list[Segment], future: Future[Any]) -> list[Outcome]:

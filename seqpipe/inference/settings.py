@@ -33,8 +33,8 @@ class Settings:
         threads: batches that are computed side by side on a CPU, a thread each; a batch alone has all of them.
         batch_steps: budget of a batch: rows times feature steps of the longest.
         window: inputs that are looked at together, to batch those of similar length; those that the reader's `Measure` names, if nothing else is said.
-        segment_seconds: inputs of more than twice as much are cut at silences into pieces of at most this; None leaves
-            them whole.
+        segment_seconds: inputs of more than twice as much are cut at silences into segments of at most this; None
+            leaves them whole.
         segment_tokens: texts of more tokens are answered sentence by sentence; None leaves them whole.
         max_seconds: longer recordings are refused.
         max_tokens: longer texts are refused.

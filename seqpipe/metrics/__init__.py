@@ -1,1 +1,1 @@
-"""."""
+"""Scores of each task, by counts of rows. Imports core, text, decoding (spans) and answers."""

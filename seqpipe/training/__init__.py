@@ -1,1 +1,4 @@
-"""Fitting a pipeline."""
+"""Fitting a pipeline, exactly resumable; it ends with the report.
+
+Imports the pipeline, data, checks and evaluation.report.
+"""

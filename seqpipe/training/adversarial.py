@@ -9,15 +9,15 @@ from seqpipe.core.sequence import PaddedSequence
 
 
 def perturbed(features: PaddedSequence, loss: Tensor, strength: float) -> PaddedSequence:
-    """Features with a disturbance along the gradient of the loss (Goodfellow et al. 2015; on text, Miyato et al. 2017).
+    """Features with a perturbation along the gradient of the loss (Goodfellow et al. 2015; on text, Miyato et al. 2017).
 
     Args:
         features: ``[B, T, D]``, with a graph that leads to the loss.
         loss: summed over the rows.
-        strength: norm of a row's disturbance, as a share of the norm of its features.
+        strength: norm of a row's perturbation, as a share of the norm of its features.
 
     Returns:
-        Features whose gradient is that of the undisturbed ones: the disturbance is a constant.
+        Features whose gradient is that of the unperturbed ones: the perturbation is a constant.
     """
     (gradient,) = torch.autograd.grad(loss, features.values, retain_graph=True)
     with torch.no_grad():

@@ -338,7 +338,7 @@ class PipelineModule(ScoredModule):
             settings |= {
                 "interval": "epoch",
                 "frequency": self.config.evaluate_every,
-                "monitor": f"dev_{self.pipeline.head.main_score}",
+                "monitor": f"dev_{self.pipeline.head.metric.main}",
             }
         return {"optimizer": optimizer, "lr_scheduler": settings}
 

@@ -55,6 +55,8 @@ class Prepared:
             seed=config.seed,
             budget=config.batch_steps,
             max_rows=config.batch_rows,
+            targets=[len(target) if target is not None else 0 for target in self.training.targets],
+            target_budget=config.batch_target_steps,
         )
 
 

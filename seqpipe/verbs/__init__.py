@@ -1,8 +1,4 @@
-"""The verbs of the command line, a file each.
-
-A verb's module has `SUMMARY`, `EXAMPLE`, `arguments(parser)`, which declares its options, and `run(options) -> int`,
-which imports what it needs and returns the exit status. `LIST` names the option that takes what comes after others.
-"""
+"""The commands of ``seqpipe``, a file each. Imports everything below, when a command runs."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--segment-seconds",
         type=float,
         metavar="S",
-        help="pieces of recordings over twice as long (default: 20); 0: no cuts",
+        help="segments of recordings over twice as long (default: 20); 0: no cuts",
     )
     wrong.add_argument(
         "--segment-tokens",

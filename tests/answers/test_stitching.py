@@ -134,7 +134,7 @@ def test_one_piece_stays_what_it_is() -> None:
     assert joined == Transcript("row", "ab c", 0.3, group_words(tuple(tokens)), tuple(tokens))
 
 
-@pytest.mark.parametrize("longest", [4.0, 7.0, 12.0])
+@pytest.mark.parametrize("max_length", [4.0, 7.0, 12.0])
 def test_a_long_recording_is_answered_as_if_it_were_whole(
     max_length: float, trained_run: Path, speak: Callable[[str, int], np.ndarray], tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@ from collections.abc import Callable
 
 from seqpipe.checks.duplicates import find_duplicates, find_equal_ids
 from seqpipe.checks.part import Part, content_hash
+from seqpipe.core.measure import TOKENS, seconds
 
 MakePart = Callable[..., Part]
 Named = Callable[[Part], list[tuple[int, str]]]
@@ -72,10 +73,10 @@ def test_short_texts_are_alike_by_chance(make_part: MakePart, named: Named) -> N
         return [train, make_part("dev", ["x", "x"], lengths=[1, 9], contents=[b"a", b"b"])]
 
     train, dev = parts()
-    find_duplicates([train, dev], "token")
+    find_duplicates([train, dev], TOKENS)
     assert sorted(named(train)) == [(3, "duplicate, with another target"), (4, "in dev too"), (5, "duplicate")]
     assert named(dev) == [(2, "in train too")]
     assert train.findings.summary == ["1 of the rows repeat an earlier text of at most 4 tokens, with its target"]
     train, dev = parts()
-    find_duplicates([train, dev], "second")
+    find_duplicates([train, dev], seconds(8000))
     assert (1, "in dev too") in named(train)

@@ -87,8 +87,12 @@ def test_a_target_that_is_none_is_left_to_who_encodes_it(make_part: MakePart) ->
 
 def test_a_head_says_which_classes_a_target_names(make_part: MakePart) -> None:
     train = make_part("train", ["cat|dog", "", ["dog"]] * 20)
-    compare_classes([train], MultiLabelHead(input_size=1))
+    labels = MultiLabelHead(input_size=1)
+    labels.fit([row.target for row in train.rows])
+    compare_classes([train], labels)
     assert train.findings.numbers["targets"] == {"dog": 40, "cat": 20}
     train = make_part("train", [1.5, "2", [3]])
-    compare_classes([train], RegressionHead(input_size=1))
+    values = RegressionHead(input_size=1)
+    values.fit([row.target for row in train.rows])
+    compare_classes([train], values)
     assert train.findings.summary == []

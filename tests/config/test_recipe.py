@@ -7,6 +7,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seqpipe import LogMel
 from seqpipe.config.recipe import Recipe, load_recipe, recipe_folders
 from seqpipe.errors import ConfigError
 
@@ -266,6 +267,22 @@ def test_a_list_of_front_ends_is_a_chain(tiny: Path, tmp_path: Path) -> None:
     assert len(yaml.safe_load(recipe.dump())["pipeline"]["frontend"]) == 2
     with pytest.raises(ConfigError, match=r"pipeline\.frontend\.Conv1dFrontEnd\.chanels is not known; did you mean ch"):
         load_recipe(tiny, ["pipeline.frontend=[{stage: Conv1dFrontEnd, chanels: [4]}]"])
+
+
+@pytest.mark.parametrize(
+    ("slot", "stage", "other"),
+    [("frontend", "Conv1dFrontEnd", "RecurrentEncoder"), ("encoder", "RecurrentEncoder", "Conv1dFrontEnd")],
+)
+def test_a_chain_that_is_named_is_a_list(slot: str, stage: str, other: str, tiny: Path) -> None:
+    listed = load_recipe(tiny, [f"pipeline.{slot}=[{stage}, {stage}]"])
+    assert load_recipe(tiny, [f"pipeline.{slot}={{stage: Chain, stages: [{stage}, {stage}]}}"]) == listed
+    inside = f"[{stage}, {{stage: Chain, stages: [{stage}]}}]"
+    recipe = load_recipe(tiny, [f"pipeline.{slot}={inside}"])
+    built = getattr(recipe.pipeline, slot).build(LogMel(sample_rate=8000))
+    assert built.role == built.stages[1].role == slot
+    for wrong in (f"[{stage}, {other}]", f"{{stage: Chain, stages: [{other}]}}", "[{stage: Chain, stages: [CTCHead]}]"):
+        with pytest.raises(ConfigError, match=rf"pipeline\.{slot} should be a {slot} stage; \w+ is a \w+ stage"):
+            load_recipe(tiny, [f"pipeline.{slot}={wrong}"])
 
 
 def test_the_root_is_the_recipes_folder_or_one_seen_from_where_the_user_is(

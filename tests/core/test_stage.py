@@ -121,7 +121,8 @@ def test_every_built_in_stage_is_found_and_fits_a_slot() -> None:
     for name in seqpipe.STAGES:
         stage = find_stage(name)
         assert stage.__name__ == name
-        assert stage.role in {"features", "frontend", "encoder", "head"}
+        if name != "Chain":  # which has the role of its stages
+            assert stage.role in {"features", "frontend", "encoder", "head"}
         assert stage is getattr(seqpipe, name)
         assert stage.__doc__
 

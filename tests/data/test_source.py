@@ -134,7 +134,7 @@ def test_what_is_neither_path_nor_bytes_is_a_bad_row_among_good_ones(bad: str, t
     row, other = rows_of(tmp_path / "rows.jsonl", f'{{"path": {bad}, "text": "x"}}\n{{"path": "a", "text": "y"}}\n')
     assert row.where == f"{tmp_path}/rows.jsonl, row 1 ({row.id})"
     assert other.input == FileSpan(tmp_path / "a")
-    for look in (Waveform().measure, lambda raw: Waveform().prepare(raw, None)):
+    for look in (Waveform().length, lambda raw: Waveform().prepare(raw, None)):
         with pytest.raises(InputError, match=r"audio is a path, the bytes of a file, .*; received ") as caught:
             look(row.input)
         assert caught.value.kind == "bad value"

@@ -130,9 +130,9 @@ def test_lengths_are_kept(method: Any, least: int, most: int) -> None:
 
 def test_length_follows_the_input_where_no_other_limit_is_set() -> None:
     options = GenerationDecoding(max_ratio=1.5)
-    assert options.max_length(torch.tensor([1, 10])).tolist() == [11, 25]
+    assert options.length_limits(torch.tensor([1, 10])).tolist() == [11, 25]
     alone = GenerationDecoding(max_ratio=0.5, max_extra=0)
-    assert alone.max_length(torch.tensor([1, 10])).tolist() == [1, 5]
+    assert alone.length_limits(torch.tensor([1, 10])).tolist() == [1, 5]
     assert all(len(item.labels) <= 2 for row in beam_search(Table(sharpness=0.1), STEPS, END, alone) for item in row)
 
 

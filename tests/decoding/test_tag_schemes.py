@@ -1,7 +1,7 @@
 """Tag schemes: what they allow, and that a constrained decoding keeps to it."""
 
 import re
-from itertools import product
+from itertools import pairwise, product
 
 import pytest
 import torch
@@ -32,7 +32,8 @@ def test_what_is_allowed_is_the_grammar_of_the_scheme(tags: list[str], scheme: S
     for length in (1, 2, 3, 4):
         for numbers in product(range(len(tags)), repeat=length):
             valid = is_valid([tags[number] for number in numbers], scheme)
-            assert (allowed.first_violation(numbers) is None) == valid
+            pairs = [allowed.transitions[pair] for pair in pairwise(numbers)]
+            assert all([allowed.start[numbers[0]], *pairs, allowed.end[numbers[-1]]]) == valid
 
 
 @pytest.mark.parametrize(("tags", "scheme"), [(BIO, "bio"), (BIOES, "bioes")])

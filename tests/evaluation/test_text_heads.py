@@ -151,10 +151,10 @@ def test_labels_that_were_not_learnt_are_errors_with_a_notice(mood_run: Path, ta
         before, after = evaluate(run, device="cpu"), evaluate(run, add_rows(run, more, row), device="cpu")
         assert len(after.rows) == len(before.rows) + 1
         assert after.errors[-1] > 0
-        assert len(after.fit_messages) == len(before.fit_messages) + 1
-        assert "counted as an error" in after.fit_messages[-1]
-        assert "row" in after.fit_messages[-1]
-        main = after.head.metric.main
+        assert len(after.notices) == len(before.notices) + 1
+        assert "counted as an error" in after.notices[-1]
+        assert "row" in after.notices[-1]
+        main = after.metric.main
         assert after.scores[main] < before.scores[main]
 
 

@@ -48,10 +48,10 @@ class TestFeatureChain:
         chain: Any = FeatureChain(stages=configs(WAVEFORM, "LogMel"))
         span = FileSpan(tmp_path / "a.wav", 0.25, 0.75)
         assert chain.length(span) == len(chain.prepare(span, None)) == 4000
-        assert chain.origin(span) == 0.25
+        assert chain.reader.source(span).origin == 0.25
         assert chain.locate(torch.zeros(4000), torch.tensor([0, 10, 50]).double()).tolist() == [0.0, 0.1, 0.5]
         assert chain.measure.name == "second"
-        assert chain.amount(torch.tensor([4000, 8000])) == 1.5
+        assert chain.measure.amount(torch.tensor([4000, 8000])) == 1.5
 
     def test_what_it_learnt_is_saved_by_stage(self, tmp_path: Path) -> None:
         chain = FeatureChain(stages=configs(WAVEFORM, "LogMel"))
@@ -64,7 +64,7 @@ class TestFeatureChain:
         [
             (["LogMel"], r"^0 LogMel needs sample_rate from the stage before it, and nothing stands there"),
             ([WAVEFORM, "LogMel", {"stage": "MFCC", "n_mfcc": 50}], r"^2 MFCC\.n_mfcc: 50 coefficients"),
-            ([WAVEFORM, "LogMel", "RecurrentEncoder"], r"^2 RecurrentEncoder is a encoder stage, not a feature stage"),
+            ([WAVEFORM, "LogMel", "RecurrentEncoder"], r"^2 RecurrentEncoder is a encoder stage, not a features stage"),
         ],
         ids=["nothing before", "a value", "a role"],
     )

@@ -182,7 +182,7 @@ def test_at_least_one_layer(kind: Any) -> None:
 
 def test_only_front_ends_make_a_chain() -> None:
     before = LogMel(sample_rate=8000)
-    with pytest.raises(ConfigError, match="RecurrentEncoder is a encoder stage, not a front-end"):
+    with pytest.raises(ConfigError, match="RecurrentEncoder is a encoder stage, not a frontend stage"):
         Chain(stages=[StageConfig.parse("Conv1dFrontEnd"), StageConfig.parse("RecurrentEncoder")], previous=before)
     with pytest.raises(ConfigError, match=r"stages\.1\.kernel is not known; did you mean kernels\?"):
         StageConfig.parse({"stage": "Chain", "stages": ["Conv1dFrontEnd", {"stage": "Conv1dFrontEnd", "kernel": [3]}]})

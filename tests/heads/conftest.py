@@ -27,7 +27,7 @@ class Place:
 
 @pytest.fixture
 def place() -> type[Place]:
-    """``place(text, items, cut)``."""
+    """``place(text, items, truncated)``."""
     return Place
 
 

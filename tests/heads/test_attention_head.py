@@ -20,9 +20,10 @@ from seqpipe import (
     Pipeline,
     Recipe,
     Row,
-    Tokens,
 )
 from seqpipe.config.recipe import parse_recipe
+from seqpipe.core.chain import FeatureChain
+from seqpipe.core.head import Encoded
 from seqpipe.core.item import Item
 from seqpipe.core.metric import score
 from seqpipe.decoding.generation import Generated, GenerationDecoding
@@ -44,9 +45,13 @@ def fitted(texts: list[str] = TEXTS, **options: Any) -> AttentionHead:
     return head.eval()
 
 
-def encoded(rows: int = 3) -> PaddedSequence:
+def encoded(rows: int = 3) -> Encoded:
     generator = torch.Generator().manual_seed(4)
-    return PaddedSequence(torch.randn(rows, 9, D, generator=generator), torch.tensor([9, 4, 6][:rows]))
+    return Encoded(torch.randn(rows, 9, D, generator=generator), torch.tensor([9, 4, 6][:rows]))
+
+
+def tokens(**options: Any) -> FeatureChain:
+    return FeatureChain(stages=[{"stage": "Tokens", **options}])
 
 
 class Place:
@@ -103,7 +108,7 @@ def test_answers_do_not_depend_on_the_batch(method: Any) -> None:
     options = GenerationDecoding(method=method, beam=3, n_best=3, max_length=6)
     together = head.decode(batch, options)
     for place, row in enumerate(batch.rows()):
-        (alone,) = head.decode(PaddedSequence.pad([row]), options)
+        (alone,) = head.decode(Encoded(*PaddedSequence.pad([row])), options)
         assert [item.labels for item in alone.hypotheses] == [item.labels for item in together[place].hypotheses]
         expected = [item.score for item in together[place].hypotheses]
         assert [item.score for item in alone.hypotheses] == pytest.approx(expected, abs=1e-5)
@@ -238,7 +243,7 @@ def test_units_that_no_target_holds_are_left_out_of_the_last_layer(tied: str, tm
         ({"tied": "all"}, r"tied all goes with units: shared; they are unigram"),
         ({"copy_unknown": True}, r"copy_unknown goes with units: words"),
         ({"units": "shared"}, r"units shared needs a pipeline whose features have SentencePiece units"),
-        ({"units": "shared", "features": Tokens()}, r"units shared needs features that begin with Tokens of unigram"),
+        ({"units": "shared", "features": tokens()}, r"units shared needs features that begin with Tokens of unigram"),
         ({"attention": "dot", "hidden_size": 6}, r"attention dot needs hidden_size to be the encoder's 8 features"),
     ],
 )
@@ -253,7 +258,7 @@ def test_drawn_spellings_need_all_units(units: Any, drawn: dict[str, float]) -> 
         AttentionHead(
             input_size=D,
             units="shared",
-            features=Tokens(units=units, vocabulary_size=30),
+            features=tokens(units=units, vocabulary_size=30),
             vocabulary_threshold=1,
             **drawn,
         )
@@ -266,7 +271,7 @@ def test_a_table_of_another_size_is_named() -> None:
 
 def test_unknown_words_are_copied_from_where_the_decoder_looked() -> None:
     head = fitted(["the dog", "the cat"], units="words", copy_unknown=True)
-    batch = PaddedSequence(encoded(1).values[:, :2], torch.tensor([2]))
+    batch = Encoded(encoded(1).values[:, :2], torch.tensor([2]))
     assert head.encode_target("the zebra").tolist()[1] == 0
     with torch.no_grad():
         head.bias[0] += 50.0  # nothing but unknown words

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from seqpipe import ClassifierHead, ConfigError, DataError, InputError, PaddedSequence
 from seqpipe.answers.classification import Classification, ClassProbability
+from seqpipe.core.measure import seconds
 from seqpipe.core.metric import score
 from seqpipe.heads.classifier import ClassifierDecoding
 from seqpipe.inference.formats.choose import check_format
@@ -170,9 +171,9 @@ def test_answers_go_into_tables_and_json() -> None:
         "label": "good",
         "confidence": 0.5,
         "probabilities": [{"label": "good", "probability": 0.5}, {"label": "bad", "probability": 0.333333}],
-        "cut": 2,
+        "truncated": 2,
     }
     for kind in ("jsonl", "csv", "parquet"):
-        check_format(kind, Classification)
+        check_format(kind, Classification, seconds(16_000))
     with pytest.raises(ConfigError, match="needs words with times"):
-        check_format("srt", Classification)
+        check_format("srt", Classification, seconds(16_000))

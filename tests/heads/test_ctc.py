@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from seqpipe import ConfigError, CTCHead, InputError, PaddedSequence
+from seqpipe.core.head import Encoded
 from seqpipe.core.metric import score
 from seqpipe.decoding.ctc import CTCHypothesis
 from seqpipe.heads.ctc import CTCDecoding
@@ -94,12 +95,11 @@ def test_the_loss_is_torchs_summed_and_its_count_the_labels() -> None:
 def test_a_shortcut_s_loss_is_that_of_its_own_layer_and_of_training_alone() -> None:
     head, plain = fitted(shortcut=0.3, front_size=4), fitted()
     plain.load_state_dict(head.state_dict(), strict=False)
-    batch, labels = encoded([40, 60, 50]), [head.encode_target(text) for text in TEXTS[:3]]
-    front = PaddedSequence(torch.randn(3, 60, 4), batch.lengths)
-    head.watch(front)
+    steps, labels = encoded([40, 60, 50]), [head.encode_target(text) for text in TEXTS[:3]]
+    front = PaddedSequence(torch.randn(3, 60, 4), steps.lengths)
+    batch = Encoded(*steps, front)
     assert torch.equal(head.loss(batch, labels)[0], plain.loss(batch, labels)[0])  # in evaluation
     head.train()
-    head.watch(front)
     total, count = head.loss(batch, labels)
     side = CTCHead(input_size=4)
     side.fit(TEXTS)
@@ -111,10 +111,9 @@ def test_a_shortcut_s_loss_is_that_of_its_own_layer_and_of_training_alone() -> N
     assert float(count) == float(plain.loss(batch, labels)[1])
     total.backward()
     assert head.side_output.weight.grad is not None
-    assert torch.equal(head.loss(batch, labels)[0], plain.loss(batch, labels)[0])  # what it saw was of one batch
+    with pytest.raises(ConfigError, match=r"shortcut needs what the front-end gave"):
+        head.loss(Encoded(*steps), labels)  # what it saw was of one batch
     # Rows whose labels don't fit are left out on both sides.
-    head.watch(front)
-    head.watch_only([2, 0])
     chosen = [labels[2], labels[0]]
     with torch.no_grad():
         wanted = float(plain.loss(batch.chosen([2, 0]), chosen)[0] + 0.3 * side.loss(front.chosen([2, 0]), chosen)[0])

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from seqpipe import ConfigError, DataError, InputError, MultiLabelHead, PaddedSequence
 from seqpipe.answers.classification import ClassProbability, MultiClassification
+from seqpipe.core.measure import seconds
 from seqpipe.core.metric import score
 from seqpipe.heads.multi_label import MultiLabelDecoding
 from seqpipe.inference.formats.choose import check_format
@@ -160,7 +161,7 @@ def test_answers_go_into_tables_and_json() -> None:
         "labels": ["sun"],
         "confidence": 0.333333,
         "probabilities": [{"label": "sun", "probability": 0.666667}, {"label": "rain", "probability": 0.5}],
-        "cut": 0,
+        "truncated": 0,
     }
     for kind in ("jsonl", "csv", "parquet"):
-        check_format(kind, MultiClassification)
+        check_format(kind, MultiClassification, seconds(16_000))

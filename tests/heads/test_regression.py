@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from seqpipe import ConfigError, DataError, InputError, PaddedSequence, RegressionHead
 from seqpipe.answers.regression import Regression
+from seqpipe.core.measure import seconds
 from seqpipe.core.metric import score
 from seqpipe.inference.formats.choose import check_format
 from seqpipe.metrics.number_scores import SUMS
@@ -213,9 +214,9 @@ def test_answers_go_into_tables_and_json() -> None:
     assert record == {
         "id": "r",
         "values": [0.333333333, -2e9],
-        "deviations": [0.1, 1e-12],
+        "standard_deviations": [0.1, 1e-12],
         "confidence": 0.666667,
-        "cut": 0,
+        "truncated": 0,
     }
     for kind in ("jsonl", "csv", "parquet"):
-        check_format(kind, Regression)
+        check_format(kind, Regression, seconds(16_000))

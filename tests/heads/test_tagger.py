@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from seqpipe import ConfigError, DataError, InputError, PaddedSequence, TaggerHead, Tagging
 from seqpipe.answers.tagging import Span, TaggedWord, TagSequence
+from seqpipe.core.measure import seconds
 from seqpipe.core.metric import score
 from seqpipe.decoding.spans import spans_of
 from seqpipe.decoding.tag_schemes import allowed_tags, convert
@@ -231,7 +232,7 @@ def test_types_with_hyphens_stay_whole() -> None:
 def test_places_of_words_and_spans_are_those_of_the_text(place: Any) -> None:
     words = ["New", "York", "is", "far"]
     path = TagPath(["B-LOC", "I-LOC", "O", "O"], [0.9, 0.8, 0.7, 0.6], 0.5, [("LOC", 0, 2, 0.75)], [(["O"] * 4, 0.1)])
-    found = fitted(scheme="bio").predict("r", path, place(" ".join(words), joined(words), 2))
+    found = fitted(scheme="bio").answer("r", path, place(" ".join(words), joined(words), 2))
     assert found.spans == (Span("LOC", "New York", 0, 8, 0.75),)
     assert [(word.text, word.tag, word.start, word.end) for word in found.words][3] == ("far", "O", 12, 15)
     assert found.alternatives == (TagSequence(("O",) * 4, 0.1),)
@@ -241,7 +242,7 @@ def test_places_of_words_and_spans_are_those_of_the_text(place: Any) -> None:
     assert set(record) == {field for field in Tagging.__dataclass_fields__}
     assert record["alternatives"] == [{"tags": ["O"] * 4, "confidence": 0.1}]
     for kind in ("jsonl", "csv", "parquet"):
-        check_format(kind, Tagging)
+        check_format(kind, Tagging, seconds(16_000))
 
 
 def test_what_is_compared_is_what_conlleval_reads() -> None:
@@ -252,7 +253,7 @@ def test_what_is_compared_is_what_conlleval_reads() -> None:
     assert head.metric.aligned(targets, predictions)["tags"][1] == [("O", "B-PER"), ("O", "O")]
     assert [(mark.text, mark.start, mark.item) for mark in predictions[1].marks] == [("B-PER", 0, 0), ("O", 1, 1)]
     assert head.metric.main == "f1"
-    assert fitted(WORDS).main_score == "accuracy"
+    assert fitted(WORDS).metric.main == "accuracy"
 
 
 @pytest.mark.parametrize("options", KINDS)
@@ -264,7 +265,7 @@ def test_assets_restore_the_tags(options: dict[str, Any], tmp_path: Path, encode
     other.load_state_dict(head.state_dict())
     batch = encoded([3, 8, 1])
     assert other.eval().decode(batch) == head.decode(batch)
-    assert other.count_names == head.metric.names
+    assert other.metric.names == head.metric.names
 
 
 @torch.no_grad()

@@ -152,7 +152,7 @@ def test_a_span_of_several_words_is_the_text_between_them(units: str) -> None:
 @pytest.mark.parametrize("units", UNITS)
 def test_what_is_cut_off_is_said(units: str) -> None:
     recipe = pipeline(units, "tags").recipe.model_dump()
-    recipe["pipeline"]["features"][0].update(max_length=3, beyond="cut")
+    recipe["pipeline"]["features"][0].update(max_length=3, overflow="truncate")
     for kind, options in HEADS.items():
         recipe["pipeline"]["head"] = options
         built = Pipeline(Recipe.model_validate(recipe))

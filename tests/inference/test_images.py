@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,10 @@ import seqpipe
 from seqpipe import cli
 from seqpipe.answers.failure import Failure
 from seqpipe.config.recipe import Recipe
+from seqpipe.core.measure import PIXELS
 from seqpipe.data.rows import Row
 from seqpipe.errors import ConfigError
-from seqpipe.inference import engine as engine_module
-from seqpipe.inference.engine import Window
+from seqpipe.inference.engine import Engine, Window
 from seqpipe.inference.predictor import Predictor
 from seqpipe.inference.reading import Reader
 from seqpipe.inference.workers import Workers
@@ -120,7 +121,7 @@ def test_limits_are_in_columns(run: Path, command: Command) -> None:
     for settings, said in (
         (
             {"max_seconds": 5},
-            r"max_seconds .* is for recordings, and this model reads images of lines; longest_st",
+            r"max_seconds .* is for recordings, and this model reads images of lines; max_st",
         ),
         ({"max_tokens": 5}, r"max_tokens .* is for text, and this model reads images"),
         ({"segment_seconds": 10}, "segment_seconds .* is for recordings, and this model reads images of lines"),
@@ -137,12 +138,11 @@ def test_limits_are_in_columns(run: Path, command: Command) -> None:
 def test_a_window_of_images_closes_by_columns(predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not after two hours, were a column a second."""
     inputs = [np.ones((16, 50))] * 30
-    assert engine_module.WINDOW_STEPS > 100 * 1000, "some hundred lines"
+    assert PIXELS.window_length > 100 * 1000, "some hundred lines"
     sizes = {}
-    for most in (engine_module.WINDOW_STEPS, 500):
-        monkeypatch.setattr(engine_module, "WINDOW_STEPS", most)
-        monkeypatch.setattr(engine_module, "WINDOW_SECONDS", 1)
-        engine = engine_module.Engine(predictor.pipeline, predictor.settings, predictor.compute)
+    for most in (PIXELS.window_length, 500):
+        monkeypatch.setattr(predictor.pipeline.features.reader, "measure", replace(PIXELS, window_length=most))
+        engine = Engine(predictor.pipeline, predictor.settings, predictor.compute)
         reader = Reader(predictor.preparation, Workers(predictor.preparation, count=1))
         sizes[most] = [len(window.answers) for window in engine.windows(reader, inputs) if isinstance(window, Window)]
     assert list(sizes.values()) == [[30], [10, 10, 10]]

@@ -15,8 +15,8 @@ from seqpipe.answers.failure import Failure
 from seqpipe.cli import main
 from seqpipe.config.recipe import DataConfig
 from seqpipe.core.suffixes import AUDIO_SUFFIXES, IMAGE_SUFFIXES, NO_FILES
-from seqpipe.data.pages.document import read_page
 from seqpipe.data.pages.line import PageLine
+from seqpipe.data.pages.read import read_page
 from seqpipe.data.rows import Row
 from seqpipe.inference.inputs import check_inputs, count_inputs, expand_inputs
 from seqpipe.inference.reading import digest_of, make_slot

@@ -1,6 +1,7 @@
 import itertools
 import random
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,6 @@ from seqpipe.core.suffixes import AUDIO_SUFFIXES
 from seqpipe.data.rows import Row
 from seqpipe.data.source import read_rows
 from seqpipe.errors import ConfigError
-from seqpipe.inference import engine as module
 from seqpipe.inference.predictor import Predictor
 from seqpipe.inference.reading import GROUP
 from seqpipe.inference.settings import FIRST_WINDOW
@@ -99,7 +99,8 @@ def test_an_endless_source_is_answered_and_read_no_further_than_a_window(predict
 
 
 def test_long_inputs_close_a_window_early(predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "WINDOW_SECONDS", 50)  # ten of these inputs
+    reader = predictor.pipeline.features.reader
+    monkeypatch.setattr(reader, "measure", replace(reader.measure, window_length=50.0))  # ten of these inputs
     read = 0
 
     def endless() -> Iterator[dict[str, Any]]:

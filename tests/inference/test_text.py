@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,11 @@ import seqpipe
 from seqpipe import cli
 from seqpipe.answers.failure import Failure
 from seqpipe.config.recipe import DataConfig, Recipe
+from seqpipe.core.measure import TOKENS, seconds
 from seqpipe.data.rows import Row
 from seqpipe.data.source import read_rows
 from seqpipe.errors import ConfigError
-from seqpipe.inference import engine as engine_module
-from seqpipe.inference.engine import Window
+from seqpipe.inference.engine import Engine, Window
 from seqpipe.inference.inputs import expand_inputs
 from seqpipe.inference.predictor import Predictor
 from seqpipe.inference.reading import Reader
@@ -127,11 +128,11 @@ def test_limits_are_in_the_units_of_the_input(run: Path, trained_run: Path) -> N
 def test_a_window_of_texts_closes_by_tokens(predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not after two hours, were a token a second."""
     inputs = ["a b c d e"] * 30
-    assert engine_module.WINDOW_STEPS > engine_module.WINDOW_SECONDS
+    assert TOKENS.window_length > seconds(16_000).window_length
     sizes = {}
-    for most in (engine_module.WINDOW_STEPS, 50):
-        monkeypatch.setattr(engine_module, "WINDOW_STEPS", most)
-        engine = engine_module.Engine(predictor.pipeline, predictor.settings, predictor.compute)
+    for most in (TOKENS.window_length, 50):
+        monkeypatch.setattr(predictor.pipeline.features.reader, "measure", replace(TOKENS, window_length=most))
+        engine = Engine(predictor.pipeline, predictor.settings, predictor.compute)
         reader = Reader(predictor.preparation, Workers(predictor.preparation, count=1))
         sizes[most] = [len(window.answers) for window in engine.windows(reader, inputs) if isinstance(window, Window)]
     assert list(sizes.values()) == [[30], [10, 10, 10]]

@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, matthews_corrcoef
 
+from seqpipe import Tagging
+from seqpipe.answers.tagging import TaggedWord
 from seqpipe.decoding.spans import span_counts, spans_of
-from seqpipe.metrics.tagging import TagScores, span_f1
+from seqpipe.metrics.tagging import TagMetric, span_f1
 
 BIO = ["B-LOC", "B-PER", "I-LOC", "I-PER", "O"]
 
@@ -20,14 +22,20 @@ def rows(tags: list[str], seed: int = 0, count: int = 40) -> tuple[list[list[str
     return wanted, answered
 
 
-def total(scores: TagScores, wanted: list[list[str]], answered: list[list[str]]) -> np.ndarray:
-    counts = [scores.count(one, two, [0.8] * len(one)) for one, two in zip(wanted, answered, strict=True)]
+def count(scores: TagMetric, wanted: list[str], answered: list[str], confidence: float = 1.0) -> np.ndarray:
+    """Counts of one row."""
+    words = tuple(TaggedWord("w", tag, place, place + 1, confidence) for place, tag in enumerate(answered))
+    return scores.count([wanted], [Tagging("r", 0.5, words, ())])[0]
+
+
+def total(scores: TagMetric, wanted: list[list[str]], answered: list[list[str]]) -> np.ndarray:
+    counts = [count(scores, one, two, 0.8) for one, two in zip(wanted, answered, strict=True)]
     assert all(row.shape == (len(scores.names),) for row in counts)
     return np.sum(counts, axis=0)
 
 
 def test_words_are_scored_as_scikit_learn_scores_classes() -> None:
-    scores = TagScores(["DET", "NOUN", "VERB"], [])
+    scores = TagMetric(["DET", "NOUN", "VERB"])
     wanted, answered = rows(["DET", "NOUN", "VERB", "X"])  # X: a tag that training lacks
     flat, given = ([tag for row in part for tag in row] for part in (wanted, answered))
     found = scores.scores(total(scores, wanted, answered))
@@ -44,7 +52,7 @@ def test_words_are_scored_as_scikit_learn_scores_classes() -> None:
 
 
 def test_spans_are_scored_as_conlleval_scores_them() -> None:
-    scores = TagScores(BIO, ["LOC", "PER"])
+    scores = TagMetric(BIO, "bio")
     wanted, answered = rows(BIO)
     found = scores.scores(total(scores, wanted, answered))
     assert set(found) == set(scores.kinds)
@@ -60,22 +68,22 @@ def test_spans_are_scored_as_conlleval_scores_them() -> None:
 
 
 def test_a_type_that_training_lacks_counts_as_not_found() -> None:
-    scores = TagScores(BIO, ["LOC", "PER"])
-    found = scores.scores(scores.count(["B-ORG", "O", "B-LOC"], ["O", "O", "B-LOC"], [1.0] * 3))
+    scores = TagMetric(BIO, "bio")
+    found = scores.scores(count(scores, ["B-ORG", "O", "B-LOC"], ["O", "O", "B-LOC"]))
     assert found["recall"] == 50
     assert found["precision"] == found["f1_LOC"] == 100
     assert found["f1_PER"] == 0
 
 
 def test_no_spans_at_all_score_nothing() -> None:
-    scores = TagScores(BIO, ["LOC", "PER"])
-    found = scores.scores(scores.count(["O"] * 3, ["O"] * 3, [1.0] * 3))
+    scores = TagMetric(BIO, "bio")
+    found = scores.scores(count(scores, ["O"] * 3, ["O"] * 3))
     assert (found["f1"], found["precision"], found["recall"], found["accuracy"]) == (0, 0, 0, 100)
     assert span_f1(0, 0, 0) == 0
 
 
 def test_errors_of_rows_are_zero_only_where_all_is_right_and_grow_with_wrong_spans() -> None:
-    scores = TagScores(BIO, ["LOC", "PER"])
+    scores = TagMetric(BIO, "bio")
     wanted = ["B-LOC", "I-LOC", "O", "B-PER"]
     answers = [
         wanted,
@@ -83,8 +91,8 @@ def test_errors_of_rows_are_zero_only_where_all_is_right_and_grow_with_wrong_spa
         ["B-LOC", "O", "O", "B-PER"],  # one too short: neither found nor right
         ["B-PER", "O", "B-LOC", "O"],
     ]
-    errors = scores.errors(np.stack([scores.count(wanted, answer, [1.0] * 4) for answer in answers]))
+    errors = scores.errors(np.stack([count(scores, wanted, answer) for answer in answers]))
     assert errors[0] == 0
     assert (np.diff(errors) > 0).all()
-    plain = TagScores(["A", "B"], [])
-    assert plain.errors(np.stack([plain.count(["A", "B"], ["B", "B"], [1.0] * 2)])).tolist() == [1.0]
+    plain = TagMetric(["A", "B"])
+    assert plain.errors(np.stack([count(plain, ["A", "B"], ["B", "B"])])).tolist() == [1.0]

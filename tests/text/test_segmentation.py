@@ -26,7 +26,7 @@ def parts(text: str, max_length: int) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("text", "longest", "wanted"),
+    ("text", "max_length", "wanted"),
     [
         ("One two. Three four.", 3, ["One two. ", "Three four."]),
         ("One two. Three four. Five.", 6, ["One two. ", "Three four. ", "Five."]),

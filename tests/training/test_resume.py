@@ -301,7 +301,7 @@ def test_a_damaged_or_hostile_checkpoint_is_told_and_runs_nothing(
     whole = checkpoint.read_bytes()
     for content in (b"", whole[: len(whole) // 2], b"no checkpoint"):
         checkpoint.write_bytes(content)
-        with pytest.raises(RunError, match=r"last\.ckpt: can't be gone on from .*; delete it to start this run afresh"):
+        with pytest.raises(RunError, match=r"last\.ckpt: can't be resumed from .*; delete it to start this run afresh"):
             train_tones(stopped, *RANDOM, resume=True)
     torch.save({"epoch": 1, "state_dict": Hostile(tmp_path / "was_run")}, checkpoint)
     with pytest.raises(RunError, match=r"holds more than plain values and tensors"):

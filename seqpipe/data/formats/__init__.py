@@ -1,1 +1,1 @@
-"""."""
+"""Files that rows are read from: manifests, column files, folders, parallel text, the Hub."""

@@ -1,1 +1,1 @@
-"""."""
+"""Pen strokes: the shapes in which people keep them, and InkML."""

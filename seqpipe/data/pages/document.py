@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 from xml.etree.ElementTree import Element
 
-from seqpipe.data.formats.safe_xml import local_name, parse_xml
+from seqpipe.data.formats.safe_xml import local_name
 from seqpipe.data.pages.line import Points
 from seqpipe.errors import InputError
 
@@ -89,27 +89,6 @@ class PageDocument:
     def lines(self) -> tuple[Line, ...]:
         """Of all regions, in reading order."""
         return tuple(line for region in self.regions for line in region.lines)
-
-
-def read_page(path: Path) -> PageDocument:
-    """A document in ALTO (1 to 4) or PAGE (2010 to 2019), whatever namespace it is in.
-
-    Raises:
-        InputError: the file is missing, no XML, neither of both, or describes several pages. It is named.
-    """
-    from seqpipe.data.pages.alto import read_alto
-    from seqpipe.data.pages.page_xml import read_page_xml
-
-    root = parse_xml(path)
-    match local_name(root):
-        case "alto":
-            return read_alto(root, path)
-        case "PcGts":
-            return read_page_xml(root, path)
-        case name:
-            raise InputError(
-                "bad value", f"{path}: is neither ALTO nor PAGE: its outermost element is {name}, not alto or PcGts"
-            )
 
 
 def only_page(root: Element, path: Path) -> Element:

@@ -12,9 +12,10 @@ from typing import Any
 from seqpipe.core.suffixes import IMAGE_SUFFIXES, Suffixes
 from seqpipe.data.formats.safe_xml import LARGEST
 from seqpipe.data.formats.walk import find_files
-from seqpipe.data.pages.document import PageDocument, read_page
+from seqpipe.data.pages.document import PageDocument
 from seqpipe.data.pages.geometry import complete
 from seqpipe.data.pages.line import PageLine
+from seqpipe.data.pages.read import read_page
 from seqpipe.data.rows import Row
 from seqpipe.errors import DataError, InputError
 

@@ -1,1 +1,1 @@
-"""."""
+"""Data that this machine makes for itself, once, with nothing to download."""

@@ -73,7 +73,7 @@ class CrossValidation:
             for fold in self.folds
         ]
         table += [cells("mean", self.mean, "", "", ""), cells("sd", self.standard_deviation, "", "", "")]
-        return columns(["fold", *(["held out"] if grouped else []), "rows", *names, "seconds"], table)
+        return columns([["fold", *(["held out"] if grouped else []), "rows", *names, "seconds"], *table])
 
 
 def crossval(

@@ -90,7 +90,7 @@ class SearchReport:
             ]
             for trial in self.trials
         ]
-        lines = columns(["trial", "outcome", f"dev {self.main_score}", "epochs", "seconds", *names], rows)
+        lines = columns([["trial", "outcome", f"dev {self.main_score}", "epochs", "seconds", *names], *rows])
         failures = [(trial["trial"], trial["failure"]) for trial in self.trials if trial["failure"]]
         return [*lines, *(f"trial {number} failed: {failure}" for number, failure in failures)]
 

@@ -1,1 +1,1 @@
-"""Reports that open in any browser, each a single file."""
+"""A run as one HTML page without scripts. Imports evaluation.scores."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+
+from seqpipe.evaluation.scores.wording import duration, plain
 
 
 def fill(template: str, **content: Any) -> str:
@@ -22,22 +23,6 @@ def fill(template: str, **content: Any) -> str:
     environment.filters |= {"duration": duration, "plain": plain, "visible": visible, "chance": chance, "share": share}
     style = Path(__file__).with_name("templates") / "style.css"
     return environment.get_template(template).render(style=Markup(style.read_text(encoding="utf-8")), **content)
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people say them."""
-    whole = round(seconds)
-    if whole < 120:
-        return f"{whole} s"
-    minutes, hours = whole // 60, whole // 3600
-    return f"{minutes} min {whole % 60:02d} s" if minutes < 120 else f"{hours} h {minutes % 60:02d} min"
-
-
-def plain(value: Any) -> str:
-    """What a metrics file holds, as one line."""
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key} {plain(item)}" for key, item in value.items() if item is not None)
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
 def chance(probability: float) -> str:

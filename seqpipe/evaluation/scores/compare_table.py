@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
 
-from seqpipe.evaluation.report.page import duration, plain
+from seqpipe.evaluation.scores.columns import columns
 from seqpipe.evaluation.scores.compare import Comparison
+from seqpipe.evaluation.scores.wording import duration, plain
 
 MAX_ROWS, MAX_WORDS = 5, 7
 FACTS = {"seconds": "training"}
@@ -72,17 +72,6 @@ def _answers(comparison: Comparison, index: int) -> list[str]:
     table = [["reference", first.references[index]]]
     table += [[name, answer] for name, answer in zip(comparison.names, answers, strict=True)]
     return [*text, *columns(table, "    ")]
-
-
-def columns(table: Sequence[Sequence[str]], indent: str = "") -> list[str]:
-    """Cells under each other, each column as wide as its widest cell."""
-    if not table:
-        return []
-    widths = [max(len(row[index]) for row in table) for index in range(len(table[0]))]
-    return [
-        (indent + "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True))).rstrip()
-        for row in table
-    ]
 
 
 def fact_text(name: str, value: object) -> str:

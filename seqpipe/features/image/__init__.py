@@ -1,1 +1,1 @@
-"""."""
+"""Images of lines: opening files, finding ink, cutting lines out of pages."""

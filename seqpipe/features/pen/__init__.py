@@ -1,1 +1,1 @@
-"""."""
+"""Pen strokes: points at equal distances, and what is seen of each."""

@@ -1,1 +1,1 @@
-"""."""
+"""Recordings: reading, spectra, cepstra, pitch, and where a long one is split."""

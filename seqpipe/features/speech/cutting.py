@@ -23,12 +23,12 @@ MIDDLE = 1.0
 QUIET = (2.0**-15) ** 2
 """Power of a step of 16 bit: nothing is quieter than this."""
 SHORTEST = 1.0
-"""Seconds that a piece must be allowed to have."""
+"""Seconds that a segment must be allowed to have."""
 
 
 @dataclass(frozen=True)
 class Share:
-    """One piece, in samples: what it answers for, and what it hears.
+    """One segment, in samples: what it answers for, and what it hears.
 
     Attributes:
         start: first sample of its share.
@@ -72,29 +72,29 @@ def measure_levels(blocks: Iterable[NDArray[Any]], rate: int) -> NDArray[np.floa
 
 
 def overlap_of(max_length: float, overlap: float = OVERLAP) -> float:
-    """Seconds of overlap in pieces of at most ``max_length`` seconds: never more than an eighth of them.
+    """Seconds of overlap in segments of at most ``max_length`` seconds: never more than an eighth of them.
 
     Raises:
         ConfigError: ``max_length`` is below a second.
     """
     if not max_length >= SHORTEST:
         raise ConfigError(
-            f"a piece of a long recording may have {SHORTEST:g} s or more; received max_length = {max_length}"
+            f"a segment of a long recording may have {SHORTEST:g} s or more; received max_length = {max_length}"
         )
     return min(overlap, max_length / 8)
 
 
 def share_out(levels: NDArray[np.float64], count: int, rate: int, *, max_length: float, overlap: float) -> list[Share]:
-    """A recording in pieces of at most ``max_length`` seconds, each cut being at the quietest place of its range.
+    """A recording in segments of at most ``max_length`` seconds, each cut being at the quietest place of its range.
 
-    The range is the latter half of what a piece may have, so that pieces aren't many; the last piece gets a quarter of
-    ``max_length`` at least, for a model knows little about half a second without what was before.
+    The range is the latter half of what a segment may have, so that segments aren't many; the last segment gets a
+    quarter of ``max_length`` at least, for a model knows little about half a second without what was before.
 
     Args:
         levels: as `measure_levels` gives them.
         count: samples in all.
         rate: of the samples, in hertz.
-        max_length: seconds that a piece may have with its overlap.
+        max_length: seconds that a segment may have with its overlap.
         overlap: seconds heard beyond a cut, at most an eighth of ``max_length``.
     """
     hop = _samples_per_level(rate)

@@ -81,21 +81,21 @@ class Waveform(Reader):
         return keeping_open()
 
     def split(self, raw: Any, max_length: float) -> list[Segment] | None:
-        """A long recording in pieces, cut where it is quietest; None if it isn't longer than ``max_length``.
+        """A long recording in segments, cut where it is quietest; None if it isn't longer than ``max_length``.
 
         Whether it is long is read from the header. If so, it is read once from end to end, block by block: 1.5 MB are
         kept of an hour.
 
         Args:
             raw: as `prepare` reads it.
-            max_length: seconds that a piece may have with its overlap, at least 1.
+            max_length: seconds that a segment may have with its overlap, at least 1.
 
         Returns:
-            Pieces in their order, each to be read as a span of the same file or a view of the same array.
+            Segments in their order, each to be read as a span of the same file or a view of the same array.
 
         Raises:
             ConfigError: ``max_length`` is below 1.
-            InputError: as `prepare` does for the whole: a recording that breaks off has no pieces at all.
+            InputError: as `prepare` does for the whole: a recording that breaks off has no segments at all.
         """
         overlap = overlap_of(max_length)
         if isinstance(raw, dict):

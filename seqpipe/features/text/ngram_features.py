@@ -32,8 +32,8 @@ class NGramFeatures(Feature):
         orders: lengths of the n-grams, in tokens.
         size: D.
         min_count: n-grams that the training rows have less often are none; nor is one with an unknown token.
-        deviation: of the normally distributed vectors that training starts with. Small: what is seldom met keeps its
-            first vector, which then is noise.
+        standard_deviation: of the normally distributed vectors that training starts with. Small: what is seldom met
+            keeps its first vector, which then is noise.
         dropout: probability that an n-gram is hidden while training.
 
     Shape: ``[B, T]`` or ``[B, T, 1 + W]`` numbers -> ``[B, T, size]``.
@@ -50,13 +50,13 @@ class NGramFeatures(Feature):
         orders: Annotated[list[Annotated[int, Field(gt=0, le=4)]], Field(min_length=1)] = [1, 2],  # noqa: B006
         size: Annotated[int, Field(gt=0)] = 20,
         min_count: Annotated[int, Field(ge=1)] = 2,
-        deviation: Annotated[float, Field(gt=0)] = 0.01,
+        standard_deviation: Annotated[float, Field(gt=0)] = 0.01,
         dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5,
     ) -> None:
         super().__init__()
         self._previous = tokens_before(previous, self)
         self.orders, self.min_count = orders, min_count
-        self.deviation, self.dropout = deviation, dropout
+        self.standard_deviation, self.dropout = standard_deviation, dropout
         self.output_size = size
         self.weight: nn.Parameter | None = None
         self.register_buffer("keys", torch.zeros(0, dtype=torch.int64), persistent=False)
@@ -74,7 +74,7 @@ class NGramFeatures(Feature):
 
     def _build(self, keys: Tensor) -> None:
         self.keys = keys
-        self.weight = nn.Parameter(torch.randn(len(keys) + 1, self.output_size) * self.deviation)
+        self.weight = nn.Parameter(torch.randn(len(keys) + 1, self.output_size) * self.standard_deviation)
 
     def save_assets(self, folder: Path) -> None:
         """Write the n-grams."""

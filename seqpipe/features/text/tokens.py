@@ -256,7 +256,7 @@ class Tokens(Reader):
             max_length: tokens that a part may have; where this stage's own ``max_length`` is less, that counts.
 
         Returns:
-            Pieces in their order, strings (of a list of words, lists), without overlap, with places in tokens.
+            Segments in their order, strings (of a list of words, lists), without overlap, with places in tokens.
 
         Raises:
             InputError: it is no text, or can't be parted so that every part is short enough.

@@ -1,1 +1,1 @@
-"""Formats of the answers of batch inference: which one is wanted, and the finished store turned into it."""
+"""Files of answers: JSON lines, tables, subtitles, column files, pages."""

@@ -29,9 +29,9 @@ def write_output(store: Path, kind: str, output: Path, prediction: type) -> None
         OSError: the disk is full, ... The store is as before.
     """
     check_place(output, kind)
+    output.parent.mkdir(parents=True, exist_ok=True)
     if kind == "jsonl":
         sync(store)
-        output.parent.mkdir(parents=True, exist_ok=True)
         move(store, output)
     elif kind in PAGES:
         from seqpipe.inference.formats.page_files import write_pages

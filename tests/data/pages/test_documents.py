@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seqpipe.data.pages.document import read_page
 from seqpipe.data.pages.geometry import complete
+from seqpipe.data.pages.read import read_page
 from seqpipe.errors import InputError
 
 TEXTS = ["été à Paris", "second line"]

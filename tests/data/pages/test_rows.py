@@ -20,6 +20,7 @@ from seqpipe.data.pages.rows import count_lines, page_files, page_of, page_rows
 from seqpipe.data.rows import Row
 from seqpipe.data.source import is_there, read_rows
 from seqpipe.errors import DataError, InputError
+from seqpipe.features.image.page_line import crop, crop_size
 
 EXAMPLES = Path(__file__).resolve().parent / "examples"
 
@@ -108,9 +109,9 @@ def test_texts_are_composed(folder: Path) -> None:
 
 def test_a_line_travels_to_processes_and_is_cut_there(folder: Path) -> None:
     line = pickle.loads(pickle.dumps(rows_of("pages/alto4.xml", folder)[1].input))
-    pixels = line.cut()
+    pixels = crop(line)
     assert pixels.dtype == np.uint8
-    assert pixels.shape[::-1] == line.length()
+    assert pixels.shape[::-1] == crop_size(line)
     assert 495 <= pixels.shape[1] <= 502
     assert 40 <= pixels.shape[0] <= 44
     assert pixels.min() == 30
@@ -119,7 +120,7 @@ def test_a_line_travels_to_processes_and_is_cut_there(folder: Path) -> None:
 
 def test_points_scale_with_the_image(folder: Path) -> None:
     write_scan(folder / "pages/scan.png", width=300, height=200)
-    width, height = rows_of("pages/alto4.xml", folder)[1].input.length()
+    width, height = crop_size(rows_of("pages/alto4.xml", folder)[1].input)
     assert 247 <= width <= 252
     assert 19 <= height <= 23
 
@@ -127,11 +128,11 @@ def test_points_scale_with_the_image(folder: Path) -> None:
 def test_an_image_of_another_shape_is_another_image(folder: Path) -> None:
     write_scan(folder / "pages/scan.png", width=400, height=600)
     line = rows_of("pages/alto4.xml", folder)[0].input
-    for use in (line.cut, line.measure):
+    for use in (crop, crop_size):
         with pytest.raises(
             InputError, match=r"alto4\.xml, line l1: .*scan\.png: has 400 x 600 pixels, and the document"
         ):
-            use()
+            use(line)
 
 
 @pytest.mark.parametrize(
@@ -254,7 +255,7 @@ def test_the_lines_of_real_pages_are_those_of_the_data_set() -> None:
     assert [row.target for row in rows] == [fields[3] for fields in wanted]
     for row, fields in list(zip(rows, wanted, strict=True))[::9]:
         published = Image.open(data / fields[0])
-        cut = Image.fromarray(row.input.cut())
+        cut = Image.fromarray(crop(row.input))
         assert abs(cut.width * 64 / cut.height / published.width - 1) < 0.05
         assert best_correlation(np.asarray(cut.resize(published.size)), np.asarray(published)) > 0.7
 

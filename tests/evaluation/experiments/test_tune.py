@@ -3,19 +3,23 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+import numpy as np
 import optuna
 import pytest
 
 from seqpipe import cli
 from seqpipe.config.recipe import Recipe, load_recipe
+from seqpipe.core.metric import ScoreKind
 from seqpipe.errors import ConfigError, DataError, RunError, SeqpipeError
 from seqpipe.evaluation.experiments.crossval import crossval
 from seqpipe.evaluation.experiments.search_report import VALUES, SearchReport
 from seqpipe.evaluation.experiments.tune import tune
 from seqpipe.heads.ctc import CTCHead
+from seqpipe.metrics.transcription import TranscriptionMetric
 
 SPACES = """
 search:   # what may be tried
@@ -235,13 +239,27 @@ def test_mistakes_are_told_before_anything_is_made(folder: Path, tmp_path: Path)
     assert not out.exists()
 
 
+class AccurateMetric(TranscriptionMetric):
+    main = "accuracy"
+    kinds: ClassVar[dict[str, ScoreKind]] = {"accuracy": TranscriptionMetric.kinds["accuracy"]}
+    accuracy = 0.0
+
+    def scores(self, total: np.ndarray) -> dict[str, float]:
+        return {"accuracy": self.accuracy}
+
+
 class AccurateHead(CTCHead):
     """A head whose score is the better the higher it is."""
 
-    main_score = "accuracy"
+    @classmethod
+    def unfitted_metric(cls, options: Mapping[str, Any]) -> TranscriptionMetric:
+        return AccurateMetric()
 
-    def score(self, references: Any, predictions: Any) -> dict[str, float]:
-        return {"accuracy": float(self.output.weight.detach().abs().sum())}  # another one for every trial
+    @property
+    def metric(self) -> AccurateMetric:
+        metric = AccurateMetric(self.rules)
+        metric.accuracy = float(self.output.weight.detach().abs().sum())  # another one for every trial
+        return metric
 
 
 def test_a_head_may_want_its_score_high(folder: Path, tmp_path: Path) -> None:

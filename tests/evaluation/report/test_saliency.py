@@ -69,7 +69,7 @@ def test_every_item_has_a_strength_that_the_batch_does_not_change(pipeline: Any)
         assert found is not None
         assert alone is not None
         assert again == kind
-        assert len(found) == len(made.features.items(text))
+        assert len(found) == len(made.features.reader.source(text).items)
         assert (found >= 0).all()
         assert found.max() > 0
         np.testing.assert_allclose(found, alone, rtol=1e-4, atol=1e-6)

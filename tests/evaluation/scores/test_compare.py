@@ -127,7 +127,7 @@ def test_other_rules_of_comparing_are_told(trained_run: Path, tmp_path: Path) ->
     pipeline = seqpipe.Pipeline.load(trained_run)
     pipeline.recipe.pipeline.head.options["text"] = ["lowercase"]
     pipeline.save(tmp_path / "lower")
-    (notice,) = compare([trained_run, tmp_path / "lower"], device="cpu").fit_messages
+    (notice,) = compare([trained_run, tmp_path / "lower"], device="cpu").notices
     assert "tones: text as it stands; lower: lower case" in notice
 
 

@@ -141,13 +141,13 @@ def test_text_rules_of_the_recipe_hold_on_both_sides(trained_run: Path, relabel:
     found = evaluate(tmp_path / "run", str(path), device="cpu")
     assert found.scores == {"wer": 0.0, "cer": 0.0, "accuracy": 100.0}
     assert found.scoring == "lower case, punctuation removed, runs of white space as one space"
-    assert found.fit_messages == []
+    assert found.notices == []
 
 
 def test_a_reference_that_can_not_be_spelt_is_counted_and_told(predictor: Predictor, relabel: Relabel) -> None:
     found = evaluate(predictor, str(relabel(lambda index, text: "xyz" if index == 7 else text)))
     assert found.scores["wer"] > 0
-    (notice,) = found.fit_messages
+    (notice,) = found.notices
     assert "row 8 (dev-007): 'xyz' holds 'x', 'y', 'z'" in notice
     assert "counted as an error" in notice
 
@@ -158,7 +158,7 @@ def test_columns_of_spans_that_the_run_does_not_read_are_told(
     path = relabel(lambda _, text: text)
     header, *lines = path.read_text().splitlines()
     path.write_text("\n".join([f"{header}\tend", *(f"{line}\t0.1" for line in lines)]) + "\n")
-    (notice,) = evaluate(predictor, str(path)).fit_messages
+    (notice,) = evaluate(predictor, str(path)).notices
     assert f"{path}: has a column end" in notice
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 from seqpipe import FileSpan, InputError, LineImage
 from seqpipe.features.image.image_file import opened
 
-DecodedText = Callable[..., np.ndarray]
+Written = Callable[..., np.ndarray]
 STAGE = LineImage(height=24)
 
 
@@ -43,7 +43,7 @@ def bomb(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(kind, content) for kind, content in parts)
 
 
-def test_a_file_may_be_given_in_many_ways(tmp_path: Path, written: DecodedText) -> None:
+def test_a_file_may_be_given_in_many_ways(tmp_path: Path, written: Written) -> None:
     content = file_of(Image.fromarray(written()))
     path = tmp_path / "line.of\udcff ink.png" if os.name == "posix" else tmp_path / "line.png"
     path.write_bytes(content)
@@ -55,7 +55,7 @@ def test_a_file_may_be_given_in_many_ways(tmp_path: Path, written: DecodedText) 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("kind", ["PNG", "PNG, at its end", "JPEG", "TIFF", "TIFF, packed"])
-def test_a_picture_is_turned_as_its_file_says(kind: str, orientation: int, written: DecodedText) -> None:
+def test_a_picture_is_turned_as_its_file_says(kind: str, orientation: int, written: Written) -> None:
     image = Image.fromarray(written("Fig", margin=20))
     want = STAGE.prepare(np.asarray(image), None).float()
     stored = {  # the opposite of what a reader has to do
@@ -84,7 +84,7 @@ def test_a_picture_is_turned_as_its_file_says(kind: str, orientation: int, writt
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
-def test_an_orientation_that_makes_no_sense_is_none(written: DecodedText) -> None:
+def test_an_orientation_that_makes_no_sense_is_none(written: Written) -> None:
     image = Image.fromarray(written("Fig"))
     want = STAGE.prepare(file_of(image), None)
     tags = Image.Exif()
@@ -93,7 +93,7 @@ def test_an_orientation_that_makes_no_sense_is_none(written: DecodedText) -> Non
         assert torch.equal(STAGE.prepare(file_of(image, exif=exif), None), want)
 
 
-def test_a_large_jpeg_is_what_its_scaled_copy_is(written: DecodedText) -> None:
+def test_a_large_jpeg_is_what_its_scaled_copy_is(written: Written) -> None:
     """It is decoded at a part of its size."""
     brightness = written(size=300, margin=40)
     large = STAGE.prepare(file_of(Image.fromarray(brightness).convert("RGB"), "JPEG", quality=95), None)
@@ -102,7 +102,7 @@ def test_a_large_jpeg_is_what_its_scaled_copy_is(written: DecodedText) -> None:
     assert float((large.float() - want.float()).abs().mean()) < 3
 
 
-def test_of_several_pages_the_first_is_read(written: DecodedText) -> None:
+def test_of_several_pages_the_first_is_read(written: Written) -> None:
     first, second = Image.fromarray(written("one")), Image.fromarray(written("another"))
     raw = file_of(first, "TIFF", save_all=True, append_images=[second])
     prepared = STAGE.prepare(raw, None)
@@ -164,7 +164,7 @@ class TestWhatIsNoImage:
         ],
         ids=str,
     )
-    def test_a_file_that_breaks_off(self, kind: str, options: dict[str, Any], written: DecodedText) -> None:
+    def test_a_file_that_breaks_off(self, kind: str, options: dict[str, Any], written: Written) -> None:
         mode = "1" if "group4" in options.values() else "L"
         content = file_of(Image.fromarray(written()).convert(mode), kind, **options)
         for share in (0.2, 0.5, 0.8, 0.95):
@@ -172,7 +172,7 @@ class TestWhatIsNoImage:
 
     @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
     @pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF"])
-    def test_hundreds_of_damaged_files_are_answered_or_refused(self, kind: str, written: DecodedText) -> None:
+    def test_hundreds_of_damaged_files_are_answered_or_refused(self, kind: str, written: Written) -> None:
         draw = np.random.default_rng(0)
         content = file_of(Image.fromarray(written("damaged")), kind)
         kinds: list[str] = []
@@ -194,7 +194,7 @@ class TestSize:
     @pytest.mark.filterwarnings("error")
     @pytest.mark.parametrize(("width", "height"), [(20_000, 20_000), (60_000, 2_000), (2**31 - 1, 2**31 - 1)])
     def test_more_pixels_than_allowed_are_refused_by_the_header(self, width: int, height: int) -> None:
-        for ask in (lambda raw: STAGE.prepare(raw, None), STAGE.measure):
+        for ask in (lambda raw: STAGE.prepare(raw, None), STAGE.length):
             with pytest.raises(InputError, match=f"has {width} x {height} pixels; 50000000 are allowed") as caught:
                 ask(bomb(width, height))
             assert caught.value.kind == "too large"
@@ -214,10 +214,11 @@ class TestSize:
         stage = LineImage(height=64, max_length=300)
         assert len(stage.prepare(np.ones((64, 300)), None)) == 300
         error = failure(np.ones((64, 301)), stage)
-        assert (error.kind, str(error)) == ("too large", "image array: is 301 columns wide; 300 are allowed (longest)")
+        assert error.kind == "too large"
+        assert str(error) == "image array: is 301 columns wide; 300 are allowed (max_length)"
 
 
-def test_the_file_is_closed_whatever_happens(tmp_path: Path, written: DecodedText) -> None:
+def test_the_file_is_closed_whatever_happens(tmp_path: Path, written: Written) -> None:
     path = tmp_path / "line.png"
     content = file_of(Image.fromarray(written()))
     for part in (content, content[:200]):

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from seqpipe import InputError, LineImage
 
-DecodedText = Callable[..., np.ndarray]
+Written = Callable[..., np.ndarray]
 
 
 def file_of(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
@@ -70,7 +70,7 @@ GREY: dict[str, Callable[[np.ndarray], Any]] = {
 
 
 @pytest.mark.parametrize("kind", GREY)
-def test_grey_is_grey_in_every_file(kind: str, written: DecodedText) -> None:
+def test_grey_is_grey_in_every_file(kind: str, written: Written) -> None:
     brightness = written()
     want, got = prepared(brightness).int(), prepared(GREY[kind](brightness)).int()
     assert int(want.max()) == 255
@@ -78,7 +78,7 @@ def test_grey_is_grey_in_every_file(kind: str, written: DecodedText) -> None:
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "CMYK JPEG", "progressive JPEG"])
-def test_lossy_files_are_near(kind: str, written: DecodedText) -> None:
+def test_lossy_files_are_near(kind: str, written: Written) -> None:
     image = Image.fromarray(written()).convert("CMYK" if "CMYK" in kind else "RGB")
     got = prepared(file_of(image, "JPEG", quality=95, progressive="progressive" in kind))
     assert float((got.int() - prepared(written()).int()).abs().float().mean()) < 2
@@ -94,12 +94,12 @@ BLACK_AND_WHITE: dict[str, Callable[[np.ndarray], Any]] = {
 
 
 @pytest.mark.parametrize("kind", BLACK_AND_WHITE)
-def test_two_levels_are_paper_and_ink(kind: str, written: DecodedText) -> None:
+def test_two_levels_are_paper_and_ink(kind: str, written: Written) -> None:
     brightness = np.where(written() > 127, 255, 0).astype(np.uint8)
     assert int((prepared(BLACK_AND_WHITE[kind](brightness)).int() - prepared(brightness).int()).abs().max()) <= 3
 
 
-def test_the_grey_of_a_png_that_stands_for_nothing_is_paper(written: DecodedText) -> None:
+def test_the_grey_of_a_png_that_stands_for_nothing_is_paper(written: Written) -> None:
     brightness = np.where(written() > 127, 255, 0).astype(np.uint8)
     for deep in (brightness, brightness.astype(np.uint16) * 257):
         paper = int(deep.max())
@@ -109,14 +109,14 @@ def test_the_grey_of_a_png_that_stands_for_nothing_is_paper(written: DecodedText
 
 
 @pytest.mark.parametrize("bits", [10, 12, 14])
-def test_cameras_that_use_a_part_of_16_bits_are_no_darker(bits: int, written: DecodedText) -> None:
+def test_cameras_that_use_a_part_of_16_bits_are_no_darker(bits: int, written: Written) -> None:
     deep = (written().astype(np.uint32) * (2**bits - 1) // 255).astype(np.uint16)
     got = prepared(file_of(Image.fromarray(deep)), ink="dark")
     assert int((got.int() - prepared(written()).int()).abs().max()) <= 3
 
 
 @pytest.mark.parametrize("bits", [17, 20, 22, 23, 24, 25, 28, 31])
-def test_integers_of_any_depth_are_no_darker(bits: int, written: DecodedText) -> None:
+def test_integers_of_any_depth_are_no_darker(bits: int, written: Written) -> None:
     deep = (written().astype(np.int64) * (2**bits - 1) // 255).astype(np.int32)
     got = prepared(file_of(Image.fromarray(deep), "TIFF"), ink="dark")
     assert int((got.int() - prepared(written()).int()).abs().max()) <= 3

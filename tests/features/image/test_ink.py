@@ -9,11 +9,11 @@ import torch
 from seqpipe import LineImage
 from seqpipe.features.image.ink import even_light, is_dark, stretched
 
-DecodedText = Callable[..., np.ndarray]
+Written = Callable[..., np.ndarray]
 
 
 @pytest.fixture
-def line(written: DecodedText) -> np.ndarray:
+def line(written: Written) -> np.ndarray:
     return written("Off to the market of Lyon.", size=48).astype(np.float32) / 255
 
 
@@ -29,7 +29,7 @@ def shadow(shape: tuple[int, ...], darkest: float = 0.3) -> np.ndarray:
 class TestPolarity:
     @pytest.mark.parametrize("words", ["I", "MMMMM", "of Lyon", "........................", "a" + 40 * " " + "a"])
     @pytest.mark.parametrize("margin", [0, 3, 40])
-    def test_ink_is_what_there_is_less_of(self, words: str, margin: int, written: DecodedText) -> None:
+    def test_ink_is_what_there_is_less_of(self, words: str, margin: int, written: Written) -> None:
         values = written(words, size=60, margin=margin).astype(np.float32) / 255
         if (values < 0.5).mean() > 0.5:  # the letter I cut out to its edges
             values = np.pad(values, 20, constant_values=1)

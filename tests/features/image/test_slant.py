@@ -10,7 +10,7 @@ from PIL import Image
 from seqpipe import LineImage
 from seqpipe.features.image.slant import find_skew, find_slant, straightened
 
-DecodedText = Callable[..., np.ndarray]
+Written = Callable[..., np.ndarray]
 
 
 def leaning(brightness: np.ndarray, degrees: float) -> np.ndarray:
@@ -31,14 +31,14 @@ def rising(brightness: np.ndarray, degrees: float) -> np.ndarray:
 
 
 @pytest.mark.parametrize("degrees", [-40, -25, -10, 0, 8, 20, 33, 45])
-def test_slant_is_found(degrees: float, written: DecodedText) -> None:
+def test_slant_is_found(degrees: float, written: Written) -> None:
     """To 3 degrees: between two shears, the letters' own shapes decide."""
     found = math.degrees(math.atan(find_slant(leaning(written(), degrees))))
     assert found == pytest.approx(degrees, abs=3)
 
 
 @pytest.mark.parametrize("degrees", [-30, 15, 35])
-def test_slanted_writing_is_made_upright(degrees: float, written: DecodedText) -> None:
+def test_slanted_writing_is_made_upright(degrees: float, written: Written) -> None:
     ink = leaning(written(), degrees)
     upright = straightened(ink, slant=True, skew=False)
     assert upright.shape == ink.shape
@@ -47,7 +47,7 @@ def test_slanted_writing_is_made_upright(degrees: float, written: DecodedText) -
 
 
 @pytest.mark.parametrize("degrees", [-4, -2, 0, 1, 3, 5])
-def test_skew_is_found_and_undone(degrees: float, written: DecodedText) -> None:
+def test_skew_is_found_and_undone(degrees: float, written: Written) -> None:
     ink = rising(written("the willing hills fill, minimum of some more"), degrees)
     assert math.degrees(math.atan(-find_skew(ink))) == pytest.approx(degrees, abs=0.4)
     level = straightened(ink, slant=False, skew=True)
@@ -56,7 +56,7 @@ def test_skew_is_found_and_undone(degrees: float, written: DecodedText) -> None:
     assert level.sum() == pytest.approx(ink.sum(), rel=0.05)
 
 
-def test_both_are_undone_at_once(written: DecodedText) -> None:
+def test_both_are_undone_at_once(written: Written) -> None:
     leaned = np.round(255 * (1 - leaning(written("the willing hills fill, minimum of some more"), 25))).astype(np.uint8)
     ink = rising(leaned, 3)
     straight = straightened(ink, slant=True, skew=True)
@@ -89,7 +89,7 @@ def test_nothing_is_found_where_nothing_is(shape: tuple[int, int]) -> None:
     assert straightened(full, slant=True, skew=True).shape == shape
 
 
-def test_the_width_is_the_headers_all_the_same(written: DecodedText) -> None:
+def test_the_width_is_the_headers_all_the_same(written: Written) -> None:
     for options in ({"slant": True}, {"skew": True}, {"slant": True, "skew": True}):
         for size in (20, 70):
             raw = 1 - leaning(written(size=size), 30)

@@ -145,14 +145,14 @@ def test_dots_are_points(raw: Any, points: list[list[float]]) -> None:
         assert PenStrokes(height=kind).prepare(raw, None).tolist() == points  # type: ignore[arg-type]
 
 
-def test_a_coordinate_far_off_is_bounded_by_longest() -> None:
+def test_a_coordinate_far_off_is_bounded_by_max_length() -> None:
     strokes: Any = [stroke.tolist() for stroke in writing(2)]
     strokes[1][50] = [1e11, 0.0]
     for kind in ("core", "full", "box"):  # scaled by what is far off, too, or over it
         stage = PenStrokes(height=kind, max_length=5000)  # type: ignore[arg-type]
         assert stage.length(strokes) <= 5000
     stage = PenStrokes(max_length=20)
-    for ask in (stage.measure, lambda raw: stage.prepare(raw, None)):
+    for ask in (stage.length, lambda raw: stage.prepare(raw, None)):
         with pytest.raises(
             InputError, match=r"pen strokes: would come to [\d,]+ points, 0\.2 of .* at most 20"
         ) as caught:
@@ -186,7 +186,7 @@ def test_ways_of_giving_an_input_are_equal(tmp_path: Path) -> None:
 def test_what_cant_be_read_is_refused_by_measuring_and_preparing_alike(raw: Any) -> None:
     stage = PenStrokes()
     messages = []
-    for ask in (stage.measure, lambda raw: stage.prepare(raw, None), stage.drawing):
+    for ask in (stage.length, lambda raw: stage.prepare(raw, None), stage.drawing):
         with pytest.raises(InputError) as caught:
             ask(raw)
         messages.append((caught.value.kind, str(caught.value)))

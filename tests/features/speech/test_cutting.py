@@ -33,7 +33,7 @@ def quiet_at(samples: np.ndarray, *spans: tuple[float, float]) -> np.ndarray:
     rate=st.sampled_from([8000, 11_025, 16_000, 44_100]),
     max_length=st.floats(1, 4),
 )
-def test_pieces_share_a_recording_without_gap_and_within_the_limit(
+def test_segments_share_a_recording_without_gap_and_within_the_limit(
     levels: list[float], missing: int, rate: int, max_length: float
 ) -> None:
     """Whatever its level."""
@@ -82,21 +82,21 @@ def test_a_quiet_pause_is_better_than_a_late_one() -> None:
 
 
 @pytest.mark.parametrize("samples", [np.zeros(60 * RATE), noise(60), np.ones(60 * RATE)], ids=["none", "loud", "flat"])
-def test_without_pauses_pieces_are_nearly_as_long_as_they_may_be(samples: np.ndarray) -> None:
+def test_without_pauses_segments_are_nearly_as_long_as_they_may_be(samples: np.ndarray) -> None:
     shares = cut(samples, 10.0)
     assert len(shares) <= 60 / 6
     assert all(share.stop - share.start >= 5 * RATE for share in shares[:-1])
 
 
-def test_a_recording_just_above_the_limit_gets_two_pieces_worth_having() -> None:
+def test_a_recording_just_above_the_limit_gets_two_segments_worth_having() -> None:
     shares = cut(noise(10.001), 10.0)
     assert len(shares) == 2
     assert min(share.stop - share.start for share in shares) >= 2.4 * RATE
 
 
-def test_overlap_is_a_second_or_less_in_short_pieces() -> None:
+def test_overlap_is_a_second_or_less_in_short_segments() -> None:
     assert overlap_of(20.0) == overlap_of(8.0) == 1.0
     assert overlap_of(4.0) == 0.5
     for refused in (0.5, 0.0, -1.0, float("nan")):
-        with pytest.raises(ConfigError, match=r"1 s or more; received longest = "):
+        with pytest.raises(ConfigError, match=r"1 s or more; received max_length = "):
             overlap_of(refused)

@@ -72,7 +72,7 @@ def test_a_cut_recording_is_refused_by_name(tmp_path: Path) -> None:
     path = tmp_path / "cut.wav"
     path.write_bytes(wav()[:-6000])
     stage = Waveform(sample_rate=8000)
-    for look in (stage.measure, lambda raw: stage.prepare(raw, None)):
+    for look in (stage.length, lambda raw: stage.prepare(raw, None)):
         for raw in (path, path.read_bytes()):
             with pytest.raises(InputError, match=r"ends after 10000 of the 16000 bytes") as caught:
                 look(raw)

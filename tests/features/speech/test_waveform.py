@@ -105,8 +105,8 @@ def test_spans_are_read_out_of_the_file(samples: np.ndarray, tmp_path: Path) -> 
             span = FileSpan(source, start, end)
             assert torch.equal(read(span), whole[first:last])
             assert stage.length(span) == last - first
-            assert stage.origin(span) == start
-    assert stage.origin(path) == 0.0
+            assert stage.source(span).origin == start
+    assert stage.source(path).origin == 0.0
 
 
 def test_places_are_seconds() -> None:
@@ -118,7 +118,7 @@ class TestRefused:
     """Each wrong input by its kind, with its name in the message."""
 
     def refused(self, raw: Any, kind: str, name: str) -> str:
-        for attempt in (read, Waveform(sample_rate=RATE).measure):
+        for attempt in (read, Waveform(sample_rate=RATE).length):
             if attempt is not read and kind in ("non-finite", "truncated"):
                 continue  # seen only by reading
             if attempt is not read and kind == "empty" and not (isinstance(raw, Path) and raw.stat().st_size == 0):

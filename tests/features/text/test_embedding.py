@@ -88,7 +88,7 @@ class TestVectors:
         path = tmp_path / "wide.txt"
         rows = {word: 3 * torch.randn(500, generator=generator) for word in ("the", "cat")}
         path.write_text("".join(f"{word} {' '.join(map(str, row.tolist()))}\n" for word, row in rows.items()))
-        weight = chain({"size": 500, "vectors": path, "deviation": 0.01}).stages[1].weight.detach()
+        weight = chain({"size": 500, "vectors": path, "standard_deviation": 0.01}).stages[1].weight.detach()
         found = chain({"size": 500, "vectors": path}).stages[1].coverage.found
         assert float(weight[~found].std()) == pytest.approx(float(weight[found].std()), rel=0.1)
         assert float(weight[~found].std()) > 2

@@ -20,7 +20,7 @@ D = 3
 def chain(*, fit: bool = True, tokens: dict[str, Any] | None = None, **options: Any) -> FeatureChain:
     stages: Any = [
         Tokens.configure(**(tokens or {})),
-        {"stage": "NGramFeatures", "size": D, "deviation": 1.0, **options},
+        {"stage": "NGramFeatures", "size": D, "standard_deviation": 1.0, **options},
     ]
     features = FeatureChain(stages=stages)
     if fit:

@@ -119,7 +119,7 @@ class TestEveryKind:
         ],
     )
     def test_what_holds_no_text_is_refused(self, kind: str, raw: Any, error: str) -> None:
-        for ask in (fitted(kind).items, fitted(kind).measure, lambda raw: fitted(kind).prepare(raw, None)):
+        for ask in (fitted(kind).items, fitted(kind).length, lambda raw: fitted(kind).prepare(raw, None)):
             with pytest.raises(InputError) as caught:
                 ask(raw)
             assert caught.value.kind == error
@@ -130,7 +130,7 @@ class TestEveryKind:
             assert 1 <= len(tokens.prepare(text, None)) <= 100_001
 
     @pytest.mark.parametrize("overflow", ["error", "truncate"])
-    def test_longest(self, kind: str, overflow: Any) -> None:
+    def test_max_length(self, kind: str, overflow: Any) -> None:
         tokens = Tokens(**KINDS[kind], max_length=2, overflow=overflow)
         tokens._known, tokens._spelt = fitted(kind)._known, fitted(kind)._spelt
         text = "the cat sat down"
@@ -142,9 +142,12 @@ class TestEveryKind:
             return
         assert tokens.items(text) == fitted(kind).items(text)[:2]
         assert tokens.truncated(text) == length - 2
-        whole, cut = fitted(kind).prepare(text, None), tokens.prepare(text, None)
-        assert torch.equal(cut, whole[: len(cut)])
-        assert tokens.warnings(text, cut)[0] == ("cut", f"of the text's {length} tokens 2 are read (longest)")
+        whole, short = fitted(kind).prepare(text, None), tokens.prepare(text, None)
+        assert torch.equal(short, whole[: len(short)])
+        assert tokens.warnings(text, short)[0] == (
+            "truncated",
+            f"of the text's {length} tokens 2 are read (max_length)",
+        )
         assert tokens.truncated("a") == 0
 
 

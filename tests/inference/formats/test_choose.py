@@ -6,6 +6,7 @@ import pytest
 
 from seqpipe.answers.tagging import Tagging
 from seqpipe.answers.transcript import Transcript
+from seqpipe.core.measure import PIXELS, POINTS, TOKENS, Measure, seconds
 from seqpipe.errors import ConfigError
 from seqpipe.inference.formats.choose import ENDINGS, FOLDERS, PAGES, check_format, check_place, choose_format
 
@@ -97,32 +98,34 @@ def test_a_transcript_can_be_written_in_every_format_but_of_tags_and_tags_in_tho
     for prediction, lacking in ((Transcript, {"columns": "tags"}), (Tagging, {"srt": "times", "ctm": "times"})):
         if kind in PAGES and prediction is Tagging:
             with pytest.raises(ConfigError, match=f"--format {kind}: needs transcriptions, .*answers with"):
-                check_format(kind, prediction)
+                check_format(kind, prediction, seconds(16_000))
             continue
         if kind not in lacking:
-            check_format(kind, prediction)
+            check_format(kind, prediction, seconds(16_000))
             continue
         with pytest.raises(ConfigError, match=rf"--format {kind}: needs words with {lacking[kind]}, .*answers with"):
-            check_format(kind, prediction)
+            check_format(kind, prediction, seconds(16_000))
 
 
-@pytest.mark.parametrize("unit", ["pixel", "point", "token"])
-def test_places_that_are_no_seconds_are_no_times(unit: str) -> None:
+@pytest.mark.parametrize("measure", [PIXELS, POINTS, TOKENS], ids=lambda measure: measure.name)
+def test_places_that_are_no_seconds_are_no_times(measure: Measure) -> None:
     for kind in ENDINGS.keys() - {"columns"}:
         if kind in ("srt", "ctm"):
-            with pytest.raises(ConfigError, match=f"--format {kind}: needs words with times in seconds, .*{unit}s; --"):
-                check_format(kind, Transcript, unit)
+            with pytest.raises(
+                ConfigError, match=f"--format {kind}: needs words with times in seconds, .*{measure.name}s; --"
+            ):
+                check_format(kind, Transcript, measure)
         else:
-            check_format(kind, Transcript, unit)
+            check_format(kind, Transcript, measure)
 
 
 def test_a_prediction_without_times_is_no_subtitle(reading: type) -> None:
     for kind in ("jsonl", "csv", "parquet"):
-        check_format(kind, reading)
+        check_format(kind, reading, seconds(16_000))
     for kind, what in (("srt", "times"), ("ctm", "times"), ("columns", "tags")):
         for prediction in (reading, dict):
             with pytest.raises(ConfigError, match=f"--format {kind}: needs words with {what}.*{prediction.__name__}"):
-                check_format(kind, prediction)
+                check_format(kind, prediction, seconds(16_000))
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
@@ -139,4 +142,4 @@ def test_a_prediction_that_is_no_row_of_a_table(kind: str, annotations: dict[str
 
     made = type("Made", (), {}) if annotations is None else make_dataclass("Made", list(annotations.items()))
     with pytest.raises(ConfigError, match=said):
-        check_format(kind, made)
+        check_format(kind, made, seconds(16_000))

@@ -14,11 +14,13 @@ import pytest
 from PIL import Image
 
 from seqpipe.answers.transcript import Transcript
+from seqpipe.core.measure import seconds
 from seqpipe.data.formats.safe_xml import local_name, parse_xml
 from seqpipe.data.pages.alto import sign_alto
-from seqpipe.data.pages.document import PageDocument, read_page
+from seqpipe.data.pages.document import PageDocument
 from seqpipe.data.pages.geometry import complete
 from seqpipe.data.pages.page_xml import sign_page
+from seqpipe.data.pages.read import read_page
 from seqpipe.data.pages.xml_text import xml_text
 from seqpipe.errors import ConfigError, DataError
 from seqpipe.inference.formats.choose import check_format, choose_format
@@ -306,10 +308,10 @@ def test_formats_of_pages_are_folders(folder: Path) -> None:
         choose_format("out.xml", "alto")
     with pytest.raises(ConfigError, match="says no format"):
         choose_format("out.xml", None)
-    check_format("alto", Transcript)
+    check_format("alto", Transcript, seconds(16_000))
 
     class Other:
         pass
 
     with pytest.raises(ConfigError, match="--format page: needs transcriptions"):
-        check_format("page", Other)
+        check_format("page", Other, seconds(16_000))

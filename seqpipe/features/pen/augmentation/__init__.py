@@ -1,1 +1,1 @@
-"""."""
+"""Pen strokes as other hands would write them, while training."""

@@ -1,4 +1,4 @@
-"""Long recordings in pieces, out of files of every kind."""
+"""Long recordings in segments, out of files of every kind."""
 
 import tracemalloc
 from pathlib import Path
@@ -39,14 +39,14 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_a_piece_is_what_the_whole_is_there(recording: Path) -> None:
+def test_a_segment_is_what_the_whole_is_there(recording: Path) -> None:
     whole = STAGE.prepare(recording, None)
     array = {"array": soundfile.read(recording)[0], "sampling_rate": RATE, "path": "a.flac"}
     for raw in (recording, str(recording), recording.read_bytes(), FileSpan(recording), array):
         segments = cut(raw)
         assert borders(segments) == borders(cut(recording))
         for segment in segments:
-            first = round(STAGE.origin(segment.raw) * RATE)
+            first = round(STAGE.source(segment.raw).origin * RATE)
             samples = STAGE.prepare(segment.raw, None)
             assert torch.equal(samples, whole[first : first + len(samples)])
             assert len(samples) == STAGE.length(segment.raw) <= 5 * RATE
@@ -67,11 +67,11 @@ def test_times_are_counted_from_the_beginning_of_the_file(recording: Path) -> No
     for raw in (FileSpan(recording, 3.0, 19.0), array):
         segments = cut(raw)
         assert (segments[0].start, segments[-1].end) == (3.0, 19.0)
-        assert STAGE.origin(segments[0].raw) == 3.0
+        assert STAGE.source(segments[0].raw).origin == 3.0
         assert all(1.6 < place % 2 < 2 for place in borders(segments)[1:-1])
         whole = STAGE.prepare(raw, None)
         for segment in segments:
-            first = round((STAGE.origin(segment.raw) - 3) * RATE)
+            first = round((STAGE.source(segment.raw).origin - 3) * RATE)
             part = STAGE.prepare(segment.raw, None)
             assert torch.equal(part, whole[first : first + len(part)])
 
@@ -134,7 +134,7 @@ class TestRefused:
 
 
 def test_an_hour_takes_no_memory(tmp_path: Path) -> None:
-    """A few megabytes: a block of samples, a level every 20 ms and the pieces themselves (its samples are 115 MB)."""
+    """A few megabytes: a block of samples, a level every 20 ms and the segments themselves (its samples are 115 MB)."""
     path, minute = tmp_path / "a.wav", bursts(60)
     with soundfile.SoundFile(path, "w", RATE, 1) as file:
         for _ in range(60):

@@ -1,0 +1,108 @@
+"""Stages of the user's own, as docs/own_stage.md shows them: trained, resumed, asked and scored by the real commands."""
+
+import importlib
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import lightning
+import numpy as np
+import pytest
+from safetensors.torch import load_file
+
+from seqpipe import evaluate, load_recipe, train
+from seqpipe.core.head import Head
+from seqpipe.errors import ConfigError
+
+PAGE = Path(__file__).parents[1] / "docs" / "own_stage.md"
+MAX_LINES = 60
+"""Of code, without blank lines and imports."""
+
+
+def block(language: str) -> str:
+    found = re.search(rf"```{language}\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+def write_rows(path: Path, count: int, seed: int) -> dict[str, int]:
+    """Noise, with a spike in every other row; where it is, by the number of the row."""
+    generator = np.random.default_rng(seed)
+    lines, places = ["numbers\tlabel"], {}
+    for number in range(1, count + 1):
+        values = generator.normal(0, 0.3, int(generator.integers(5, 30)))
+        if number % 2:
+            places[str(number)] = place = int(generator.integers(len(values)))
+            values[place] += 3
+        lines.append(" ".join(f"{value:.3f}" for value in values) + f"\t{'spike' if number % 2 else 'none'}")
+    path.write_text("\n".join(lines) + "\n")
+    return places
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("spikes")
+    (folder / "spikes.py").write_text(block("python"))
+    (folder / "spikes.yaml").write_text(block("yaml"))
+    write_rows(folder / "train.tsv", 120, seed=1)
+    sys.path.insert(0, str(folder))
+    importlib.import_module("spikes")
+    yield folder
+    sys.path.remove(str(folder))
+
+
+def test_it_is_short() -> None:
+    lines = [line for line in block("python").splitlines() if line.strip() and not line.startswith(("from", "import"))]
+    assert len(lines) <= MAX_LINES
+
+
+def test_it_trains_answers_with_places_and_is_scored(folder: Path, seqpipe_command: Callable[..., Any]) -> None:
+    places = write_rows(folder / "dev.tsv", 60, seed=2)
+    done = seqpipe_command("train", "spikes.yaml", "--out", "run", "--import", "spikes", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    done = seqpipe_command("infer", "run", "dev.tsv", "--output", "out.jsonl", "--import", "spikes", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    answers = [json.loads(line) for line in (folder / "out.jsonl").read_text().splitlines()]
+    assert len(answers) == 60
+    for number, answer in enumerate(answers, 1):
+        assert answer["label"] == ("spike" if number % 2 else "none")
+        if number % 2:
+            assert abs(answer["place"] - places[str(number)]) <= 0.5
+    found = evaluate(folder / "run", device="cpu")
+    low, high = found.intervals["accuracy"]
+    assert low <= found.scores["accuracy"] == 100.0 == high
+
+
+class Stop(lightning.Callback):
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
+        if trainer.global_step == self.step:
+            raise KeyboardInterrupt
+
+
+def test_it_is_resumed_bit_by_bit(folder: Path) -> None:
+    write_rows(folder / "dev.tsv", 60, seed=2)
+    recipe = load_recipe(folder / "spikes.yaml", ["training.epochs=3", "training.checkpoint_minutes=0"])
+    train(recipe, folder / "whole", quiet=True)
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, folder / "parted", quiet=True, callbacks=[Stop(11)])
+    train(recipe, folder / "parted", quiet=True, resume=True)
+    one, other = (load_file(folder / name / "model.safetensors") for name in ("whole", "parted"))
+    assert one.keys() == other.keys()
+    assert all(one[name].equal(other[name]) for name in one)
+
+
+def test_a_head_says_all_that_it_lacks_when_it_is_built() -> None:
+    class _Half(Head):
+        def loss(self, encoded: Any, targets: Any) -> Any:
+            return None
+
+    with pytest.raises(
+        ConfigError, match="_Half can't be built: a head needs answer, decode, encode_target, metric, post"
+    ):
+        _Half()
