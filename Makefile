@@ -13,9 +13,9 @@ TESTS := GOMP_SPINCOUNT=1000 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -n 
 test: lint
 	$(TESTS) -m "not slow"
 
-# Trainings of minutes, left out of `make test`.
+# Trainings of minutes, clusters, benchmarks and whatever else starts many processes; continuous integration runs both.
 test-slow: setup
-	$(BIN)/python -m pytest -m slow
+	$(TESTS) -m slow
 
 soak: soak-train soak-infer
 

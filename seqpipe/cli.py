@@ -30,13 +30,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         print(f"seqpipe {options.verb}: {error}", file=sys.stderr)
         return WRONG_USAGE
-    except SeqpipeError as error:
-        print(f"seqpipe {options.verb}: {error}", file=sys.stderr)
-        return FAILED
     except BrokenPipeError:  # the reader of a pipe has seen enough (`| head`)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
-    except OSError as error:
+    except (SeqpipeError, OSError) as error:
         print(f"seqpipe {options.verb}: {error}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
+Default = TypeVar("Default")
 
 
 class SeqpipeError(Exception):
@@ -50,6 +54,14 @@ class InputError(SeqpipeError, ValueError):
 
     def __reduce__(self) -> tuple[type[InputError], tuple[str, str]]:
         return type(self), (self.kind, str(self))  # it travels from worker processes
+
+
+def read_or(default: Default, read: Callable[[Any], Result], raw: Any) -> Result | Default:
+    """What ``read`` makes of an input or a target; the default where that raises `InputError`."""
+    try:
+        return read(raw)
+    except InputError:
+        return default
 
 
 class RunError(SeqpipeError, ValueError):

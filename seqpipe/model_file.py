@@ -6,9 +6,8 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -17,54 +16,41 @@ from torch import Tensor, nn
 
 from seqpipe.config.plain_yaml import read_yaml
 from seqpipe.config.recipe import Recipe, parse_recipe
+from seqpipe.core.chain import find_stages
 from seqpipe.core.files import move, sync
 from seqpipe.core.stage import Stage, find_stage
 from seqpipe.errors import ConfigError, RunError, did_you_mean
 
 FORMAT_VERSION = 2
 """1 was written before stages had versions, and called some weights and options by other names."""
-MODEL, RECIPE, ASSETS = "model.safetensors", "recipe.yaml", "assets"
+MODEL, RECIPE, ASSETS, STAGES = "model.safetensors", "recipe.yaml", "assets", "stages.json"
 
 
-class SavedPipeline(Protocol):
-    """What a model file holds: `seqpipe.pipeline.Pipeline`."""
+def save(pipeline: nn.Module, recipe: Recipe, learnt: Mapping[str, Stage], folder: Path, info: dict[str, str]) -> None:
+    """Write everything beside its place first, then move it there; the weights, which vouch for the rest, last.
 
-    @property
-    def recipe(self) -> Recipe:
-        """As resolved."""
-
-    @property
-    def features(self) -> Stage:
-        """With what they have learnt."""
-
-    @property
-    def head(self) -> Stage:
-        """With what it has learnt."""
-
-    def modules(self) -> Iterator[nn.Module]:
-        """All parts."""
-
-    def state_dict(self) -> Mapping[str, Any]:
-        """Weights by name."""
-
-
-def save(pipeline: SavedPipeline, folder: Path, info: dict[str, str]) -> None:
-    """Write everything beside its place first, then move it there; the weights, which vouch for the rest, last."""
+    Args:
+        pipeline: whose weights, and versions of stages, are written.
+        recipe: as resolved.
+        learnt: parts that have learnt something before training, by name.
+        folder: made if it isn't there.
+        info: further metadata.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=".saving-", dir=folder))
     try:
-        (draft / ASSETS / "features").mkdir(parents=True)
-        (draft / ASSETS / "head").mkdir()
-        pipeline.features.save_assets(draft / ASSETS / "features")
-        pipeline.head.save_assets(draft / ASSETS / "head")
-        (draft / RECIPE).write_text(pipeline.recipe.dump(), encoding="utf-8")
+        for name, stage in learnt.items():
+            (draft / ASSETS / name).mkdir(parents=True)
+            stage.save_assets(draft / ASSETS / name)
+        versions = {type(stage).__name__: stage.version for stage in find_stages(pipeline, Stage)}
+        (draft / ASSETS / STAGES).write_text(json.dumps(versions, indent=2) + "\n", encoding="utf-8")
+        (draft / RECIPE).write_text(recipe.dump(), encoding="utf-8")
         # Cloned: LSTM weights may share one storage, which safetensors refuses.
         weights = {name: value.detach().cpu().clone().contiguous() for name, value in pipeline.state_dict().items()}
         metadata = {
             **info,
             "format_version": str(FORMAT_VERSION),
             "files": json.dumps(_hashes(draft)),
-            "stages": json.dumps(_versions(pipeline)),
             "weights": _hash_weights(weights),
         }
         save_file(weights, draft / MODEL, metadata)
@@ -145,36 +131,31 @@ def read(folder: Path) -> tuple[Recipe, dict[str, Tensor]]:
             raise RunError(f"{folder / name}: was altered since the model was saved; put the original back")
     for name in sorted(_names(folder) - files.keys()):
         raise RunError(f"{folder / name}: is not a file of this model; remove it, or put the original back")
-    _check_versions(metadata, path)
+    _check_versions(folder)
     try:
         return parse_recipe(read_yaml(folder / RECIPE), str(folder / RECIPE)), weights
     except ConfigError as error:
         raise RunError(str(error)) from None
 
 
-def _versions(pipeline: SavedPipeline) -> dict[str, int]:
-    """The version of each stage, by class name."""
-    return {
-        type(stage).__name__: stage.version
-        for stage in (part for part in pipeline.modules() if isinstance(part, Stage))
-    }
-
-
-def _check_versions(metadata: dict[str, str], path: Path) -> None:
+def _check_versions(folder: Path) -> None:
     """Raise `RunError` for a stage that means something else now than when the model was saved."""
-    for name, version in json.loads(metadata.get("stages", "{}")).items():
+    stages = folder / ASSETS / STAGES
+    if not stages.is_file():
+        raise RunError(f"{stages}: is missing from the run directory")
+    for name, version in json.loads(stages.read_text(encoding="utf-8")).items():
         try:
             now = find_stage(name).version
         except ConfigError:
             continue  # the recipe names it too, and says so
         if now != version:
             raise RunError(
-                f"{path}: was trained with version {version} of {name}, which is at version {now} now and means "
+                f"{folder}: was trained with version {version} of {name}, which is at version {now} now and means "
                 "something else by the same options; train again"
             )
 
 
-def load_weights(pipeline: SavedPipeline, weights: dict[str, Tensor], folder: Path) -> None:
+def load_weights(pipeline: nn.Module, weights: dict[str, Tensor], folder: Path) -> None:
     """Copy weights into a pipeline; all must be there and fit."""
     own = pipeline.state_dict()
     for name, value in own.items():

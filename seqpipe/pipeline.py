@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -155,10 +156,8 @@ class Pipeline(nn.Module):
 
     def location(self, raw: Any, prepared: Tensor | None) -> Location:
         """What the head may ask about an input; without ``prepared``, encoded steps stay as they are."""
-        source = self.features.reader.source(raw)
-        if prepared is None:
-            return Location(source, lambda steps: steps)
-        return Location(source, lambda steps: self.locate(raw, prepared, steps))
+        locate = partial(self.locate, raw, prepared) if prepared is not None else lambda steps: steps
+        return Location(self.features.reader.source(raw), locate)
 
     # On disk
 
@@ -172,7 +171,8 @@ class Pipeline(nn.Module):
         Raises:
             OSError: no space left, no permission; the model saved before is still whole.
         """
-        model_file.save(self, folder, info or {})
+        learnt = {"features": self.features, "head": self.head}
+        model_file.save(self, self.recipe, learnt, folder, info or {})
 
     @classmethod
     def load(cls, folder: Path, recipe: Recipe | None = None) -> Pipeline:

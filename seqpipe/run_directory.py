@@ -23,17 +23,26 @@ def open_run_directory(folder: Path, *, resume: bool) -> Path | None:
     Raises:
         RunError: it holds something and ``resume`` was not asked for, or it is finished already.
     """
-    if folder.exists() and not folder.is_dir():
-        raise RunError(f"{folder}: is a file; --out names a folder")
-    if folder.is_dir() and any(folder.iterdir()):
-        if not resume:
-            raise RunError(f"{folder}: is not empty; give another --out, or --resume to go on with what is there")
-        if (folder / METRICS).is_file():
-            raise RunError(f"{folder}: this run is finished ({METRICS} is there); give another --out to train anew")
-    folder.mkdir(parents=True, exist_ok=True)
+    found = enter(folder)
+    if found and not resume:
+        raise RunError(f"{folder}: is not empty; give another --out, or --resume to go on with what is there")
+    if METRICS in found:
+        raise RunError(f"{folder}: this run is finished ({METRICS} is there); give another --out to train anew")
     for draft in folder.glob(".saving-*"):  # left by a training that was killed while it saved
         shutil.rmtree(draft)
     return last_checkpoint(folder) if resume else None
+
+
+def enter(folder: Path) -> set[str]:
+    """Make a folder, if there is none; the names of what is in it.
+
+    Raises:
+        RunError: it is a file.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise RunError(f"{folder}: is a file; --out names a folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    return {path.name for path in folder.iterdir()}
 
 
 def last_checkpoint(folder: Path) -> Path | None:

@@ -1,6 +1,9 @@
 """Shared by all tests: recordings that a tiny model really learns, and a run trained on them by the real command."""
 
+import fcntl
+import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -71,18 +74,47 @@ def speak() -> Callable[[str, int], np.ndarray]:
 
 
 @pytest.fixture(scope="session")
-def tone_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], None]], Path]:
+    """A folder that all workers of a run share, filled by the first that asks for it: ``made_once("tones", fill)``.
+
+    Read only: tests share it.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+
+    def make(name: str, fill: Callable[[Path], None]) -> Path:
+        folder = shared / f"shared-{name}"
+        with (shared / f".{name}.lock").open("w") as file:
+            fcntl.lockf(file, fcntl.LOCK_EX)
+            if not folder.exists():
+                part = shared / f".{name}.part"
+                shutil.rmtree(part, ignore_errors=True)  # of a worker that failed
+                part.mkdir()
+                fill(part)
+                part.rename(folder)
+        return folder
+
+    return make
+
+
+MakeOnce = Callable[[str, Callable[[Path], None]], Path]
+
+
+@pytest.fixture(scope="session")
+def tone_data(made_once: MakeOnce) -> Path:
     """A folder with train.tsv (80 recordings; few.tsv has 24 of them), dev.tsv (16) and tones.yaml.
 
     Read only: tests share it.
     """
-    folder = tmp_path_factory.mktemp("tones")
-    write_tone_rows(folder, "train", tone_texts(80, 1), seed=1000)
-    write_tone_rows(folder, "dev", tone_texts(16, 2), seed=5000)
-    few = (folder / "train.tsv").read_text().splitlines(keepends=True)[:25]
-    (folder / "few.tsv").write_text("".join(few))
-    (folder / "tones.yaml").write_text(RECIPE)
-    return folder
+
+    def fill(folder: Path) -> None:
+        write_tone_rows(folder, "train", tone_texts(80, 1), seed=1000)
+        write_tone_rows(folder, "dev", tone_texts(16, 2), seed=5000)
+        few = (folder / "train.tsv").read_text().splitlines(keepends=True)[:25]
+        (folder / "few.tsv").write_text("".join(few))
+        (folder / "tones.yaml").write_text(RECIPE)
+
+    return made_once("tones", fill)
 
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -111,13 +143,18 @@ def seqpipe_command(command_environment: dict[str, str]) -> Command:
 
 @pytest.fixture(scope="session")
 def training_command(
-    tone_data: Path, tmp_path_factory: pytest.TempPathFactory, seqpipe_command: Command
+    tone_data: Path, made_once: MakeOnce, seqpipe_command: Command
 ) -> tuple[Path, subprocess.CompletedProcess[str]]:
     """A finished ``seqpipe train`` of the tones: its run directory, and what it said. Read only: tests share it."""
-    run = tmp_path_factory.mktemp("runs") / "tones"
-    done = seqpipe_command("train", tone_data / "tones.yaml", "--out", run)
-    assert done.returncode == 0, done.stderr
-    return run, done
+
+    def fill(folder: Path) -> None:
+        done = seqpipe_command("train", tone_data / "tones.yaml", "--out", folder / "tones")
+        assert done.returncode == 0, done.stderr
+        said = {"args": list(map(str, done.args)), "stdout": done.stdout, "stderr": done.stderr}
+        (folder / "said.json").write_text(json.dumps(said))
+
+    folder = made_once("training", fill)
+    return folder / "tones", subprocess.CompletedProcess(returncode=0, **json.loads((folder / "said.json").read_text()))
 
 
 @pytest.fixture(scope="session")

@@ -153,7 +153,7 @@ def test_a_text_longer_than_its_image_allows_is_named(folder: Path, say: Say, tm
     assert "too short for its label: 1 of 10 rows" in err
     assert "rows.tsv, row 10" in err
     assert "its label needs 120 steps" in err
-    assert "lower the front-end's strides" in err
+    assert "lower the strides and pools over steps" in err
     assert not (tmp_path / "strict" / "model.safetensors").exists()
 
     status, _, err = say(*arguments, tmp_path / "lenient", "data.max_bad_share=0.1")

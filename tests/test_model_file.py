@@ -15,6 +15,7 @@ import yaml
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+import seqpipe
 from seqpipe.errors import RunError
 from seqpipe.pipeline import Pipeline
 
@@ -103,7 +104,8 @@ def test_an_altered_or_missing_file_is_told(name: str, run: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format_version": "2"}, r"was written by a newer seqpipe \(format 2"),
+        ({"format_version": "3"}, r"was written by a newer seqpipe \(format 3"),
+        ({"format_version": "1"}, r"was written by an older seqpipe \(format 1.*train again"),
         ({"format_version": None}, r"is not a model of seqpipe"),
         ({"format_version": "one"}, r"is not a model of seqpipe"),
         ({"weights": None}, r"was altered"),
@@ -223,3 +225,9 @@ def test_a_save_over_a_model_of_other_stages_leaves_nothing_of_it(trained_run: P
     Pipeline.load(trained_run).save(tmp_path / "run")
     Pipeline.load(tmp_path / "run")
     assert yaml.safe_load((tmp_path / "run" / "recipe.yaml").read_text())["pipeline"]["head"]["units"] == "characters"
+
+
+def test_a_stage_that_means_something_else_now_is_told(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seqpipe.RecurrentEncoder, "version", 7)
+    with pytest.raises(RunError, match=r"was trained with version 1 of RecurrentEncoder, which is at version 7 now"):
+        Pipeline.load(run)

@@ -19,6 +19,8 @@ from seqpipe.errors import ConfigError
 from seqpipe.evaluation.scores.evaluate import evaluate
 from seqpipe.inference.predictor import load
 
+pytestmark = pytest.mark.slow
+
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 WORDS = {
@@ -34,7 +36,7 @@ RECIPE = """
 data: {root: ROOT, format: parallel, train: train, dev: dev, input: en, target: de}
 pipeline:
   features:
-    - {stage: Tokens, units: bpe, vocabulary_size: 60, shared: true, longest: 30, bpe_dropout: 0.02}
+    - {stage: Tokens, units: bpe, vocabulary_size: 60, shared: true, max_length: 30, bpe_dropout: 0.02}
     - {stage: Embedding, size: 24}
   encoder: {stage: RecurrentEncoder, hidden_size: 32, layers: 1}
   head: {stage: AttentionHead, units: shared, embedding_size: 24, hidden_size: 48, tied: all, label_smoothing: 0.05,
@@ -94,7 +96,7 @@ def test_it_learns_and_its_scores_are_sacrebleu_s(run: Path) -> None:
 def test_perplexity_is_that_of_the_references_alone(run: Path) -> None:
     found = evaluate(run, device="cpu")
     head, pipeline = found.pipeline.head, found.pipeline
-    assert found.fit is not None
+    assert found.teacher_forced is not None
     total, labels = 0.0, 0
     for row in found.rows:
         with torch.inference_mode():
@@ -102,8 +104,8 @@ def test_perplexity_is_that_of_the_references_alone(run: Path) -> None:
             target = head.encode_target(row.target)  # type: ignore[attr-defined]
             loss, count = head.loss(encoded, [target])  # type: ignore[attr-defined]
         total, labels = total + float(loss), labels + int(count)
-    assert found.fit.labels == labels
-    assert found.fit.missed == pytest.approx(total, rel=1e-4)
+    assert found.teacher_forced.labels == labels
+    assert found.teacher_forced.missed == pytest.approx(total, rel=1e-4)
 
 
 def test_the_report_shows_where_it_looked_and_the_best_rows(run: Path) -> None:
@@ -111,7 +113,7 @@ def test_the_report_shows_where_it_looked_and_the_best_rows(run: Path) -> None:
     text = html.unescape(re.sub(r"<[^>]+>", " ", page))
     for heading in ("What it looked at", "The best rows", "The worst rows", "by length of the input"):
         assert heading in text, heading
-    assert re.search(r"of their units, with a perplexity of \d+\.\d\d a unit \(\d+ units, ends included", text)
+    assert re.search(r"token accuracy is \d+\.\d %, and perplexity \d+\.\d\d a unit \(\d+ units, ends included", text)
     assert page.count('aria-label="Weights of attention') == 6
     # A map's weights stand in its titles, unit by unit.
     assert re.search(r"<title>[^<:]+: \d+ % on [^<]+</title>", page)
@@ -180,8 +182,8 @@ def test_a_long_source_is_cut_by_choice_and_the_answer_says_so(
     assert "6 are read" in capsys.readouterr().err
     (tmp_path / "long.en").write_text("dogs " * 20 + "\ndogs\n", encoding="utf-8")
     long, short = answers(tmp_path, str(tmp_path / "cut"), str(tmp_path / "long.en"))
-    assert long["cut"] > 0
-    assert short["cut"] == 0
+    assert long["truncated"] > 0
+    assert short["truncated"] == 0
 
 
 def test_a_long_source_is_split_by_choice_and_its_parts_are_put_together(run: Path, tmp_path: Path) -> None:

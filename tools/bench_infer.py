@@ -234,6 +234,7 @@ def speechbrain_side(options: argparse.Namespace, precision: str, out: Path) -> 
     pipeline = Pipeline.load(Path(options.run))
     model = MODELS["crdnn"](Shape.of(pipeline)).eval()
     paths = [row.input.source for row in manifest_rows(options, pipeline)] * options.times
+    head: Any = pipeline.head
 
     def go() -> None:
         with torch.inference_mode(), Path(f"{out}.jsonl").open("w") as file:
@@ -241,7 +242,7 @@ def speechbrain_side(options: argparse.Namespace, precision: str, out: Path) -> 
                 group = paths[start : start + 16]
                 waves = [torch.from_numpy(soundfile.read(path, dtype="float32")[0]) for path in group]
                 for path, labels in zip(group, model.decode(PaddedSequence.pad(waves)), strict=True):
-                    text = pipeline.head.units.decode([label - 1 for label in labels])
+                    text = head.units.decode([label - 1 for label in labels])
                     file.write(json.dumps({"id": str(path), "text": text}) + "\n")
 
     return go, facts_of(options), lambda: ""
@@ -263,9 +264,10 @@ def facts_of(options: argparse.Namespace) -> dict[str, Any]:
     pipeline = Pipeline.load(Path(options.run))
     rows = list(manifest_rows(options, pipeline))
     samples = sum(pipeline.features.length(row.input) for row in rows)
+    reader: Any = pipeline.features.reader
     return {
         "inputs": len(rows) * options.times,
-        "seconds": samples / pipeline.features.reader.sample_rate * options.times,
+        "seconds": samples / reader.sample_rate * options.times,
         "processor": environment()["machine"]["processor"],
     }
 
@@ -324,7 +326,8 @@ def counts(options: argparse.Namespace, folder: Path) -> None:
 
     from seqpipe.pipeline import Pipeline
 
-    rate = Pipeline.load(Path(options.run)).features.reader.sample_rate
+    reader: Any = Pipeline.load(Path(options.run)).features.reader
+    rate: int = reader.sample_rate
     draw = np.random.default_rng(1)
     wav = folder / "short"
     wav.mkdir()

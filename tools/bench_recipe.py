@@ -240,17 +240,20 @@ def make(name: str, options: argparse.Namespace) -> Contestant:
         from speechbrain_models import MODELS, Shape
 
         model = MODELS[name](Shape.of(pipeline))
+        head: Any = pipeline.head
 
         def loss(batch: Any) -> Any:
             return model.loss(batch.inputs, batch.targets)
 
         def decode(batch: Any, group: list[int]) -> object:
             found = model.decode(PaddedSequence.pad([batch.inputs.rows()[index] for index in group]))
-            return [pipeline.head.units.decode([label - 1 for label in labels]) for labels in found]
+            return [head.units.decode([label - 1 for label in labels]) for labels in found]
 
     optimizer = make_optimizer(model.parameters(), config)
-    rate = pipeline.features.reader.sample_rate
-    return Contestant(batches, model, optimizer, config.clip_norm or float("inf"), loss, decode, rate, config.seed)
+    reader: Any = pipeline.features.reader
+    return Contestant(
+        batches, model, optimizer, config.clip_norm or float("inf"), loss, decode, reader.sample_rate, config.seed
+    )
 
 
 def count_products(contestant: Contestant) -> float:

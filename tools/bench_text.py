@@ -138,11 +138,10 @@ def tag(options: argparse.Namespace, folder: Path) -> None:
 
 def read_sentences(path: Path) -> list[tuple[list[str], list[str]]]:
     from seqpipe.config.recipe import DataConfig
-    from seqpipe.core.suffixes import NO_FILES
     from seqpipe.data.source import read_rows
 
     config = DataConfig(format="columns", columns=["form", "upos", "xpos"], input="form", target="upos")
-    rows = read_rows(str(path), config, suffixes=NO_FILES)
+    rows = read_rows(str(path), config, suffixes=frozenset())
     return [(list(row.input), list(row.target)) for row in rows]
 
 

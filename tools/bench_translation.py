@@ -90,7 +90,7 @@ def compare(options: argparse.Namespace, folder: Path) -> None:
                 "train": train,
                 "dev": dev,
                 "batches": batches,
-                "lessons": lessons_of(lengths, options.batch, options.training_batches),
+                "lessons": lessons_of(lengths, options.batch, options.lessons),
                 "threads": options.threads,
                 "vocabulary": options.vocabulary,
                 "threshold": options.threshold,
@@ -153,7 +153,8 @@ def learn_units(pairs: Sequence[tuple[str, str]], size: int, folder: Path) -> tu
     assets.mkdir()
     features.save_assets(assets)
     (model,) = assets.glob("**/*.model")
-    known = features.reader.known
+    tokens: Any = features.reader
+    known = tokens.known
     return assets, model, [(len(known.encode(source)), len(known.encode(target))) for source, target in pairs]
 
 

@@ -13,6 +13,7 @@ from seqpipe.data.pages.line import PageLine
 from seqpipe.data.pages.rows import PAGE_SUFFIXES, page_rows
 from seqpipe.data.rows import Row
 from seqpipe.errors import InputError
+from seqpipe.features.image.page_line import crop
 
 HEIGHT = 64  # pixels
 LEVELS = 16  # of grey
@@ -97,7 +98,7 @@ def write_split(folder: Path, split: str, pages: list[Path]) -> int:
         number = numbers[name] = numbers.get(name, -1) + 1
         path = f"{split}/{name}_{number:03d}.png"
         try:
-            image = scaled(_line(row).cut())
+            image = scaled(crop(_line(row)))
         except InputError as error:
             unusable.append(str(error))
             continue

@@ -76,7 +76,8 @@ class Shape:
             raise ConfigError(
                 "a CRDNN can have the shape of LogMel, Conv2dFrontEnd, a bidirectional LSTM and CTCHead only"
             )
-        rate: int = pipeline.features.reader.sample_rate
+        reader: Any = pipeline.features.reader
+        rate: int = reader.sample_rate
         convolutions: Any = frontend.convolutions
         recurrent: Any = encoder.forward_layers
         return cls(

@@ -109,7 +109,7 @@ class SeqpipeSide:
         return found
 
     def sizes(self) -> dict[str, int]:
-        tokens = self.model.features.reader
+        tokens: Any = self.model.features.reader
         return {
             "words": tokens.size,
             "characters": len(tokens.known_characters) - 2,

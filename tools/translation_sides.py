@@ -102,7 +102,7 @@ class SeqpipeSide:
         from seqpipe.core.sequence import PaddedSequence
 
         self.model.eval()
-        head = self.model.head
+        head: Any = self.model.head
         texts = [""] * len(self.dev)
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
             for places in by_length(self.dev, size):
@@ -115,7 +115,8 @@ class SeqpipeSide:
         """Write the weights."""
         import torch
 
-        units = self.model.head.units
+        head: Any = self.model.head
+        units = head.units
         written = getattr(units, "kept", range(len(units)))
         torch.save({**self.model.state_dict(), WRITTEN: torch.tensor(written)}, weights)
 

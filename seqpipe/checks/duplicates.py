@@ -51,7 +51,8 @@ def find_duplicates(parts: Sequence[Part], measure: Measure = STEPS) -> None:
     for part, count in zip(parts, repeated, strict=True):
         if count:
             part.findings.summary.append(
-                f"{count} of the rows repeat an earlier text of at most {measure.trivial} {measure.name}s, with its target"
+                f"{count} of the rows repeat an earlier text of at most {measure.trivial} {measure.name}s, with its "
+                "target"
             )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -84,19 +84,18 @@ class Findings:
             "rows": self.rows,
             "usable": self.rows - len(self.problems),
             "summary": self.numbers,
-            "errors": _by_kind(self.problems),
-            "warnings": _by_kind(self.warnings),
+            "errors": _plain(self.problems),
+            "warnings": _plain(self.warnings),
         }
 
 
 def _lines(problems: list[Problem], rows: int, most: int) -> list[str]:
     lines = []
-    for kind, count in Counter(kind for _, kind, _ in problems).most_common():
-        lines.append(f"{kind}: {count} of {rows} rows")
-        shown = [(row, message) for row, found, message in problems if found == kind][:most]
-        lines += [f"  {row.where}: {_cut(message)}" for row, message in shown]
-        if count > most:
-            lines.append(f"  and {count - most} more")
+    for kind, found in _by_kind(problems).items():
+        lines.append(f"{kind}: {len(found)} of {rows} rows")
+        lines += [f"  {row.where}: {_cut(message)}" for row, message in found[:most]]
+        if len(found) > most:
+            lines.append(f"  and {len(found) - most} more")
     return lines
 
 
@@ -104,19 +103,22 @@ def _cut(message: str) -> str:
     return message if len(message) <= LONGEST_LINE else f"{message[: LONGEST_LINE - 4]} ..."
 
 
-def _by_kind(problems: list[Problem]) -> list[dict[str, Any]]:
-    kinds = Counter(kind for _, kind, _ in problems)
+def _by_kind(problems: list[Problem]) -> dict[str, list[tuple[Row, str]]]:
+    """Rows with their messages by the kind of problem, the most frequent kind first."""
+    found = defaultdict(list)
+    for row, kind, message in problems:
+        found[kind].append((row, message))
+    return dict(sorted(found.items(), key=lambda item: -len(item[1])))
+
+
+def _plain(problems: list[Problem]) -> list[dict[str, Any]]:
     return [
         {
             "kind": kind,
-            "count": count,
-            "rows": [
-                {"row": row.number, "id": row.id, "message": message}
-                for row, found, message in problems
-                if found == kind
-            ],
+            "count": len(found),
+            "rows": [{"row": row.number, "id": row.id, "message": message} for row, message in found],
         }
-        for kind, count in kinds.most_common()
+        for kind, found in _by_kind(problems).items()
     ]
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,6 @@ from torch import Tensor
 
 from seqpipe.checks.findings import Findings, usable
 from seqpipe.checks.labels import encode_label
-from seqpipe.checks.progress import track_rows
 from seqpipe.config.recipe import DataConfig
 from seqpipe.core.chain import FeatureChain
 from seqpipe.data.rows import Row
@@ -149,13 +149,23 @@ def read_part(
             raise InputError("no target", f"the target is empty; received {row.target!r}")
         return found
 
-    part.rows, part.looks = usable(track_rows(rows, name) if progress else rows, look_at, part.findings)
+    part.rows, part.looks = usable(
+        _with_bar(rows, name) if progress and sys.stderr.isatty() else rows, look_at, part.findings
+    )
     if part.rows and (message := unread_spans(part.rows[0], config)):
         part.findings.warn(part.rows[0], "spans not read", message)
     for row, look in zip(part.rows, part.looks, strict=True):
         for kind, message in look.warnings:
             part.findings.warn(row, kind, message)
     return part
+
+
+def _with_bar(rows: list[Row], name: str) -> Iterable[Row]:
+    """The rows, with a bar on standard error while they are gone through."""
+    from rich.console import Console
+    from rich.progress import track
+
+    return track(rows, description=f"reading {name}", console=Console(stderr=True), transient=True)
 
 
 def _look(row: Row, features: FeatureChain, max_length: float | None, whole: bool) -> Look:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from seqpipe.checks.findings import shortened
 from seqpipe.checks.part import Part
@@ -21,6 +22,8 @@ ROWS_A_CLASS = 10
 """Targets are taken for classes if there are no more than `MAX_CLASSES`, each with so many rows on average."""
 FEW_ROWS = 5
 """Of a class."""
+
+Found = TypeVar("Found")
 
 
 def find_rare_characters(part: Part, head: Head) -> None:
@@ -42,7 +45,7 @@ def find_rare_characters(part: Part, head: Head) -> None:
     rare = {character: count for character, count in counts.items() if count <= RARE_ROWS}
     for row, characters in zip(part.rows, spelt, strict=True):
         if found := sorted(characters & rare.keys()):
-            shown = ", ".join(f"{character!r} (in {_rows(rare[character])})" for character in found)
+            shown = ", ".join(f"{character!r} (in {_CLASSES.count(rare[character])})" for character in found)
             part.findings.warn(
                 row, "rare character", f"{shortened(row.target)} holds {shown}, which joins the vocabulary"
             )
@@ -60,7 +63,7 @@ def compare_classes(parts: Sequence[Part], head: Head) -> None:
     """
     for part in parts:
         for row in part.rows:
-            for what, message in _target_warnings(row, head):
+            for what, message in _said(row, head.metric.warnings):
                 part.findings.warn(row, what, message)
     kind = _TAGS if head.tags_items else _CLASSES
     tables = [Counter(name for row in part.rows for name in _labels(row, head)) for part in parts]
@@ -130,21 +133,13 @@ def _find_missing(
             )
 
 
-def _rows(count: int) -> str:
-    return "1 row" if count == 1 else f"{count} rows"
-
-
-def _target_warnings(row: Row, head: Head) -> list[tuple[str, str]]:
+def _said(row: Row, ask: Callable[[Any], Sequence[Found]]) -> Sequence[Found]:
+    """What a metric says of a target; nothing of one that it can't read."""
     try:
-        found: list[tuple[str, str]] = head.metric.warnings(row.target)
-    except InputError:
-        return []
-    return found
-
-
-def _labels(row: Row, head: Head) -> list[str]:
-    try:
-        found: list[str] = head.metric.target_classes(row.target)
+        return ask(row.target)
     except InputError:
         return []  # named already, where targets are encoded
-    return found
+
+
+def _labels(row: Row, head: Head) -> Sequence[str]:
+    return _said(row, head.metric.target_classes)

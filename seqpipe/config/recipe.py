@@ -44,9 +44,7 @@ def _slot(role: str, chain: str | None) -> Any:
                     problems += error.within(name if isinstance(name, str) else str(index)).problems
             if problems:
                 raise ConfigError(problems)
-            for stage in stages if role != "features" else ():
-                _check_role(stage, role)
-            return StageConfig(chain, {"stages": stages})
+            value = StageConfig(chain, {"stages": stages})
         return _check_role(StageConfig.parse(value), role)
 
     def dump(config: StageConfig) -> Any:
@@ -151,7 +149,7 @@ class TrainingConfig(Section):
     patience: int = Field(3, ge=0, description="plateau: evaluations without gain before the rate falls")
     clip_norm: float | None = Field(5.0, gt=0, description="largest norm of a step's gradient")
     adversarial: float = Field(
-        0.0, ge=0, description="norm of a perturbation of the features that is learnt too, as a share of theirs; 0: none"
+        0.0, ge=0, description="norm of a perturbation of features that is learnt too, as a share of theirs; 0: none"
     )
     max_bad_steps: int = Field(10, ge=0, description="steps with a loss that is not finite, skipped; more end training")
     average: Literal["none", "ema", "last"] = Field(
@@ -326,10 +324,10 @@ def find_recipe(source: str | Path) -> Path:
     path = Path(source)
     if path.is_file():
         return path
-    if path.is_dir() and not (path / "recipe.yaml").is_file():
-        raise ConfigError(f"{path}: is a folder without a recipe.yaml, so neither a recipe nor a run directory")
-    if path.is_dir() and (path / "recipe.yaml").is_file():
+    if (path / "recipe.yaml").is_file():
         return path / "recipe.yaml"
+    if path.is_dir():
+        raise ConfigError(f"{path}: is a folder without a recipe.yaml, so neither a recipe nor a run directory")
     known = []
     for folder in recipe_folders():
         shipped = folder / f"{source}.yaml"

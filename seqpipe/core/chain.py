@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeVar
 
@@ -47,14 +47,14 @@ class Chain(Stage):
                 raise ConfigError([((str(index),), f"{config.name} is a {stage.role} stage, not a {wanted} stage")])
             if not isinstance(stage, self.kind):
                 raise ConfigError([((str(index),), f"{config.name} is no {self.kind.__name__}, of which to derive it")])
-            self._tell(stage, built)
+            # The rate of samples holds for what is made of them too.
+            rate = built[-1].provided("sample_rate") if built else None
+            if rate is not None and stage.provided("sample_rate") is None:
+                stage.sample_rate = rate
             built.append(stage)
         self.role = built[0].role  # type: ignore[misc]
         self.stages: Any = nn.ModuleList(built)
         self.names = [f"{index}.{config.name}" for index, config in enumerate(stages)]
-
-    def _tell(self, stage: Stage, before: Sequence[Stage]) -> None:
-        """Let a stage know what holds from the stages before it."""
 
     @property
     def output_size(self) -> int:  # type: ignore[override]
@@ -151,11 +151,6 @@ class FeatureChain(Chain):
             raise ConfigError(
                 [(("0",), f"{stages[0].name} reads no inputs, so it can't be the first; begin with Waveform, say")]
             )
-
-    def _tell(self, stage: Stage, before: Sequence[Stage]) -> None:
-        # The rate of samples holds for what is made of them too.
-        if before and stage.provided("sample_rate") is None and before[-1].provided("sample_rate") is not None:
-            stage.sample_rate = before[-1].provided("sample_rate")
 
     @property
     def reader(self) -> Reader:

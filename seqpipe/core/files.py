@@ -46,22 +46,16 @@ def draft_folder(output: Path) -> Iterator[Path]:
 def move(draft: Path, output: Path) -> None:
     """Rename, lastingly: the name is written to the disk before this returns."""
     draft.replace(output)
-    sync_folder(output.parent)
+    sync(output.parent)
 
 
-def sync_folder(folder: Path) -> None:
-    """Wait until new names in a folder are on the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Wait until a file that was written, or new names in a folder, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def sync(path: Path) -> None:
-    """Wait until a file that was written is on the disk."""
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
 
 
 def write_text(path: Path, text: str) -> None:

@@ -67,6 +67,7 @@ class Head(Stage, metaclass=ABCMeta, register=False):
     Attributes:
         decoding: the model of the recipe's ``decoding:``.
         allows_empty_targets: whether an empty target says something to this head: that there are no labels, say.
+        unfitted: the metric before anything is learnt, where it doesn't depend on the options.
         tags_items: whether a target is a label for each item of the input, so that their numbers must agree.
     """
 
@@ -74,6 +75,7 @@ class Head(Stage, metaclass=ABCMeta, register=False):
     decoding: ClassVar[type[BaseModel]] = NoDecoding
     allows_empty_targets: ClassVar[bool] = False
     tags_items: ClassVar[bool] = False
+    unfitted: ClassVar[Metric | None] = None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Head:
         """Refuse to be built without all that a head needs."""
@@ -125,7 +127,7 @@ class Head(Stage, metaclass=ABCMeta, register=False):
     def unfitted_metric(cls, options: Mapping[str, Any]) -> Metric | None:
         """The metric of a head with these options, without building it; None if it has to be built and asked."""
         found: Any = cls.metric
-        return None if isinstance(found, property) else found
+        return cls.unfitted if isinstance(found, property) else found
 
     @classmethod
     def check_decoding(cls, options: Mapping[str, Any], decoding: Mapping[str, Any]) -> None:

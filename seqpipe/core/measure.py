@@ -48,10 +48,6 @@ class Measure:
         """A number of elements, or the sum of several, in this measure."""
         return float(length.sum() if isinstance(length, Tensor) else length) / self.per_unit
 
-    def cost(self, prepared: Tensor) -> int:
-        """Elements that a prepared input holds in memory, whatever its shape."""
-        return prepared.numel()
-
     def text(self, amount: float, decimals: int = 2) -> str:
         """An amount in words: ``2.50 s``, ``12 tokens``."""
         return f"{amount:.{decimals}f} {self.symbol}" if self.symbol else f"{amount:g} {self.name}s"

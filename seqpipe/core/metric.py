@@ -75,13 +75,26 @@ class Metric(Protocol):
         """Of a corpus, from the sum ``[C]`` of its rows' counts."""
 
     def errors(self, counts: Any) -> Any:
-        """How wrong each row is, ``[N, C]`` -> ``[N]``: 0 where all is right, more where it is worse."""
+        """How wrong each row is, ``[N, C]`` -> ``[N]``: 0 where all is right, more where it is worse.
+
+        By default rows that aren't counted as ``correct_rows``.
+        """
+        return (counts[:, self.names.index("rows")] - counts[:, self.names.index("correct_rows")]).astype(float)
 
     def comparable(self, targets: Sequence[Any], answers: Sequence[Any]) -> tuple[list[str], list[str]]:
-        """References and answers as text, as they are compared."""
+        """References and answers as text, as they are compared.
+
+        By default as they are; of an answer its ``label``, ``text`` or ``values``, whichever it has.
+        """
+        return [str(target) for target in targets], [_shown(answer) for answer in answers]
 
     def aligned(self, targets: Sequence[Any], answers: Sequence[Any]) -> dict[str, list[list[Pair]]]:
-        """Each row's items beside what was answered, by kind of item (``words``); the first kind is the one shown."""
+        """Each row's items beside what was answered, by kind of item (``words``); the first kind is the one shown.
+
+        By default each row as one item.
+        """
+        wanted, given = self.comparable(targets, answers)
+        return {"rows": [[pair] for pair in zip(wanted, given, strict=True)]}
 
     def target_classes(self, target: Any) -> list[str]:
         """The classes that a target names: one, or one for each word; none where targets are no classes.
@@ -89,47 +102,25 @@ class Metric(Protocol):
         Raises:
             InputError: it should name one, and doesn't.
         """
+        return []
 
     def warnings(self, target: Any) -> list[tuple[str, str]]:
-        """What is odd about a target that can be used, as (a short fixed kind, a message)."""
+        """What is odd about a target that can be used, as (a short fixed kind, a message); nothing by default."""
+        return []
 
     def describe(self) -> str:
         """How answers are made comparable before scoring, in words."""
+        return "as they are"
 
 
-class BaseMetric:
-    """The defaults of a metric whose targets are texts or labels, and are compared as they are.
+class BaseMetric(Metric):
+    """A metric of one's own derives from this, and adds ``main``, ``kinds``, ``names``, ``count`` and ``scores``.
 
-    A metric of one's own takes these and adds ``main``, ``kinds``, ``names``, ``count`` and ``scores``.
+    The other methods have the defaults of one whose targets are texts or labels, and are compared as they are.
     """
 
+    names: tuple[str, ...] = ()
     class_names: Sequence[str] = ()
-
-    def errors(self, counts: Any) -> Any:
-        """Rows that aren't counted as ``correct_rows``."""
-        names: tuple[str, ...] = self.names  # type: ignore[attr-defined]
-        return (counts[:, names.index("rows")] - counts[:, names.index("correct_rows")]).astype(float)
-
-    def comparable(self, targets: Sequence[Any], answers: Sequence[Any]) -> tuple[list[str], list[str]]:
-        """Both as text; of an answer its ``label``, ``text`` or ``values``, whichever it has."""
-        return [str(target) for target in targets], [_shown(answer) for answer in answers]
-
-    def aligned(self, targets: Sequence[Any], answers: Sequence[Any]) -> dict[str, list[list[Pair]]]:
-        """Each row as one item."""
-        wanted, given = self.comparable(targets, answers)
-        return {"rows": [[pair] for pair in zip(wanted, given, strict=True)]}
-
-    def target_classes(self, target: Any) -> list[str]:
-        """None."""
-        return []
-
-    def warnings(self, target: Any) -> list[tuple[str, str]]:
-        """None."""
-        return []
-
-    def describe(self) -> str:
-        """As they are."""
-        return "as they are"
 
 
 @runtime_checkable

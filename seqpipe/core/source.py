@@ -10,43 +10,23 @@ from torch import Tensor
 from seqpipe.core.item import Item
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Source:
     """An input as answers refer to it; a reader makes one of each (`Reader.source`).
 
-    Args:
-        text: of an input that is text, as it was given.
+    Attributes:
+        text: of an input that is text, as it was given; items have their places in it.
         items: what it is a sequence of, if it has parts that a person would name: words.
         truncated: tokens at its end that are not read.
         origin: where it begins in what it was cut out of.
         scale: what places in the prepared input are multiplied by: pixels of the file in one that is left.
     """
 
-    def __init__(
-        self,
-        *,
-        text: str = "",
-        items: Sequence[Item] = (),
-        truncated: int = 0,
-        origin: float = 0.0,
-        scale: float = 1.0,
-    ) -> None:
-        self._text, self._items, self._truncated = text, items, truncated
-        self.origin, self.scale = origin, scale
-
-    @property
-    def text(self) -> str:
-        """The text that the items have their places in."""
-        return self._text
-
-    @property
-    def items(self) -> Sequence[Item]:
-        """The words of a text."""
-        return self._items
-
-    @property
-    def truncated(self) -> int:
-        """Tokens at the end that are not read."""
-        return self._truncated
+    text: str = ""
+    items: Sequence[Item] = ()
+    truncated: int = 0
+    origin: float = 0.0
+    scale: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,5 +9,3 @@ FILE_SUFFIXES = AUDIO_SUFFIXES | IMAGE_SUFFIXES | INK_SUFFIXES
 """Of all files that are an input each."""
 Suffixes = frozenset[str]
 """Endings of names, in lower case."""
-NO_FILES: Suffixes = frozenset()
-"""Of inputs that are no files."""

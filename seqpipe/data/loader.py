@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset
 
 from seqpipe.core.chain import FeatureChain
 from seqpipe.core.randomness import RowKey
@@ -125,8 +126,9 @@ class TrainingBatches:
         target_budget: int | None = None,
     ) -> None:
         self.lengths, self.features, self.seed = lengths, features, seed
-        self.budget, self.max_rows = budget, max_rows
-        self.targets, self.target_budget = targets, target_budget
+        self._batches_of = partial(
+            plan_batches, budget=budget, max_rows=max_rows, targets=targets, target_budget=target_budget
+        )
         self._planned: tuple[int, list[list[int]]] = (-1, [])
 
     def augmented_length(self, epoch: int, row: int) -> int:
@@ -139,17 +141,7 @@ class TrainingBatches:
             drawn = [self.augmented_length(epoch, row) for row in range(len(self.lengths))]
             steps = self.features.output_lengths(torch.tensor(drawn, dtype=torch.int64)).tolist()
             order = np.random.Generator(np.random.Philox(key=[self.seed, 2**32], counter=[0, 0, 0, epoch]))
-            self._planned = (
-                epoch,
-                plan_batches(
-                    steps,
-                    budget=self.budget,
-                    max_rows=self.max_rows,
-                    generator=order,
-                    targets=self.targets,
-                    target_budget=self.target_budget,
-                ),
-            )
+            self._planned = epoch, self._batches_of(steps, generator=order)
         return self._planned[1]
 
 
@@ -199,7 +191,7 @@ class TrainingLoader:
         self._keys: list[list[Key]] = []
         self._loader = DataLoader(
             cast("Dataset[Any]", examples),
-            batch_sampler=_Current(self),
+            batch_sampler=self._keys,
             collate_fn=collate,
             num_workers=workers,
             persistent_workers=workers > 0,
@@ -213,7 +205,8 @@ class TrainingLoader:
         epoch = self.epoch()
         plan = self.batches.plan(epoch)
         self._handed_out, self._skip = self._skip, 0
-        self._keys = [[(epoch, row) for row in self.share.take(batch)] for batch in plan[self._handed_out :]]
+        # In place: it is what the loader samples from.
+        self._keys[:] = [[(epoch, row) for row in self.share.take(batch)] for batch in plan[self._handed_out :]]
         for batch in self._loader:
             self._handed_out += 1
             yield batch
@@ -225,19 +218,6 @@ class TrainingLoader:
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Go on behind the batches of another loader's state, for one epoch."""
         self._skip = state["handed_out"]
-
-
-class _Current(Sampler[list[Key]]):
-    """The keys that a loader's current epoch still has to give."""
-
-    def __init__(self, loader: TrainingLoader) -> None:
-        self.loader = loader
-
-    def __iter__(self) -> Iterator[list[Key]]:
-        return iter(self.loader._keys)
-
-    def __len__(self) -> int:
-        return len(self.loader._keys)
 
 
 def plain_loader(

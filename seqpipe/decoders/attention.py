@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
-from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -63,7 +62,7 @@ class Attention(nn.Module):
         kind: AttentionKind,
         query_size: int,
         memory_size: int,
-        heads: Annotated[int, Field(gt=0)] = 4,
+        heads: int = 4,
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
@@ -72,26 +71,14 @@ class Attention(nn.Module):
         self.output_size = memory_size
         self.key: nn.Linear | None = None
         if kind == "dot" and query_size != memory_size:
-            raise ConfigError(
-                [
-                    (
-                        ("attention",),
-                        f"dot needs hidden_size to be the encoder's {memory_size} features; it is {query_size}",
-                    )
-                ]
-            )
+            message = f"dot needs hidden_size to be the encoder's {memory_size} features; it is {query_size}"
+            raise ConfigError(message).within("attention")
         if kind == "general":
             self.key = nn.Linear(memory_size, query_size, bias=False)
         elif kind in ("bahdanau", "location", "multi_head"):
             if kind == "multi_head" and (query_size % heads or memory_size % heads):
-                raise ConfigError(
-                    [
-                        (
-                            ("heads",),
-                            f"should divide hidden_size ({query_size}) and the encoder's features ({memory_size})",
-                        )
-                    ]
-                )
+                message = f"should divide hidden_size ({query_size}) and the encoder's features ({memory_size})"
+                raise ConfigError(message).within("heads")
             self.query = nn.Linear(query_size, query_size)
             self.key = nn.Linear(memory_size, query_size, bias=False)
             if kind != "multi_head":
@@ -128,9 +115,12 @@ class Attention(nn.Module):
             scores = self.energy(sums.tanh())[..., 0]
         else:
             scores = queries @ memory.keys.transpose(1, 2)  # [B, L, T]
-        weights = F.softmax(scores.float().masked_fill(memory.hidden, float("-inf")), dim=-1)
-        taken = dropout(weights, self.dropout, self.training).to(memory.values.dtype)
-        return taken @ memory.values, weights
+        return self._taken(scores, memory.hidden, memory.values)
+
+    def _taken(self, scores: Tensor, hidden: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """What scores ``[..., L, T]`` take of values ``[..., T, D]``, and the weights that they become."""
+        weights = F.softmax(scores.float().masked_fill(hidden, float("-inf")), dim=-1)
+        return dropout(weights, self.dropout, self.training).to(values.dtype) @ values, weights
 
     def _several(self, queries: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
         def parted(values: Tensor) -> Tensor:  # [B, n, H] -> [B, heads, n, H / heads]
@@ -138,8 +128,5 @@ class Attention(nn.Module):
 
         parts = parted(queries)
         scores = parts @ parted(memory.keys).transpose(2, 3) / math.sqrt(parts.shape[-1])
-        weights = F.softmax(scores.float().masked_fill(memory.hidden[:, None], float("-inf")), dim=-1)
-        taken = dropout(weights, self.dropout, self.training).to(memory.values.dtype)
-        context = (taken @ parted(memory.values)).transpose(1, 2).flatten(2)
-        context = self.output(context)
-        return context, weights.mean(dim=1)
+        taken, weights = self._taken(scores, memory.hidden[:, None], parted(memory.values))
+        return self.output(taken.transpose(1, 2).flatten(2)), weights.mean(dim=1)

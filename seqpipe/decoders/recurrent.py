@@ -12,7 +12,7 @@ from seqpipe.core.sequence import PaddedSequence, end_states
 from seqpipe.decoders.attention import Attention, AttentionKind, Memory
 from seqpipe.decoders.state import State
 from seqpipe.layers.dropout import dropout
-from seqpipe.layers.initialization import Initialization, initialize_recurrent
+from seqpipe.layers.initialization import initialize_recurrent
 
 DecoderCell = Literal["lstm", "gru"]
 Bridge = Literal["mean", "ends", "zero"]
@@ -42,7 +42,6 @@ class RecurrentDecoder(nn.Module):
         bridge: see `Bridge`.
         dropout: probability, after every layer and on the output.
         attention_dropout: probability, on the weights of attention.
-        initialization: of the layers.
     """
 
     def __init__(
@@ -60,7 +59,6 @@ class RecurrentDecoder(nn.Module):
         bridge: Bridge = "mean",
         dropout: float = 0.0,
         attention_dropout: float = 0.0,
-        initialization: Initialization = "orthogonal",
     ) -> None:
         super().__init__()
         self.hidden_size, self.output_size, self.cell, self.kind = hidden_size, output_size, cell, bridge
@@ -72,7 +70,7 @@ class RecurrentDecoder(nn.Module):
         sizes = [first] + [hidden_size] * (layers - 1)
         layers_made = [make(size, hidden_size, batch_first=True) for size in sizes]
         for layer in layers_made:
-            initialize_recurrent(layer, initialization, 1.0)
+            initialize_recurrent(layer, "orthogonal", 1.0)
         self.layers = nn.ModuleList(layers_made)
         states = layers * (2 if cell == "lstm" else 1)
         self.bridge = nn.Linear(memory_size, states * hidden_size) if bridge != "zero" else None
@@ -113,7 +111,8 @@ class RecurrentDecoder(nn.Module):
         memory, state = self.attention.remember(encoded), self.start(encoded)
         if self.parallel:
             outputs, _ = self._recur(written, state)
-            return self._attended(outputs, memory)
+            context, weights = self.attention(outputs, memory)
+            return self._mixed(context, outputs), weights
         found = []
         for step in range(written.shape[1]):
             output, weights, state = self.step(written[:, step], memory, state)
@@ -142,18 +141,15 @@ class RecurrentDecoder(nn.Module):
         """
         rows = len(memory.keys)
         inputs = [written, state.fed] if self.input_feeding else [written]
-        weights = None
         if self.attends_first:
             before = state.weights.unflatten(0, (rows, -1)) if self.attention.follows else None
             context, weights = self.attention(state.hidden[-1].unflatten(0, (rows, -1)), memory, before)
             inputs.append(context.flatten(0, 1))
         output, following = (recur or self._recur)(torch.cat(inputs, dim=-1)[:, None], state)
         output = output[:, 0].unflatten(0, (rows, -1))  # [B, W, H]
-        if weights is None:
-            output, weights = self._attended(output, memory)
-        else:
-            output = self._mixed(context, output)
-        output = output.flatten(0, 1)
+        if not self.attends_first:
+            context, weights = self.attention(output, memory)
+        output = self._mixed(context, output).flatten(0, 1)
         if self.input_feeding:
             following = following._replace(fed=output)
         if self.attention.follows:
@@ -176,10 +172,6 @@ class RecurrentDecoder(nn.Module):
                 inputs = dropout(inputs, self.dropout, self.training)
         states = torch.cat(hidden)
         return inputs, State(states, torch.cat(cell) if cell else states, state.fed, state.weights)
-
-    def _attended(self, outputs: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
-        context, weights = self.attention(outputs, memory)
-        return self._mixed(context, outputs), weights
 
     def _mixed(self, context: Tensor, outputs: Tensor) -> Tensor:
         mixed = self.output(torch.cat([context.to(outputs.dtype), outputs], dim=-1)).tanh()

@@ -125,8 +125,5 @@ def _with_end(allowed: Tensor, likely: Tensor, following: Tensor, end: int) -> t
 
 def _hopeful(found: list[Generated], hope: float, wanted: int) -> bool:
     """Whether a hypothesis that may still become as good as ``hope`` could be among the best."""
-    if hope == float("-inf"):
-        return False
-    if len(found) < wanted:
-        return True
-    return hope > sorted((item.score for item in found), reverse=True)[wanted - 1]
+    scores = sorted((item.score for item in found), reverse=True)
+    return hope > (scores[wanted - 1] if len(scores) >= wanted else float("-inf"))

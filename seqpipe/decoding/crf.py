@@ -19,18 +19,6 @@ from seqpipe.decoding.crf_messages import BackwardMessages, Chain, chain, one_th
 from seqpipe.errors import ConfigError, InputError
 
 
-def path_scores(
-    emissions: Tensor, lengths: Tensor, tags: Tensor, transitions: Tensor, start: Tensor, end: Tensor
-) -> Tensor:
-    """The score of the given tags ``[B, T]`` of each row, ``[B]`` float64; -inf where a constraint forbids them.
-
-    Not differentiable; ``crf_losses`` is. Raises InputError at a number that is no tag.
-    """
-    potentials = chain(emissions, lengths, transitions, start, end)
-    path = padded_tags(tags, lengths, transitions.shape[0])
-    return chain_scores(potentials, path).sum(dim=0)
-
-
 def log_partition(emissions: Tensor, lengths: Tensor, transitions: Tensor, start: Tensor, end: Tensor) -> Tensor:
     """ln Z, the logarithm of the sum of exp(score) over all paths of each row: ``[B]``, differentiable."""
     return PathSums.apply(emissions, transitions, start, end, lengths, None, None)
@@ -192,8 +180,8 @@ class PathSums(torch.autograd.Function):
             ctx.weights = torch.cat([class_weights, one]).to(terms)[path]
             betas = messages.log_betas(path)
             before = torch.cat([messages.log_totals[None], betas[:-1]])
-            ends = chain_end(potentials, path)
-            results = (ctx.weights * (before - betas - (terms - ends))).sum(dim=0)
+            terms[-1] -= potentials.pairs[path[-1], -1]  # the end is no tag's
+            results = (ctx.weights * (before - betas - terms)).sum(dim=0)
         return results.to(torch.promote_types(emissions.dtype, torch.float32))
 
     @staticmethod
@@ -202,15 +190,14 @@ class PathSums(torch.autograd.Function):
         """The gradients of the scores: posteriors, less the given tags."""
         messages, path = ctx.messages, ctx.path
         gradients = gradients.double()  # [B]
-        if path is None:
+        if ctx.weights is None:
             incoming, passed = messages.flow(gradients)
         else:
-            shares = gradients.expand(path.shape) if ctx.weights is None else gradients * ctx.weights  # [T, B]
-            if ctx.weights is None:
-                incoming, passed = messages.flow(gradients)
-            else:
-                added = torch.cat([shares[1:], gradients[None]]) - shares
-                incoming, passed = messages.flow(shares[0], path, added)
+            shares = gradients * ctx.weights  # [T, B]
+            added = torch.cat([shares[1:], gradients[None]]) - shares
+            incoming, passed = messages.flow(shares[0], path, added)
+        if path is not None:
+            shares = gradients.expand(path.shape) if ctx.weights is None else shares
             incoming.scatter_add_(-1, path[..., None], -shares[..., None])
             passed -= pair_sums(path, shares, gradients, passed.shape[0])
         parts = (incoming[..., :-1].transpose(0, 1), passed[:-1, :-1], incoming[0, :, :-1].sum(dim=0), passed[:-1, -1])
@@ -239,13 +226,6 @@ def chain_scores(potentials: Chain, path: Tensor) -> Tensor:
     return terms
 
 
-def chain_end(potentials: Chain, path: Tensor) -> Tensor:
-    """The last step's transition into the padding, in the shape of ``chain_scores``: ``[T, B]``."""
-    ends = torch.zeros(path.shape, dtype=potentials.scores.dtype, device=path.device)
-    ends[-1] = potentials.pairs[path[-1], -1]
-    return ends
-
-
 def pair_sums(path: Tensor, shares: Tensor, lasts: Tensor, size: int) -> Tensor:
     """How often each tag follows each, ``[S, S]``, a step counted by its share and the end by ``lasts`` ``[B]``."""
     numbers = torch.cat([path[:-1] * size + path[1:], path[-1:] * size + size - 1]).flatten()
@@ -262,11 +242,9 @@ def refuse_forbidden(terms: Tensor, potentials: Chain, path: Tensor) -> None:
     if not bool(forbidden.any()):
         return
     row, step = forbidden.t().nonzero()[0].tolist()
-    tag, length = int(path[step, row]), int(potentials.lengths[row])
-    where = f"row {row} of the batch, step {step}"
-    if step == length:  # the padding begins: the transition into it is the end
-        step, tag = step - 1, int(path[step - 1, row])
-        where = f"row {row} of the batch, step {step}"
+    if step == int(potentials.lengths[row]):  # the padding begins: the transition into it is the end
+        step -= 1
+    tag = int(path[step, row])
     if potentials.scores[step, row, tag] == -torch.inf:
         what = f"the emission of tag {tag} is -inf"
     elif step == 0 and potentials.first[tag] == -torch.inf:
@@ -275,4 +253,5 @@ def refuse_forbidden(terms: Tensor, potentials: Chain, path: Tensor) -> None:
         what = f"tag {tag} doesn't follow tag {int(path[step - 1, row])}"
     else:
         what = f"no sequence ends with tag {tag}"
+    where = f"row {row} of the batch, step {step}"
     raise InputError("bad value", f"{where}: the right tags break a constraint of the tag scheme: {what}")

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from seqpipe.core.sequence import PaddedSequence
+from seqpipe.errors import InputError
 
 BLANK = 0
 
@@ -37,6 +38,17 @@ def frames_needed(labels: Sequence[int]) -> int:
     return len(labels) + sum(first == second for first, second in pairwise(labels))
 
 
+def refuse_too_short(labels: Sequence[Sequence[int]], lengths: Tensor, of: str = "") -> None:
+    """Raise InputError where a row's labels don't fit into its steps; ``of`` is said behind these: " for CTC", say."""
+    for position, (row, length) in enumerate(zip(labels, lengths.tolist(), strict=True)):
+        if frames_needed(row) > length:
+            raise InputError(
+                "too short for its label",
+                f"row {position} of the batch: {len(row)} labels need {frames_needed(row)} steps{of}, and {length} are "
+                "left after the front-end; lower its time strides or use larger units",
+            )
+
+
 def greedy_decode(log_probabilities: PaddedSequence) -> list[CTCHypothesis]:
     """The best label at each step, repeats merged and blanks removed (Graves et al. 2006, best path decoding).
 
@@ -47,9 +59,6 @@ def greedy_decode(log_probabilities: PaddedSequence) -> list[CTCHypothesis]:
     hypotheses = []
     lengths = log_probabilities.lengths.tolist()
     for row, probabilities, length in zip(labels.cpu(), best.exp().cpu(), lengths, strict=True):
-        if length == 0:
-            hypotheses.append(CTCHypothesis((), (), (), ()))
-            continue
         runs, counts = torch.unique_consecutive(row[:length], return_counts=True)
         stops = counts.cumsum(0)
         sums = F.pad(probabilities[:length].double().cumsum(0), (1, 0))

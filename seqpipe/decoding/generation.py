@@ -107,11 +107,9 @@ class Continuation(Protocol):
             Logits of the next labels ``[B · W, V]``; what is to be subtracted from these to have log-probabilities,
             ``[B · W]``; and weights of attention ``[B, W, T]``.
         """
-        ...
 
     def choose(self, rows: Tensor, places: Tensor) -> None:
         """Go on with these rows ``[B']`` and, of these, with the hypotheses at places ``[B' · W']`` of ``B · W``."""
-        ...
 
 
 def restrained(logits: Tensor, written: Tensor, *, end: int, at_limit: Tensor, options: GenerationDecoding) -> Tensor:

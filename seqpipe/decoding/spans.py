@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 OUTSIDE = "O"
 # What stands for a tag at the document boundaries of CoNLL files; conlleval counts nothing there.
@@ -86,21 +85,6 @@ def broken_spans(tags: Sequence[str]) -> list[tuple[int, str, str]]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class SpanScore:
-    """Precision, recall and F1 in per cent, as conlleval prints them; 0 where nothing was answered, or nothing right.
-
-    Attributes:
-        precision: share of the answered spans that are right.
-        recall: share of the right spans that were answered.
-        f1: their harmonic mean.
-    """
-
-    precision: float
-    recall: float
-    f1: float
-
-
 def span_counts(
     gold: Iterable[Iterable[tuple[str, int, int]]], answered: Iterable[Iterable[tuple[str, int, int]]]
 ) -> dict[str, tuple[int, int, int]]:
@@ -123,17 +107,3 @@ def span_counts(
         right.update(kind for kind, _, _ in gold_set)
         given.update(kind for kind, _, _ in answered_set)
     return {kind: (correct[kind], right[kind], given[kind]) for kind in sorted(right.keys() | given.keys())}
-
-
-def span_score(correct: int, gold: int, answered: int) -> SpanScore:
-    """The scores of counts: of one type, or overall of the sums over all types (micro-averaged, as conlleval does)."""
-    precision = 100 * correct / answered if answered else 0.0
-    recall = 100 * correct / gold if gold else 0.0
-    f1 = 200 * correct / (gold + answered) if gold + answered else 0.0
-    return SpanScore(precision, recall, f1)
-
-
-def overall(counts: dict[str, tuple[int, int, int]]) -> tuple[int, int, int]:
-    """The sums of ``span_counts`` over all types."""
-    correct, gold, answered = (sum(column) for column in zip((0, 0, 0), *counts.values(), strict=True))
-    return correct, gold, answered

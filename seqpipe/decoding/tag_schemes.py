@@ -16,7 +16,7 @@ Scheme = Literal["bio", "bioes", "none"]
 
 # Prefixes that may start a span, and those that leave one open
 OPENING = {"bio": ("B",), "bioes": ("B", "S")}
-OPEN = {"bio": ("B", "I"), "bioes": ("B", "I")}
+OPEN = ("B", "I")
 CONTINUING = {"bio": ("I",), "bioes": ("I", "E")}
 
 
@@ -73,13 +73,10 @@ def allowed_tags(tags: Sequence[str], scheme: Scheme) -> AllowedTags:
             )
     fresh = torch.tensor([prefix == OUTSIDE or prefix in OPENING[scheme] for prefix, _ in parts], dtype=torch.bool)
     # In bioes an open span has to be closed; in bio anything closes it
-    closed = torch.tensor([scheme == "bio" or prefix not in OPEN[scheme] for prefix, _ in parts], dtype=torch.bool)
+    closed = torch.tensor([scheme == "bio" or prefix not in OPEN for prefix, _ in parts], dtype=torch.bool)
     continuing = torch.tensor(
         [
-            [
-                prefix in OPEN[scheme] and after in CONTINUING[scheme] and kind == after_kind
-                for after, after_kind in parts
-            ]
+            [prefix in OPEN and after in CONTINUING[scheme] and kind == after_kind for after, after_kind in parts]
             for prefix, kind in parts
         ],
         dtype=torch.bool,

@@ -44,12 +44,11 @@ def plan_segments(lengths: Sequence[int], steps: int) -> list[Segment]:
     best = [0.0] * count
     following = [0] * count
     for start in range(count - 2, -1, -1):
-        best[start] = float("inf")
-        for stop in range(start + 1, count):
-            width = borders[stop] - borders[start]
-            cost = width * (rows[start] + STEP_OVERHEAD_ROWS) + SEGMENT_OVERHEAD + best[stop]
-            if cost < best[start]:
-                best[start], following[start] = cost, stop
+        step = rows[start] + STEP_OVERHEAD_ROWS
+        best[start], following[start] = min(
+            ((borders[stop] - borders[start]) * step + SEGMENT_OVERHEAD + best[stop], stop)
+            for stop in range(start + 1, count)
+        )
     segments = []
     at = 0
     while at < count - 1:

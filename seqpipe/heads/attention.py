@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,7 +11,6 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.utils.rnn import pad_sequence
 
 from seqpipe.core.chain import FeatureChain, find_stages
 from seqpipe.core.options import InputSize, Upstream
@@ -18,13 +18,13 @@ from seqpipe.core.randomness import RowKey
 from seqpipe.core.sequence import PaddedSequence, length_mask
 from seqpipe.decoders.attention import AttentionKind
 from seqpipe.decoders.recurrent import Bridge, DecoderCell, RecurrentDecoder
-from seqpipe.decoding.ctc import ctc_losses, frames_needed
+from seqpipe.decoding.ctc import ctc_losses, frames_needed, refuse_too_short
 from seqpipe.decoding.generation import GenerationDecoding
-from seqpipe.errors import ConfigError, InputError
+from seqpipe.errors import ConfigError
 from seqpipe.features.text.embedding import Embedding
 from seqpipe.features.text.tokens import Tokens
 from seqpipe.heads.decoded_text import DecodedTextHead
-from seqpipe.heads.sampled_targets import SampledTargets
+from seqpipe.heads.learnt import learnt
 from seqpipe.layers.dropout import DropoutKind, dropout
 from seqpipe.layers.vocabulary_loss import vocabulary_loss
 from seqpipe.metrics.text import TextMetric
@@ -32,8 +32,8 @@ from seqpipe.metrics.transcription import TranscriptionMetric
 from seqpipe.metrics.translation import TranslationMetric
 from seqpipe.text.limited_units import LimitedUnits
 from seqpipe.text.rules import TextRule, apply_rules
-from seqpipe.text.subword_sampling import check_sampling, sampled_spelling
-from seqpipe.text.units import Characters, SentencePieceUnits, Units, load_units
+from seqpipe.text.subword_sampling import SampledSpelling, check_sampling, sampled_spelling
+from seqpipe.text.units import SentencePieceUnits, Units
 from seqpipe.text.word_units import WordUnits
 
 TargetUnits = Literal["shared", "unigram", "bpe", "characters", "words"]
@@ -117,27 +117,26 @@ class AttentionHead(DecodedTextHead):
     ) -> None:
         super().__init__()
         if tied == "all" and units != "shared":
-            raise ConfigError([(("tied",), f"all goes with units: shared; they are {units}")])
+            raise ConfigError(f"all goes with units: shared; they are {units}").within("tied")
         if copy_unknown and units != "words":
-            raise ConfigError([(("copy_unknown",), f"goes with units: words; of {units}, none is unknown")])
+            raise ConfigError(f"goes with units: words; of {units}, none is unknown").within("copy_unknown")
         tokens = _tokens_of(features)
         if copy_unknown and tokens is not None and not tokens.words_are_steps:
-            raise ConfigError(
-                [(("copy_unknown",), "needs a step for each word: Tokens of words, or with word_pooling")]
-            )
+            message = "needs a step for each word: Tokens of words, or with word_pooling"
+            raise ConfigError(message).within("copy_unknown")
         if units == "shared" and features is None:
-            raise ConfigError([(("units",), "shared needs a pipeline whose features have SentencePiece units")])
+            raise ConfigError("shared needs a pipeline whose features have SentencePiece units").within("units")
         spelt = units if units != "shared" else tokens.units if tokens is not None else ""
         if units != "shared" or tokens is not None:
             check_sampling(spelt, bpe_dropout=bpe_dropout, unigram_sampling=unigram_sampling)
         if vocabulary_threshold and units != "shared":
-            raise ConfigError([(("vocabulary_threshold",), f"goes with units: shared; they are {units}")])
-        if vocabulary_threshold and (bpe_dropout or unigram_sampling is not None):
-            raise ConfigError(
-                [(("vocabulary_threshold",), "doesn't go with bpe_dropout or unigram_sampling, which write all units")]
-            )
-        if ctc_weight and (bpe_dropout or unigram_sampling is not None):
-            raise ConfigError([(("ctc_weight",), "doesn't go with bpe_dropout or unigram_sampling of the targets")])
+            raise ConfigError(f"goes with units: shared; they are {units}").within("vocabulary_threshold")
+        if bpe_dropout or unigram_sampling is not None:
+            refusal = "doesn't go with bpe_dropout or unigram_sampling"
+            if vocabulary_threshold:
+                raise ConfigError(f"{refusal}, which write all units").within("vocabulary_threshold")
+            if ctc_weight:
+                raise ConfigError(f"{refusal} of the targets").within("ctc_weight")
         self.bpe_dropout, self.unigram_sampling, self.spelt_in = bpe_dropout, unigram_sampling, spelt
         self.kind, self.vocabulary_size, self.rules = units, vocabulary_size, text
         self.vocabulary_threshold = vocabulary_threshold
@@ -175,26 +174,18 @@ class AttentionHead(DecodedTextHead):
 
     # What is learnt
 
-    def fit(self, rows: Iterable[Any], targets: Iterable[Any] = ()) -> None:
-        """Learn the units from the training texts; what is no text is left to `encode_target` to name."""
-        texts = (apply_rules(text, self.rules) for text in rows if isinstance(text, str))
+    def _learn(self, texts: Iterable[str]) -> Units:
         if self.kind == "shared":
             known, least = self._shared_units(), self.vocabulary_threshold
-            self._build(LimitedUnits.learn(known, texts, least) if least else known)
-        elif self.kind == "words":
-            self._build(WordUnits.learn(texts, self.vocabulary_size))
-        elif self.kind == "characters":
-            self._build(Characters.learn(texts))
-        else:
-            self._build(SentencePieceUnits.learn(texts, self.vocabulary_size, self.kind))
+            return LimitedUnits.learn(known, texts, least) if least else known
+        return WordUnits.learn(texts, self.vocabulary_size) if self.kind == "words" else super()._learn(texts)
 
     def _shared_units(self) -> SentencePieceUnits:
         tokens = _tokens_of(self._features[0])
         known = tokens.known if tokens is not None and tokens.subwords and tokens.needs_targets else None
         if not isinstance(known, SentencePieceUnits):
-            raise ConfigError(
-                [(("units",), "shared needs features that begin with Tokens of unigram or bpe units and shared: true")]
-            )
+            message = "shared needs features that begin with Tokens of unigram or bpe units and shared: true"
+            raise ConfigError(message).within("units")
         return known
 
     def _build(self, units: Units) -> None:
@@ -222,28 +213,28 @@ class AttentionHead(DecodedTextHead):
             weight = stage.weight
             if weight is not None and weight.shape == (len(self._shared_units()), self.embedding_size):
                 return weight if self._places is None else weight.index_select(0, self._places)
-        raise ConfigError(
-            [(("tied",), f"all needs an Embedding of size {self.embedding_size} (embedding_size) among the features")]
-        )
+        message = f"all needs an Embedding of size {self.embedding_size} (embedding_size) among the features"
+        raise ConfigError(message).within("tied")
 
     def _table(self) -> Tensor:
         """Embeddings of all labels, ``[V, E]``."""
-        if self.embedding is None:
-            raise ConfigError("AttentionHead has no units yet: call fit(texts) or load_assets(folder) first")
-        return torch.cat([self._source_table(), self.embedding]) if self.tied == "all" else self.embedding
+        own = learnt(self, self.embedding, "units", "texts")
+        return torch.cat([self._source_table(), own]) if self.tied == "all" else own
 
     def save_assets(self, folder: Path) -> None:
         """Write the units, unless they are all of the features'."""
         if self.kind != "shared" or self.vocabulary_threshold:
-            self.units.save(folder)
+            super().save_assets(folder)
 
     def load_assets(self, folder: Path) -> None:
         """Restore the units."""
         if self.kind == "shared":
             known = self._shared_units()
             self._build(LimitedUnits.load(known, folder) if self.vocabulary_threshold else known)
+        elif self.kind == "words":
+            self._build(WordUnits.load(folder))
         else:
-            self._build(WordUnits.load(folder) if self.kind == "words" else load_units(folder))
+            super().load_assets(folder)
 
     # Targets
 
@@ -253,10 +244,7 @@ class AttentionHead(DecodedTextHead):
         Raises:
             InputError: it is no text, or holds characters that units of characters lack.
         """
-        if not isinstance(raw, str):
-            raise InputError("bad value", f"the target should be text; received {raw!r}")
-        text = apply_rules(raw, self.rules)
-        units = self.units
+        text, units = self._ruled(raw), self.units
         numbers = units.encode_with_unknown(text) if isinstance(units, SentencePieceUnits) else units.encode(text)
         return torch.tensor(numbers, dtype=torch.int64)
 
@@ -265,7 +253,7 @@ class AttentionHead(DecodedTextHead):
         sampled = sampled_spelling(
             self.units, self.spelt_in, bpe_dropout=self.bpe_dropout, unigram_sampling=self.unigram_sampling
         )
-        return SampledTargets(sampled, tuple(self.rules)) if sampled is not None else None
+        return partial(_sampled_target, sampled, tuple(self.rules)) if sampled is not None else None
 
     def min_steps(self, target: Tensor) -> int:
         """One is enough; a CTC loss needs one for each label, and one between equal ones."""
@@ -290,30 +278,6 @@ class AttentionHead(DecodedTextHead):
         values = dropout(encoded.values, self.dropout, self.training, self.dropout_kind)
         return PaddedSequence(values, encoded.lengths)
 
-    def _outputs(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """The decoder over given targets: outputs, weights of attention, lengths with the end, and labels."""
-        device = encoded.values.device
-        end = torch.tensor([self.end])
-        labels = pad_sequence(
-            [torch.cat([target.cpu(), end]) for target in targets], batch_first=True, padding_value=self.end
-        ).to(device)
-        lengths = torch.tensor([len(target) + 1 for target in targets], device=device)
-        shown = torch.cat([labels.new_full((len(labels), 1), self.end), labels[:, :-1]], dim=1)
-        table = self._table()
-        if self.training and self.scheduled_sampling:
-            with torch.no_grad():
-                outputs, _ = self.decoder(F.embedding(shown, table), encoded)
-                guessed = self._project(outputs, table).argmax(dim=-1)[:, :-1]
-            replaced = torch.rand(guessed.shape, device=device) < self.scheduled_sampling
-            shown = torch.cat([shown[:, :1], torch.where(replaced, guessed, shown[:, 1:])], dim=1)
-        written = dropout(F.embedding(shown, table), self.embedding_dropout, self.training)
-        outputs, weights = self.decoder(written, encoded)
-        return outputs, weights, lengths, labels
-
-    def _output(self, table: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Weight and bias of the last layer."""
-        return (table, self.bias) if self.output is None else (self.output.weight, self.output.bias)
-
     def loss(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Sum of the labels' cross entropies, ends included, in nats, and the number of labels and ends.
 
@@ -333,23 +297,20 @@ class AttentionHead(DecodedTextHead):
 
     def _ctc_loss(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> Tensor:
         labels = [(target + 1).tolist() for target in targets]
-        for position, (row, length) in enumerate(zip(labels, encoded.lengths.tolist(), strict=True)):
-            if frames_needed(row) > length:
-                raise InputError(
-                    "too short for its label",
-                    f"row {position} of the batch: {len(row)} labels need {frames_needed(row)} steps for CTC, and "
-                    f"{length} are left after the front-end; lower its time strides or use larger units",
-                )
-        if self.ctc_output is None:
-            raise ConfigError("AttentionHead has no units yet: call fit(texts) or load_assets(folder) first")
-        emissions = F.log_softmax(self.ctc_output(encoded.values).float(), dim=-1)
-        return ctc_losses(emissions, encoded.lengths, labels).sum()
+        refuse_too_short(labels, encoded.lengths, " for CTC")
+        return ctc_losses(*self._ctc_emissions(encoded), labels).sum()
 
     @classmethod
     def check_decoding(cls, options: Mapping[str, Any], decoding: Mapping[str, Any]) -> None:
         """A search by CTC needs its loss in training."""
         if decoding.get("ctc_weight") and not options.get("ctc_weight"):
-            raise ConfigError([(("decoding", "ctc_weight"), "needs a head with a CTC loss (pipeline.head.ctc_weight)")])
+            message = "needs a head with a CTC loss (pipeline.head.ctc_weight)"
+            raise ConfigError(message).within("decoding", "ctc_weight")
+
+
+def _sampled_target(spelling: SampledSpelling, rules: Sequence[TextRule], raw: str, key: RowKey) -> Tensor:
+    """A text as labels ``[L]`` int64, in units that are drawn."""
+    return torch.tensor(spelling.encode(apply_rules(raw, rules), key.child("target")), dtype=torch.int64)
 
 
 def _tokens_of(features: FeatureChain | None) -> Tokens | None:

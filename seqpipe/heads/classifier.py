@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
 import torch
@@ -14,6 +14,7 @@ from seqpipe.answers.classification import Classification, ClassProbability
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.core.source import Location
 from seqpipe.errors import ConfigError, InputError
+from seqpipe.heads.learnt import learnt, usable
 from seqpipe.heads.pooled import ClassesHead
 from seqpipe.layers.losses import cross_entropy
 from seqpipe.metrics.classification import ClassificationMetric
@@ -53,12 +54,13 @@ class ClassifierHead(ClassesHead):
         (['bad', 'good'], [1])
     """
 
+    unfitted = ClassificationMetric(Classes([], []))
     decoding = ClassifierDecoding
 
     def __init__(self, *, members: Annotated[int, Field(gt=0)] = 1, **options: Any) -> None:
         super().__init__(**options)
         if self.input_size % members:
-            raise ConfigError([(("members",), f"{members} members can't share {self.input_size} features equally")])
+            raise ConfigError(f"{members} members can't share {self.input_size} features equally").within("members")
         self.pooled: Any = nn.ModuleList(self.make_pooled(self.input_size // members) for _ in range(members))
 
     @property
@@ -66,21 +68,16 @@ class ClassifierHead(ClassesHead):
         """Of the classes."""
         return ClassificationMetric(self.classes)
 
-    @classmethod
-    def unfitted_metric(cls, options: Mapping[str, Any]) -> ClassificationMetric:
-        """Of no classes."""
-        return ClassificationMetric(Classes([], []))
-
     def fit(self, rows: Iterable[Any], targets: Iterable[Any] = ()) -> None:
         """Learn the classes; what is none is left to `encode_target` to name.
 
         Raises:
             DataError: there is only one class.
         """
-        self._build(Classes.learn(_names(rows)))
+        self._build(Classes.learn(usable(rows, class_name)))
 
     def _build(self, classes: Classes) -> None:
-        self._adopt_classes(classes, classes.weights(self.class_weights))
+        self._adopt(classes, classes.weights(self.class_weights))
         for member in self.pooled:
             member.build(len(classes))
 
@@ -101,8 +98,7 @@ class ClassifierHead(ClassesHead):
 
     def _members(self, encoded: PaddedSequence) -> Tensor:
         """Log-probabilities of each member by itself, ``[B, members, K]``."""
-        if self._classes is None:
-            raise ConfigError("ClassifierHead has no classes yet: call fit(targets) or load_assets(folder) first")
+        learnt(self, self._classes, self.named)
         shares = encoded.values.chunk(len(self.pooled), dim=-1)
         scores = [
             member(PaddedSequence(share, encoded.lengths)) for member, share in zip(self.pooled, shares, strict=True)
@@ -129,7 +125,10 @@ class ClassifierHead(ClassesHead):
         emissions = self(encoded).values[:, 0].double()  # [B, K]
         if options.among is not None:
             allowed = torch.zeros(len(self.classes), dtype=torch.bool, device=emissions.device)
-            allowed[self._numbers_of(options.among)] = True
+            try:
+                allowed[[self.classes.require(name) for name in options.among]] = True
+            except InputError as error:
+                raise ConfigError(str(error)).within("decoding", "among") from None
             emissions = F.log_softmax(emissions.masked_fill(~allowed, float("-inf")), dim=-1)
         top = min(options.top, len(self.classes), len(options.among or self.classes.names))
         probabilities = emissions.exp()
@@ -139,12 +138,6 @@ class ClassifierHead(ClassesHead):
             list(zip(numbers, shares, strict=True))
             for numbers, shares in zip(order[:, :top].tolist(), values[:, :top].tolist(), strict=True)
         ]
-
-    def _numbers_of(self, names: Sequence[str]) -> list[int]:
-        try:
-            return [self.classes.require(name) for name in names]
-        except InputError as error:
-            raise ConfigError([(("decoding", "among"), str(error))]) from None
 
     def answer(self, row_id: str, hypothesis: list[tuple[int, float]], location: Location) -> Classification:
         """A hypothesis as an answer."""
@@ -175,11 +168,3 @@ class ClassifierHead(ClassesHead):
             return None
         pooling = self.pooled[0].pooling
         return pooling.attention(encoded) if "attention" in pooling.kinds else None
-
-
-def _names(rows: Iterable[Any]) -> Iterable[str]:
-    for raw in rows:
-        try:
-            yield class_name(raw)
-        except InputError:
-            continue

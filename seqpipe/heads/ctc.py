@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal
 
 import torch
@@ -17,13 +16,21 @@ from seqpipe.core.head import Encoded
 from seqpipe.core.input import Segment
 from seqpipe.core.options import InputSize, Upstream
 from seqpipe.core.sequence import PaddedSequence
-from seqpipe.decoding.ctc import CTCHypothesis, ctc_losses, frames_needed, greedy_decode, label_posteriors
-from seqpipe.errors import ConfigError, InputError
+from seqpipe.decoding.ctc import (
+    CTCHypothesis,
+    ctc_losses,
+    frames_needed,
+    greedy_decode,
+    label_posteriors,
+    refuse_too_short,
+)
+from seqpipe.errors import ConfigError
+from seqpipe.heads.learnt import learnt
 from seqpipe.heads.text_head import TextHead
 from seqpipe.layers.dropout import DropoutKind, dropout
 from seqpipe.metrics.transcription import TranscriptionMetric
-from seqpipe.text.rules import TextRule, apply_rules
-from seqpipe.text.units import Characters, SentencePieceUnits, Units, load_units
+from seqpipe.text.rules import TextRule
+from seqpipe.text.units import Units
 
 
 class CTCDecoding(BaseModel):
@@ -59,6 +66,7 @@ class CTCHead(TextHead):
         [1, 3, 3]
     """
 
+    unfitted = TranscriptionMetric()
     decoding = CTCDecoding
 
     def __init__(
@@ -75,21 +83,13 @@ class CTCHead(TextHead):
     ) -> None:
         super().__init__()
         if shortcut and front_size is None:
-            raise ConfigError([(("shortcut",), "needs a front-end; a head by itself has none (front_size)")])
+            raise ConfigError("needs a front-end; a head by itself has none (front_size)").within("shortcut")
         self.shortcut, self.front_size = shortcut, front_size
         self.side_output: nn.Linear | None = None
         self.text_metric = TranscriptionMetric(text)
         self.input_size, self.kind, self.vocabulary_size, self.rules = input_size, units, vocabulary_size, text
         self.dropout, self.dropout_kind = dropout, dropout_kind
         self.output: nn.Linear | None = None
-
-    def fit(self, rows: Iterable[Any], targets: Iterable[Any] = ()) -> None:
-        """Learn the units from the training texts; what is no text is left to `encode_target` to name."""
-        texts = (apply_rules(text, self.rules) for text in rows if isinstance(text, str))
-        if self.kind == "characters":
-            self._build(Characters.learn(texts))
-        else:
-            self._build(SentencePieceUnits.learn(texts, self.vocabulary_size, self.kind))
 
     def _build(self, units: Units) -> None:
         self._units = units
@@ -98,28 +98,13 @@ class CTCHead(TextHead):
         if self.shortcut and self.front_size is not None:
             self.side_output = nn.Linear(self.front_size, self.output_size)
 
-    @classmethod
-    def unfitted_metric(cls, options: Mapping[str, Any]) -> TranscriptionMetric:
-        """Of transcripts."""
-        return TranscriptionMetric()
-
-    def save_assets(self, folder: Path) -> None:
-        """Write the units."""
-        self.units.save(folder)
-
-    def load_assets(self, folder: Path) -> None:
-        """Restore the units."""
-        self._build(load_units(folder))
-
     def encode_target(self, raw: Any) -> Tensor:
         """A text as labels ``[L]`` int64, each in 1 to V - 1.
 
         Raises:
             InputError: it is no text, or holds characters that the vocabulary lacks.
         """
-        if not isinstance(raw, str):
-            raise InputError("bad value", f"the target should be text; received {raw!r}")
-        return torch.tensor(self.units.encode(apply_rules(raw, self.rules)), dtype=torch.int64) + 1
+        return torch.tensor(self.units.encode(self._ruled(raw)), dtype=torch.int64) + 1
 
     def min_steps(self, target: Tensor) -> int:
         """Encoded steps that a target takes at least."""
@@ -127,9 +112,8 @@ class CTCHead(TextHead):
 
     def forward(self, encoded: PaddedSequence) -> PaddedSequence:
         """Log-probabilities ``[B, T, V]``, in fp32 whatever the precision around it."""
-        if self.output is None:
-            raise ConfigError("CTCHead has no units yet: call fit(texts) or load_assets(folder) first")
-        logits = self.output(dropout(encoded.values, self.dropout, self.training, self.dropout_kind))
+        output = learnt(self, self.output, "units", "texts")
+        logits = output(dropout(encoded.values, self.dropout, self.training, self.dropout_kind))
         return PaddedSequence(F.log_softmax(logits.float(), dim=-1), encoded.lengths)
 
     def loss(self, encoded: Encoded, targets: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
@@ -142,20 +126,13 @@ class CTCHead(TextHead):
         """
         emissions, lengths = self(encoded)
         labels = [target.tolist() for target in targets]
-        for position, (row, length) in enumerate(zip(labels, lengths.tolist(), strict=True)):
-            if frames_needed(row) > length:
-                raise InputError(
-                    "too short for its label",
-                    f"row {position} of the batch: {len(row)} labels need {frames_needed(row)} steps, and {length} are "
-                    "left after the front-end; lower its time strides or use larger units",
-                )
+        refuse_too_short(labels, lengths)
         losses = ctc_losses(emissions, lengths, labels)
         if self.side_output is not None and self.training:
             if encoded.front is None:
                 raise ConfigError("CTCHead.shortcut needs what the front-end gave: Encoded.front")
-            front = encoded.front
-            side = F.log_softmax(self.side_output(front.values).float(), dim=-1)
-            losses = losses + self.shortcut * ctc_losses(side, front.lengths, labels)
+            side = F.log_softmax(self.side_output(encoded.front.values).float(), dim=-1)
+            losses = losses + self.shortcut * ctc_losses(side, encoded.front.lengths, labels)
         return losses.sum(), torch.tensor(float(max(1, sum(map(len, labels)))), device=losses.device)
 
     def decode(self, encoded: PaddedSequence, options: CTCDecoding | None = None) -> list[tuple[CTCHypothesis, float]]:

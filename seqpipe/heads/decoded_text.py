@@ -1,4 +1,4 @@
-"""What a decoder writes, and how well it autoregressive what it is shown: the answers of a head that generates."""
+"""What a decoder writes, and how well it predicts what it is shown: the answers of a head that generates."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.rnn import pad_sequence
 
 from seqpipe.answers.generated_text import GeneratedText, TextHypothesis, concatenated
 from seqpipe.core.head import Encoded
@@ -23,6 +24,7 @@ from seqpipe.decoding.generation import Generated, GenerationDecoding
 from seqpipe.decoding.sampling import key_of, write_on
 from seqpipe.errors import ConfigError
 from seqpipe.heads.text_head import TextHead
+from seqpipe.layers.dropout import dropout
 from seqpipe.layers.vocabulary_loss import aligned_output
 from seqpipe.text.vocabulary import UNKNOWN
 
@@ -51,13 +53,19 @@ class DecodedTextHead(TextHead, register=False):
 
     Attributes:
         decoder: the network.
+        output, bias: the last layer, or its bias where its weights are the table's.
         ctc_output: the layer of a CTC loss on encoded steps, if there is one.
         copy_unknown: whether unknown words are replaced by those of the input.
+        embedding_dropout, scheduled_sampling: probabilities, while training.
     """
 
     decoder: RecurrentDecoder
+    output: nn.Linear | None
+    bias: nn.Parameter | None
     ctc_output: nn.Linear | None
     copy_unknown: bool
+    embedding_dropout: float
+    scheduled_sampling: float
 
     @property
     def end(self) -> int:
@@ -65,24 +73,36 @@ class DecodedTextHead(TextHead, register=False):
         return len(self.units)
 
     @abstractmethod
-    def encode_target(self, raw: object) -> Tensor:
-        """A text as labels ``[L]``."""
-
-    @abstractmethod
     def _table(self) -> Tensor:
         """Embeddings of all labels, ``[V, E]``."""
 
-    @abstractmethod
     def _output(self, table: Tensor) -> tuple[Tensor, Tensor | None]:
         """Weight and bias of the last layer."""
+        return (table, self.bias) if self.output is None else (self.output.weight, self.output.bias)
 
     def _project(self, outputs: Tensor, table: Tensor) -> Tensor:
         """Logits."""
         return F.linear(outputs, *self._output(table))
 
-    @abstractmethod
     def _outputs(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """The decoder over given targets: outputs, weights of attention, lengths with the end, and labels."""
+        device = encoded.values.device
+        end = torch.tensor([self.end])
+        labels = pad_sequence(
+            [torch.cat([target.cpu(), end]) for target in targets], batch_first=True, padding_value=self.end
+        ).to(device)
+        lengths = torch.tensor([len(target) + 1 for target in targets], device=device)
+        shown = torch.cat([labels.new_full((len(labels), 1), self.end), labels[:, :-1]], dim=1)
+        table = self._table()
+        if self.training and self.scheduled_sampling:
+            with torch.no_grad():
+                outputs, _ = self.decoder(F.embedding(shown, table), encoded)
+                guessed = self._project(outputs, table).argmax(dim=-1)[:, :-1]
+            replaced = torch.rand(guessed.shape, device=device) < self.scheduled_sampling
+            shown = torch.cat([shown[:, :1], torch.where(replaced, guessed, shown[:, 1:])], dim=1)
+        written = dropout(F.embedding(shown, table), self.embedding_dropout, self.training)
+        outputs, weights = self.decoder(written, encoded)
+        return outputs, weights, lengths, labels
 
     @torch.no_grad()
     def decode(self, encoded: Encoded, options: GenerationDecoding | None = None) -> list[DecodedText]:
@@ -102,7 +122,7 @@ class DecodedTextHead(TextHead, register=False):
             project=aligned_output(*self._output(table)),
         )
         if options.method == "beam":
-            prefixes = self._prefixes(encoded) if options.ctc_weight else None
+            prefixes = CTCPrefixes(self._ctc_emissions(encoded)) if options.ctc_weight else None
             found = beam_search(continuation, encoded.lengths, self.end, options, prefixes)
             if impossible := [place for place, row in enumerate(found) if not row]:
                 # By CTC nothing of the length that is asked for fits into these rows' steps.
@@ -118,11 +138,11 @@ class DecodedTextHead(TextHead, register=False):
             DecodedText(row, self._attended(encoded, place, row), lengths[place]) for place, row in enumerate(found)
         ]
 
-    def _prefixes(self, encoded: PaddedSequence) -> CTCPrefixes:
+    def _ctc_emissions(self, encoded: PaddedSequence) -> PaddedSequence:
         if self.ctc_output is None:
             raise ConfigError("decoding.ctc_weight needs a head that was trained with CTC beside it (ctc_weight)")
         emissions = F.log_softmax(self.ctc_output(encoded.values).float(), dim=-1)
-        return CTCPrefixes(PaddedSequence(emissions, encoded.lengths))
+        return PaddedSequence(emissions, encoded.lengths)
 
     def _attended(self, encoded: PaddedSequence, place: int, found: list[Generated]) -> list[list[int]]:
         if not self.copy_unknown or not any(UNKNOWN in each.labels for each in found):

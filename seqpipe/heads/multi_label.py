@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -13,7 +13,7 @@ from torch import Tensor
 from seqpipe.answers.classification import ClassProbability, MultiClassification
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.core.source import Location
-from seqpipe.errors import ConfigError, InputError
+from seqpipe.heads.learnt import learnt, usable
 from seqpipe.heads.pooled import ClassesHead
 from seqpipe.layers.losses import binary_cross_entropy
 from seqpipe.metrics.multi_label import MultiLabelMetric, label_names
@@ -46,7 +46,9 @@ class MultiLabelHead(ClassesHead):
         (['rain', 'wind'], [0.0, 1.0], [0.0, 0.0])
     """
 
+    named: ClassVar[str] = "labels"
     allows_empty_targets: ClassVar[bool] = True
+    unfitted = MultiLabelMetric(Classes([], []), "|")
     decoding = MultiLabelDecoding
 
     def __init__(self, *, separator: Annotated[str, Field(min_length=1)] = "|", **options: Any) -> None:
@@ -59,27 +61,16 @@ class MultiLabelHead(ClassesHead):
         """Of the labels."""
         return MultiLabelMetric(self.classes, self.separator)
 
-    @classmethod
-    def unfitted_metric(cls, options: Mapping[str, Any]) -> MultiLabelMetric:
-        """Of no labels."""
-        return MultiLabelMetric(Classes([], []), "|")
-
     def fit(self, rows: Iterable[Any], targets: Iterable[Any] = ()) -> None:
         """Learn the labels; what is no list of labels is left to `encode_target` to name.
 
         Raises:
             DataError: there are no labels, or only one that every row has.
         """
-        found = []
-        for raw in rows:
-            try:
-                found.append(label_names(raw, self.separator))
-            except InputError:
-                continue
-        self._build(Classes.learn_sets(found))
+        self._build(Classes.learn_sets(usable(rows, lambda raw: label_names(raw, self.separator))))
 
     def _build(self, classes: Classes) -> None:
-        self._adopt_classes(classes, classes.positive_weights(self.class_weights))
+        self._adopt(classes, classes.positive_weights(self.class_weights))
         self.pooled.build(len(classes))
 
     def encode_target(self, raw: Any) -> Tensor:
@@ -94,8 +85,7 @@ class MultiLabelHead(ClassesHead):
 
     def forward(self, encoded: PaddedSequence) -> PaddedSequence:
         """Logits ``[B, 1, K]``, in fp32 whatever the precision around it."""
-        if self._classes is None:
-            raise ConfigError("MultiLabelHead has no labels yet: call fit(targets) or load_assets(folder) first")
+        learnt(self, self._classes, self.named)
         return PaddedSequence(self.pooled(encoded).unsqueeze(1), torch.ones_like(encoded.lengths))
 
     def loss(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> tuple[Tensor, Tensor]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import Annotated, Any
 
 import torch
@@ -12,13 +11,13 @@ from torch import Tensor
 
 from seqpipe.core.head import Head
 from seqpipe.core.options import InputSize
-from seqpipe.errors import ConfigError
+from seqpipe.heads.learnt import NamingHead
 from seqpipe.layers.activation import Activation
 from seqpipe.layers.dropout import DropoutKind
 from seqpipe.layers.masked_norm import NormalizationName
 from seqpipe.layers.pooled_mlp import PooledMLP
 from seqpipe.layers.pooling import PoolingKind
-from seqpipe.text.classes import Classes, ClassWeights
+from seqpipe.text.classes import ClassWeights
 
 
 class PooledHead(Head, register=False):
@@ -68,7 +67,7 @@ class PooledHead(Head, register=False):
         return torch.ones_like(lengths)
 
 
-class ClassesHead(PooledHead, register=False):
+class ClassesHead(PooledHead, NamingHead, register=False):
     """A head that tells classes apart.
 
     Args:
@@ -77,8 +76,6 @@ class ClassesHead(PooledHead, register=False):
         focal: exponent of the focal loss, which makes less of what is known already (Lin et al. 2017); 0 for none.
         options: of `PooledHead`.
     """
-
-    needs_fit = True
 
     def __init__(
         self,
@@ -90,34 +87,3 @@ class ClassesHead(PooledHead, register=False):
     ) -> None:
         super().__init__(**options)
         self.class_weights, self.label_smoothing, self.focal = class_weights, label_smoothing, focal
-        self._classes: Classes | None = None
-
-    @property
-    def classes(self) -> Classes:
-        """What is told apart.
-
-        Raises:
-            ConfigError: neither `fit` nor `load_assets` has been called.
-        """
-        if self._classes is None:
-            raise ConfigError(
-                f"{type(self).__name__} has no classes yet: call fit(targets) or load_assets(folder) first"
-            )
-        return self._classes
-
-    def _adopt_classes(self, classes: Classes, weights: Tensor) -> None:
-        self._classes = classes
-        self.register_buffer("weights", weights, persistent=False)
-        self.weights: Tensor
-        self.output_size = len(classes)
-
-    def _build(self, classes: Classes) -> None:
-        raise NotImplementedError
-
-    def save_assets(self, folder: Path) -> None:
-        """Write the classes."""
-        self.classes.save(folder)
-
-    def load_assets(self, folder: Path) -> None:
-        """Restore the classes."""
-        self._build(Classes.load(folder))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,7 +18,8 @@ from torch.nn import functional as F
 from seqpipe.answers.regression import Regression
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.core.source import Location
-from seqpipe.errors import ConfigError, DataError, InputError
+from seqpipe.errors import DataError, InputError
+from seqpipe.heads.learnt import learnt, usable
 from seqpipe.heads.pooled import PooledHead
 from seqpipe.metrics.numbers import numbers_of
 from seqpipe.metrics.regression import RegressionMetric, Scale
@@ -53,6 +54,7 @@ class RegressionHead(PooledHead):
         ([0.0], [0.5])
     """
 
+    unfitted = RegressionMetric(Scale([], [], []))
     needs_fit = True
 
     def __init__(
@@ -74,19 +76,12 @@ class RegressionHead(PooledHead):
         Raises:
             ConfigError: neither `fit` nor `load_assets` has been called.
         """
-        if self._scale is None:
-            raise ConfigError("RegressionHead has no scale yet: call fit(targets) or load_assets(folder) first")
-        return self._scale
+        return learnt(self, self._scale, "scale")
 
     @property
     def metric(self) -> RegressionMetric:
         """Of the values."""
         return RegressionMetric(self.scale)
-
-    @classmethod
-    def unfitted_metric(cls, options: Mapping[str, Any]) -> RegressionMetric:
-        """Of no values."""
-        return RegressionMetric(Scale([], [], []))
 
     def fit(self, rows: Iterable[Any], targets: Iterable[Any] = ()) -> None:
         """Learn how many values there are, and their scale; what is no number is left to `encode_target` to name.
@@ -94,12 +89,7 @@ class RegressionHead(PooledHead):
         Raises:
             DataError: there are no numbers, or they never vary.
         """
-        found = []
-        for raw in rows:
-            try:
-                found.append(numbers_of(raw))
-            except InputError:
-                continue
+        found = list(usable(rows, numbers_of))
         if not found:
             raise DataError("the training rows hold no target that is a number (data.target names the column)")
         size = Counter(map(len, found)).most_common(1)[0][0]
@@ -149,8 +139,7 @@ class RegressionHead(PooledHead):
 
     def forward(self, encoded: PaddedSequence) -> PaddedSequence:
         """Values and logarithms of deviations ``[B, 1, 2 V]``, in fp32 whatever the precision around it."""
-        if self._scale is None:
-            raise ConfigError("RegressionHead has no scale yet: call fit(targets) or load_assets(folder) first")
+        learnt(self, self._scale, "scale")
         pooled = self.pooled.pool(encoded)
         values, logs = self.pooled.scores(pooled), self.spread(pooled.detach()).float()
         return PaddedSequence(torch.cat([values, logs], dim=1).unsqueeze(1), torch.ones_like(encoded.lengths))
@@ -168,8 +157,11 @@ class RegressionHead(PooledHead):
     def _answers(self, encoded: PaddedSequence) -> tuple[Tensor, Tensor]:
         """Values and deviations in the unit of the targets, ``[B, V]`` float64 each."""
         values, logs = self(encoded).values[:, 0].double().chunk(2, dim=1)
-        means, scale = (values.new_tensor(part) for part in (self.scale.means, self.scale.standard_deviations))
-        return means + scale * values, scale * logs.clamp(-20.0, 20.0).exp()
+        return self._restored(values), values.new_tensor(self.scale.standard_deviations) * logs.clamp(-20.0, 20.0).exp()
+
+    def _restored(self, values: Tensor) -> Tensor:
+        """Values ``[B, V]`` in the unit of the targets."""
+        return values.new_tensor(self.scale.means) + values.new_tensor(self.scale.standard_deviations) * values
 
     def _probabilities(self, places: Tensor, values: Tensor, standard_deviations: Tensor) -> list[float]:
         """How probable it is that the truth lies within the tolerance of ``places``: ``[B, V]`` each -> B."""
@@ -197,5 +189,4 @@ class RegressionHead(PooledHead):
         """The probability that the truth lies within the tolerance of each row's target."""
         values, standard_deviations = self._answers(encoded)
         wanted = torch.stack(list(targets)).to(values)
-        means, scale = (values.new_tensor(part) for part in (self.scale.means, self.scale.standard_deviations))
-        return self._probabilities(means + scale * wanted, values, standard_deviations)
+        return self._probabilities(self._restored(wanted), values, standard_deviations)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -15,7 +14,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqpipe.answers.tagging import Span, TaggedWord, Tagging, TagSequence
-from seqpipe.core.head import Head
 from seqpipe.core.options import InputSize
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.core.source import Location
@@ -24,6 +22,7 @@ from seqpipe.decoding.span_confidence import span_confidences
 from seqpipe.decoding.spans import OUTSIDE, spans_of, split_tag
 from seqpipe.decoding.tag_schemes import AllowedTags, Scheme, allowed_tags, convert
 from seqpipe.errors import ConfigError, InputError
+from seqpipe.heads.learnt import NamingHead, learnt
 from seqpipe.layers.activation import Activation
 from seqpipe.layers.dropout import DropoutKind
 from seqpipe.layers.losses import cross_entropy
@@ -62,7 +61,7 @@ class TagPath:
     alternatives: list[tuple[list[str], float]]
 
 
-class TaggerHead(Head):
+class TaggerHead(NamingHead):
     """Tag each word: a multi-layer perceptron at each step, then softmax or a linear-chain CRF (Lafferty et al. 2001).
 
     Args:
@@ -90,7 +89,7 @@ class TaggerHead(Head):
         True
     """
 
-    needs_fit = True
+    named: ClassVar[str] = "tags"
     tags_items: ClassVar[bool] = True
     decoding = TaggerDecoding
 
@@ -120,20 +119,8 @@ class TaggerHead(Head):
             normalization=normalization,
             activation=activation,
         )
-        self._classes: Classes | None = None
         self._metric = TagMetric([], scheme)
         self.mlp: Any = None
-
-    @property
-    def classes(self) -> Classes:
-        """The tags that are told apart.
-
-        Raises:
-            ConfigError: neither `fit` nor `load_assets` has been called.
-        """
-        if self._classes is None:
-            raise ConfigError("TaggerHead has no tags yet: call fit(targets) or load_assets(folder) first")
-        return self._classes
 
     @property
     def metric(self) -> TagMetric:
@@ -169,25 +156,21 @@ class TaggerHead(Head):
 
     def _learnt(self, tags: list[str]) -> list[str]:
         """Tags as they are learnt; raises `InputError` for one that is none of any scheme of spans."""
-        if self.scheme != "none":
-            for tag in tags:
-                prefix, kind = split_tag(tag)
-                if prefix not in _PREFIXES or (prefix == OUTSIDE and kind):
-                    raise InputError(
-                        "bad value", f"{tag!r} marks no span of the scheme {self.scheme}: B-TYPE, I-TYPE, O"
-                    )
-        return tags if self.scheme == "none" else convert(tags, self.scheme)
+        if self.scheme == "none":
+            return tags
+        for tag in tags:
+            prefix, kind = split_tag(tag)
+            if prefix not in _PREFIXES or (prefix == OUTSIDE and kind):
+                raise InputError("bad value", f"{tag!r} marks no span of the scheme {self.scheme}: B-TYPE, I-TYPE, O")
+        return convert(tags, self.scheme)
 
     def _build(self, classes: Classes) -> None:
-        self._classes = classes
-        self.register_buffer("weights", classes.weights(self.class_weights), persistent=False)
-        self.weights: Tensor
-        self.output_size = len(classes)
-        self.mlp = self._make_mlp(output_size=len(classes))
+        self._adopt(classes, classes.weights(self.class_weights))
         size = len(classes)
-        self.transitions = nn.Parameter(torch.zeros(size, size)) if self.decoder == "crf" else None
-        self.start = nn.Parameter(torch.zeros(size)) if self.decoder == "crf" else None
-        self.end = nn.Parameter(torch.zeros(size)) if self.decoder == "crf" else None
+        self.mlp = self._make_mlp(output_size=size)
+        # Softmax is a CRF whose neighbours don't matter, and stay so.
+        make = nn.Parameter if self.decoder == "crf" else partial(nn.Buffer, persistent=False)
+        self.transitions, self.start, self.end = (make(torch.zeros(shape)) for shape in ((size, size), size, size))
         self._allowed: AllowedTags = allowed_tags(classes.names, self.scheme)
         answers = [tag if self.scheme == "none" else _as_bio(tag) for tag in classes.names]
         # In an order that doesn't depend on the scheme, so that runs with different ones are compared.
@@ -196,14 +179,6 @@ class TaggerHead(Head):
         same = [[float(answer == tag) for tag in tags] for answer in answers]
         self.register_buffer("_shown", torch.tensor(same, dtype=torch.float64), persistent=False)  # [K, tags answered]
         self._shown: Tensor
-
-    def save_assets(self, folder: Path) -> None:
-        """Write the tags."""
-        self.classes.save(folder)
-
-    def load_assets(self, folder: Path) -> None:
-        """Restore the tags."""
-        self._build(Classes.load(folder))
 
     def encode_target(self, raw: Any) -> Tensor:
         """Numbers of tags, ``[L]`` int64.
@@ -219,11 +194,9 @@ class TaggerHead(Head):
 
     def forward(self, encoded: PaddedSequence) -> PaddedSequence:
         """Scores ``[B, T, K]``, in fp32 whatever the precision around it."""
-        if self.mlp is None:
-            raise ConfigError("TaggerHead has no tags yet: call fit(targets) or load_assets(folder) first")
-        scores: PaddedSequence = self.mlp(encoded)
+        scores: PaddedSequence = learnt(self, self.mlp, self.named)(encoded)
         if self.decoder == "softmax":
-            return PaddedSequence(F.log_softmax(scores.values, dim=-1), scores.lengths).masked()
+            scores = PaddedSequence(F.log_softmax(scores.values, dim=-1), scores.lengths)
         return scores.masked()
 
     def loss(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
@@ -249,10 +222,6 @@ class TaggerHead(Head):
 
     def _potentials(self) -> tuple[Tensor, Tensor, Tensor]:
         """Scores of neighbours, start and end, -inf where the scheme forbids them."""
-        size, device = len(self.classes), self.weights.device
-        if self.transitions is None or self.start is None or self.end is None:
-            zeros = torch.zeros(size, size, device=device), torch.zeros(size, device=device)
-            return self._allowed.constrain(zeros[0], zeros[1], zeros[1])
         return self._allowed.constrain(self.transitions, self.start, self.end)
 
     def decode(self, encoded: PaddedSequence, options: TaggerDecoding | None = None) -> list[TagPath]:
@@ -263,35 +232,24 @@ class TaggerHead(Head):
             best, path = scores.double().max(dim=-1)
             shares, posteriors = scores.double().exp(), best.sum(dim=1).exp()
         else:
-            chain = (scores, lengths)
-            path, _ = crf.viterbi(*chain, *self._potentials())
-            shares = crf.marginals(*chain, *self._potentials())
-            posteriors = crf.path_posteriors(*chain, path, *self._potentials())
+            path, _ = crf.viterbi(scores, lengths, *self._potentials())
+            shares = crf.marginals(scores, lengths, *self._potentials())
+            posteriors = crf.path_posteriors(scores, lengths, path, *self._potentials())
         numbers = torch.tensor([self._metric.tags.index(tag) for tag in self._answers], device=path.device)[path]
         of_tags = (shares @ self._shown).gather(2, numbers.unsqueeze(-1))[..., 0].clamp(max=1.0)
         tags = [
             [self._answers[number] for number in row[:length]]
             for row, length in zip(path.tolist(), lengths.tolist(), strict=True)
         ]
-        spans: list[list[tuple[str, int, int]]] = [[] for _ in tags]
-        if self.scheme != "none":
-            spans = [spans_of(row) for row in tags]
+        spans = [spans_of(row) if self.scheme != "none" else [] for row in tags]
         confidences = span_confidences(scores, lengths, path, spans, self._potentials(), self.classes.names)
-        alternatives: list[list[tuple[list[str], float]]] = [[] for _ in tags]
-        if options.n_best > 1:
-            alternatives = self._alternatives(scores, lengths, options.n_best)
-        return [
-            TagPath(
-                row,
-                shares_of[: len(row)],
-                posterior,
-                [(*span, share) for span, share in zip(own, sure, strict=True)],
-                other,
-            )
-            for row, shares_of, posterior, own, sure, other in zip(
-                tags, of_tags.tolist(), posteriors.tolist(), spans, confidences, alternatives, strict=True
-            )
+        several = options.n_best > 1
+        alternatives = self._alternatives(scores, lengths, options.n_best) if several else [[] for _ in tags]
+        sure = [
+            [(*span, share) for span, share in zip(*row, strict=True)] for row in zip(spans, confidences, strict=True)
         ]
+        shown = [shares_of[: len(row)] for shares_of, row in zip(of_tags.tolist(), tags, strict=True)]
+        return list(map(TagPath, tags, shown, posteriors.tolist(), sure, alternatives))
 
     def _alternatives(self, scores: Tensor, lengths: Tensor, most: int) -> list[list[tuple[list[str], float]]]:
         totals = crf.log_partition(scores, lengths, *self._potentials()).tolist()
@@ -303,8 +261,7 @@ class TaggerHead(Head):
 
     def answer(self, row_id: str, hypothesis: TagPath, location: Location) -> Tagging:
         """A hypothesis as an answer, with character offsets in the input."""
-        items = location.items
-        text = location.text
+        items, text = location.items, location.text
         words = tuple(
             TaggedWord(item.text, tag, item.start, item.end, confidence)
             for item, tag, confidence in zip(items, hypothesis.tags, hypothesis.confidences, strict=True)

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from seqpipe.core.head import Head
-from seqpipe.errors import ConfigError
+from seqpipe.errors import InputError
+from seqpipe.heads.learnt import learnt
 from seqpipe.metrics.text import TextMetric
 from seqpipe.text.rules import TextRule, apply_rules
-from seqpipe.text.units import Units
+from seqpipe.text.units import Characters, SentencePieceUnits, Units, load_units
 
 
 class TextHead(Head, register=False):
-    """A head whose answers are texts.
+    """A head whose answers are texts, in units that it learns from the training texts.
 
     Attributes:
+        kind: of units: ``characters``, or ``unigram`` or ``bpe`` for SentencePiece units.
+        vocabulary_size: how many SentencePiece units.
         rules: applied to the training texts, and to both sides before scoring.
         text_metric: what scores the answers.
     """
 
     needs_fit = True
+    kind: Any
+    vocabulary_size: int
     rules: list[TextRule]
     text_metric: TextMetric
     _units: Units | None = None
@@ -37,9 +44,35 @@ class TextHead(Head, register=False):
         Raises:
             ConfigError: neither `fit` nor `load_assets` has been called.
         """
-        if self._units is None:
-            raise ConfigError(f"{type(self).__name__} has no units yet: call fit(texts) or load_assets(folder) first")
-        return self._units
+        return learnt(self, self._units, "units", "texts")
+
+    def fit(self, rows: Iterable[Any], targets: Iterable[Any] = ()) -> None:
+        """Learn the units from the training texts; what is no text is left to `encode_target` to name."""
+        self._build(self._learn(apply_rules(text, self.rules) for text in rows if isinstance(text, str)))
+
+    def _learn(self, texts: Iterable[str]) -> Units:
+        """Units of texts after the rules."""
+        if self.kind == "characters":
+            return Characters.learn(texts)
+        return SentencePieceUnits.learn(texts, self.vocabulary_size, self.kind)
+
+    @abstractmethod
+    def _build(self, units: Units) -> None:
+        """Adopt the units, and make the layers that tell them apart."""
+
+    def save_assets(self, folder: Path) -> None:
+        """Write the units."""
+        self.units.save(folder)
+
+    def load_assets(self, folder: Path) -> None:
+        """Restore the units."""
+        self._build(load_units(folder))
+
+    def _ruled(self, raw: Any) -> str:
+        """A target after the rules; raises `InputError` if it is no text."""
+        if not isinstance(raw, str):
+            raise InputError("bad value", f"the target should be text; received {raw!r}")
+        return apply_rules(raw, self.rules)
 
     def target_characters(self, target: Any) -> Sequence[str] | None:
         """The characters of a text after the rules, whatever the units."""

@@ -101,15 +101,13 @@ class Engine:
         running: deque[_Chunk] = deque()
         try:
             for chunk in self._chunks(reader.read(inputs), first):
-                if isinstance(chunk, Pause):
-                    while running:
-                        yield from self._finish(running)
-                    yield chunk
-                    continue
-                self._start(chunk)
-                running.append(chunk)
-                if len(running) > 1:
+                if not isinstance(chunk, Pause):
+                    self._start(chunk)
+                    running.append(chunk)
+                while running and (len(running) > 1 or isinstance(chunk, Pause)):
                     yield from self._finish(running)
+                if isinstance(chunk, Pause):
+                    yield chunk
             while running:
                 yield from self._finish(running)
         finally:  # given up in the middle: nothing goes on in the background
@@ -126,24 +124,25 @@ class Engine:
         measure = self.pipeline.features.measure
         for item in prepared:
             if isinstance(item, Pause):
-                if slots and item.closes:
-                    yield _Chunk(number, chunk, units, slots)
-                    number, chunk, slots, units, elements, seconds = number + 1, 0, [], [], 0, 0.0
-                yield item
-                continue
-            slot, unit, last = item
-            if not slots or slots[-1] is not slot:
-                slots.append(slot)
-            if unit is not None:
-                units.append(unit)
-                elements += measure.cost(unit.prepared)
-            seconds += slot.seconds if last else 0.0
-            if last and (len(slots) >= self.settings.window_inputs(number) or seconds >= measure.window_length):
+                closes = item.closes
+            else:
+                slot, unit, last = item
+                if not slots or slots[-1] is not slot:
+                    slots.append(slot)
+                if unit is not None:
+                    units.append(unit)
+                    elements += unit.prepared.numel()
+                seconds += slot.seconds if last else 0.0
+                is_full = len(slots) >= self.settings.window_inputs(number) or seconds >= measure.window_length
+                closes = last and is_full
+            if slots and closes:
                 yield _Chunk(number, chunk, units, slots)
                 number, chunk, slots, units, elements, seconds = number + 1, 0, [], [], 0, 0.0
             elif elements >= CHUNK_ELEMENTS:
                 yield _Chunk(number, chunk, units)
                 chunk, units, elements = chunk + 1, [], 0
+            if isinstance(item, Pause):
+                yield item
         if slots:
             yield _Chunk(number, chunk, units, slots)
 

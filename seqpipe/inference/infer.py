@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
@@ -15,7 +15,6 @@ import torch
 from seqpipe.answers.failure import Failure
 from seqpipe.config.recipe import DataConfig
 from seqpipe.core.answer import Answer
-from seqpipe.core.chain import FeatureChain
 from seqpipe.core.interruption import Interruption
 from seqpipe.core.suffixes import Suffixes
 from seqpipe.data.pages.line import PageLine
@@ -91,22 +90,19 @@ def infer(
     pipeline = predictor.pipeline
     chosen = predictor.settings if engine == "local" else of_cluster(predictor.settings, settings)
     prediction = get_type_hints(pipeline.head.answer).get("return", Answer)
-    check_format(kind, prediction, pipeline.features.measure)
+    measure = pipeline.features.measure
+    check_format(kind, prediction, measure)
     config = DataConfig.model_validate({**pipeline.recipe.data.model_dump(), **(data or {})})
     suffixes = pipeline.features.reader.suffixes
     check_inputs(inputs, config, suffixes=suffixes)
-    progress = Progress(
-        pipeline.features.measure,
-        lambda: _total(inputs, config, suffixes, place),
-        quiet=quiet,
-    )
+    progress = Progress(measure, lambda: _total(inputs, config, suffixes, place), quiet=quiet)
     job = Job(
         output,
         kind,
         prediction,
         {
             "model": hash_file(Path(run) / MODEL),
-            **chosen.as_json(),
+            **asdict(chosen),
             "engine": engine,
             "shard": part,
             "columns": config.model_dump(include={"input", "id", "start", "end", "format"}),
@@ -136,7 +132,7 @@ def infer(
         if kind in PAGES:
             rows = _lines_alone(rows, kind)
         if place is not None:
-            rows = shard(rows, *place, lambda row: row_length(pipeline.features, row))
+            rows = shard(rows, *place, lambda row: measure.amount(pipeline.features.length(row.input)))
         if "-" in inputs:
             rows = with_pauses(rows, lambda: interruption.received)
             if output != "-":
@@ -147,7 +143,7 @@ def infer(
         spent = {**source.spent(), **{"writing": summary.spent.get("writing", 0.0)}}
     summary.spent = {name: spent[name] for name in SPENT if name in spent}
     if not quiet:
-        progress.say(describe(summary, pipeline.features.measure, summary.spent))
+        progress.say(describe(summary, measure, summary.spent))
     return summary
 
 
@@ -223,13 +219,6 @@ def of_cluster(settings: Settings, given: Mapping[str, Any]) -> Settings:
 
 def _is_relative(argument: str) -> bool:
     return argument != "-" and not argument.startswith("hub:") and not Path(argument).is_absolute()
-
-
-def row_length(features: FeatureChain, row: Row) -> float:
-    """How long an input is, in seconds or steps, by its header."""
-    if row.problem is not None:
-        raise row.problem
-    return features.measure.amount(features.length(row.input))
 
 
 def _total(inputs: Sequence[str], config: DataConfig, suffixes: Suffixes, place: tuple[int, int] | None) -> int | None:

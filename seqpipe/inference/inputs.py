@@ -236,7 +236,8 @@ def _listed_rows(source: _Source, names: _Names, notice: Callable[[str], None] |
     config = names.config.model_copy(update={"format": "columns" if source.kind == "columns" else "auto"})
     opened = f"hub:{name}" if source.kind == "data set" and not name.startswith("hub:") else name
     for row in read_rows(opened, config, suffixes=suffixes, needs_target=False, needs_id=False, strict=False):
-        if row.id == str(row.number) and not (config.id and config.id in row.columns) and not _is_path(row.input):
+        is_path = isinstance(row.input, FileSpan) and row.input.path is not None
+        if row.id == str(row.number) and not (config.id and config.id in row.columns) and not is_path:
             row = replace(row, id=f"{name}:{row.number}")  # several manifests may have a row 1
         if row.problem is not None:
             message = f"{row.where}: {row.problem}" if row.source else str(row.problem)
@@ -252,10 +253,6 @@ def _listed_rows(source: _Source, names: _Names, notice: Callable[[str], None] |
 def _lists_pages(name: str | Path) -> bool:
     """Whether a file is no page, but lists those of an export; see `METS`."""
     return Path(name).name.lower() == METS
-
-
-def _is_path(value: object) -> bool:
-    return isinstance(value, FileSpan) and value.path is not None
 
 
 def _folder_sources(name: str, names: _Names) -> Iterator[_Source | Failure]:

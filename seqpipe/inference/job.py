@@ -202,9 +202,8 @@ class Job:
         self.journal.finish()
         self.journal.close()
         output = Path(self.output)
-        if (
-            self.kind in FOLDERS and output.is_dir() and any(output.iterdir())
-        ):  # --overwrite, or killed right after this
+        # With --overwrite, or where it was killed right after this.
+        if self.kind in FOLDERS and output.is_dir() and any(output.iterdir()):
             check_replaceable(output, self.kind)
             shutil.rmtree(output)
         write_output(self.journal.store, self.kind, output, self.prediction)

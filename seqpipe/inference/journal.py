@@ -11,7 +11,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import IO, Any
 
-from seqpipe.core.files import lock, sync_folder
+from seqpipe.core.files import lock, sync
 from seqpipe.errors import ConfigError, DataError
 from seqpipe.inference.engine import Budget
 from seqpipe.inference.same_inputs import differing_inputs
@@ -70,7 +70,7 @@ class Journal:
         self._lines.truncate(0)
         self._answers = self.store.open("wb")
         self._write("settings", {"format": FORMAT, **settings})
-        sync_folder(self.path.parent)
+        sync(self.path.parent)
 
     def resume(self, settings: Mapping[str, Any]) -> None:
         """Go on behind the last finished window.
@@ -200,18 +200,13 @@ class Journal:
         now = json.loads(json.dumps(settings))
         changed = [name for name in sorted({*before, *now}) if before.get(name) != now.get(name)]
         if changed:
-            lines = [
-                f"  {line}"
-                for name in changed
-                for line in (
-                    differing_inputs(before[name], now[name])
-                    if name == "inputs"
-                    else [f"{name}: {_shown(before.get(name))}, now {_shown(now.get(name))}"]
-                )
-            ]
+            lines = []
+            for name in changed:
+                one_line = [f"{name}: {_shown(before.get(name))}, now {_shown(now.get(name))}"]
+                lines += differing_inputs(before[name], now[name]) if name == "inputs" else one_line
             raise ConfigError(
                 f"{self.output}: was begun otherwise, so --resume would mix what doesn't belong together\n"
-                + "\n".join(lines)
+                + "\n".join(f"  {line}" for line in lines)
                 + "\ngo on with the command as it was, or start again with --overwrite"
             )
 

@@ -189,9 +189,7 @@ def load(run: str | Path, **settings: Any) -> Predictor:
 
 def _unknown(name: str, known: Collection[str], options: Collection[str]) -> str:
     """What to say of a setting that there is not."""
-    if name in RENAMED:
-        return f"{name}: is no setting{did_you_mean(name, known)}"
     meant = difflib.get_close_matches(name, options, n=1)
-    if meant and not difflib.get_close_matches(name, known, n=1, cutoff=0.8):
+    if name not in RENAMED and meant and not difflib.get_close_matches(name, known, n=1, cutoff=0.8):
         return f"{name}: is no setting; options of the answer are given as decoding={{{meant[0]!r}: ...}}"
     return f"{name}: is no setting{did_you_mean(name, known)}"

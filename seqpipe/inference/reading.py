@@ -106,47 +106,34 @@ class Preparation:
         """What becomes of each input, and the seconds that it took."""
         started = time.perf_counter()
         reader = self.features.reader
-        with torch.inference_mode():
-            if isinstance(raws[0], Segment):  # of one input: opened once for all
-                with reader.opened():
-                    outcomes = [self._prepare(raw) for raw in raws]
-            else:
-                outcomes = []
-                for raw in raws:
-                    with reader.opened():
-                        outcomes.append(self._prepare(raw))
+        outcomes: list[Outcome] = []
+        # Segments are of one input: it is opened once for all.
+        for together in [raws] if isinstance(raws[0], Segment) else [[raw] for raw in raws]:
+            with torch.inference_mode(), reader.opened():
+                outcomes += [self._prepare(raw) for raw in together]
         return outcomes, time.perf_counter() - started
 
     def _prepare(self, raw: Any) -> Outcome:
+        """An input's segments if it is split, else what the features make of it.
+
+        A file's length is looked at first, since it may not fit into memory. To measure what is in memory, a text comes
+        apart into tokens too, and once is enough.
+        """
+        is_segment = isinstance(raw, Segment)
         try:
-            if isinstance(raw, Segment):
-                prepared: Tensor = self.features.prepare(raw.raw, None)
-                if not self.reads_files:
-                    self._check_length(len(prepared))
-                return prepared
-            return self._whole(raw) if self.reads_files else self._value(raw)
+            length = self._check_length(self.features.length(raw)) if self.reads_files and not is_segment else None
+            if self.max_segment is not None and not is_segment:
+                is_short = length is not None and length <= self.whole * self.max_segment
+                segments = None if is_short else self.features.reader.split(raw, self.max_segment)
+                if segments is not None:
+                    if not self.reads_files:
+                        self._check_length(int(segments[-1].end))
+                    return segments
+            prepared: Tensor = self.features.prepare(raw.raw if is_segment else raw, None)
+            if not self.reads_files:
+                self._check_length(len(prepared))
         except InputError as error:
             return error
-
-    def _whole(self, raw: Any) -> Outcome:
-        """A file: its length is looked at first, since it may not fit into memory."""
-        length = self._check_length(self.features.length(raw))
-        if self.max_segment is not None and length > self.whole * self.max_segment:
-            segments = self.features.reader.split(raw, self.max_segment)
-            if segments is not None:
-                return segments
-        prepared: Tensor = self.features.prepare(raw, None)
-        return prepared
-
-    def _value(self, raw: Any) -> Outcome:
-        """What is in memory: to be measured, a text comes apart into tokens too, and once is enough."""
-        if self.max_segment is not None:
-            segments = self.features.reader.split(raw, self.max_segment)
-            if segments is not None:
-                self._check_length(int(segments[-1].end))
-                return segments
-        prepared: Tensor = self.features.prepare(raw, None)
-        self._check_length(len(prepared))
         return prepared
 
     def _check_length(self, length: int) -> float:
@@ -182,19 +169,16 @@ class Reader:
         pending: deque[tuple[list[Slot], Future[Any] | None]] = deque()
         group: list[Slot] = []
         for number, given in enumerate(inputs, 1):
-            if isinstance(given, Pause):
+            is_pause = isinstance(given, Pause)
+            if not is_pause:
+                group.append(make_slot(given, number, reads_files=self.preparation.reads_files))
+            if is_pause or len(group) == self.group:
                 self._submit(group, pending)
                 group = []
-                while pending:
-                    yield from self._received(*pending.popleft())
-                yield given
-                continue
-            group.append(make_slot(given, number, reads_files=self.preparation.reads_files))
-            if len(group) == self.group:
-                self._submit(group, pending)
-                group = []
-            while len(pending) > 2 * self.workers.count:
+            while pending and (is_pause or len(pending) > 2 * self.workers.count):
                 yield from self._received(*pending.popleft())
+            if is_pause:
+                yield given
         self._submit(group, pending)
         while pending:
             yield from self._received(*pending.popleft())
@@ -239,17 +223,17 @@ class Reader:
                 yield slot, Unit(slot, segment.raw, outcome, segment), not (left or ahead) and segment is segments[-1]
 
     def _group(self, group: list[Segment], future: Future[Any]) -> list[Outcome]:
-        for again in (True, False):
-            try:
-                outcomes, seconds = future.result()
-            except BrokenProcessPool:
-                self.workers.renew()
-                if again:
-                    future = self.workers.submit(list(group))
-            else:
-                self.seconds += seconds
-                return list(outcomes)
-        return [_crashed()] * len(group)
+        return self._taken(future) or self._taken(self.workers.submit(group)) or [_crashed()] * len(group)
+
+    def _taken(self, future: Future[Any]) -> list[Outcome] | None:
+        """What a worker has made; None, and other processes in its place, if it died."""
+        try:
+            outcomes, seconds = future.result()
+        except BrokenProcessPool:
+            self.workers.renew()
+            return None
+        self.seconds += seconds
+        return list(outcomes)
 
     def _failed(self, slot: Slot, error: InputError) -> tuple[Slot, None, bool]:
         # What is refused by its measure, or killed a process, doesn't know its own name.
@@ -261,23 +245,13 @@ class Reader:
     def _outcomes(self, slots: list[Slot], future: Future[Any] | None) -> list[Outcome]:
         if future is None:
             return []
-        try:
-            outcomes, seconds = future.result()
-        except BrokenProcessPool:
-            return [self._alone(slot.raw) for slot in slots]
-        self.seconds += seconds
-        return list(outcomes)
-
-    def _alone(self, raw: Any) -> Outcome:
-        """Once more, with no other input in the same process: what kills it now is to blame."""
-        self.workers.renew()
-        try:
-            (outcome,), seconds = self.workers.submit([raw]).result()
-        except BrokenProcessPool:
-            self.workers.renew()
-            return _crashed()
-        self.seconds += seconds
-        return outcome
+        outcomes = self._taken(future)
+        if outcomes is None:
+            outcomes = []
+            for slot in slots:  # once more, with no other input in the same process: what kills it now is to blame
+                self.workers.renew()
+                outcomes += self._taken(self.workers.submit([slot.raw])) or [_crashed()]
+        return outcomes
 
 
 def _crashed() -> InputError:

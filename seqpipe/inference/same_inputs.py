@@ -55,9 +55,8 @@ def _content(files: Iterable[Path]) -> dict[str, Any]:
     size = 0
     for file in files:
         with file.open("rb") as opened:
-            while piece := opened.read(2**20):
-                total.update(piece)
-                size += len(piece)
+            hashlib.file_digest(opened, lambda: total)
+            size += opened.tell()
     return {"bytes": size, "sha256": total.hexdigest()}
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from seqpipe.core.measure import Measure
 from seqpipe.errors import ConfigError
@@ -32,7 +31,8 @@ class Settings:
         precision: ``fp32`` or ``bf16``.
         threads: batches that are computed side by side on a CPU, a thread each; a batch alone has all of them.
         batch_steps: budget of a batch: rows times feature steps of the longest.
-        window: inputs that are looked at together, to batch those of similar length; those that the reader's `Measure` names, if nothing else is said.
+        window: inputs that are looked at together, to batch those of similar length; those that the reader's `Measure`
+            names, if nothing else is said.
         segment_seconds: inputs of more than twice as much are cut at silences into segments of at most this; None
             leaves them whole.
         segment_tokens: texts of more tokens are answered sentence by sentence; None leaves them whole.
@@ -56,13 +56,10 @@ class Settings:
     def __post_init__(self) -> None:
         if self.precision not in ("fp32", "bf16"):
             raise ConfigError(f"precision should be fp32 or bf16; received {self.precision!r}")
-        for name in ("threads", "batch_steps", "window"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} should be at least 1; received {getattr(self, name)}")
-        if self.segment_seconds is not None and self.segment_seconds < 5:
-            raise ConfigError(f"segment_seconds should be at least 5; received {self.segment_seconds:g}")
-        if self.segment_tokens is not None and self.segment_tokens < 1:
-            raise ConfigError(f"segment_tokens should be at least 1; received {self.segment_tokens}")
+        for name in ("threads", "batch_steps", "window", "segment_seconds", "segment_tokens"):
+            value, least = getattr(self, name), 5 if name == "segment_seconds" else 1
+            if value is not None and value < least:
+                raise ConfigError(f"{name} should be at least {least}; received {value:g}")
         for name in LIMITS:
             if getattr(self, name) <= 0:
                 raise ConfigError(f"{name} should be above 0; received {getattr(self, name):g}")
@@ -79,7 +76,3 @@ class Settings:
         """How long a segment of an input may be, None of those that stay whole; and how many segments stay whole."""
         name, whole = SEGMENTS.get(measure.limit, ("", 1.0))
         return getattr(self, name) if name else None, whole
-
-    def as_json(self) -> dict[str, Any]:
-        """For a journal."""
-        return asdict(self)

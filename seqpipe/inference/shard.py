@@ -5,8 +5,9 @@ from __future__ import annotations
 import heapq
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
 
 from seqpipe.answers.failure import Failure
 from seqpipe.core.input import Input
@@ -90,9 +91,8 @@ def _dealt(
         for group in groups:
             lengths = list(threads.map(together, group))
             own = []
-            for place in sorted(
-                range(len(group)), key=lambda place: -lengths[place]
-            ):  # stable: equal ones as they came
+            # Stable: equal ones as they came.
+            for place in sorted(range(len(group)), key=lambda place: -lengths[place]):
                 if lengths[place]:
                     total, chosen = totals[0]
                     heapq.heapreplace(totals, (total + lengths[place], chosen))
@@ -106,20 +106,12 @@ def _dealt(
 
 def _bundles(rows: Iterator[Row | Failure]) -> Iterator[list[Row | Failure]]:
     """Inputs that stay together: lines of the same page, one after the other; anything else by itself."""
-    bundle: list[Row | Failure] = []
-    page = None
-    for row in rows:
-        of = row.input.group if isinstance(row, Row) and isinstance(row.input, Input) else None
-        if bundle and of != page:
-            yield bundle
-            bundle = []
-        if of is None:
-            yield [row]
-        else:
-            bundle.append(row)
-        page = of
-    if bundle:
-        yield bundle
+
+    def page(row: Row | Failure) -> Hashable:
+        group = row.input.group if isinstance(row, Row) and isinstance(row.input, Input) else None
+        return object() if group is None else group
+
+    return (list(bundle) for _, bundle in groupby(rows, page))
 
 
 def _groups(bundles: Iterator[list[Row | Failure]]) -> Iterator[list[list[Row | Failure]]]:

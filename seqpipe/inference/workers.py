@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import connection
+from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 from seqpipe.inference.warm_up import worker_context
@@ -110,6 +111,8 @@ def _begin(prepare: bytes, modules: Sequence[str], path: list[str], closed: conn
     import torch
 
     torch.set_num_threads(1)
+    # As arrays: tensors would travel by shared memory, a file descriptor each.
+    ForkingPickler.register(torch.Tensor, lambda tensor: (_tensor, (tensor.numpy(),)))
     sys.path[:] = path
     for name in modules:
         importlib.import_module(name)
@@ -128,19 +131,7 @@ def _end_with_parent(closed: connection.Connection) -> None:
 def _prepare(raws: list[Any]) -> Any:
     if _worker is None:
         raise RuntimeError("a worker was asked before it was made")
-    outcomes, seconds = _worker(raws)
-    # As arrays: tensors would travel by shared memory, a file descriptor each.
-    return [_Array(item.numpy()) if hasattr(item, "numpy") else item for item in outcomes], seconds
-
-
-class _Array:
-    """A tensor on its way between processes."""
-
-    def __init__(self, values: Any) -> None:
-        self.values = values
-
-    def __reduce__(self) -> Any:
-        return _tensor, (self.values,)
+    return _worker(raws)
 
 
 def _tensor(values: Any) -> Any:

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+MOMENTUM, EPSILON = 0.1, 1e-5
+"""Weight of a batch in the running statistics, and what is added to the variance, as torch has them."""
 NormalizationName = Literal["batch", "layer", "none"]
 
 
@@ -89,13 +91,10 @@ class MaskedBatchNorm(nn.Module):
 
     Args:
         channels: C.
-        momentum: weight of a batch in the running statistics.
-        epsilon: added to the variance.
     """
 
-    def __init__(self, channels: int, momentum: float = 0.1, epsilon: float = 1e-5) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
-        self.momentum, self.epsilon = momentum, epsilon
         self.weight = nn.Parameter(torch.ones(channels))
         self.bias = nn.Parameter(torch.zeros(channels))
         self.register_buffer("running_mean", torch.zeros(channels))
@@ -107,7 +106,7 @@ class MaskedBatchNorm(nn.Module):
         """``[B, C, T, ...]``, mask ``[B, 1, T, ...]`` -> the same shape; the padding of the result is unspecified."""
         if not self.training:
             return F.batch_norm(
-                values, self.running_mean, self.running_variance, self.weight, self.bias, False, 0.0, self.epsilon
+                values, self.running_mean, self.running_variance, self.weight, self.bias, False, 0.0, EPSILON
             )
         if values.dim() == 4 and values.device.type == "cpu" and not _has_other_processes() and mask.sum() > 1:
             return self._packed(values, mask)
@@ -122,9 +121,9 @@ class MaskedBatchNorm(nn.Module):
         mean = total / count
         variance = (squares / count - mean.square()).clamp(min=0.0)
         with torch.no_grad():
-            self.running_mean.lerp_(mean, self.momentum)
-            self.running_variance.lerp_(variance * count / (count - 1).clamp(min=1), self.momentum)
-        scale = self.weight * (variance + self.epsilon).rsqrt()
+            self.running_mean.lerp_(mean, MOMENTUM)
+            self.running_variance.lerp_(variance * count / (count - 1).clamp(min=1), MOMENTUM)
+        scale = self.weight * (variance + EPSILON).rsqrt()
         shift = self.bias - mean * scale
         shape = [1, -1, *([1] * (values.dim() - 2))]
         return torch.addcmul(shift.reshape(shape), kept, scale.reshape(shape)).to(dtype)
@@ -139,11 +138,10 @@ class MaskedBatchNorm(nn.Module):
         rows = values.permute(0, 2, 3, 1).reshape(batch * steps, features * channels)
         real = _TakeRows.apply(rows, kept).view(-1, features, 1, channels).permute(0, 3, 1, 2)  # [N, C, F, 1]
         normed = F.batch_norm(
-            real, self.running_mean, self.running_variance, self.weight, self.bias, True, self.momentum, self.epsilon
+            real, self.running_mean, self.running_variance, self.weight, self.bias, True, MOMENTUM, EPSILON
         )
-        normed = _PutRows.apply(normed.permute(0, 2, 3, 1).reshape(-1, features * channels), kept, len(rows))
-        placed: Tensor = normed.view(batch, steps, features, channels).permute(0, 3, 1, 2)
-        return placed
+        normed = _put_rows(normed.permute(0, 2, 3, 1).reshape(-1, features * channels), kept, len(rows))
+        return normed.view(batch, steps, features, channels).permute(0, 3, 1, 2)
 
 
 class _TakeRows(torch.autograd.Function):
@@ -161,19 +159,6 @@ class _TakeRows(torch.autograd.Function):
         return _put_rows(gradients[0], rows, ctx.count), None
 
 
-class _PutRows(torch.autograd.Function):
-    """The way back: rows to their places among ``count``, zeros elsewhere."""
-
-    @staticmethod
-    def forward(ctx: Any, values: Tensor, rows: Tensor, count: int) -> Tensor:
-        ctx.save_for_backward(rows)
-        return _put_rows(values, rows, count)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        (rows,) = ctx.saved_tensors
-        return gradients[0].index_select(0, rows), None, None
-
-
 def _put_rows(values: Tensor, rows: Tensor, count: int) -> Tensor:
+    """The way back: rows to their places among ``count``, zeros elsewhere."""
     return values.new_zeros(count, values.shape[1]).index_copy_(0, rows, values)

@@ -6,7 +6,8 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
@@ -81,7 +82,7 @@ class _SideBySide(torch.autograd.Function):
                 "seqpipe.layers.parallel_directions.retaining(), or call torch.set_num_threads(1) first"
             )
         tasks = [
-            _Walk(output, sources, gradient, ctx.retain)
+            partial(_walk, output, sources, gradient, ctx.retain)
             for output, sources, gradient in zip(ctx.outputs, ctx.sources, gradients, strict=True)
         ]
         results = _both(tasks, ctx.threads)
@@ -91,44 +92,24 @@ class _SideBySide(torch.autograd.Function):
 
 
 def _outputs(run: Run, layers: Sequence[nn.Module], inputs: Sequence[Tensor], threads: int) -> list[Tensor]:
-    return _both([_Task(run, layer, values) for layer, values in zip(layers, inputs, strict=True)], threads)
+    """The layers' outputs under the caller's modes, which belong to the caller's thread alone."""
+    gradients, inference = torch.is_grad_enabled(), torch.is_inference_mode_enabled()
+    autocast, dtype = torch.is_autocast_enabled("cpu"), torch.get_autocast_dtype("cpu")
+
+    def output(layer: nn.Module, values: Tensor) -> Tensor:
+        with torch.inference_mode(inference), torch.set_grad_enabled(gradients), torch.autocast("cpu", dtype, autocast):
+            return run(layer, values)
+
+    return _both([partial(output, layer, values) for layer, values in zip(layers, inputs, strict=True)], threads)
 
 
-class _Task:
-    """A layer's output under the caller's modes, which belong to the caller's thread alone."""
-
-    def __init__(self, run: Run, layer: nn.Module, values: Tensor) -> None:
-        self.run, self.layer, self.values = run, layer, values
-        self.gradients = torch.is_grad_enabled()
-        self.inference = torch.is_inference_mode_enabled()
-        self.autocast = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else None
-
-    def __call__(self) -> Tensor:
-        with ExitStack() as modes:
-            if self.inference:
-                modes.enter_context(torch.inference_mode())
-            modes.enter_context(torch.set_grad_enabled(self.gradients))
-            if self.autocast is not None:
-                modes.enter_context(torch.autocast("cpu", self.autocast))
-            return self.run(self.layer, self.values)
-
-
-class _Walk:
+def _walk(output: Tensor, sources: Sequence[Tensor], gradient: Tensor, retain: bool) -> list[Tensor | None]:
     """The gradients of a layer's input and parameters; None where none is wanted."""
-
-    def __init__(self, output: Tensor, sources: list[Tensor], gradient: Tensor, retain: bool) -> None:
-        self.output, self.sources, self.gradient, self.retain = output, sources, gradient, retain
-
-    def __call__(self) -> list[Tensor | None]:
-        wanted = [source for source in self.sources if source.requires_grad]
-        found: Iterator[Tensor | None] = iter(())
-        if wanted:
-            found = iter(
-                torch.autograd.grad(
-                    self.output, wanted, self.gradient, allow_unused=True, retain_graph=self.retain or None
-                )
-            )
-        return [next(found) if source.requires_grad else None for source in self.sources]
+    wanted = [source for source in sources if source.requires_grad]
+    if not wanted:
+        return [None] * len(sources)
+    found = iter(torch.autograd.grad(output, wanted, gradient, allow_unused=True, retain_graph=retain or None))
+    return [next(found) if source.requires_grad else None for source in sources]
 
 
 class _Workers:

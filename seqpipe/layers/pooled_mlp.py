@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from seqpipe.core.sequence import PaddedSequence
-from seqpipe.layers.activation import Activation
 from seqpipe.layers.dropout import DropoutKind, dropout
-from seqpipe.layers.masked_norm import NormalizationName
 from seqpipe.layers.mlp import MLP
 from seqpipe.layers.pooling import Pooling, PoolingKind
 
@@ -23,11 +22,11 @@ class PooledMLP(nn.Module):
         input_size: D.
         pooling: kinds side by side; see `PoolingKind`.
         step_dropout, dropout_kind: of the steps, before they are pooled.
-        hidden_sizes, dropout, normalization, activation: of the `MLP`.
+        hidden_sizes, options: of the `MLP`: dropout, normalization, activation.
 
     Attributes:
         pooling: the steps as one vector.
-        mlp: the scores of it; None until `grow` knows how many.
+        mlp: the scores of it; None until `build` knows how many.
     """
 
     def __init__(
@@ -38,23 +37,13 @@ class PooledMLP(nn.Module):
         *,
         step_dropout: float,
         dropout_kind: DropoutKind,
-        dropout: float,
-        normalization: NormalizationName,
-        activation: Activation,
+        **options: Any,
     ) -> None:
         super().__init__()
         self.pooling = Pooling(input_size, pooling)
         self.step_dropout, self.dropout_kind = step_dropout, dropout_kind
         self.mlp: MLP | None = None
-        self._make = partial(
-            MLP,
-            self.pooling.output_size,
-            hidden_sizes,
-            dropout=dropout,
-            dropout_kind="elements",
-            normalization=normalization,
-            activation=activation,
-        )
+        self._make = partial(MLP, self.pooling.output_size, hidden_sizes, dropout_kind="elements", **options)
 
     def build(self, output_size: int) -> None:
         """Make the mlp, once the number of scores is known."""
@@ -74,10 +63,10 @@ class PooledMLP(nn.Module):
         """Of steps that are pooled already: ``[B, D']`` -> ``[B, output_size]``.
 
         Raises:
-            ValueError: `grow` has not been called.
+            ValueError: `build` has not been called.
         """
         if self.mlp is None:
-            raise ValueError("the number of scores is not known yet: call grow(output_size) first")
+            raise ValueError("the number of scores is not known yet: call build(output_size) first")
         ones = torch.ones(len(pooled), dtype=torch.int64, device=pooled.device)
         found: PaddedSequence = self.mlp(PaddedSequence(pooled.unsqueeze(1), ones))
         return found.values[:, 0]

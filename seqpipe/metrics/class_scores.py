@@ -9,22 +9,12 @@ from numpy.typing import NDArray
 
 from seqpipe.core.metric import ScoreKind, per_cent
 
-BINS = 15
-"""Of equal width, of the expected calibration error (Guo et al. 2017)."""
-MICRO = 1_000_000
-"""Confidences are counted in whole millionths, so that sums of counts don't depend on their order."""
-
 CLASS_SCORES: dict[str, ScoreKind] = {
     "macro_f1": ScoreKind("macro F1", "mean of the classes' F1", False),
     "weighted_f1": ScoreKind("weighted F1", "mean of the classes' F1, weighted by their targets", False),
     "uar": ScoreKind("UAR", "unweighted average recall of the classes", False),
     "mcc": ScoreKind("MCC", "Matthews correlation coefficient", False, unit=""),
 }
-
-
-def calibration_kinds(items: str) -> dict[str, ScoreKind]:
-    """How ``ece`` reads, whose confidences are those of ``items`` (rows, words)."""
-    return {"ece": ScoreKind("ECE", f"expected calibration error over {items}, {BINS} bins", True)}
 
 
 def class_count_names(classes: Sequence[str]) -> tuple[str, ...]:
@@ -48,13 +38,7 @@ def class_counts(targets: NDArray[np.int64], answers: NDArray[np.int64], classes
         answers: numbers of classes.
         classes: K.
     """
-    return np.concatenate(
-        [
-            np.bincount(targets, minlength=classes + 1),
-            np.bincount(answers, minlength=classes),
-            np.bincount(answers[targets == answers], minlength=classes),
-        ]
-    )
+    return _counts(targets, answers, answers[targets == answers], classes)
 
 
 def label_counts(targets: NDArray[np.int64], answers: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
@@ -65,13 +49,14 @@ def label_counts(targets: NDArray[np.int64], answers: NDArray[np.int64], classes
         answers: numbers of labels, each once.
         classes: K.
     """
-    return np.concatenate(
-        [
-            np.bincount(targets, minlength=classes + 1),
-            np.bincount(answers, minlength=classes),
-            np.bincount(np.intersect1d(targets, answers), minlength=classes),
-        ]
-    )
+    return _counts(targets, answers, np.intersect1d(targets, answers), classes)
+
+
+def _counts(
+    targets: NDArray[np.int64], answers: NDArray[np.int64], right: NDArray[np.int64], classes: int
+) -> NDArray[np.int64]:
+    sizes = ((targets, classes + 1), (answers, classes), (right, classes))
+    return np.concatenate([np.bincount(numbers, minlength=size) for numbers, size in sizes])
 
 
 def micro_f1(counts: NDArray[np.int64], classes: int) -> float:
@@ -103,25 +88,3 @@ def class_scores(counts: NDArray[np.int64], classes: int) -> dict[str, float]:
         "uar": 100 * float(recall.sum()) / asked if asked else 0.0,
         "mcc": float(agreement / np.sqrt(spread)) if spread > 0 else 0.0,
     }
-
-
-def calibration_names() -> tuple[str, ...]:
-    """Names of the columns that `calibration_counts` gives."""
-    return tuple(f"{what} in bin {number}" for what in ("items", "confidence", "right") for number in range(BINS))
-
-
-def calibration_counts(confidences: NDArray[np.float64], right: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Counts of one row's items by bins of confidence, ``[3 · 15]``: how many, their confidence, how many are right."""
-    places = np.clip(np.ceil(confidences * BINS).astype(np.int64) - 1, 0, BINS - 1)
-    sums = np.zeros((3, BINS), dtype=np.int64)
-    np.add.at(sums[0], places, 1)
-    np.add.at(sums[1], places, np.rint(confidences * MICRO).astype(np.int64))
-    np.add.at(sums[2], places, right.astype(np.int64))
-    return sums.reshape(-1)
-
-
-def calibration_score(counts: NDArray[np.int64]) -> dict[str, float]:
-    """``ece`` in per cent: mean distance of confidence and share of right ones, over bins by their size."""
-    items, confidence, right = counts.reshape(3, BINS).astype(np.float64)
-    total = items.sum()
-    return {"ece": 100 * float(np.abs(confidence / MICRO - right).sum() / total) if total else 0.0}

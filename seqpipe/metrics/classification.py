@@ -10,17 +10,9 @@ from numpy.typing import NDArray
 
 from seqpipe.answers.classification import Classification
 from seqpipe.core.metric import BaseMetric, Pair, ScoreKind, per_cent
-from seqpipe.errors import InputError
-from seqpipe.metrics.class_scores import (
-    CLASS_SCORES,
-    calibration_counts,
-    calibration_kinds,
-    calibration_names,
-    calibration_score,
-    class_count_names,
-    class_counts,
-    class_scores,
-)
+from seqpipe.errors import read_or
+from seqpipe.metrics import calibration
+from seqpipe.metrics.class_scores import CLASS_SCORES, class_count_names, class_counts, class_scores
 from seqpipe.metrics.layout import Layout
 from seqpipe.text.classes import Classes, class_name
 
@@ -36,14 +28,14 @@ class ClassificationMetric(BaseMetric):
     kinds: ClassVar[dict[str, ScoreKind]] = {
         "accuracy": ScoreKind("accuracy", "rows whose class is right", False, "correct_rows", "rows"),
         **CLASS_SCORES,
-        **calibration_kinds("rows"),
+        **calibration.kinds("rows"),
     }
 
     def __init__(self, classes: Classes) -> None:
         self.classes = classes
         self.class_names = classes.names
         self.layout = Layout(
-            rows=("rows", "correct_rows"), classes=class_count_names(classes.names), calibration=calibration_names()
+            rows=("rows", "correct_rows"), classes=class_count_names(classes.names), calibration=calibration.names()
         )
         self.names = self.layout.names
 
@@ -57,15 +49,12 @@ class ClassificationMetric(BaseMetric):
             right = wanted == given
             row[self.layout["rows"]] = 1, right
             row[self.layout["classes"]] = class_counts(np.array([wanted]), np.array([given]), len(self.classes))
-            row[self.layout["calibration"]] = calibration_counts(np.array([answer.confidence]), np.array([right]))
+            row[self.layout["calibration"]] = calibration.counts(np.array([answer.confidence]), np.array([right]))
         return counts
 
     def _number(self, target: Any) -> int:
         """Of the class; K for what is none."""
-        try:
-            return self.classes.require(class_name(target))
-        except InputError:
-            return len(self.classes)
+        return read_or(len(self.classes), lambda raw: self.classes.require(class_name(raw)), target)
 
     def scores(self, total: NDArray[np.int64]) -> dict[str, float]:
         """In per cent but for ``mcc``."""
@@ -73,12 +62,12 @@ class ClassificationMetric(BaseMetric):
         return {
             "accuracy": per_cent(correct, rows),
             **class_scores(total[self.layout["classes"]], len(self.classes)),
-            **calibration_score(total[self.layout["calibration"]]),
+            **calibration.score(total[self.layout["calibration"]]),
         }
 
     def comparable(self, targets: Sequence[Any], answers: Sequence[Classification]) -> tuple[list[str], list[str]]:
         """Names of the classes."""
-        return [_shown(target) for target in targets], [answer.label for answer in answers]
+        return [read_or(str(target), class_name, target) for target in targets], [answer.label for answer in answers]
 
     def aligned(self, targets: Sequence[Any], answers: Sequence[Classification]) -> dict[str, list[list[Pair]]]:
         """Each row's class beside that which was answered."""
@@ -91,10 +80,3 @@ class ClassificationMetric(BaseMetric):
     def describe(self) -> str:
         """By name."""
         return "classes by name"
-
-
-def _shown(target: Any) -> str:
-    try:
-        return class_name(target)
-    except InputError:
-        return str(target)

@@ -1,36 +1,13 @@
-"""Alignments of references and hypotheses, and word and character error rates over a corpus (jiwer)."""
+"""Alignments of references and hypotheses (jiwer)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import zip_longest
 
 import jiwer
 
-from seqpipe.core.metric import Pair, per_cent
-
-
-@dataclass(frozen=True)
-class ErrorCounts:
-    """Edits that turn references into hypotheses, summed over a corpus.
-
-    Attributes:
-        substitutions: a reference item replaced.
-        deletions: a reference item missing.
-        insertions: an item too many.
-        total: items of the references.
-    """
-
-    substitutions: int
-    deletions: int
-    insertions: int
-    total: int
-
-    @property
-    def rate(self) -> float:
-        """Error rate in per cent of the reference items; above 100 is possible."""
-        return per_cent(self.substitutions + self.deletions + self.insertions, self.total)
+from seqpipe.core.metric import Pair
 
 
 def align(references: Sequence[str], hypotheses: Sequence[str], *, characters: bool = False) -> list[list[Pair]]:
@@ -58,23 +35,3 @@ def align(references: Sequence[str], hypotheses: Sequence[str], *, characters: b
             pairs += zip_longest(left, right, fillvalue="")
         rows.append(pairs)
     return rows
-
-
-def word_errors(references: Sequence[str], hypotheses: Sequence[str]) -> ErrorCounts:
-    """Word error counts of a corpus."""
-    return _counts(align(references, hypotheses))
-
-
-def character_errors(references: Sequence[str], hypotheses: Sequence[str]) -> ErrorCounts:
-    """Character error counts of a corpus, spaces counted."""
-    return _counts(align(references, hypotheses, characters=True))
-
-
-def _counts(rows: list[list[Pair]]) -> ErrorCounts:
-    pairs = [pair for row in rows for pair in row]
-    return ErrorCounts(
-        substitutions=sum(bool(said and heard) and said != heard for said, heard in pairs),
-        deletions=sum(not heard for _, heard in pairs),
-        insertions=sum(not said for said, _ in pairs),
-        total=sum(bool(said) for said, _ in pairs),
-    )

@@ -10,18 +10,9 @@ from numpy.typing import NDArray
 
 from seqpipe.answers.classification import MultiClassification
 from seqpipe.core.metric import BaseMetric, Pair, ScoreKind, per_cent
-from seqpipe.errors import InputError
-from seqpipe.metrics.class_scores import (
-    CLASS_SCORES,
-    calibration_counts,
-    calibration_kinds,
-    calibration_names,
-    calibration_score,
-    class_count_names,
-    class_scores,
-    label_counts,
-    micro_f1,
-)
+from seqpipe.errors import InputError, read_or
+from seqpipe.metrics import calibration
+from seqpipe.metrics.class_scores import CLASS_SCORES, class_count_names, class_scores, label_counts, micro_f1
 from seqpipe.metrics.layout import Layout
 from seqpipe.text.classes import Classes, class_name
 
@@ -40,14 +31,14 @@ class MultiLabelMetric(BaseMetric):
         "macro_f1": CLASS_SCORES["macro_f1"],
         "weighted_f1": CLASS_SCORES["weighted_f1"],
         "accuracy": ScoreKind("accuracy", "rows whose labels are all right", False, "correct_rows", "rows"),
-        **calibration_kinds("decisions"),
+        **calibration.kinds("decisions"),
     }
 
     def __init__(self, classes: Classes, separator: str) -> None:
         self.classes, self.separator = classes, separator
         wanted_answered_right = class_count_names(classes.names)
         self.layout = Layout(
-            rows=("rows", "correct_rows"), classes=wanted_answered_right, calibration=calibration_names()
+            rows=("rows", "correct_rows"), classes=wanted_answered_right, calibration=calibration.names()
         )
         self.names = self.layout.names
 
@@ -70,15 +61,15 @@ class MultiLabelMetric(BaseMetric):
             has, says = np.isin(np.arange(size), wanted), np.isin(np.arange(size), given)
             row[self.layout["rows"]] = 1, bool((has == says).all()) and size not in wanted
             row[self.layout["classes"]] = label_counts(wanted, given, size)
-            row[self.layout["calibration"]] = calibration_counts(np.where(says, shares, 1 - shares), has == says)
+            row[self.layout["calibration"]] = calibration.counts(np.where(says, shares, 1 - shares), has == says)
         return counts
 
     def _wanted(self, raw: Any) -> list[str]:
         """The labels of a target; of what is none, itself."""
-        try:
-            return label_names(raw, self.separator)
-        except InputError:
-            return [repr(raw)]
+        return read_or([repr(raw)], self._labels, raw)
+
+    def _labels(self, raw: Any) -> list[str]:
+        return label_names(raw, self.separator)
 
     def scores(self, total: NDArray[np.int64]) -> dict[str, float]:
         """In per cent."""
@@ -90,7 +81,7 @@ class MultiLabelMetric(BaseMetric):
             "macro_f1": of_classes["macro_f1"],
             "weighted_f1": of_classes["weighted_f1"],
             "accuracy": per_cent(correct, rows),
-            **calibration_score(total[self.layout["calibration"]]),
+            **calibration.score(total[self.layout["calibration"]]),
         }
 
     def errors(self, counts: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -120,10 +111,7 @@ class MultiLabelMetric(BaseMetric):
 
     def target_classes(self, target: Any) -> list[str]:
         """The labels of a target."""
-        try:
-            return label_names(target, self.separator)
-        except InputError:
-            return []
+        return read_or([], self._labels, target)
 
     def describe(self) -> str:
         """By name."""

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from seqpipe.answers.regression import Regression
 from seqpipe.core.metric import BaseMetric, Pair, ScoreKind, per_cent
-from seqpipe.errors import InputError
-from seqpipe.metrics.class_scores import calibration_counts, calibration_kinds, calibration_names, calibration_score
+from seqpipe.errors import read_or
+from seqpipe.metrics import calibration
 from seqpipe.metrics.layout import Layout
 from seqpipe.metrics.number_scores import NUMBER_SCORES, SUMS, number_scores, number_sums
 from seqpipe.metrics.numbers import numbers_of
@@ -45,7 +45,7 @@ class RegressionMetric(BaseMetric):
         "within_tolerance": ScoreKind(
             "within tolerance", "rows whose values are all within the tolerance", False, "correct_rows", "rows"
         ),
-        **calibration_kinds("rows"),
+        **calibration.kinds("rows"),
     }
 
     def __init__(self, scale: Scale) -> None:
@@ -54,7 +54,7 @@ class RegressionMetric(BaseMetric):
         self.layout = Layout(
             rows=("rows", "correct_rows", "scored_rows"),
             sums=[f"{what} {number}" for number in values for what in SUMS],
-            calibration=calibration_names(),
+            calibration=calibration.names(),
         )
         self.names = self.layout.names
 
@@ -75,15 +75,12 @@ class RegressionMetric(BaseMetric):
             row[self.layout["rows"]] = 1, right, 1
             sums = number_sums(wanted[None], given[None], np.array(self.scale.means))
             row[self.layout["sums"]] = sums.reshape(-1)
-            row[self.layout["calibration"]] = calibration_counts(np.array([answer.confidence]), np.array([right]))
+            row[self.layout["calibration"]] = calibration.counts(np.array([answer.confidence]), np.array([right]))
         return counts
 
     def _numbers(self, target: Any) -> NDArray[np.float64] | None:
         """The numbers of a target, None of what is none."""
-        try:
-            numbers = numbers_of(target)
-        except InputError:
-            return None
+        numbers = read_or([], numbers_of, target)
         return np.array(numbers) if len(numbers) == len(self.scale.means) else None
 
     def scores(self, total: NDArray[np.float64]) -> dict[str, float]:
@@ -92,7 +89,7 @@ class RegressionMetric(BaseMetric):
         return {
             **number_scores(total[self.layout["sums"]].reshape(-1, len(SUMS)), known),
             "within_tolerance": per_cent(correct, rows),
-            **calibration_score(np.rint(total[self.layout["calibration"]]).astype(np.int64)),
+            **calibration.score(np.rint(total[self.layout["calibration"]]).astype(np.int64)),
         }
 
     def errors(self, counts: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -13,16 +13,8 @@ from seqpipe.core.metric import BaseMetric, Pair, ScoreKind, per_cent
 from seqpipe.decoding.spans import OUTSIDE, broken_spans, span_counts, spans_of, split_tag
 from seqpipe.decoding.tag_schemes import Scheme, convert
 from seqpipe.errors import InputError
-from seqpipe.metrics.class_scores import (
-    CLASS_SCORES,
-    calibration_counts,
-    calibration_kinds,
-    calibration_names,
-    calibration_score,
-    class_count_names,
-    class_counts,
-    class_scores,
-)
+from seqpipe.metrics import calibration
+from seqpipe.metrics.class_scores import CLASS_SCORES, class_count_names, class_counts, class_scores
 from seqpipe.metrics.layout import Layout
 from seqpipe.metrics.span_errors import SpanError, find_span_errors
 
@@ -48,7 +40,7 @@ class TagMetric(BaseMetric):
             words=("words", "correct_words"),
             tags=class_count_names(self.tags),
             spans=[*_SPAN_COUNTS, *of_types] if self.types else (),
-            calibration=calibration_names(),
+            calibration=calibration.names(),
         )
         self.names = self.layout.names
 
@@ -60,24 +52,22 @@ class TagMetric(BaseMetric):
     @property
     def kinds(self) -> dict[str, ScoreKind]:
         """How the scores read: F1 of spans first, where there are spans, and that of each type last."""
-        words = {"accuracy": ScoreKind("accuracy", "words whose tag is right", False, "correct_words", "words")}
-        sentences = {
+        shares = {
+            "accuracy": ScoreKind("accuracy", "words whose tag is right", False, "correct_words", "words"),
             "sentence_accuracy": ScoreKind(
                 "sentence accuracy", "sentences whose tags are all right", False, "correct_rows", "rows"
-            )
+            ),
         }
-        calibration = calibration_kinds("words")
         if self.scheme == "none":
-            return {**words, **sentences, **CLASS_SCORES, **calibration}
+            return {**shares, **CLASS_SCORES, **calibration.kinds("words")}
         return {
             "f1": ScoreKind("F1", "F1 of spans with exact borders and type", False),
             "precision": ScoreKind(
                 "precision", "answered spans that are right", False, "right_spans", "answered_spans"
             ),
             "recall": ScoreKind("recall", "spans that were found", False, "right_spans", "wanted_spans"),
-            **words,
-            **sentences,
-            **calibration,
+            **shares,
+            **calibration.kinds("words"),
             **{f"f1_{kind}": ScoreKind(f"F1 {kind}", f"F1 of {kind} spans", False) for kind in self.types},
         }
 
@@ -109,7 +99,7 @@ class TagMetric(BaseMetric):
             known = [found.get(kind, (0, 0, 0)) for kind in self.types]
             total = [sum(counts[place] for counts in found.values()) for place in range(3)]
             row[self.layout["spans"]] = np.array([total, *known]).reshape(-1)
-        row[self.layout["calibration"]] = calibration_counts(np.array(confidences), right)
+        row[self.layout["calibration"]] = calibration.counts(np.array(confidences), right)
 
     def _pairs(self, targets: Sequence[Any], answers: Sequence[Tagging]) -> list[list[Pair]]:
         found = []
@@ -129,9 +119,9 @@ class TagMetric(BaseMetric):
         rows, right_rows = total[self.layout["rows"]].tolist()
         words, right_words = total[self.layout["words"]].tolist()
         shares = {"accuracy": per_cent(right_words, words), "sentence_accuracy": per_cent(right_rows, rows)}
-        calibration = calibration_score(total[self.layout["calibration"]])
+        ece = calibration.score(total[self.layout["calibration"]])
         if not self.types:
-            return {**shares, **class_scores(total[self.layout["tags"]], len(self.tags)), **calibration}
+            return {**shares, **class_scores(total[self.layout["tags"]], len(self.tags)), **ece}
         spans = total[self.layout["spans"]].reshape(-1, 3).tolist()
         right, wanted, answered = spans[0]
         return {
@@ -139,17 +129,17 @@ class TagMetric(BaseMetric):
             "precision": per_cent(right, answered),
             "recall": per_cent(right, wanted),
             **shares,
-            **calibration,
+            **ece,
             **{f"f1_{kind}": span_f1(*counts) for kind, counts in zip(self.types, spans[1:], strict=True)},
         }
 
     def errors(self, counts: NDArray[np.int64]) -> NDArray[np.float64]:
         """How wrong each row is, ``[N, C]`` -> ``[N]``: wrong spans, and a fraction for wrong words among equals."""
         words, right_words = counts[:, self.layout["words"]].T.astype(np.float64)
-        if not self.types:
-            return words - right_words
-        right, wanted, answered = counts[:, self.layout["spans"]][:, :3].T.astype(np.float64)
         wrong = words - right_words
+        if not self.types:
+            return wrong
+        right, wanted, answered = counts[:, self.layout["spans"]][:, :3].T.astype(np.float64)
         return wanted + answered - 2 * right + wrong / (wrong + 1)
 
     def comparable(self, targets: Sequence[Any], answers: Sequence[Tagging]) -> tuple[list[str], list[str]]:

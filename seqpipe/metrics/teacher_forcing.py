@@ -1,4 +1,4 @@
-"""How well a head that writes label by label autoregressive texts that it is shown."""
+"""How well a head that writes label by label predicts texts that it is shown."""
 
 from __future__ import annotations
 

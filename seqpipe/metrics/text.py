@@ -22,7 +22,6 @@ class TextMetric(BaseMetric, ABC):
 
     main: str
     kinds: ClassVar[dict[str, ScoreKind]]
-    names: ClassVar[tuple[str, ...]]
 
     def __init__(self, rules: Sequence[TextRule] = ()) -> None:
         self.rules = list(rules)
@@ -45,10 +44,6 @@ class TextMetric(BaseMetric, ABC):
     def aligned(self, targets: Sequence[str], answers: Sequence[Any]) -> dict[str, list[list[Pair]]]:
         """Items of every row beside those of its answer, by kind of item."""
         return self._aligned(*self.comparable(targets, answers))
-
-    @abstractmethod
-    def scores(self, total: NDArray[np.int64]) -> dict[str, float]:
-        """Of a corpus, from the sum ``[C]`` of its rows' counts."""
 
     @abstractmethod
     def _aligned(self, references: Sequence[str], hypotheses: Sequence[str]) -> dict[str, list[list[Pair]]]:

@@ -22,7 +22,7 @@ class TranscriptionMetric(TextMetric):
         "cer": ScoreKind("CER", "character error rate", True, "character_errors", "characters"),
         "accuracy": ScoreKind("accuracy", "transcripts without any error", False, "correct_rows", "rows"),
     }
-    names: ClassVar[tuple[str, ...]] = (
+    names: tuple[str, ...] = (
         "rows",
         "correct_rows",
         "words",

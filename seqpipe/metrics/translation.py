@@ -28,7 +28,7 @@ class TranslationMetric(TextMetric):
         "wer": ScoreKind("WER", "word error rate", True, "word_errors", "words"),
     }
     BLEU_COUNTS, CHRF_COUNTS = 10, 18
-    names: ClassVar[tuple[str, ...]] = (
+    names: tuple[str, ...] = (
         "rows",
         "correct_rows",
         "words",
@@ -43,7 +43,10 @@ class TranslationMetric(TextMetric):
         from sacrebleu.metrics.bleu import BLEU
         from sacrebleu.metrics.chrf import CHRF
 
-        return BLEU(), CHRF()
+        metrics = BLEU(), CHRF()
+        for metric in metrics:  # their signatures need a number of references, which they learn by scoring
+            metric.corpus_score(["a"], [["a"]])
+        return metrics
 
     def describe(self) -> str:
         """The rules, and how sacreBLEU names what it counted."""
@@ -52,22 +55,16 @@ class TranslationMetric(TextMetric):
 
     def _count(self, references: Sequence[str], hypotheses: Sequence[str]) -> NDArray[np.int64]:
         """Of every row, ``[N, C]``."""
-        counts = np.zeros((len(references), len(self.names)), dtype=np.int64)
-        if not len(counts):
-            return counts
-        pairs = align(references, hypotheses)
-        counts[:, 0] = 1
-        counts[:, 1] = [said == heard for said, heard in zip(references, hypotheses, strict=True)]
-        counts[:, 2] = [sum(bool(said) for said, _ in row) for row in pairs]
-        counts[:, 3] = [sum(said != heard for said, heard in row) for row in pairs]
-        begin = 4
-        for metric in self._metrics:
-            # What its corpus_score adds up over the rows; there is no public way to have it by row. A test holds both
-            # against corpus_score.
-            rows = np.array(metric._extract_corpus_statistics(list(hypotheses), [list(references)]), dtype=np.int64)
-            counts[:, begin : begin + rows.shape[1]] = rows
-            begin += rows.shape[1]
-        return counts
+        if not references:
+            return np.zeros((0, len(self.names)), dtype=np.int64)
+        own = [
+            (1, said == heard, sum(bool(word) for word, _ in row), sum(word != other for word, other in row))
+            for said, heard, row in zip(references, hypotheses, align(references, hypotheses), strict=True)
+        ]
+        # What their corpus_score adds up over the rows; there is no public way to have it by row. A test holds both
+        # against corpus_score.
+        grams = [metric._extract_corpus_statistics(list(hypotheses), [list(references)]) for metric in self._metrics]
+        return np.hstack([own, *grams]).astype(np.int64)
 
     def scores(self, total: NDArray[np.int64]) -> dict[str, float]:
         """Of a corpus, from the sum ``[C]`` of its rows' counts; 0 to 100 each."""

@@ -46,8 +46,7 @@ class Classes:
             raise DataError(
                 f"the training rows need two classes or more to tell apart; {only} (data.target names the column)"
             )
-        names = sorted(found, key=_order)
-        return cls(names, [found[name] for name in names])
+        return cls._sorted(found)
 
     @classmethod
     def learn_sets(cls, targets: Iterable[Iterable[str]]) -> Classes:
@@ -66,14 +65,16 @@ class Classes:
             raise DataError(
                 f"the training rows need labels that some have and others don't; {only} (data.target names the column)"
             )
-        names = sorted(found, key=_order)
-        return cls(names, [found[name] for name in names], items)
+        return cls._sorted(found, items)
+
+    @classmethod
+    def _sorted(cls, counts: Mapping[str, int], items: int | None = None) -> Classes:
+        names = sorted(counts, key=_order)
+        return cls(names, [counts[name] for name in names], items)
 
     def completed(self, names: Iterable[str]) -> Classes:
         """The same with further classes, which no training target has."""
-        counts = dict.fromkeys(names, 0) | dict(zip(self.names, self.counts, strict=True))
-        ordered = sorted(counts, key=_order)
-        return Classes(ordered, [counts[name] for name in ordered])
+        return self._sorted(dict.fromkeys(names, 0) | dict(zip(self.names, self.counts, strict=True)))
 
     def __len__(self) -> int:
         return len(self.names)
@@ -103,12 +104,8 @@ class Classes:
         Raises:
             ConfigError: a weight is given for what is no class, or is negative.
         """
-        if wanted == "none":
-            return torch.ones(len(self))
-        if wanted == "balanced":
-            counts = torch.tensor(self.counts, dtype=torch.float64)
-            return (self.items / (len(self) * counts.clamp(min=1))).float()
-        return self._given(wanted)
+        counts = torch.tensor(self.counts, dtype=torch.float64)
+        return self._weights(wanted, self.items / (len(self) * counts.clamp(min=1)))
 
     def positive_weights(self, wanted: ClassWeights) -> Tensor:
         """How much a label counts in the loss where an item has it, beside 1 where it hasn't: ``[K]``.
@@ -118,15 +115,12 @@ class Classes:
         Raises:
             ConfigError: a weight is given for what is no label, or is negative.
         """
-        if wanted == "none":
-            return torch.ones(len(self))
-        if wanted == "balanced":
-            counts = torch.tensor(self.counts, dtype=torch.float64)
-            return ((self.items - counts) / counts.clamp(min=1)).float()
-        return self._given(wanted)
+        counts = torch.tensor(self.counts, dtype=torch.float64)
+        return self._weights(wanted, (self.items - counts) / counts.clamp(min=1))
 
-    def _given(self, wanted: ClassWeights) -> Tensor:
-        """Weights by name."""
+    def _weights(self, wanted: ClassWeights, balanced: Tensor) -> Tensor:
+        if wanted == "balanced":
+            return balanced.float()
         given: Mapping[str, float] = wanted if isinstance(wanted, dict) else {}
         for name, weight in given.items():
             if name not in self._numbers:

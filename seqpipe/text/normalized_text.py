@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 from seqpipe.text.rules import TextRule, apply_rules
@@ -63,21 +64,13 @@ def _goes_on(sign: str) -> bool:
 
 def _collapsed(signs: list[str], starts: list[int], ends: list[int]) -> tuple[list[str], list[int], list[int]]:
     """Runs of white space as one space, none at the ends."""
-    kept: list[str] = []
-    first: list[int] = []
-    last: list[int] = []
-    for sign, start, end in zip(signs, starts, ends, strict=True):
-        if not sign.isspace():
-            kept.append(sign)
-        elif not kept:
-            continue
-        elif kept[-1] == " ":
-            last[-1] = end
-            continue
-        else:
-            kept.append(" ")
-        first.append(start)
-        last.append(end)
-    if kept and kept[-1] == " ":
-        kept.pop(), first.pop(), last.pop()
-    return kept, first, last
+    kept: list[tuple[str, int, int]] = []
+    for is_space, run in groupby(zip(signs, starts, ends, strict=True), key=lambda placed: placed[0].isspace()):
+        if not is_space:
+            kept += run
+        elif kept:
+            (_, start, end), *further = run
+            kept.append((" ", start, further[-1][2] if further else end))
+    if kept and kept[-1][0] == " ":
+        kept.pop()
+    return [sign for sign, _, _ in kept], [start for _, start, _ in kept], [end for _, _, end in kept]

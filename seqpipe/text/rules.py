@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Literal
+from unicodedata import category
 
 TextRule = Literal["lowercase", "uppercase", "nfc", "nfkc", "no_punctuation", "collapse_spaces"]
 
-_WORDING: dict[str, str] = {
-    "lowercase": "lower case",
-    "uppercase": "upper case",
-    "nfc": "Unicode NFC",
-    "nfkc": "Unicode NFKC",
-    "no_punctuation": "punctuation removed",
-    "collapse_spaces": "runs of white space as one space",
+_RULES: dict[str, tuple[str, Callable[[str], str]]] = {
+    "lowercase": ("lower case", str.lower),
+    "uppercase": ("upper case", str.upper),
+    "nfc": ("Unicode NFC", partial(unicodedata.normalize, "NFC")),
+    "nfkc": ("Unicode NFKC", partial(unicodedata.normalize, "NFKC")),
+    "no_punctuation": ("punctuation removed", lambda text: "".join(s for s in text if category(s)[0] != "P")),
+    "collapse_spaces": ("runs of white space as one space", lambda text: " ".join(text.split())),
 }
+"""What each is called in reports, and does."""
 
 
 def apply_rules(text: str, rules: Sequence[TextRule]) -> str:
@@ -26,21 +29,10 @@ def apply_rules(text: str, rules: Sequence[TextRule]) -> str:
         'turn left now'
     """
     for rule in rules:
-        if rule == "lowercase":
-            text = text.lower()
-        elif rule == "uppercase":
-            text = text.upper()
-        elif rule == "nfc":
-            text = unicodedata.normalize("NFC", text)
-        elif rule == "nfkc":
-            text = unicodedata.normalize("NFKC", text)
-        elif rule == "no_punctuation":
-            text = "".join(sign for sign in text if not unicodedata.category(sign).startswith("P"))
-        else:
-            text = " ".join(text.split())
+        text = _RULES[rule][1](text)
     return text
 
 
 def describe_rules(rules: Sequence[TextRule]) -> str:
     """The rules in words, for reports."""
-    return ", ".join(_WORDING[rule] for rule in rules) or "text as it stands"
+    return ", ".join(_RULES[rule][0] for rule in rules) or "text as it stands"

@@ -46,7 +46,8 @@ class Vocabulary:
         found: Counter[str] = Counter()
         for text in texts:
             found.update(text)
-        kept = sorted(((entry, count) for entry, count in found.items() if count >= min_count), key=_by_count)[:most]
+        often = ((entry, count) for entry, count in found.items() if count >= min_count)
+        kept = sorted(often, key=lambda item: (-item[1], item[0]))[:most]
         if not kept:
             raise DataError(
                 f"the vocabulary is empty: of {len(found)} different entries in the training rows none occurs "
@@ -78,7 +79,3 @@ class Vocabulary:
         """What `save` wrote."""
         content = json.loads(path.read_text(encoding="utf-8"))
         return cls(content["entries"], content["counts"], content.get("unknown", 0))
-
-
-def _by_count(entry: tuple[str, int]) -> tuple[int, str]:
-    return -entry[1], entry[0]

@@ -9,7 +9,7 @@ from seqpipe.core.sequence import PaddedSequence
 
 
 def perturbed(features: PaddedSequence, loss: Tensor, strength: float) -> PaddedSequence:
-    """Features with a perturbation along the gradient of the loss (Goodfellow et al. 2015; on text, Miyato et al. 2017).
+    """Features, perturbed along the gradient of the loss (Goodfellow et al. 2015; on text, Miyato et al. 2017).
 
     Args:
         features: ``[B, T, D]``, with a graph that leads to the loss.

@@ -12,9 +12,6 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_swa_multi_avg_fn
 
 from seqpipe.config.recipe import TrainingConfig
-from seqpipe.training.module import PipelineModule
-
-Update = Callable[[Any, Any, Any], None]
 
 
 class WeightAverage(lightning.Callback):
@@ -28,12 +25,12 @@ class WeightAverage(lightning.Callback):
 
     def __init__(self, config: TrainingConfig) -> None:
         self.config = config
-        self._average: AveragedModel | None = None
+        self._average: Any = None  # until `on_fit_start`
         self._restored: dict[str, Tensor] | None = None
 
     def on_fit_start(self, trainer: lightning.Trainer, module: Any) -> None:
         """Make the average, or restore it from the checkpoint."""
-        update = _floating(_ema(self.config.ema_decay) if self.config.average == "ema" else get_swa_multi_avg_fn())
+        update = _update(self.config.ema_decay if self.config.average == "ema" else None)
         self._average = AveragedModel(module.pipeline, multi_avg_fn=update, use_buffers=True)
         if self._restored is not None:
             self._average.load_state_dict(self._restored)
@@ -41,8 +38,8 @@ class WeightAverage(lightning.Callback):
 
     def on_train_batch_end(self, trainer: lightning.Trainer, module: Any, outputs: Any, batch: Any, index: int) -> None:
         """Take in a step's weights (ema)."""
-        if self.config.average == "ema" and isinstance(module, PipelineModule) and module.stepped:
-            self._take_in(module)
+        if self.config.average == "ema" and module.stepped:
+            self._average.update_parameters(module.pipeline)
 
     def on_validation_start(self, trainer: lightning.Trainer, module: Any) -> None:
         """Take in an epoch's weights (last), and put the average in the model's place."""
@@ -61,11 +58,7 @@ class WeightAverage(lightning.Callback):
 
     def _take_in_epoch(self, trainer: lightning.Trainer, module: Any) -> None:
         begin = self.config.epochs - self.config.average_epochs
-        if self._average is not None and int(self._average.n_averaged) == trainer.current_epoch - begin >= 0:
-            self._take_in(module)
-
-    def _take_in(self, module: Any) -> None:
-        if self._average is not None:
+        if int(self._average.n_averaged) == trainer.current_epoch - begin >= 0:
             self._average.update_parameters(module.pipeline)
 
     @contextmanager
@@ -78,7 +71,7 @@ class WeightAverage(lightning.Callback):
             self._swap(module)
 
     def _swap(self, module: Any) -> None:
-        if self._average is None or not int(self._average.n_averaged):
+        if not int(self._average.n_averaged):
             return
         own, average = module.pipeline.state_dict(), self._average.module.state_dict()
         with torch.no_grad():
@@ -96,21 +89,18 @@ class WeightAverage(lightning.Callback):
         self._restored = state_dict.get("average")
 
 
-def _ema(decay: float) -> Update:
+def _update(decay: float | None) -> Callable[[Any, Any, Any], None]:
+    """Takes weights into an average, that with a decay or the plain mean; whole numbers (counters) are copied."""
+    mean = get_swa_multi_avg_fn()
+
+    @torch.no_grad()
     def update(average: list[Tensor], current: list[Tensor], count: Tensor) -> None:
-        number = int(count)
-        torch._foreach_lerp_(average, current, 1.0 - min(decay, (1 + number) / (10 + number)))
-
-    return torch.no_grad()(update)
-
-
-def _floating(update: Update) -> Update:
-    """An update of real numbers by ``update``; whole ones, counters in buffers, are copied."""
-
-    def choose(average: list[Tensor], current: list[Tensor], count: Tensor) -> None:
-        if average[0].is_floating_point():
-            update(average, current, count)
-        else:
+        if not average[0].is_floating_point():
             torch._foreach_copy_(average, current)
+        elif decay is None:
+            mean(average, current, count)
+        else:
+            number = int(count)
+            torch._foreach_lerp_(average, current, 1.0 - min(decay, (1 + number) / (10 + number)))
 
-    return choose
+    return update

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from seqpipe import errors
+from seqpipe.core.stage import stage_modules
 from seqpipe.errors import SeqpipeError
 
 
@@ -33,7 +34,7 @@ class World:
     @classmethod
     def from_environment(cls) -> World:
         """As ``torchrun`` says it (RANK, WORLD_SIZE, LOCAL_WORLD_SIZE); one process where it says nothing."""
-        if "TORCHELASTIC_RUN_ID" not in os.environ:
+        if not started_by_torchrun():
             return cls()
         return cls(*(int(os.environ[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE")))
 
@@ -94,7 +95,8 @@ def launch(processes: int, function: Callable[..., Any], *arguments: Any) -> Any
         max_restarts=0,
         start_method="spawn",
     )
-    modules = [name for name in _own_modules() if name != "__main__"]
+    # Modules outside seqpipe that define stages: new processes must import them too.
+    modules = [name for name in stage_modules() if not name.startswith("seqpipe.") and name != "__main__"]
     try:
         results = elastic_launch(config, _call)(modules, function, arguments)
     except SignalException:
@@ -110,13 +112,6 @@ def launch(processes: int, function: Callable[..., Any], *arguments: Any) -> Any
             raise kind(text) from None
         raise SeqpipeError(f"process {rank} of {processes} failed: {said}") from error
     return results[0]
-
-
-def _own_modules() -> Sequence[str]:
-    """Modules outside seqpipe that define stages: new processes must import them too."""
-    from seqpipe.core.stage import stage_modules
-
-    return [name for name in stage_modules() if not name.startswith("seqpipe.")]
 
 
 def _call(modules: Sequence[str], function: Callable[..., Any], arguments: Sequence[Any]) -> Any:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -44,20 +43,14 @@ def make_loggers(config: TrainingConfig, out: Path, resumed_at: int | None) -> l
     for name in config.loggers:
         if name == "csv":
             continue
-        with _explained(name):
+        try:
             loggers.append(makers[name]())
+        except ModuleNotFoundError as error:
+            raise ConfigError(
+                f"training.loggers: {name} needs a package that is not installed ({error.name or error}); "
+                f"pip install 'seqpipe[loggers]', or leave it out"
+            ) from None
     return loggers
-
-
-@contextmanager
-def _explained(name: str) -> Iterator[None]:
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"training.loggers: {name} needs a package that is not installed ({error.name or error}); "
-            f"pip install 'seqpipe[loggers]', or leave it out"
-        ) from None
 
 
 def _mlflow(out: Path) -> MLFlowLogger:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -52,18 +52,6 @@ class _Group:
     bad: bool = False
 
 
-class StepRequests(Protocol):
-    """What the parts around the training want of the next whole step."""
-
-    def stop(self) -> bool:
-        """Whether somebody has asked training to end."""
-        ...
-
-    def save(self) -> bool:
-        """Whether it is time for a checkpoint."""
-        ...
-
-
 class PipelineModule(ScoredModule):
     """What Lightning trains.
 
@@ -77,11 +65,12 @@ class PipelineModule(ScoredModule):
         dev_rows: rows that are scored.
         spare_rows: how many training rows may still fail to be read.
         notice: receives what the user should know.
-        wishes: asked at every step; what was answered, agreed on by all processes, stands in ``stop`` and ``save``.
+        requests: asked at every step whether training shall stop, and whether it is time for a checkpoint; what was
+            answered, agreed on by all processes, stands in ``stop`` and ``save``.
 
     Attributes:
         stepped: whether the last batch ended a step.
-        stop, save: see ``wishes``.
+        stop, save: see ``requests``.
         bad_steps: steps that were skipped because the loss or the gradient was not finite.
     """
 
@@ -93,7 +82,7 @@ class PipelineModule(ScoredModule):
         dev_rows: Sequence[Row],
         spare_rows: int,
         notice: Callable[[str], None],
-        requests: StepRequests | None = None,
+        requests: Callable[[], tuple[bool, bool]] = lambda: (False, False),
     ) -> None:
         super().__init__(pipeline, dev_rows)
         self.config = config
@@ -203,13 +192,8 @@ class PipelineModule(ScoredModule):
         self.stepped = True
         parameters = [parameter for parameter in self.parameters() if parameter.grad is not None]
         drop_frozen(self.pipeline, self.config, self.current_epoch)
-        requests = self.requests
         labels, bad, failed, stop, save = self.agree(
-            self._group.labels,
-            self._group.bad,
-            len(self.failed),
-            requests is not None and requests.stop(),
-            requests is not None and requests.save(),
+            self._group.labels, self._group.bad, len(self.failed), *self.requests()
         )
         self.stop, self.save = stop > 0, save > 0
         if failed > self.spare_rows:  # of all processes together
@@ -317,6 +301,8 @@ class PipelineModule(ScoredModule):
     @property
     def progress(self) -> float:
         """The share of all training steps that is done, 0 to 1."""
+        if self.trainer.num_training_batches == float("inf"):
+            return 0.0  # the schedule asks once while it is made, before Lightning knows how many there are
         batches = max(1, int(self.trainer.num_training_batches))
         done = self.trainer.fit_loop.epoch_loop.batch_progress.current.ready
         return min(1.0, (self.current_epoch + min(done, batches) / batches) / self.config.epochs)
@@ -330,23 +316,16 @@ class PipelineModule(ScoredModule):
         optimizer = make_optimizer(self.parameters(), self.config)
         metric = self.pipeline.head.metric
         lower = metric.kinds[metric.main].lower_is_better
-        schedule = make_schedule(optimizer, self.config, lambda: self._progress_or_start(), lower_is_better=lower)
+        schedule = make_schedule(optimizer, self.config, lambda: self.progress, lower_is_better=lower)
         if schedule is None:
             return optimizer
         settings: dict[str, Any] = {"scheduler": schedule, "interval": "step"}
         if self.config.schedule == "plateau":
-            settings |= {
-                "interval": "epoch",
-                "frequency": self.config.evaluate_every,
-                "monitor": f"dev_{self.pipeline.head.metric.main}",
-            }
+            monitored = {"frequency": self.config.evaluate_every, "monitor": f"dev_{metric.main}"}
+            settings |= {"interval": "epoch", **monitored}
         return {"optimizer": optimizer, "lr_scheduler": settings}
 
     def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
         """One step of the schedule, but for plateau, which looks at dev as soon as it is scored."""
         if not isinstance(scheduler, ReduceLROnPlateau):
             scheduler.step()
-
-    def _progress_or_start(self) -> float:
-        # The schedule asks once while it is made, before Lightning knows how many batches there are.
-        return self.progress if self.trainer.num_training_batches != float("inf") else 0.0

@@ -9,7 +9,6 @@ from lightning import Callback, Trainer
 from lightning.pytorch.callbacks import RichProgressBar
 
 from seqpipe.core.metric import headline_scores
-from seqpipe.training.module import PipelineModule
 
 
 def progress_callbacks(quiet: bool) -> list[Callback]:
@@ -25,7 +24,7 @@ class EpochLines(Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, module: Any) -> None:
         """Write the line."""
-        if not isinstance(module, PipelineModule) or not trainer.is_global_zero:
+        if not trainer.is_global_zero:
             return
         loss = module.epoch_loss / max(1.0, module.epoch_labels)
         scored = (trainer.current_epoch + 1) % module.config.evaluate_every == 0
@@ -34,7 +33,8 @@ class EpochLines(Callback):
         rate = trainer.optimizers[0].param_groups[0]["lr"]
         print(
             f"epoch {trainer.current_epoch + 1}/{module.config.epochs} loss {loss:.3f} {scores} "
-            f"rate {rate:.1e} {module.epoch_input / max(module.epoch_seconds, 1e-9):.0f} input {module.pipeline.features.measure.name}s/s",
+            f"rate {rate:.1e} {module.epoch_input / max(module.epoch_seconds, 1e-9):.0f} input "
+            f"{module.pipeline.features.measure.name}s/s",
             file=sys.stderr,
             flush=True,
         )

@@ -21,7 +21,6 @@ from seqpipe.core.metric import Metric
 from seqpipe.errors import RunError
 from seqpipe.run_directory import CHECKPOINTS, LAST
 from seqpipe.training.averaging import WeightAverage
-from seqpipe.training.module import PipelineModule
 
 
 class SaveModel(lightning.Callback):
@@ -43,10 +42,8 @@ class SaveModel(lightning.Callback):
         self.sign = 1.0 if metric.kinds[metric.main].lower_is_better else -1.0
         self.scores: dict[str, float] = {}
 
-    def on_train_epoch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+    def on_train_epoch_end(self, trainer: lightning.Trainer, module: Any) -> None:
         """Save, if dev was scored in this epoch, or training ends with it."""
-        if not isinstance(module, PipelineModule):
-            return
         epoch = trainer.current_epoch + 1
         last = epoch == module.config.epochs
         if not last and epoch % module.config.evaluate_every:
@@ -76,10 +73,10 @@ class ReportScores(lightning.Callback):
     def __init__(self, receive: Callable[[int, dict[str, float]], None]) -> None:
         self.receive = receive
 
-    def on_train_epoch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+    def on_train_epoch_end(self, trainer: lightning.Trainer, module: Any) -> None:
         """Call the receiver, if dev was scored in this epoch."""
         epoch = trainer.current_epoch + 1
-        if isinstance(module, PipelineModule) and module.scores and epoch % module.config.evaluate_every == 0:
+        if module.scores and epoch % module.config.evaluate_every == 0:
             self.receive(epoch, dict(module.scores))
 
 
@@ -113,42 +110,32 @@ class SaveCheckpoint(Checkpoint):
         self.began = time.perf_counter() - seconds_before
         self._saved = time.perf_counter()
 
-    def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+    def on_train_start(self, trainer: lightning.Trainer, module: Any) -> None:
         """From here on a signal waits for the end of a step, where Lightning's own handler would raise within it."""
         self.interruption.begin_steps()
 
-    # What the module asks at every step
+    def requests(self) -> tuple[bool, bool]:
+        """Whether a signal was received, and whether it is time for a checkpoint; the module asks at every step."""
+        return self.interruption.received, time.perf_counter() - self._saved >= 60 * self.minutes
 
-    def stop(self) -> bool:
-        """Whether a signal was received."""
-        return self.interruption.received
-
-    def save(self) -> bool:
-        """Whether it is time for a checkpoint."""
-        return time.perf_counter() - self._saved >= 60 * self.minutes
-
-    def on_train_batch_end(
-        self, trainer: lightning.Trainer, module: lightning.LightningModule, outputs: Any, batch: Any, index: int
-    ) -> None:
+    def on_train_batch_end(self, trainer: lightning.Trainer, module: Any, outputs: Any, batch: Any, index: int) -> None:
         """Save between two steps of an epoch, if it is time, or training is to stop."""
-        if not isinstance(module, PipelineModule) or not module.stepped or index + 1 >= trainer.num_training_batches:
+        if not module.stepped or index + 1 >= trainer.num_training_batches:
             return
         if module.stop or module.save:
             self._write(trainer)
         if module.stop:
             raise KeyboardInterrupt
 
-    def on_train_epoch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+    def on_train_epoch_end(self, trainer: lightning.Trainer, module: Any) -> None:
         """Save; and stop, if that is wanted and there is something left to do."""
         self._write(trainer)
         last = trainer.should_stop or trainer.current_epoch + 1 == trainer.max_epochs
-        stop = isinstance(module, PipelineModule) and (module.stop or (trainer.world_size == 1 and self.stop()))
+        stop = module.stop or (trainer.world_size == 1 and self.interruption.received)
         if stop and not last:
             raise KeyboardInterrupt
 
-    def on_save_checkpoint(
-        self, trainer: lightning.Trainer, module: lightning.LightningModule, checkpoint: dict[str, Any]
-    ) -> None:
+    def on_save_checkpoint(self, trainer: lightning.Trainer, module: Any, checkpoint: dict[str, Any]) -> None:
         """Add the facts of the run."""
         checkpoint["run"] = {**self.facts, "seconds": time.perf_counter() - self.began}
 

@@ -8,6 +8,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,6 @@ from seqpipe.checks.part import Part
 from seqpipe.config.recipe import Recipe, TrainingConfig
 from seqpipe.core.files import write_json
 from seqpipe.core.interruption import Interruption
-from seqpipe.core.metric import Metric
 from seqpipe.data.loader import Examples, Share, TrainingLoader, plain_loader
 from seqpipe.errors import ConfigError
 from seqpipe.pipeline import Pipeline
@@ -106,25 +106,26 @@ def _train(
         torch.set_num_threads(threads)
     interruption = Interruption(patient=world.size > 1)
     with joined(world, device), interruption.listening():
-        return _Training(recipe, out, world, device, interruption, notice, quiet).run(resume, accept, followers)
+        return _Training(recipe, out, world, device, interruption, notice, quiet or world.rank > 0).run(
+            resume, accept, followers
+        )
 
 
+@dataclass
 class _Training:
     """One training, from the rows to ``metrics.json``."""
 
-    def __init__(
-        self,
-        recipe: Recipe,
-        out: Path,
-        world: World,
-        device: str,
-        interruption: Interruption,
-        notice: Notice,
-        quiet: bool,
-    ) -> None:
-        self.recipe, self.config, self.out = recipe, recipe.training, out
-        self.world, self.device, self.interruption = world, device, interruption
-        self.notice, self.quiet = notice, quiet or world.rank > 0
+    recipe: Recipe
+    out: Path
+    world: World
+    device: str
+    interruption: Interruption
+    notice: Notice
+    quiet: bool
+
+    @property
+    def config(self) -> TrainingConfig:
+        return self.recipe.training
 
     def run(self, resume: bool, accept: Sequence[str], followers: Sequence[lightning.Callback]) -> dict[str, Any]:
         """Train, and write what came of it."""
@@ -137,9 +138,11 @@ class _Training:
         pipeline, training, dev = prepared.pipeline, prepared.training, prepared.dev
         seconds_before = state.seconds if state else 0.0
         average = WeightAverage(config) if config.average != "none" else None
-        saving = SaveModel(
-            out, pipeline.head.metric, keep_best=config.keep == "best" and bool(dev.rows), average=average
-        )
+        metric, stopping = pipeline.head.metric, []
+        if config.stop_after is not None:
+            mode = "min" if metric.kinds[metric.main].lower_is_better else "max"
+            stopping = [EarlyStopping(f"dev_{metric.main}", patience=config.stop_after, mode=mode)]
+        saving = SaveModel(out, metric, keep_best=config.keep == "best" and bool(dev.rows), average=average)
         checkpoints = SaveCheckpoint(
             out,
             config.checkpoint_minutes,
@@ -148,13 +151,13 @@ class _Training:
             seconds_before + time.perf_counter() - started,
         )
         allowed = int(self.recipe.data.max_bad_share * len(training.rows))
-        module = PipelineModule(pipeline, config, training.rows, dev.rows, allowed, self.notice, checkpoints)
+        module = PipelineModule(pipeline, config, training.rows, dev.rows, allowed, self.notice, checkpoints.requests)
         module.share = Share(world.rank, world.size)
         callbacks = [
             *([average] if average else []),
             saving,
             *progress_callbacks(self.quiet),
-            *_early_stopping(config, pipeline.head.metric),
+            *stopping,
             *followers,
             checkpoints,
         ]
@@ -176,7 +179,7 @@ class _Training:
             logger.finalize("success")
         metrics = {
             "dev": saving.scores,
-            "scoring": pipeline.head.metric.describe(),
+            "scoring": metric.describe(),
             "epochs": trainer.current_epoch,
             "steps": trainer.global_step,
             "skipped_steps": module.bad_steps,
@@ -255,13 +258,6 @@ class _Training:
             enable_model_summary=False,
             **several,
         )
-
-
-def _early_stopping(config: TrainingConfig, metric: Metric) -> list[lightning.Callback]:
-    if config.stop_after is None:
-        return []
-    lower = metric.kinds[metric.main].lower_is_better
-    return [EarlyStopping(f"dev_{metric.main}", patience=config.stop_after, mode="min" if lower else "max")]
 
 
 def _device(recipe: Recipe) -> str:

@@ -18,7 +18,7 @@ from seqpipe.pipeline import Pipeline
 from seqpipe.training.gradients import drop
 
 
-def start_from(pipeline: Pipeline, folder: Path, names: list[str]) -> None:
+def start_from(pipeline: Pipeline, folder: Path, names: Sequence[str]) -> None:
     """Copy what stages of another run have learnt into a fitted pipeline.
 
     Args:
@@ -47,20 +47,13 @@ def start_from(pipeline: Pipeline, folder: Path, names: list[str]) -> None:
                 value.copy_(given[key])
 
 
-def inherited(config: TrainingConfig) -> list[str]:
-    """Stages that start from another run."""
-    if config.init_from is None:
-        return []
-    return list(STAGES) if config.init_stages is None else list(config.init_stages)
-
-
 def fit_with(pipeline: Pipeline, rows: Sequence[Row], config: TrainingConfig) -> None:
     """Fit a pipeline on its rows, but for the stages whose knowledge comes from another run."""
-    names = inherited(config)
-    if not names:
+    names = STAGES if config.init_stages is None else config.init_stages
+    if config.init_from is None or not names:
         pipeline.fit(rows)
         return
-    folder = Path(str(config.init_from))
+    folder = Path(config.init_from)
     assets = folder / model_file.ASSETS
     if not assets.is_dir():
         raise RunError(f"training.init_from: {folder} is no run directory")

@@ -50,12 +50,11 @@ def run(options: argparse.Namespace) -> int:
         if part not in PARTS or parts.count(part) > 1:
             raise ConfigError(f"--parts {options.parts}: should be train, dev or test, each once; received {part!r}")
     recipe = load_recipe(options.recipe, options.overrides)
-    if options.out is None:
-        options.out = default_out(options.recipe, "-crossval")
+    out = options.out or default_out(options.recipe, "-crossval")
     try:
         result = crossval(
             recipe,
-            options.out,
+            out,
             folds=options.folds,
             group=options.group,
             stratify=options.stratify,
@@ -64,8 +63,8 @@ def run(options: argparse.Namespace) -> int:
             quiet=options.quiet,
         )
     except KeyboardInterrupt:
-        print(f"go on with: seqpipe crossval ... --out {options.out} --resume", file=sys.stderr)
+        print(f"go on with: seqpipe crossval ... --out {out} --resume", file=sys.stderr)
         raise
     print("\n".join(result.lines()))
-    print(f"folds {options.out} ({sum(fold['seconds'] for fold in result.folds):.0f} s)")
+    print(f"folds {out} ({sum(fold['seconds'] for fold in result.folds):.0f} s)")
     return 0

@@ -7,7 +7,7 @@ import json
 import sys
 
 from seqpipe.errors import ConfigError
-from seqpipe.verbs.shared import chosen_decoding, decoding_arguments
+from seqpipe.verbs.shared import chosen_decoding, scoring_arguments
 
 SUMMARY = "Score a run on labelled data."
 EXAMPLE = "seqpipe evaluate runs/an4 --data data/an4/dev.tsv --json"
@@ -16,15 +16,13 @@ LIST = "overrides"
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("run", help="run directory")
-    decoding_arguments(parser)
+    scoring_arguments(parser)
     parser.add_argument(
         "--data",
         metavar="SOURCE",
         help="manifest, folder, hub:NAME, or what two files of parallel text begin with (default: the recipe's test or "
         "dev)",
     )
-    parser.add_argument("--group", metavar="COLUMN", help="rows drawn together for the intervals, e.g. speaker")
     parser.add_argument(
         "--where",
         action="append",
@@ -33,7 +31,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="score only rows that have one of these values, e.g. speaker=anna,paul",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object of the scores, nothing else")
-    parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
 
 
 def run(options: argparse.Namespace) -> int:

@@ -106,16 +106,8 @@ def run(options: argparse.Namespace) -> int:
     tree = chosen_for_a_run(options.set, "data", "decoding", shown="--set {}".format)
     settings: dict[str, object] = {"device": options.device, "precision": options.precision}
     settings["decoding"] = tree.get("decoding", {})
-    given = {
-        "threads": options.threads,
-        "batch_steps": options.batch_steps,
-        "window": options.window,
-        "segment_tokens": options.segment_tokens,
-        "max_seconds": options.max_seconds,
-        "max_tokens": options.max_tokens,
-        "max_steps": options.max_steps,
-    }
-    settings |= {name: value for name, value in given.items() if value is not None}
+    names = ("threads", "batch_steps", "window", "segment_tokens", "max_seconds", "max_tokens", "max_steps")
+    settings |= {name: value for name in names if (value := getattr(options, name)) is not None}
     if options.segment_seconds is not None:
         settings["segment_seconds"] = options.segment_seconds or None
     if options.engine == "local" and (options.workers or (options.workers is None and not _reads_text(options.run))):

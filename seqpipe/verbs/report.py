@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from seqpipe.verbs.shared import chosen_decoding, decoding_arguments
+from seqpipe.verbs.shared import chosen_decoding, scoring_arguments
 
 SUMMARY = "Write a run's report.html: curves, scores, confusions, and the worst rows to see and hear."
 EXAMPLE = "seqpipe report runs/an4 --data data/an4/dev.tsv --output an4.html"
@@ -14,14 +14,11 @@ LIST = "overrides"
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("run", help="run directory")
-    decoding_arguments(parser)
+    scoring_arguments(parser)
     parser.add_argument(
         "--data", metavar="SOURCE", help="manifest, folder or hub:NAME (default: the recipe's dev, else test)"
     )
     parser.add_argument("--output", metavar="FILE", help="where to (default: report.html in the run directory)")
-    parser.add_argument("--group", metavar="COLUMN", help="rows drawn together for the intervals, e.g. speaker")
-    parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
 
 
 def run(options: argparse.Namespace) -> int:

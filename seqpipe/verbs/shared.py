@@ -16,14 +16,17 @@ def recipe_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("overrides", nargs="*", metavar="key.path=value", help="values that replace the recipe's")
 
 
-def decoding_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare options of decoding, as they stand by themselves, and as `infer` takes them."""
+def scoring_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare a run, how it is scored, and how it decodes: options by themselves, and as `infer` takes them."""
+    parser.add_argument("run", help="run directory")
+    parser.add_argument("--group", metavar="COLUMN", help="rows drawn together for the intervals, e.g. speaker")
+    parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
     parser.add_argument("overrides", nargs="*", metavar="decoding.key=value", help="how to decode")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="the same, as of infer")
 
 
 def chosen_decoding(options: argparse.Namespace) -> dict[str, Any]:
-    """What `decoding_arguments` were given, as a mapping; raises `ConfigError` for any other key."""
+    """What `scoring_arguments` were given, as a mapping; raises `ConfigError` for any other key."""
     return dict(chosen_for_a_run([*options.overrides, *options.set], "decoding").get("decoding", {}))
 
 

@@ -35,10 +35,9 @@ def run(options: argparse.Namespace) -> int:
     from seqpipe.training.train import train
 
     recipe = load_recipe(options.recipe, options.overrides)
-    if options.out is None:
-        options.out = default_out(options.recipe)
-    metrics = train(recipe, options.out, resume=options.resume, accept=options.accept, quiet=options.quiet)
+    out = options.out or default_out(options.recipe)
+    metrics = train(recipe, out, resume=options.resume, accept=options.accept, quiet=options.quiet)
     for name, value in headline_scores(metrics["dev"], main_score(recipe)[0]).items():
         print(f"dev {name} {value:.2f}")
-    print(f"run {options.out} ({metrics['seconds']:.0f} s, {metrics['parameters'] / 1e6:.2f} M parameters)")
+    print(f"run {out} ({metrics['seconds']:.0f} s, {metrics['parameters'] / 1e6:.2f} M parameters)")
     return 0

@@ -43,12 +43,11 @@ def run(options: argparse.Namespace) -> int:
 
     recipe = load_recipe(options.recipe, options.overrides)
     text = find_recipe(options.recipe).read_text(encoding="utf-8")
-    if options.out is None:
-        options.out = default_out(options.recipe, "-tune")
+    out = options.out or default_out(options.recipe, "-tune")
     try:
         report = tune(
             recipe,
-            options.out,
+            out,
             trials=options.trials,
             timeout=options.timeout,
             text=edited(text, dict(map(parse_override, options.overrides))),
@@ -60,5 +59,5 @@ def run(options: argparse.Namespace) -> int:
         print("the same command goes on with the trial that was stopped", file=sys.stderr)
         raise
     print("\n".join(report.lines()))
-    print(f"best: seqpipe train {Path(options.out) / 'best.yaml'}")
+    print(f"best: seqpipe train {Path(out) / 'best.yaml'}")
     return 0

@@ -60,3 +60,11 @@ def test_an_answer_cannot_be_changed() -> None:
     transcript = Transcript("row 1", "", 1.0, (), ())
     with pytest.raises(FrozenInstanceError):
         transcript.text = "other"  # type: ignore[misc]
+
+
+def test_marks_say_which_word_a_token_is_part_of() -> None:
+    tokens = tokens_of(*"go on")
+    answer = Transcript("a", "go on", 1.0, group_words(tokens), tokens)
+    marks = answer.marks
+    assert [(mark.text, mark.item) for mark in marks] == [("g", 0), ("o", 0), (" ", None), ("o", 1), ("n", 1)]
+    assert [(mark.start, mark.end) for mark in marks] == [(token.start, token.end) for token in answer.tokens]

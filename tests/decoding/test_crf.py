@@ -11,11 +11,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from seqpipe.decoding.crf import crf_losses, log_partition, marginals, n_best, path_posteriors, path_scores, viterbi
+from seqpipe.decoding.crf import (
+    chain_scores,
+    crf_losses,
+    log_partition,
+    marginals,
+    n_best,
+    padded_tags,
+    path_posteriors,
+    viterbi,
+)
 from seqpipe.decoding.crf_messages import BackwardMessages, chain
 from seqpipe.errors import ConfigError, InputError
 
 Path = tuple[int, ...]
+
+
+def path_scores(
+    emissions: Tensor, lengths: Tensor, tags: Tensor, transitions: Tensor, start: Tensor, end: Tensor
+) -> Tensor:
+    """The score of the given tags ``[B, T]`` of each row, ``[B]``."""
+    potentials = chain(emissions, lengths, transitions, start, end)
+    return chain_scores(potentials, padded_tags(tags, lengths, transitions.shape[0])).sum(dim=0)
 
 
 @dataclass(frozen=True)

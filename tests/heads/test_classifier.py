@@ -1,20 +1,14 @@
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, matthews_corrcoef
 from torch import Tensor, nn
 
 from seqpipe import ClassifierHead, ConfigError, DataError, InputError, PaddedSequence
 from seqpipe.answers.classification import Classification, ClassProbability
-from seqpipe.core.measure import seconds
-from seqpipe.core.metric import score
 from seqpipe.heads.classifier import ClassifierDecoding
-from seqpipe.inference.formats.choose import check_format
 
 D = 6
 TARGETS = ["good", "bad", "good", "odd", "good"]
@@ -115,34 +109,6 @@ def test_equal_probabilities_are_answered_in_the_order_of_the_classes(encoded: E
     assert [[number for number, _ in row] for row in head.decode(encoded([5, 1, 9]))] == [[0, 1, 2]] * 3
 
 
-def test_scores_are_those_of_scikit_learn_also_with_labels_that_training_lacks() -> None:
-    head = fitted()
-    generator = np.random.default_rng(1)
-    wanted = generator.choice(["good", "bad", "odd", "new"], 80).tolist()
-    given = [name if name != "new" and generator.random() < 0.6 else "bad" for name in wanted]
-    predictions = [answer(name) for name in given]
-    found = score(head.metric, wanted, predictions)
-    assert set(found) == set(head.metric.kinds)
-    assert found["accuracy"] == pytest.approx(100 * accuracy_score(wanted, given))
-    for average in ("macro", "weighted"):
-        expected = f1_score(wanted, given, average=average, zero_division=0)
-        assert found[f"{average}_f1"] == pytest.approx(100 * expected)
-    assert found["uar"] == pytest.approx(100 * balanced_accuracy_score(wanted, given))
-    assert found["mcc"] == pytest.approx(matthews_corrcoef(wanted, given))
-    assert found["ece"] == pytest.approx(abs(90 - found["accuracy"]), abs=1e-6)
-    counts = head.metric.count(wanted, predictions)
-    assert counts.shape == (80, len(head.metric.names))
-    assert head.metric.errors(counts).tolist() == [
-        float(one != other) for one, other in zip(wanted, given, strict=True)
-    ]
-    assert head.metric.aligned(wanted[:1], predictions[:1]) == {"classes": [[(wanted[0], given[0])]]}
-
-
-def test_a_target_that_names_no_class_is_wrong() -> None:
-    head = fitted()
-    assert score(head.metric, [None, 1.5, ["good"]], [answer("good")] * 3)["accuracy"] == 0
-
-
 def test_assets_restore_the_classes(tmp_path: Path, encoded: Encoded) -> None:
     head = fitted(class_weights="balanced")
     head.save_assets(tmp_path)
@@ -161,19 +127,3 @@ def test_gradients_reach_every_parameter(encoded: Encoded) -> None:
     for name, parameter in head.named_parameters():
         assert parameter.grad is not None, name
         assert bool((parameter.grad != 0).any()), name
-
-
-def test_answers_go_into_tables_and_json() -> None:
-    found = Classification("r", "good", 0.5, (ClassProbability("good", 0.5), ClassProbability("bad", 1 / 3)), 2)
-    record = json.loads(json.dumps(found.to_json()))
-    assert record == {
-        "id": "r",
-        "label": "good",
-        "confidence": 0.5,
-        "probabilities": [{"label": "good", "probability": 0.5}, {"label": "bad", "probability": 0.333333}],
-        "truncated": 2,
-    }
-    for kind in ("jsonl", "csv", "parquet"):
-        check_format(kind, Classification, seconds(16_000))
-    with pytest.raises(ConfigError, match="needs words with times"):
-        check_format("srt", Classification, seconds(16_000))

@@ -9,7 +9,6 @@ from torch.nn import functional as F
 
 from seqpipe import ConfigError, CTCHead, InputError, PaddedSequence
 from seqpipe.core.head import Encoded
-from seqpipe.core.metric import score
 from seqpipe.decoding.ctc import CTCHypothesis
 from seqpipe.heads.ctc import CTCDecoding
 
@@ -202,38 +201,6 @@ def test_dropout_works_in_training_only() -> None:
     assert torch.equal(head.eval()(batch).values, plain)
 
 
-def test_scores_are_per_cent_after_the_rules() -> None:
-    head = fitted(text=["lowercase"])
-    answers = [head.answer("a", (head_path(head, text), 1.0), where) for text in ("turn left", "go on")]
-    scores = score(head.metric, ["TURN right", "go on"], answers)
-    assert scores["wer"] == pytest.approx(100 * 1 / 4)  # left for right
-    assert scores["cer"] == pytest.approx(100 * 4 / 15)  # r-left: r->l, i->e, g->f, h dropped
-    assert scores["accuracy"] == 50.0
-    assert score(head.metric, ["turn left", "go on"], answers) == {"wer": 0.0, "cer": 0.0, "accuracy": 100.0}
-
-
-def test_scores_of_a_corpus_come_from_the_sum_of_its_rows_counts() -> None:
-    head = fitted(text=["lowercase"])
-    targets = ["TURN right", "go on", "go", "turn left"]
-    answers = [head.answer("a", (head_path(head, text), 1.0), where) for text in ("turn left", "go on", "gong", "")]
-    counts = head.metric.count(targets, answers)
-    assert counts.tolist() == [[1, 0, 2, 1, 10, 4], [1, 1, 2, 0, 5, 0], [1, 0, 1, 1, 2, 2], [1, 0, 2, 2, 9, 9]]
-    assert score(head.metric, targets, answers) == head.metric.scores(counts.sum(axis=0))
-    assert set(head.metric.kinds) == set(score(head.metric, targets, answers))
-    assert {part for kind in head.metric.kinds.values() for part in (kind.part, kind.whole)} <= {*head.metric.names}
-    errors = head.metric.errors(counts)
-    assert errors[1] == 0
-    assert errors[3] > errors[0] > errors[2] > 0  # words first, then characters
-    assert head.metric.count([], []).shape == (0, 6)
-
-
-def test_a_wrong_space_is_an_error_of_the_transcript_though_all_words_are_right() -> None:
-    head = fitted()
-    answer = head.answer("a", (head_path(head, "go on"), 1.0), where)
-    assert score(head.metric, ["go  on"], [answer]) == {"wer": 0.0, "cer": pytest.approx(100 / 6), "accuracy": 0.0}
-    assert head.metric.errors(head.metric.count(["go  on"], [answer])) > 0
-
-
 def test_posteriors_are_of_the_whole_text_over_all_alignments() -> None:
     head, batch = fitted(), encoded([9, 3])
     targets = [head.encode_target("on"), head.encode_target("go on")]
@@ -243,17 +210,3 @@ def test_posteriors_are_of_the_whole_text_over_all_alignments() -> None:
     assert second == 0.0  # five labels don't fit into three steps
     hypothesis, confidence = head.decode(batch)[0]
     assert head.posteriors(batch, [torch.tensor(hypothesis.labels), targets[1]])[0] == pytest.approx(confidence)
-
-
-def test_marks_say_which_word_a_token_is_part_of() -> None:
-    head = fitted()
-    answer = head.answer("a", (head_path(head, "go on"), 1.0), where)
-    marks = answer.marks
-    assert [(mark.text, mark.item) for mark in marks] == [("g", 0), ("o", 0), (" ", None), ("o", 1), ("n", 1)]
-    assert [(mark.start, mark.end) for mark in marks] == [(token.start, token.end) for token in answer.tokens]
-
-
-def head_path(head: CTCHead, text: str) -> CTCHypothesis:
-    labels = tuple(head.encode_target(text).tolist())
-    count = len(labels)
-    return CTCHypothesis(labels, tuple(range(count)), tuple(range(1, count + 1)), (1.0,) * count)

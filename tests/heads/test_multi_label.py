@@ -1,5 +1,4 @@
 import itertools
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,15 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import accuracy_score, f1_score
 from torch.nn import functional as F
 
 from seqpipe import ConfigError, DataError, InputError, MultiLabelHead, PaddedSequence
-from seqpipe.answers.classification import ClassProbability, MultiClassification
-from seqpipe.core.measure import seconds
-from seqpipe.core.metric import score
 from seqpipe.heads.multi_label import MultiLabelDecoding
-from seqpipe.inference.formats.choose import check_format
 
 D = 6
 TARGETS = ["rain|wind", "", "wind", "sun"]
@@ -28,12 +22,6 @@ def fitted(targets: Any = TARGETS, **options: Any) -> MultiLabelHead:
     head = MultiLabelHead(input_size=D, **options)
     head.fit(targets)
     return head.eval()
-
-
-def answer(shares: list[float], threshold: float = 0.5) -> MultiClassification:
-    found = tuple(ClassProbability(name, share) for name, share in zip(NAMES, shares, strict=True))
-    labels = tuple(item.label for item in found if item.probability >= threshold)
-    return MultiClassification("r", labels, 1.0, found)
 
 
 def test_targets_are_lists_or_texts_with_a_separator() -> None:
@@ -108,42 +96,6 @@ def test_confidence_is_the_probability_of_the_whole_set(threshold: float, encode
     assert 0 < answered < 12
 
 
-def test_scores_are_those_of_scikit_learn() -> None:
-    head = fitted()
-    generator = np.random.default_rng(1)
-    wanted = generator.random((60, 3)) < 0.4
-    shares = np.clip(np.where(wanted, 0.65, 0.3) + generator.normal(0, 0.2, (60, 3)), 0.01, 0.99)
-    targets = ["|".join(name for name, has in zip(NAMES, row, strict=True) if has) for row in wanted]
-    found = score(head.metric, targets, [answer(row) for row in shares.tolist()])
-    assert set(found) == set(head.metric.kinds)
-    given = shares >= 0.5
-    assert found["accuracy"] == pytest.approx(100 * accuracy_score(wanted, given))
-    for average in ("micro", "macro", "weighted"):
-        expected = f1_score(wanted, given, average=average)
-        assert found[f"{average}_f1"] == pytest.approx(100 * expected)
-    sure, right = np.maximum(shares, 1 - shares).reshape(-1), (wanted == given).reshape(-1)
-    bins = np.ceil(sure * 15)
-    expected = sum(abs(sure[bins == number].sum() - right[bins == number].sum()) for number in set(bins)) / len(sure)
-    assert found["ece"] == pytest.approx(100 * expected, abs=1e-3)
-
-
-def test_labels_that_training_lacks_are_not_found() -> None:
-    head = fitted()
-    targets: list[Any] = ["rain|snow", "rain", 5, ""]
-    predictions = [answer([0.9, 0.1, 0.1])] * 3 + [answer([0.1, 0.1, 0.1])]
-    counts = head.metric.count(targets, predictions)
-    assert head.metric.errors(counts).tolist() == [1, 0, 2, 0]
-    scores = head.metric.scores(counts.sum(axis=0))
-    assert scores["accuracy"] == 50
-    assert scores["micro_f1"] == pytest.approx(100 * 2 * 2 / (4 + 3))
-    assert head.metric.comparable(targets, predictions) == (
-        ["rain|snow", "rain", "5", ""],
-        ["rain", "rain", "rain", ""],
-    )
-    assert head.metric.aligned(targets, predictions)["labels"][0] == [("rain", "rain"), ("snow", "")]
-    assert head.metric.aligned([""], [answer([0.1, 0.9, 0.1])]) == {"labels": [[("", "sun")]]}
-
-
 def test_assets_restore_the_labels_and_their_weights(tmp_path: Path) -> None:
     head = fitted(class_weights="balanced")
     head.save_assets(tmp_path)
@@ -152,16 +104,3 @@ def test_assets_restore_the_labels_and_their_weights(tmp_path: Path) -> None:
     assert other.classes.names == NAMES
     assert torch.equal(other.weights, head.weights)
     assert head.weights.tolist() == [3, 3, 1]
-
-
-def test_answers_go_into_tables_and_json() -> None:
-    found = MultiClassification("r", ("sun",), 1 / 3, (ClassProbability("sun", 2 / 3), ClassProbability("rain", 0.5)))
-    assert json.loads(json.dumps(found.to_json())) == {
-        "id": "r",
-        "labels": ["sun"],
-        "confidence": 0.333333,
-        "probabilities": [{"label": "sun", "probability": 0.666667}, {"label": "rain", "probability": 0.5}],
-        "truncated": 0,
-    }
-    for kind in ("jsonl", "csv", "parquet"):
-        check_format(kind, MultiClassification, seconds(16_000))

@@ -1,4 +1,3 @@
-import json
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -7,16 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from scipy.stats import norm, pearsonr
-from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
+from scipy.stats import norm
 from torch.nn import functional as F
 
 from seqpipe import ConfigError, DataError, InputError, PaddedSequence, RegressionHead
-from seqpipe.answers.regression import Regression
-from seqpipe.core.measure import seconds
-from seqpipe.core.metric import score
-from seqpipe.inference.formats.choose import check_format
-from seqpipe.metrics.number_scores import SUMS
 
 D = 6
 TARGETS: list[Any] = [1.0, 3, "5", 11]
@@ -29,10 +22,6 @@ def fitted(targets: Any = TARGETS, **options: Any) -> RegressionHead:
     head = RegressionHead(input_size=D, **options)
     head.fit(targets)
     return head.eval()
-
-
-def answer(*values: float, confidence: float = 0.5) -> Regression:
-    return Regression("r", values, (1.0,) * len(values), confidence)
 
 
 def test_targets_are_distances_from_the_mean_in_deviations() -> None:
@@ -153,51 +142,6 @@ def test_confidence_is_the_probability_to_be_within_the_tolerance(encoded: Encod
             assert 0 <= got <= 1
 
 
-@pytest.mark.parametrize("centre", [0.0, 1e7])
-def test_scores_are_those_of_scikit_learn(centre: float) -> None:
-    generator = np.random.default_rng(1)
-    wanted = centre + generator.normal(0, [1.0, 20.0], (50, 2))
-    given = centre + 0.7 * (wanted - centre) + generator.normal(0, [0.3, 4.0], (50, 2))
-    head = fitted(wanted.tolist())
-    predictions = [answer(*row) for row in given.tolist()]
-    found = score(head.metric, wanted.tolist(), predictions)
-    assert set(found) == set(head.metric.kinds)
-    assert found["mae"] == pytest.approx(mean_absolute_error(wanted, given), rel=1e-6)
-    assert found["rmse"] == pytest.approx(root_mean_squared_error(wanted, given), rel=1e-6)
-    assert found["r2"] == pytest.approx(r2_score(wanted, given), rel=1e-6)
-    expected = np.mean([pearsonr(wanted[:, place], given[:, place])[0] for place in (0, 1)])
-    assert found["pearson"] == pytest.approx(expected, rel=1e-6)
-    right = (np.abs(given - wanted) <= head.scale.tolerances).all(axis=1)
-    assert found["within_tolerance"] == pytest.approx(100 * right.mean())
-    assert found["ece"] == pytest.approx(abs(50 - found["within_tolerance"]))
-    counts = head.metric.count(wanted.tolist(), predictions)
-    assert counts.shape == (50, len(head.metric.names)) == (50, 3 + 2 * len(SUMS) + 45)
-    errors = head.metric.errors(counts)
-    assert ((errors == 0) == right).all()
-    assert errors[~right] == pytest.approx((np.abs(given - wanted) / head.scale.tolerances).mean(axis=1)[~right])
-
-
-def test_scores_that_are_not_defined_are_zero() -> None:
-    head = fitted()
-    for wanted, given in (([3.0, 3.0], [1.0, 2.0]), ([7.0], [7.0]), ([1.0, 2.0], [5.5, 5.5])):
-        found = score(head.metric, wanted, [answer(value) for value in given])
-        assert found["pearson"] == 0
-        assert math.isfinite(found["r2"])
-    assert set(head.metric.scores(np.zeros(len(head.metric.names))).values()) == {0.0}
-
-
-def test_a_target_that_is_no_number_is_wrong_and_in_no_mean() -> None:
-    head = fitted(tolerance=1.0)
-    predictions = [answer(3.5), answer(9.0), answer(5.0)]
-    counts = head.metric.count([3, "x", [1, 2]], predictions)
-    found = head.metric.scores(counts.sum(axis=0))
-    assert found["mae"] == pytest.approx(0.5)
-    assert found["within_tolerance"] == pytest.approx(100 / 3)
-    assert head.metric.errors(counts).tolist() == [0, 1, 1]
-    assert head.metric.comparable([3, "x", [1, 2]], predictions) == (["3", "x", "[1, 2]"], ["3.5", "9", "5"])
-    assert head.metric.aligned([3], [answer(1 / 3)]) == {"values": [[("3", "0.333333")]]}
-
-
 def test_assets_restore_the_scale(tmp_path: Path, encoded: Encoded) -> None:
     head = fitted(PAIRS)
     head.save_assets(tmp_path)
@@ -206,17 +150,3 @@ def test_assets_restore_the_scale(tmp_path: Path, encoded: Encoded) -> None:
     other.load_state_dict(head.state_dict())
     assert other.scale == head.scale
     assert other.eval().decode(encoded([3, 8])) == head.decode(encoded([3, 8]))
-
-
-def test_answers_go_into_tables_and_json() -> None:
-    found = Regression("r", (1 / 3, -2e9), (0.1, 1e-12), 2 / 3)
-    record = json.loads(json.dumps(found.to_json()))
-    assert record == {
-        "id": "r",
-        "values": [0.333333333, -2e9],
-        "standard_deviations": [0.1, 1e-12],
-        "confidence": 0.666667,
-        "truncated": 0,
-    }
-    for kind in ("jsonl", "csv", "parquet"):
-        check_format(kind, Regression, seconds(16_000))

@@ -60,7 +60,8 @@ def enumerated(head: TaggerHead, steps: Tensor) -> dict[tuple[str, ...], float]:
     rules = allowed_tags(names, head.scheme)
     found: dict[tuple[str, ...], float] = {}
     for path in itertools.product(range(len(names)), repeat=len(scores)):
-        if rules.first_violation(path) is not None:
+        pairs = [rules.transitions[pair] for pair in itertools.pairwise(path)]
+        if not all([rules.start[path[0]], *pairs, rules.end[path[-1]]]):
             continue
         total = start[path[0]] + end[path[-1]] + sum(scores[step, tag] for step, tag in enumerate(path))
         total = total + sum(transitions[one, two] for one, two in itertools.pairwise(path))

@@ -14,10 +14,13 @@ import pytest
 from seqpipe.answers.failure import Failure
 from seqpipe.config.recipe import DataConfig
 from seqpipe.core.input import FileSpan
-from seqpipe.core.suffixes import AUDIO_SUFFIXES, NO_FILES, Suffixes
+from seqpipe.core.suffixes import AUDIO_SUFFIXES, Suffixes
 from seqpipe.data.rows import Row
 from seqpipe.errors import DataError
 from seqpipe.inference.inputs import check_inputs, count_inputs, expand_inputs
+
+NO_FILES: Suffixes = frozenset()
+"""Of inputs that are no files."""
 
 
 @pytest.fixture

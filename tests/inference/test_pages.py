@@ -14,13 +14,16 @@ import seqpipe
 from seqpipe.answers.failure import Failure
 from seqpipe.cli import main
 from seqpipe.config.recipe import DataConfig
-from seqpipe.core.suffixes import AUDIO_SUFFIXES, IMAGE_SUFFIXES, NO_FILES
+from seqpipe.core.suffixes import AUDIO_SUFFIXES, IMAGE_SUFFIXES
 from seqpipe.data.pages.line import PageLine
 from seqpipe.data.pages.read import read_page
 from seqpipe.data.rows import Row
 from seqpipe.inference.inputs import check_inputs, count_inputs, expand_inputs
 from seqpipe.inference.reading import digest_of, make_slot
 from seqpipe.inference.shard import shard
+
+NO_FILES: frozenset[str] = frozenset()
+"""Of inputs that are no files."""
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "data" / "pages" / "examples"
 PAGES = DataConfig(format="pages")

@@ -12,9 +12,12 @@ from hypothesis import strategies as st
 
 from seqpipe.answers.failure import Failure
 from seqpipe.config.recipe import DataConfig
-from seqpipe.core.suffixes import AUDIO_SUFFIXES, NO_FILES, Suffixes
+from seqpipe.core.suffixes import AUDIO_SUFFIXES, Suffixes
 from seqpipe.data.rows import Row
 from seqpipe.inference.standard_input import read_standard_input
+
+NO_FILES: Suffixes = frozenset()
+"""Of inputs that are no files."""
 
 
 @pytest.fixture

@@ -68,7 +68,7 @@ def test_dropout_is_for_training_alone() -> None:
 
 def test_pooled_scores_need_to_know_how_many() -> None:
     pooled = PooledMLP(D, ["mean"], [], step_dropout=0.0, **OPTIONS)
-    with pytest.raises(ValueError, match="call grow"):
+    with pytest.raises(ValueError, match="call build"):
         pooled(batch())
     pooled.build(K)
     assert pooled(batch()).shape == (4, K)

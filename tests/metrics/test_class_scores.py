@@ -5,10 +5,8 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import balanced_accuracy_score, f1_score, matthews_corrcoef
 
+from seqpipe.metrics import calibration
 from seqpipe.metrics.class_scores import (
-    calibration_counts,
-    calibration_names,
-    calibration_score,
     class_count_names,
     class_counts,
     class_scores,
@@ -61,7 +59,7 @@ def test_nothing_at_all_scores_nothing() -> None:
     none = np.zeros(3 * K + 1, dtype=np.int64)
     assert class_scores(none, K) == {"macro_f1": 0, "weighted_f1": 0, "uar": 0, "mcc": 0}
     assert micro_f1(none, K) == 0
-    assert calibration_score(np.zeros(len(calibration_names()), dtype=np.int64)) == {"ece": 0}
+    assert calibration.score(np.zeros(len(calibration.names()), dtype=np.int64)) == {"ece": 0}
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -91,7 +89,7 @@ def test_calibration_error_is_that_of_a_plain_implementation(edges: bool) -> Non
     shares = generator.integers(0, 16, 500) / 15 if edges else generator.random(500)
     shares[:2] = 0.0, 1.0
     right = generator.random(500) < shares**2
-    counts = sum(calibration_counts(shares[place : place + 9], right[place : place + 9]) for place in range(0, 500, 9))
+    counts = sum(calibration.counts(shares[place : place + 9], right[place : place + 9]) for place in range(0, 500, 9))
     expected = 0.0
     for number in range(15):  # bins (low, high], the first with its low end
         inside = [
@@ -101,11 +99,11 @@ def test_calibration_error_is_that_of_a_plain_implementation(edges: bool) -> Non
         ]
         if inside:
             expected += abs(sum(right[inside]) / len(inside) - sum(shares[inside]) / len(inside)) * len(inside) / 500
-    assert calibration_score(counts)["ece"] == pytest.approx(100 * expected, abs=1e-3)
+    assert calibration.score(counts)["ece"] == pytest.approx(100 * expected, abs=1e-3)
     assert expected > 0.05
 
 
 def test_answers_that_are_right_as_often_as_they_say_have_no_calibration_error() -> None:
     shares = np.full(1000, 0.7)
-    assert calibration_score(calibration_counts(shares, np.arange(1000) < 700))["ece"] == pytest.approx(0, abs=1e-9)
-    assert calibration_score(calibration_counts(shares, np.arange(1000) < 200))["ece"] == pytest.approx(50)
+    assert calibration.score(calibration.counts(shares, np.arange(1000) < 700))["ece"] == pytest.approx(0, abs=1e-9)
+    assert calibration.score(calibration.counts(shares, np.arange(1000) < 200))["ece"] == pytest.approx(50)

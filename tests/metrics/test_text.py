@@ -57,3 +57,9 @@ def test_signatures_say_how_it_was_counted() -> None:
     assert "case:mixed" in bleu
     assert "tok:13a" in bleu
     assert chrf.startswith("chrF nrefs:1")
+
+
+def test_how_translations_are_compared_is_known_before_any_is() -> None:
+    described = TranslationMetric().describe()
+    assert "BLEU nrefs:1|case:mixed" in described
+    assert "chrF nrefs:1" in described

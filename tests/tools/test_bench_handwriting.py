@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = Path(__file__).resolve().parents[2] / "tools" / "bench_handwriting.py"
 HAS_KRAKEN = importlib.util.find_spec("kraken") is not None
 

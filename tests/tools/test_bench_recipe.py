@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = Path(__file__).resolve().parents[2] / "tools" / "bench_recipe.py"
 HAS_SPEECHBRAIN = importlib.util.find_spec("speechbrain") is not None
 CONV2D = "pipeline.frontend={stage: Conv2dFrontEnd, channels: [4, 4], strides: [[2, 2], [1, 2]]}"

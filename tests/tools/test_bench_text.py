@@ -11,6 +11,8 @@ from seqpipe.config.recipe import Recipe
 from seqpipe.data.rows import Row
 from seqpipe.pipeline import Pipeline
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = Path(__file__).resolve().parents[2] / "tools" / "bench_text.py"
 HAS_FLAIR = importlib.util.find_spec("flair") is not None
 

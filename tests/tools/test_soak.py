@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 SMALL = [
     "training.epochs=2",
     "training.checkpoint_minutes=0.01",

@@ -11,6 +11,8 @@ import pytest
 
 from seqpipe.pipeline import Pipeline
 
+pytestmark = pytest.mark.slow
+
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 # Nothing that a process draws for its own share; batch normalisation, several rows a batch and, in places, only one.

@@ -50,7 +50,7 @@ def count_manifest(path: Path, kind: str) -> int:
     if kind == "parquet":
         with _open_parquet(path) as file:
             return int(file.metadata.num_rows)
-    with _open_text(path, kind) as file, _whole(path):
+    with _open_text(path, kind) as file:
         if kind == "jsonl":
             return sum(1 for line in file if line.strip())
         rows = _csv(file, path) if kind == "csv" else _tsv(file)
@@ -58,29 +58,25 @@ def count_manifest(path: Path, kind: str) -> int:
         return sum(1 for fields in rows if fields not in ([], [""]))
 
 
-def _open_text(path: Path, kind: str) -> TextIO:
-    # Bytes that are no UTF-8 become surrogates, so that only their own row is lost.
+@contextmanager
+def _open_text(path: Path, kind: str) -> Iterator[TextIO]:
+    """The file, open; what gzip raises in the middle of a damaged one comes as this project's error."""
+    opener: Any = gzip.open if path.suffix.lower() == ".gz" else open
     newline = "" if kind == "csv" else None
-    if path.suffix.lower() == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8-sig", errors="surrogateescape", newline=newline)
-    return path.open(encoding="utf-8-sig", errors="surrogateescape", newline=newline)
+    try:
+        # Bytes that are no UTF-8 become surrogates, so that only their own row is lost.
+        with opener(path, "rt", encoding="utf-8-sig", errors="surrogateescape", newline=newline) as file:
+            yield file
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DataError(f"{path}: can't be unpacked; is it cut off? ({error})") from None
 
 
 def _text_rows(path: Path, kind: str) -> Iterator[tuple[int, Record | InputError]]:
-    with _open_text(path, kind) as file, _whole(path):
+    with _open_text(path, kind) as file:
         if kind == "jsonl":
             yield from _jsonl(file, path)
         else:
             yield from _tabular(_csv(file, path) if kind == "csv" else _tsv(file), path)
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[None]:
-    """What gzip raises in the middle of a damaged file, as this project's error."""
-    try:
-        yield
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(f"{path}: can't be unpacked; is it cut off? ({error})") from None
 
 
 def _bad(where: str, what: str) -> InputError:

@@ -15,16 +15,16 @@ from seqpipe.data.pages.document import (
     Box,
     Line,
     PageDocument,
-    Region,
     bounds,
     child,
     children,
     corners,
     is_near,
-    named_lines,
     number_in,
     only_page,
     parse_points,
+    read_regions,
+    remove_children,
     shortened,
 )
 from seqpipe.data.pages.line import Points
@@ -52,11 +52,6 @@ def read_alto(root: Element, path: Path) -> PageDocument:
         raise InputError(
             "bad value", f"{path}: is measured in {unit}, and its Page has no WIDTH and HEIGHT that give the scale"
         )
-    names = named_lines(page, "ID")
-    parents = {inner: outer for outer in page.iter() for inner in outer}
-    regions: dict[Element, list[Line]] = {}
-    for element, name in names.items():
-        regions.setdefault(parents[element], []).append(_line(element, name))
     return PageDocument(
         path=path,
         kind="alto",
@@ -64,9 +59,7 @@ def read_alto(root: Element, path: Path) -> PageDocument:
         image=said.get("fileName", ""),
         size=None if size is None else (size[0], size[1]),
         in_pixels=unit == "pixel",
-        regions=tuple(
-            Region(outer.get("ID", ""), outer, _outline(outer), tuple(lines)) for outer, lines in regions.items()
-        ),
+        regions=tuple(read_regions(page, "ID", _line, _outline)),
     )
 
 
@@ -148,20 +141,15 @@ def put_alto_text(line: Line, text: str, confidence: float | None, words: Sequen
     element.attrib.pop("CS", None)
     strings, parts = children(element, "String"), text.split()
     if len(strings) == len(parts) > 1:
-        for hyphen in children(element, "HYP"):
-            element.remove(hyphen)
+        remove_children(element, ("HYP",))
         for string, word, sure in zip(strings, parts, words, strict=True):
             _fill(string, word, sure)
         return
     namespace = element.tag.removesuffix("TextLine")
     string = strings[0] if strings else SubElement(element, f"{namespace}String")
-    for part in list(element):
-        if local_name(part) in ("String", "SP", "HYP") and part is not string:
-            element.remove(part)
+    remove_children(element, ("String", "SP", "HYP"), but=string)
     if len(strings) > 1:
-        shape = child(string, "Shape")
-        if shape is not None:
-            string.remove(shape)
+        remove_children(string, ("Shape",))
         for name in ("HPOS", "VPOS", "WIDTH", "HEIGHT"):
             string.attrib.pop(name, None)
             if name in element.attrib:
@@ -172,9 +160,7 @@ def put_alto_text(line: Line, text: str, confidence: float | None, words: Sequen
 def _fill(string: Element, text: str, confidence: float | None) -> None:
     for name in STALE:
         string.attrib.pop(name, None)
-    for part in list(string):
-        if local_name(part) in ("ALTERNATIVE", "Glyph"):
-            string.remove(part)
+    remove_children(string, ("ALTERNATIVE", "Glyph"))
     string.set("CONTENT", text)
     if confidence is not None:
         string.set("WC", f"{confidence:.4f}")

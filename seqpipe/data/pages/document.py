@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -99,6 +99,24 @@ def only_page(root: Element, path: Path) -> Element:
     return pages[0]
 
 
+def read_regions(
+    page: Element, key: str, read_line: Callable[[Element, str], Line], outline: Callable[[Element], Points]
+) -> list[Region]:
+    """What holds lines, in the order of the document.
+
+    Args:
+        page: of the document.
+        key: the attribute that names elements.
+        read_line: makes a line of its element and id.
+        outline: of the element of a region.
+    """
+    parents = {inner: outer for outer in page.iter() for inner in outer}
+    regions: dict[Element, list[Line]] = {}
+    for element, name in named_lines(page, key).items():
+        regions.setdefault(parents[element], []).append(read_line(element, name))
+    return [Region(outer.get(key, ""), outer, outline(outer), tuple(lines)) for outer, lines in regions.items()]
+
+
 def named_lines(page: Element, key: str) -> dict[Element, str]:
     """All lines with their ids, in the order of the document; ``key`` is the attribute that names them.
 
@@ -125,6 +143,13 @@ def children(element: Element, name: str) -> list[Element]:
 def child(element: Element, name: str) -> Element | None:
     """The first of them."""
     return next(iter(children(element, name)), None)
+
+
+def remove_children(element: Element, names: Collection[str], *, but: Element | None = None) -> None:
+    """Take elements of these names out of another one, all ``but`` one."""
+    for part in list(element):
+        if local_name(part) in names and part is not but:
+            element.remove(part)
 
 
 def parse_points(text: str) -> Points:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -59,14 +59,8 @@ class PageLine:
 
     def record(self) -> dict[str, Any]:
         """The line as plain data for a row of JSON, with absolute paths."""
-        return {
-            "image": str(self.image.absolute()),
-            "baseline": self.baseline,
-            "polygon": self.polygon,
-            "id": self.id,
-            "page": str(self.page.absolute()),
-            "size": self.size,
-        }
+        own = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {**own, "image": str(self.image.absolute()), "page": str(self.page.absolute())}
 
     @property
     def name(self) -> str:

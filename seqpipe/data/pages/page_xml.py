@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from dataclasses import replace
+from operator import itemgetter
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement
 
@@ -19,10 +21,11 @@ from seqpipe.data.pages.document import (
     Region,
     child,
     children,
-    named_lines,
     number_in,
     only_page,
     parse_points,
+    read_regions,
+    remove_children,
     shortened,
 )
 from seqpipe.data.pages.line import Points
@@ -35,13 +38,8 @@ def read_page_xml(root: Element, path: Path) -> PageDocument:
     """The page of a PAGE document; raises `InputError` as `read_page` does."""
     page = only_page(root, path)
     size = number_in(page.attrib, "imageWidth", "imageHeight")
-    names = named_lines(page, "id")
-    parents = {inner: outer for outer in page.iter() for inner in outer}
-    regions: dict[Element, list[Line]] = {}
-    for element, name in names.items():
-        regions.setdefault(parents[element], []).append(_line(element, name))
+    regions = read_regions(page, "id", _line, _outline)
     places = _reading_order(page)
-    last = len(places)
     return PageDocument(
         path=path,
         kind="page",
@@ -50,8 +48,8 @@ def read_page_xml(root: Element, path: Path) -> PageDocument:
         size=(size[0], size[1]) if size is not None and min(size) > 0 else None,
         in_pixels=True,
         regions=tuple(
-            Region(outer.get("id", ""), outer, _outline(outer), tuple(_in_order(lines)))
-            for outer, lines in sorted(regions.items(), key=lambda item: places.get(item[0].get("id", ""), last))
+            replace(region, lines=_in_order(region.lines))
+            for region in sorted(regions, key=lambda region: places.get(region.id, len(places)))
         ),
     )
 
@@ -71,11 +69,12 @@ def _reading_order(page: Element) -> dict[str, int]:
     return found
 
 
-def _in_order(lines: list[Line]) -> list[Line]:
-    places = [_INDEX.search(line.element.get("custom", "")) for line in lines]
-    if not all(places):
+def _in_order(lines: tuple[Line, ...]) -> tuple[Line, ...]:
+    """By their places, if all of them have one."""
+    places = [int(found[1]) for line in lines if (found := _INDEX.search(line.element.get("custom", "")))]
+    if len(places) < len(lines):
         return lines
-    return sorted(lines, key=lambda line: int(_INDEX.search(line.element.get("custom", ""))[1]))  # type: ignore[index]
+    return tuple(line for _, line in sorted(zip(places, lines, strict=True), key=itemgetter(0)))
 
 
 def _outline(region: Element) -> Points:
@@ -135,8 +134,7 @@ def put_page_text(line: Line, text: str | None, confidence: float | None, words:
         for word, part, sure in zip(found, parts, words, strict=True):
             _put(word, part, sure)
     else:
-        for word in found:
-            element.remove(word)
+        remove_children(element, ("Word",))
     _put(element, text, confidence)
 
 
@@ -152,9 +150,7 @@ BEFORE_TEXT = ("AlternativeImage", "Coords", "UserDefined", "Labels", "Roles", "
 
 def _put(element: Element, text: str | None, confidence: float | None) -> None:
     namespace = element.tag.removesuffix(local_name(element))
-    for part in list(element):
-        if local_name(part) in ("TextEquiv", "Glyph"):
-            element.remove(part)
+    remove_children(element, ("TextEquiv", "Glyph"))
     if text is None:
         return
     is_region = local_name(element).endswith("Region")

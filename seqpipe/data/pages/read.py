@@ -18,12 +18,10 @@ def read_page(path: Path) -> PageDocument:
         InputError: the file is missing, no XML, neither of both, or describes several pages. It is named.
     """
     root = parse_xml(path)
-    match local_name(root):
-        case "alto":
-            return read_alto(root, path)
-        case "PcGts":
-            return read_page_xml(root, path)
-        case name:
-            raise InputError(
-                "bad value", f"{path}: is neither ALTO nor PAGE: its outermost element is {name}, not alto or PcGts"
-            )
+    name = local_name(root)
+    reader = {"alto": read_alto, "PcGts": read_page_xml}.get(name)
+    if reader is None:
+        raise InputError(
+            "bad value", f"{path}: is neither ALTO nor PAGE: its outermost element is {name}, not alto or PcGts"
+        )
+    return reader(root, path)

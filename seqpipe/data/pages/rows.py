@@ -10,6 +10,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from seqpipe.core.suffixes import IMAGE_SUFFIXES, Suffixes
+from seqpipe.data.formats.folder import files_below
 from seqpipe.data.formats.safe_xml import LARGEST
 from seqpipe.data.formats.walk import find_files
 from seqpipe.data.pages.document import PageDocument
@@ -41,12 +42,8 @@ def page_files(source: str, root: Path) -> list[Path]:
     path = root / Path(source).expanduser()
     if path.is_file():
         return [path]
-    found: list[Path] = []
     if path.is_dir():
-        for inner in find_files(path, PAGE_SUFFIXES):
-            if isinstance(inner, OSError):
-                raise DataError(f"{inner.filename}: the folder can't be read ({inner.strerror})")
-            found.append(inner)
+        found = list(files_below(path, PAGE_SUFFIXES))
     elif glob.has_magic(source):
         # Not as one pattern: the root's own name may have brackets.
         names = glob.glob(str(Path(source).expanduser()), root_dir=root, recursive=True)  # noqa: PTH207
@@ -104,30 +101,21 @@ def page_rows(
 def _rows(document: PageDocument, name: str, needs_target: bool, columns: tuple[str, str]) -> Iterator[Row]:
     image = find_image(document)
     has_image = _is_file(image)
-    places = iter(complete(document.lines))
-    number = 0
-    for region in document.regions:
-        for line in region.lines:
-            number += 1
-            found = next(places)
-            text = unicodedata.normalize("NFC", line.text)
-            if needs_target and not text:
-                continue
-            problem: InputError | None = None
-            if isinstance(found, str):
-                problem = InputError("bad value", f"{document.path}, line {line.id}: {found}")
-                found = (), ()
-            elif not has_image:
-                problem = InputError("missing", f"{document.path}, line {line.id}: {_no_image(document)}")
-            page_line = PageLine(image, *found, line.id, document.path, document.size)
-            said: dict[str, Any] = {
-                "page": name,
-                "region": region.id,
-                "line": line.id,
-                columns[0]: page_line,
-                columns[1]: text or None,
-            }
-            yield Row(line_name(name, line.id), page_line, text or None, number, str(document.path), said, problem)
+    lines = [(region, line) for region in document.regions for line in region.lines]
+    for number, ((region, line), found) in enumerate(zip(lines, complete(document.lines), strict=True), 1):
+        text = unicodedata.normalize("NFC", line.text) or None
+        if needs_target and not text:
+            continue
+        problem: InputError | None = None
+        if isinstance(found, str):
+            problem = InputError("bad value", f"{document.path}, line {line.id}: {found}")
+            found = (), ()
+        elif not has_image:
+            problem = InputError("missing", f"{document.path}, line {line.id}: {_no_image(document)}")
+        page_line = PageLine(image, *found, line.id, document.path, document.size)
+        said: dict[str, Any] = {"page": name, "region": region.id, "line": line.id}
+        said |= {columns[0]: page_line, columns[1]: text}
+        yield Row(f"{name}:{line.id}", page_line, text, number, str(document.path), said, problem)
 
 
 def count_lines(path: Path) -> int:
@@ -139,11 +127,6 @@ def count_lines(path: Path) -> int:
     with path.open("rb") as file:
         content = file.read(LARGEST + 1)
     return 1 if len(content) > LARGEST else max(1, len(_LINE.findall(content)))  # what is larger is a problem
-
-
-def line_name(page: str, line: str) -> str:
-    """What a line is called among the lines of many pages; `page_of` takes it apart."""
-    return f"{page}:{line}"
 
 
 def page_of(row_id: str) -> tuple[str, str] | None:

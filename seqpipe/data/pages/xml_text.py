@@ -13,8 +13,8 @@ KNOWN = {
 }
 """Namespaces with the prefixes that everybody gives them."""
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_TEXT = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"}
-_ATTRIBUTE = {**_TEXT, '"': "&quot;", "\n": "&#10;", "\t": "&#9;"}
+_TEXT = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"})
+_ATTRIBUTE = _TEXT | str.maketrans({'"': "&quot;", "\n": "&#10;", "\t": "&#9;"})
 
 
 def xml_text(root: Element) -> bytes:
@@ -76,6 +76,5 @@ def _split(tag: str) -> tuple[str, str]:
     return (space[1:], local) if brace else ("", tag)
 
 
-def _escaped(text: str, table: dict[str, str]) -> str:
-    text = _FORBIDDEN.sub("\ufffd", text)
-    return "".join(table.get(character, character) for character in text)
+def _escaped(text: str, table: dict[int, str]) -> str:
+    return _FORBIDDEN.sub("\ufffd", text).translate(table)

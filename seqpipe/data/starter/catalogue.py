@@ -6,6 +6,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from seqpipe.data.starter.build_once import Progress
+from seqpipe.data.starter.digits import starter_digits
+from seqpipe.data.starter.handwriting import starter_handwriting
+from seqpipe.data.starter.sentiment import starter_sentiment
+from seqpipe.data.starter.speech import starter_speech
+from seqpipe.data.starter.translation import starter_translation
 from seqpipe.errors import ConfigError
 
 
@@ -15,24 +21,15 @@ def starter_data(name: str) -> Path:
     Raises:
         ConfigError: there is no starter data of that name.
     """
-    if name == "sentiment":
-        from seqpipe.data.starter.sentiment import starter_sentiment
-
-        return starter_sentiment()
-    if name == "handwriting":
-        from seqpipe.data.starter.handwriting import starter_handwriting
-
-        return starter_handwriting(progress=_saying("lines"))
-    if name == "translation":
-        from seqpipe.data.starter.translation import starter_translation
-
-        return starter_translation(progress=_saying("pairs"))
-    if name != "speech":
-        known = "handwriting, sentiment, speech, translation"
-        raise ConfigError(f"data.root: there is no starter data called {name}; known: {known}")
-    from seqpipe.data.starter.speech import starter_speech
-
-    return starter_speech(progress=_saying("recordings"))
+    makers: dict[str, Callable[[], Path]] = {
+        "handwriting": lambda: starter_handwriting(progress=_saying("lines")),
+        "sentiment": starter_sentiment,
+        "speech": lambda: starter_speech(progress=_saying("recordings")),
+        "translation": lambda: starter_translation(progress=_saying("pairs")),
+    }
+    if name not in makers:
+        raise ConfigError(f"data.root: there is no starter data called {name}; known: {', '.join(makers)}")
+    return makers[name]()
 
 
 def starter_source(name: str) -> Path:
@@ -43,12 +40,10 @@ def starter_source(name: str) -> Path:
     """
     if name != "digits":
         raise ConfigError(f"data.train_also: there are no starter rows called {name}; known: digits")
-    from seqpipe.data.starter.digits import starter_digits
-
     return starter_digits(progress=_saying("recordings"))
 
 
-def _saying(what: str) -> Callable[[int, int], None]:
+def _saying(what: str) -> Progress:
     """Tells standard error how far the making has come."""
 
     def say(done: int, total: int) -> None:

@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from seqpipe.data.starter.build_once import build_once, cache_folder
+from seqpipe.data.starter.build_once import Progress, build_once, write_table
 from seqpipe.data.starter.espeak import ACCENTS, Espeak
 from seqpipe.data.starter.espeak import SAMPLE_RATE as SPOKEN_RATE
 from seqpipe.data.starter.random_stream import Draws
-from seqpipe.data.starter.speech import DIGITS, SPEAKERS, Progress
+from seqpipe.data.starter.speech import DIGITS, SPEAKERS
 
 STARTER_DIGITS_VERSION: int = 1
 """Part of the folder's name and of every draw: raise it with any change to what is generated."""
@@ -87,7 +87,7 @@ def write_digits(folder: Path, count: int = COUNT, *, progress: Progress | None 
             lines.append(f"{path}\t{word}\t{voice}")
             if progress is not None:
                 progress(number + 1, count)
-    (folder / TABLE).write_text("\n".join((*lines, "")), encoding="utf-8", newline="\n")
+    write_table(folder / TABLE, lines)
 
 
 def starter_digits(cache: Path | None = None, *, count: int = COUNT, progress: Progress | None = None) -> Path:
@@ -98,5 +98,5 @@ def starter_digits(cache: Path | None = None, *, count: int = COUNT, progress: P
         count: recordings, if they are to be made.
         progress: as for `write_digits`; not called where they are there already.
     """
-    folder = (cache or cache_folder()) / f"starter-digits-v{STARTER_DIGITS_VERSION}"
-    return build_once(folder, [TABLE], lambda part: write_digits(part, count, progress=progress)) / TABLE
+    name = f"starter-digits-v{STARTER_DIGITS_VERSION}"
+    return build_once(name, [TABLE], lambda part: write_digits(part, count, progress=progress), cache) / TABLE

@@ -18,17 +18,16 @@ rounding).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seqpipe.data.starter.build_once import build_once, cache_folder
+from seqpipe.data.starter.build_once import Progress, build_once, write_table
 from seqpipe.data.starter.random_stream import Draws
 
-Progress = Callable[[int, int], None]
 Pixels = NDArray[np.float64]
 
 STARTER_HANDWRITING_VERSION: int = 1
@@ -142,14 +141,12 @@ def compose_line(part: str, index: int, originals: Originals) -> Line:
     return Line(" ".join(words), tuple(numbers), _on_paper(ink, draws))
 
 
-def write_handwriting(
-    folder: Path, sizes: Mapping[str, int] | None = None, *, progress: Progress | None = None
-) -> None:
+def write_handwriting(folder: Path, sizes: Mapping[str, int] = SIZES, *, progress: Progress | None = None) -> None:
     """Write ``{part}/{part}-0007.png`` and ``{train,dev,test}.tsv`` (path, id, originals, text), in some ten seconds.
 
     Args:
         folder: made if missing; the tables are written last.
-        sizes: lines of each part; None stands for ``SIZES``.
+        sizes: lines of each part.
         progress: called after each line, with how many are done and how many there are.
 
     Raises:
@@ -157,7 +154,6 @@ def write_handwriting(
     """
     from PIL import Image
 
-    sizes = SIZES if sizes is None else sizes
     originals = Originals()
     tables = {part: ["path\tid\toriginals\ttext"] for part in sizes}
     done, total = 0, sum(sizes.values())
@@ -172,11 +168,11 @@ def write_handwriting(
             if progress is not None:
                 progress(done, total)
     for part, lines in tables.items():
-        (folder / f"{part}.tsv").write_text("\n".join((*lines, "")), encoding="utf-8", newline="\n")
+        write_table(folder / f"{part}.tsv", lines)
 
 
 def starter_handwriting(
-    cache: Path | None = None, *, sizes: Mapping[str, int] | None = None, progress: Progress | None = None
+    cache: Path | None = None, *, sizes: Mapping[str, int] = SIZES, progress: Progress | None = None
 ) -> Path:
     """The folder of the starter lines in the cache; they are made the first time.
 
@@ -185,9 +181,8 @@ def starter_handwriting(
         sizes: lines of each part, if they are to be made.
         progress: as for `write_handwriting`; not called where they are there already.
     """
-    folder = (cache or cache_folder()) / f"starter-handwriting-v{STARTER_HANDWRITING_VERSION}"
-    tables = [f"{part}.tsv" for part in SIZES]
-    return build_once(folder, tables, lambda part: write_handwriting(part, sizes, progress=progress))
+    name, tables = f"starter-handwriting-v{STARTER_HANDWRITING_VERSION}", [f"{part}.tsv" for part in SIZES]
+    return build_once(name, tables, lambda part: write_handwriting(part, sizes, progress=progress), cache)
 
 
 def _groups(draws: Draws) -> list[int]:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -26,11 +26,10 @@ from queue import SimpleQueue
 import numpy as np
 from numpy.typing import NDArray
 
-from seqpipe.data.starter.build_once import build_once, cache_folder
+from seqpipe.data.starter.build_once import Progress, build_once, write_table
 from seqpipe.data.starter.espeak import ACCENTS, Espeak
 from seqpipe.data.starter.random_stream import Draws
 
-Progress = Callable[[int, int], None]
 STARTER_SPEECH_VERSION: int = 2
 """Part of the folder's name and of every draw: raise it with any change to what is generated."""
 
@@ -124,7 +123,27 @@ def make_utterance(split: str, index: int, espeak: Espeak) -> Utterance:
     return Utterance(f"{split}-{index:04d}", voice, text, snr, np.rint(sound * 32767).astype(np.int16))
 
 
-def generate_starter_speech(folder: Path, *, progress: Progress | None = None) -> None:
+def starter_speech(
+    cache: Path | None = None, *, sizes: Mapping[str, int] = SIZES, progress: Progress | None = None
+) -> Path:
+    """Find the folder of the starter recordings; the first time, make it.
+
+    Args:
+        cache: where it is kept; see `cache_folder`.
+        sizes: utterances of each split, if they are to be made.
+        progress: as for `write_recordings`; not called where the folder is there already.
+
+    Returns:
+        ``<cache>/starter-speech-v2``, laid out as `write_recordings` says.
+
+    Raises:
+        RuntimeError: something without the tables stands at that place; also as `write_recordings`.
+    """
+    name, tables = f"starter-speech-v{STARTER_SPEECH_VERSION}", [f"{split}.tsv" for split in sizes]
+    return build_once(name, tables, lambda part: write_recordings(part, sizes, progress=progress), cache)
+
+
+def write_recordings(folder: Path, sizes: Mapping[str, int] = SIZES, *, progress: Progress | None = None) -> None:
     """Make the whole set: 1,820 recordings, about an hour of sound, in about 20 s on two cores.
 
     Written are ``{train,dev,test}/<id>.flac`` (16 kHz, mono, 16 bit) and ``{train,dev,test}.tsv``: unquoted, a header
@@ -132,6 +151,7 @@ def generate_starter_speech(folder: Path, *, progress: Progress | None = None) -
 
     Args:
         folder: made if missing; files of these names are replaced. The tables are written last.
+        sizes: utterances of each split.
         progress: called after each recording, in the caller's thread, with how many are done and how many there are.
 
     Raises:
@@ -139,34 +159,6 @@ def generate_starter_speech(folder: Path, *, progress: Progress | None = None) -
         RuntimeError: espeak-ng failed.
         OSError: the folder can't be written.
     """
-    write_recordings(folder, SIZES, progress=progress)
-
-
-def starter_speech(cache: Path | None = None, *, progress: Progress | None = None) -> Path:
-    """Find the folder of the starter recordings; the first time, make it.
-
-    Args:
-        cache: where it is kept; see `cache_folder`.
-        progress: as for ``generate_starter_speech``; not called where the folder is there already.
-
-    Returns:
-        ``<cache>/starter-speech-v2``, laid out as ``generate_starter_speech`` says.
-
-    Raises:
-        RuntimeError: something without the tables stands at that place; also as ``generate_starter_speech``.
-    """
-    return make_once(Path(cache) if cache else cache_folder(), SIZES, progress=progress)
-
-
-def make_once(cache: Path, sizes: Mapping[str, int], *, progress: Progress | None = None) -> Path:
-    """``starter_speech`` with a number of utterances for each split."""
-    folder = cache / f"starter-speech-v{STARTER_SPEECH_VERSION}"
-    tables = [f"{split}.tsv" for split in sizes]
-    return build_once(folder, tables, lambda part: write_recordings(part, sizes, progress=progress))
-
-
-def write_recordings(folder: Path, sizes: Mapping[str, int], *, progress: Progress | None = None) -> None:
-    """``generate_starter_speech`` with a number of utterances for each split."""
     import soundfile
 
     wanted = [(split, index) for split, size in sizes.items() for index in range(size)]
@@ -199,7 +191,7 @@ def write_recordings(folder: Path, sizes: Mapping[str, int], *, progress: Progre
             if progress is not None:
                 progress(done, len(wanted))
     for split, lines in tables.items():
-        (folder / f"{split}.tsv").write_text("\n".join((*lines, "")), encoding="utf-8", newline="\n")
+        write_table(folder / f"{split}.tsv", lines)
 
 
 def _digit_string(draws: Draws) -> str:

@@ -8,11 +8,12 @@ dev and test ask for values that were never seen. It shows that everything works
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterator
+import importlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from seqpipe.data.starter.build_once import build_once, cache_folder
+from seqpipe.data.starter.build_once import Progress, build_once, write_table
 from seqpipe.data.starter.random_stream import Draws
 from seqpipe.errors import ConfigError
 
@@ -35,7 +36,7 @@ class Pair(NamedTuple):
     target: str
 
 
-def made_pairs(part: str, progress: Callable[[int, int], None] = lambda done, total: None) -> Iterator[Pair]:
+def made_pairs(part: str, progress: Progress = lambda done, total: None) -> Iterator[Pair]:
     """The rows of a part, none twice.
 
     Args:
@@ -89,10 +90,7 @@ def part_of(kind: str, value: int) -> str:
 
 def in_words(value: int, language: str, kind: str = "number") -> str:
     """A number, ``ordinal`` or ``year`` in words, as num2words has it."""
-    try:
-        from num2words import num2words
-    except ImportError:
-        raise _missing("num2words") from None
+    num2words = _imported("num2words", "num2words").num2words
     written: str = num2words(value, lang=language, to={"number": "cardinal"}.get(kind, kind))
     return written
 
@@ -110,21 +108,20 @@ def day_in_words(day: datetime.date, language: str) -> str:
 
 
 def _babel(day: datetime.date, language: str, form: str = "full") -> str:
-    try:
-        from babel.dates import format_date
-    except ImportError:
-        raise _missing("Babel") from None
-    written: str = format_date(day, form, locale=language)
+    written: str = _imported("babel.dates", "Babel").format_date(day, form, locale=language)
     return written
 
 
-def _missing(name: str) -> ConfigError:
-    return ConfigError(
-        f"data.root starter:translation is made with {name}, which is not installed; install seqpipe[demo]"
-    )
+def _imported(module: str, package: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        raise ConfigError(
+            f"data.root starter:translation is made with {package}, which is not installed; install seqpipe[demo]"
+        ) from None
 
 
-def write_translation(folder: Path, progress: Callable[[int, int], None] = lambda done, total: None) -> None:
+def write_translation(folder: Path, progress: Progress = lambda done, total: None) -> None:
     """Write ``train.tsv``, ``dev.tsv`` and ``test.tsv`` (id, kind, value, source, target) into a folder.
 
     Raises:
@@ -136,17 +133,15 @@ def write_translation(folder: Path, progress: Callable[[int, int], None] = lambd
         lines = ["\t".join(("id", *Pair._fields))]
         pairs = made_pairs(part, progress if part == "train" else lambda done, total: None)
         lines += ["\t".join((f"{part}-{number:05d}", *pair)) for number, pair in enumerate(pairs, 1)]
-        (folder / f"{part}.tsv").write_text("\n".join((*lines, "")), encoding="utf-8", newline="\n")
+        write_table(folder / f"{part}.tsv", lines)
 
 
-def starter_translation(
-    cache: Path | None = None, progress: Callable[[int, int], None] = lambda done, total: None
-) -> Path:
+def starter_translation(cache: Path | None = None, progress: Progress = lambda done, total: None) -> Path:
     """The folder of the starter pairs in the cache; they are written the first time, in some seconds.
 
     Args:
         cache: where they are kept; see `cache_folder`.
         progress: told how many of train are done, and of how many.
     """
-    folder = (cache or cache_folder()) / f"starter-translation-v{STARTER_TRANSLATION_VERSION}"
-    return build_once(folder, [f"{part}.tsv" for part in PARTS], lambda place: write_translation(place, progress))
+    name, tables = f"starter-translation-v{STARTER_TRANSLATION_VERSION}", [f"{part}.tsv" for part in PARTS]
+    return build_once(name, tables, lambda place: write_translation(place, progress), cache)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,12 @@ from seqpipe.core.suffixes import Suffixes
 from seqpipe.data.rows import Row
 from seqpipe.data.source import data_root, read_rows
 from seqpipe.errors import ConfigError, RunError
-from seqpipe.evaluation.experiments.folds import Fold, FoldManifests, divide
-from seqpipe.evaluation.experiments.run import train_or_keep
+from seqpipe.evaluation.experiments.folds import FoldManifests, divide
 from seqpipe.evaluation.scores.columns import columns
 from seqpipe.pipeline import Pipeline
+from seqpipe.run_directory import enter, read_metrics
 from seqpipe.training.preparing import Notice
-from seqpipe.training.train import say
+from seqpipe.training.train import say, train
 
 RESULT, PLAN, MANIFESTS = "crossval.json", "plan.json", "folds"
 
@@ -56,24 +56,19 @@ class CrossValidation:
     def lines(self) -> list[str]:
         """A table for a terminal, of the chief scores."""
         names = list(headline_scores(self.mean, next(iter(self.mean)), most=5)) if self.mean else []
-        grouped = any(fold["groups"] for fold in self.folds)
+        table = [["fold", "held out", "rows", *names, "seconds"]]
+        for fold in self.folds:
+            scores, seconds = _two_digits(fold["scores"], names), f"{fold['seconds']:.0f}"
+            table.append([str(fold["fold"]), _shown(fold["groups"]), str(fold["rows"]["dev"]), *scores, seconds])
+        for name, of in (("mean", self.mean), ("sd", self.standard_deviation)):
+            table.append([name, "", "", *_two_digits(of, names), ""])
+        if not any(fold["groups"] for fold in self.folds):
+            table = [[row[0], *row[2:]] for row in table]
+        return columns(table)
 
-        def cells(name: str, scores: dict[str, float], groups: str, rows: str, seconds: str) -> list[str]:
-            held_out = [groups] if grouped else []
-            return [name, *held_out, rows, *(f"{scores[score]:.2f}" for score in names), seconds]
 
-        table = [
-            cells(
-                str(fold["fold"]),
-                fold["scores"],
-                _shown(fold["groups"]),
-                str(fold["rows"]["dev"]),
-                f"{fold['seconds']:.0f}",
-            )
-            for fold in self.folds
-        ]
-        table += [cells("mean", self.mean, "", "", ""), cells("sd", self.standard_deviation, "", "", "")]
-        return columns([["fold", *(["held out"] if grouped else []), "rows", *names, "seconds"], *table])
+def _two_digits(scores: Mapping[str, float], names: Sequence[str]) -> list[str]:
+    return [f"{scores[name]:.2f}" for name in names]
 
 
 def crossval(
@@ -106,7 +101,11 @@ def crossval(
     out = Path(out)
     rows, suffixes = _rows(recipe, parts, notice)
     divided = divide(rows, folds, group=group, stratify=stratify, seed=recipe.training.seed)
-    _enter(out, resume=resume)
+    found = enter(out)
+    if found and not resume:
+        raise RunError(f"{out}: is not empty; give another --out, or --resume to go on with what is there")
+    if found and PLAN not in found:
+        raise RunError(f"{out}: holds no cross-validation that could go on ({PLAN} is not there); give another --out")
     manifests = FoldManifests(rows, recipe.data, out / MANIFESTS, suffixes=suffixes)
     plan = {
         "recipe": recipe.model_dump(mode="json"),
@@ -126,9 +125,10 @@ def crossval(
     records = []
     for number, fold in enumerate(divided, 1):
         run = out / f"fold-{number}"
-        notice(f"fold {number}/{folds}{_named(fold)}: {len(fold.train)} rows to train, {len(fold.held_out)} held out")
+        whose = f" ({_shown(fold.groups)})" if fold.groups else ""
+        notice(f"fold {number}/{folds}{whose}: {len(fold.train)} rows to train, {len(fold.held_out)} held out")
         of_fold = recipe.model_copy(update={"data": manifests.write(number, fold)})
-        metrics = train_or_keep(of_fold, run, quiet=quiet, notice=notice)
+        metrics = read_metrics(run) or train(of_fold, run, resume=True, quiet=quiet, notice=notice)
         records.append(
             {
                 "fold": number,
@@ -171,16 +171,6 @@ def _rows(recipe: Recipe, parts: Sequence[str], notice: Notice) -> tuple[list[Ro
     return good, suffixes
 
 
-def _enter(out: Path, *, resume: bool) -> None:
-    if out.exists() and not out.is_dir():
-        raise RunError(f"{out}: is a file; --out names a folder")
-    if out.is_dir() and any(out.iterdir()) and not resume:
-        raise RunError(f"{out}: is not empty; give another --out, or --resume to go on with what is there")
-    if resume and out.is_dir() and any(out.iterdir()) and not (out / PLAN).is_file():
-        raise RunError(f"{out}: holds no cross-validation that could go on ({PLAN} is not there); give another --out")
-    out.mkdir(parents=True, exist_ok=True)
-
-
 def _same_plan(path: Path, plan: dict[str, Any]) -> None:
     """Keep what is to be done, or compare it with what was begun here."""
     if not path.is_file():
@@ -197,10 +187,6 @@ def _same_plan(path: Path, plan: dict[str, Any]) -> None:
             f"{path.parent}: was begun with something else ({shown}), so --resume can't go on; give the same "
             "command, or another --out"
         )
-
-
-def _named(fold: Fold) -> str:
-    return f" ({_shown(fold.groups)})" if fold.groups else ""
 
 
 def _shown(groups: Sequence[str]) -> str:

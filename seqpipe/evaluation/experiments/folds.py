@@ -6,8 +6,9 @@ import datetime
 import decimal
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,7 @@ class FoldManifests:
 
     Attributes:
         config: how the manifests are to be read.
+        lines: of the rows, in their order.
     """
 
     def __init__(self, rows: Sequence[Row], config: DataConfig, folder: Path, *, suffixes: Suffixes) -> None:
@@ -128,25 +130,20 @@ class FoldManifests:
         known = {name for row in rows for name in row.columns}
         # Where inputs name the rows too, the ids of rows need another column: paths become absolute.
         named = config.id if config.id != config.input else None
-        id_column = named or next(name for name in _free_names("id") if name not in known)
+        id_column = named or next(name for name in chain(["id"], map("id_{}".format, count(2))) if name not in known)
         self.config = config.model_copy(
             update={"root": str(folder.resolve()), "format": "jsonl", "id": id_column, "test": None}
         )
         folder.mkdir(parents=True, exist_ok=True)
-        self._lines = [self._line(position, row, suffixes=suffixes) for position, row in enumerate(rows)]
+        self.lines = [self._line(position, row, suffixes=suffixes) for position, row in enumerate(rows)]
 
     def write(self, number: int, fold: Fold) -> DataConfig:
         """Write a fold's two manifests, and say how they are read: its held-out rows are the dev part."""
         parts = {"train": (f"{number}.train.jsonl", fold.train), "dev": (f"{number}.dev.jsonl", fold.held_out)}
         for name, positions in parts.values():
-            text = "".join(self._lines[position] for position in positions)
+            text = "".join(self.lines[position] for position in positions)
             write_text(self.folder / name, text)
         return self.config.model_copy(update={part: name for part, (name, _) in parts.items()})
-
-    @property
-    def lines(self) -> Sequence[str]:
-        """Of the rows, in their order."""
-        return self._lines
 
     def _line(self, position: int, row: Row, *, suffixes: Suffixes) -> str:
         given = row.columns[self.config.input]
@@ -169,14 +166,6 @@ class FoldManifests:
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(source)
         return str(path.resolve())
-
-
-def _free_names(name: str) -> Iterator[str]:
-    yield name
-    number = 2
-    while True:
-        yield f"{name}_{number}"
-        number += 1
 
 
 def _plain(value: Any) -> Any:

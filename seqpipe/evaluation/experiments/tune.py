@@ -9,6 +9,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +20,6 @@ from seqpipe.core.files import lock
 from seqpipe.core.randomness import seed_from
 from seqpipe.errors import ConfigError, DataError, RunError, SeqpipeError
 from seqpipe.evaluation.experiments.main_score import main_score
-from seqpipe.evaluation.experiments.run import train_or_keep
 from seqpipe.evaluation.experiments.search_pictures import draw_search
 from seqpipe.evaluation.experiments.search_report import (
     CONTINUES,
@@ -31,8 +31,9 @@ from seqpipe.evaluation.experiments.search_report import (
     ended_trials,
 )
 from seqpipe.evaluation.experiments.space import SearchSpace
+from seqpipe.run_directory import enter, read_metrics
 from seqpipe.training.preparing import Notice
-from seqpipe.training.train import say
+from seqpipe.training.train import say, train
 
 STUDY, LOCK = "study.db", ".lock"
 
@@ -82,9 +83,12 @@ def tune(
     if trials < 1:
         raise ConfigError(f"--trials should be at least 1; received {trials}")
     out = Path(out)
-    _enter(out)
+    found = enter(out)
+    if found - {LOCK} and STUDY not in found:
+        raise RunError(f"{out}: is not empty, and holds no search that could go on; give another --out")
     with _alone(out):
-        study, once = _open_study(out, recipe, space, notice), _said_once(notice)
+        study = _open_study(out, recipe, space, notice)
+        once = cache(notice)  # each message once: every trial finds the same in the data
         if not prune:
             study.pruner = optuna.pruners.NopPruner()
         _take_up_the_stopped(study)
@@ -125,14 +129,6 @@ def import_optuna() -> Any:
         raise ConfigError("a search needs Optuna: pip install 'seqpipe[tune]'") from None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna
-
-
-def _enter(out: Path) -> None:
-    if out.exists() and not out.is_dir():
-        raise RunError(f"{out}: is a file; --out names a folder")
-    if out.is_dir() and not (out / STUDY).is_file() and any(path.name != LOCK for path in out.iterdir()):
-        raise RunError(f"{out}: is not empty, and holds no search that could go on; give another --out")
-    out.mkdir(parents=True, exist_ok=True)
 
 
 @contextmanager
@@ -200,18 +196,6 @@ def _take_up_the_stopped(study: Any) -> None:
         study.tell(trial.number, state=states.FAIL)
 
 
-def _said_once(notice: Notice) -> Notice:
-    """The same notices, each once: every trial finds the same in the data."""
-    said: set[str] = set()
-
-    def once(message: str) -> None:
-        if message not in said:
-            said.add(message)
-            notice(message)
-
-    return once
-
-
 def _run_trial(
     study: Any, trial: Any, space: SearchSpace, out: Path, *, quiet: bool, notice: Notice, once: Notice
 ) -> None:
@@ -243,7 +227,9 @@ def _run_trial(
     state = optuna.trial.TrialState.FAIL
     score: float | None = None
     try:
-        metrics = train_or_keep(space.recipe_with(values), folder, quiet=quiet, notice=once, on_scores=on_scores)
+        metrics = read_metrics(folder) or train(
+            space.recipe_with(values), folder, resume=True, quiet=quiet, notice=once, on_scores=on_scores
+        )
         found = metrics["dev"].get(main)
         if found is None:
             raise DataError(f"{space.recipe.data.dev}: no {main} came of it, so there is nothing to compare")

@@ -57,8 +57,13 @@ class AugmentedRow:
 
 
 def shown_rows(pipeline: Pipeline, otherwise: Iterable[Row] = ()) -> list[Row]:
-    """A few training rows, not next to each other; where training data isn't at hand, of these other rows."""
+    """A few training rows, not next to each other; where training data isn't at hand, of these other rows.
+
+    None where no feature stage augments.
+    """
     data = pipeline.recipe.data
+    if not any(stage.augments for stage in pipeline.features.stages):
+        return []
     # A data set of the Hub may not be here, and nobody waits for a download to see a report.
     found: list[Row] = []
     if data.train and not data.train.startswith("hub:"):

@@ -10,7 +10,6 @@ from seqpipe.evaluation.report.examples import verdict
 from seqpipe.evaluation.report.page import fill
 from seqpipe.evaluation.scores.compare import Comparison
 from seqpipe.evaluation.scores.compare_table import fact_text, p_text
-from seqpipe.evaluation.scores.evaluate import Evaluation
 
 ROWS = 20
 
@@ -32,7 +31,7 @@ def write_comparison(comparison: Comparison, output: str | Path) -> Path:
             "id": evaluation.rows[index].id,
             "reference": evaluation.references[index],
             "words": evaluation.words(index),
-            "text": _text(evaluation, index),
+            "text": None if evaluation.words(index) else evaluation.text(index),
             "answers": [
                 (name, verdict(found, index), aligned[index])
                 for name, found, aligned in zip(comparison.names, comparison.evaluations, items, strict=True)
@@ -52,11 +51,3 @@ def write_comparison(comparison: Comparison, output: str | Path) -> Path:
     )
     write_text(path, page)
     return path
-
-
-def _text(evaluation: Evaluation, index: int) -> str | None:
-    """The input of a row, if it is a text whose words don't stand with their tags."""
-    if evaluation.words(index):
-        return None
-    picture = evaluation.pipeline.features.reader.preview(evaluation.rows[index].input)
-    return picture if isinstance(picture, str) else None

@@ -123,7 +123,8 @@ def _example(evaluation: Evaluation, position: int, columns: Sequence[str], *, w
         if isinstance(picture, str):
             text = picture if not words else None
         else:
-            if is_written(picture) and "characters" in evaluation.aligned:
+            # People read an image and strokes letter by letter, and no spectrogram.
+            if (isinstance(picture, Drawing) or picture.as_seen) and "characters" in evaluation.aligned:
                 characters = evaluation.aligned["characters"][position]
             figure = _figure(picture, prediction.marks, pairs, characters)
             if figure.truncated:
@@ -166,11 +167,6 @@ def reference_probability(evaluation: Evaluation, position: int) -> float | None
     with torch.inference_mode():
         encoded = pipeline(PaddedSequence.pad([pipeline.features.prepare(row.input, None)]).to(device))
         return pipeline.head.posteriors(encoded, [target])[0]
-
-
-def is_written(picture: Picture | Drawing | str) -> bool:
-    """Whether people read the input letter by letter: an image or strokes, and no spectrogram."""
-    return isinstance(picture, Drawing) or (isinstance(picture, Picture) and picture.as_seen)
 
 
 def _figure(

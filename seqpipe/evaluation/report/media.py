@@ -5,11 +5,9 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from seqpipe.core.answer import Mark
 from seqpipe.core.picture import Picture, Sound
@@ -90,7 +88,7 @@ def draw_picture(picture: Picture, marks: Sequence[Mark], wrong: set[int]) -> Fi
     places = MaxNLocator(nbins=nbins, steps=[1, 2, 5, 10]).tick_values(picture.start, end)
     ticks = [((place - picture.start) * pixels, f"{place:g}") for place in places if picture.start <= place <= end]
     return Figure(
-        uri=_image(picture, shown, zoom),
+        uri=image_uri(replace(picture, values=picture.values[:, :shown]), round(zoom * shown), round(zoom * rows)),
         width=round(width),
         height=round(zoom * rows) if picture.as_seen else int(np.clip(3 * rows, 96, 192)),
         bands=bands,
@@ -124,19 +122,9 @@ def image_uri(picture: Picture, width: int, height: int) -> str:
     else:
         import matplotlib
 
-        image = Image.fromarray(_coloured(values, matplotlib.colormaps["magma"]))
+        image = Image.fromarray(np.asarray(matplotlib.colormaps["magma"](values, bytes=True))[..., :3])
     image.save(file, format="PNG", optimize=True)
     return _uri("image/png", file.getvalue())
-
-
-def _coloured(values: NDArray[Any], colours: Any) -> NDArray[np.uint8]:
-    found: NDArray[np.uint8] = colours(values, bytes=True)[..., :3]
-    return found
-
-
-def _image(picture: Picture, shown: int, zoom: float) -> str:
-    part = Picture(picture.values[:, :shown], picture.start, picture.end, picture.unit)
-    return image_uri(part, round(zoom * shown), round(zoom * len(picture.values)))
 
 
 def _band(mark: Mark, picture: Picture, end: float, pixels: float, wrong: bool) -> Band:

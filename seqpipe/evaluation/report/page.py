@@ -21,6 +21,7 @@ def fill(template: str, **content: Any) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"duration": duration, "plain": plain, "visible": visible, "chance": chance, "share": share}
+    environment.filters["pixels"] = "{:.1f}".format
     style = Path(__file__).with_name("templates") / "style.css"
     return environment.get_template(template).render(style=Markup(style.read_text(encoding="utf-8")), **content)
 

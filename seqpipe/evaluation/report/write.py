@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 
 from seqpipe.core.files import write_text
 from seqpipe.errors import ConfigError
-from seqpipe.evaluation.report.attention_map import AttentionMap, attention_map
-from seqpipe.evaluation.report.augmentation import AugmentedRow, augmented_rows, shown_rows
+from seqpipe.evaluation.report.attention_map import attention_map
+from seqpipe.evaluation.report.augmentation import augmented_rows, shown_rows
 from seqpipe.evaluation.report.charts import draw_lines, draw_reliability, learning_charts
 from seqpipe.evaluation.report.examples import make_examples
 from seqpipe.evaluation.report.matrix import draw_confusions
@@ -24,7 +25,6 @@ from seqpipe.evaluation.scores.evaluate import Evaluation, evaluate
 from seqpipe.evaluation.scores.item_errors import character_matrix, item_errors
 from seqpipe.inference.predictor import load
 from seqpipe.metrics.span_errors import KINDS, SpanError
-from seqpipe.pipeline import Pipeline
 from seqpipe.run_directory import read_log, read_metrics
 
 REPORT = "report.html"
@@ -66,7 +66,8 @@ def write_report(
     """
     run = Path(run)
     predictor = load(run, decoding=decoding, device=device)
-    recipe = predictor.pipeline.recipe
+    pipeline = predictor.pipeline
+    recipe, metric = pipeline.recipe, pipeline.head.metric
     evaluation = None
     if data or recipe.data.dev or recipe.data.test:
         evaluation = evaluate(predictor, data, part="dev", group=group)
@@ -75,31 +76,24 @@ def write_report(
         raise ConfigError(f"{path}: is a folder; --output names a file")
     if metrics is None:
         metrics = read_metrics(run)
-    kinds = predictor.pipeline.head.metric.kinds
-    charts = learning_charts(read_log(run), kinds)
+    kinds = list(metric.kinds.items())
+    charts = learning_charts(read_log(run), metric.kinds)
     page = fill(
         "report.html.j2",
         title=run.resolve().name,
         charts=[(chart.title, draw_lines(chart, "step")) for chart in charts],
-        facts=_facts(metrics, sum(parameter.numel() for parameter in predictor.pipeline.parameters())),
+        facts=_facts(metrics, sum(parameter.numel() for parameter in pipeline.parameters())),
         recipe=recipe.dump(),
-        augmented=_augmented(predictor.pipeline, evaluation),
+        augmented=augmented_rows(pipeline, shown_rows(pipeline, evaluation.rows if evaluation else ())),
         evaluation=evaluation,
-        kinds=kinds,
-        chief=dict(list(kinds.items())[:CHIEF]),
-        tiles=dict(list(kinds.items())[:TILES]),
-        main=predictor.pipeline.head.metric.main,
+        kinds=metric.kinds,
+        chief=dict(kinds[:CHIEF]),
+        tiles=dict(kinds[:TILES]),
+        main=metric.main,
         **(_findings(evaluation) if evaluation else {}),
     )
     write_text(path, page)
     return path
-
-
-def _augmented(pipeline: Pipeline, evaluation: Evaluation | None) -> list[AugmentedRow]:
-    """Rows as augmentation changes them, if there is any."""
-    if not any(stage.augments for stage in pipeline.features.stages):
-        return []
-    return augmented_rows(pipeline, shown_rows(pipeline, evaluation.rows if evaluation else ()))
 
 
 def _findings(evaluation: Evaluation) -> dict[str, Any]:
@@ -150,7 +144,7 @@ def _best(evaluation: Evaluation) -> list[dict[str, Any]]:
     ]
 
 
-def _maps(evaluation: Evaluation) -> list[tuple[str, bool, str, AttentionMap]]:
+def _maps(evaluation: Evaluation) -> list[tuple[str, bool, str, tuple[Markup, int]]]:
     """Id, whether it is right, answer and map of a few rows."""
     if evaluation.teacher_forced is None:
         return []

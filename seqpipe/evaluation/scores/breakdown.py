@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from seqpipe.evaluation.scores.bootstrap import grouped, score_intervals
 from seqpipe.evaluation.scores.evaluate import Evaluation
-from seqpipe.metrics.class_scores import calibration_counts, calibration_score
+from seqpipe.metrics import calibration
 
 MAX_VALUES, MAX_NUMBERS = 40, 12
 """A column with more values than this says little about each; one with more numbers is cut into ranges of them."""
@@ -160,4 +160,4 @@ def calibration_error(confidences: Sequence[float], right: Sequence[bool]) -> fl
     In the bins of the heads' score ``ece``, so that the two are the same where they are over the same items; those of
     `reliability` are made to be looked at.
     """
-    return calibration_score(calibration_counts(np.asarray(confidences), np.asarray(right, dtype=bool)))["ece"]
+    return calibration.score(calibration.counts(np.asarray(confidences), np.asarray(right, dtype=bool)))["ece"]

@@ -66,8 +66,7 @@ def _answers(comparison: Comparison, index: int) -> list[str]:
         shown = [row[:1] + row[1 : MAX_WORDS + 1] for row in table]
         more = [f"    and {len(wrong) - MAX_WORDS} more words"] if len(wrong) > MAX_WORDS else []
         return [*columns(shown, "    "), *more]
-    picture = first.pipeline.features.reader.preview(first.rows[index].input)
-    text = [f"    {line}" for line in textwrap.wrap(picture, 106, max_lines=4)] if isinstance(picture, str) else []
+    text = [f"    {line}" for line in textwrap.wrap(first.text(index) or "", 106, max_lines=4)]
     answers = [found.hypotheses[index] for found in comparison.evaluations]
     table = [["reference", first.references[index]]]
     table += [[name, answer] for name, answer in zip(comparison.names, answers, strict=True)]

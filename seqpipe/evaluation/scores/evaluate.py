@@ -124,6 +124,11 @@ class Evaluation:
             return []
         return [item.text for item in self.pipeline.features.reader.source(self.rows[position].input).items]
 
+    def text(self, position: int) -> str | None:
+        """The input of a row, if it is a text."""
+        preview = self.pipeline.features.reader.preview(self.rows[position].input)
+        return preview if isinstance(preview, str) else None
+
     @cached_property
     def span_errors(self) -> list[tuple[int, SpanError]]:
         """What is wrong with the answers' spans, with the position of the row; none where answers have no spans."""
@@ -218,12 +223,13 @@ def evaluate(
     for column, values in (where or {}).items():
         rows = _having(rows, column, values, source)
     group = _group_column(rows, group, source)
-    _refuse_other_numbers(rows, pipeline, source)
+    # Of rows with another number of tags than of words. Before anything is predicted, since that may take hours.
+    numbers = [f"{row.where}: {error}" for row, error in disagreements(rows, pipeline)]
+    _refuse(numbers, f"{source}: {len(numbers)} of {len(rows)} rows can't be scored")
     predictions = list(predictor.predict(rows))
-    broken = [item for item in predictions if isinstance(item, Failure)]
-    if broken:
-        shown = _listed([failure.message for failure in broken])
-        raise DataError(f"{source}: {len(broken)} of {len(rows)} inputs can't be used:\n{shown}")
+    broken = [item.message for item in predictions if isinstance(item, Failure)]
+    _refuse(broken, f"{source}: {len(broken)} of {len(rows)} inputs can't be used")
+    unread = unread_spans(rows[0], pipeline.recipe.data)
     return Evaluation(
         source=source if root is None else str(root / source),
         pipeline=pipeline,
@@ -231,7 +237,7 @@ def evaluate(
         predictions=predictions,
         row_counts=pipeline.head.metric.count([row.target for row in rows], predictions, [row.input for row in rows]),
         group=group,
-        notices=[*_spans(rows[0], pipeline.recipe), *_unspellable(rows, pipeline.head)],
+        notices=[*([f"{rows[0].source}: {unread}"] if unread else []), *_unspellable(rows, pipeline.head)],
     )
 
 
@@ -242,12 +248,6 @@ def _part(recipe: Any, preferred: str | None) -> tuple[str, Path | None]:
         if part and (name == "dev" or is_there(part, recipe.data)):
             return part, root
     raise ConfigError("the run's recipe names neither a test nor a dev part; give --data SOURCE")
-
-
-def _spans(row: Row, recipe: Any) -> list[str]:
-    """Columns of spans that the run doesn't read."""
-    message = unread_spans(row, recipe.data)
-    return [f"{row.source}: {message}"] if message else []
 
 
 def _having(rows: Sequence[Row], column: str, values: Collection[str], source: str) -> list[Row]:
@@ -272,23 +272,13 @@ def _group_column(rows: Sequence[Row], wanted: str | None, source: str) -> str |
     return None
 
 
-def _refuse_other_numbers(rows: Sequence[Row], pipeline: Pipeline, source: str) -> None:
-    """Raise `DataError` for rows that have another number of tags than of words, or none: nothing can be scored there.
-
-    Before anything is predicted, since that may take hours.
-    """
-    found = disagreements(rows, pipeline)
-    if found:
-        shown = _listed([f"{row.where}: {error}" for row, error in found])
-        raise DataError(f"{source}: {len(found)} of {len(rows)} rows can't be scored:\n{shown}")
-
-
-def _listed(messages: Sequence[str]) -> str:
-    """The first of them, a line each, and how many more there are."""
-    lines = [f"  {message}" for message in messages[:SHOWN]]
-    if len(messages) > SHOWN:
-        lines.append(f"  and {len(messages) - SHOWN:,} more")
-    return "\n".join(lines)
+def _refuse(messages: Sequence[str], what: str) -> None:
+    """Raise `DataError` with the first of the messages, a line each, and how many more there are; if there are any."""
+    if messages:
+        lines = [f"{what}:", *(f"  {message}" for message in messages[:SHOWN])]
+        if len(messages) > SHOWN:
+            lines.append(f"  and {len(messages) - SHOWN:,} more")
+        raise DataError("\n".join(lines))
 
 
 def _unspellable(rows: Sequence[Row], head: Head) -> list[str]:

@@ -55,10 +55,8 @@ def row_lines(evaluation: Evaluation, index: int) -> list[str]:
             f"  {row.id}: expected {evaluation.references[index]}, answered {evaluation.hypotheses[index]} "
             f"({probabilities})"
         ]
-        text = evaluation.pipeline.features.reader.preview(row.input)
-        if isinstance(text, str):
-            lines += [f"    {line}" for line in textwrap.wrap(text, WIDTH - 4, max_lines=6, placeholder=" ...")]
-        return lines
+        text = textwrap.wrap(evaluation.text(index) or "", WIDTH - 4, max_lines=6, placeholder=" ...")
+        return [*lines, *(f"    {line}" for line in text)]
     pairs = next(iter(evaluation.aligned.values()))[index]
     words = evaluation.words(index)
     words = words if len(words) == len(pairs) else []

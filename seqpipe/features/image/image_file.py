@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import reprlib
-import stat
 import struct
 import zlib
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from typing import Any, BinaryIO
 from seqpipe.core.input import FileSpan
 from seqpipe.errors import InputError
 from seqpipe.features.image.image_pixels import Brightness, brightness_of
+from seqpipe.features.input_file import check_file
 
 PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -79,7 +79,7 @@ def opened(source: Path | bytes, *, max_pixels: int) -> Iterator[Opened]:
     """
     name = str(FileSpan(source))
     if isinstance(source, Path):
-        _check_file(source)
+        check_file(source, "an image")
     elif not source:
         raise InputError("empty", f"{name}: the file is empty (0 bytes)")
     try:
@@ -99,19 +99,6 @@ def opened(source: Path | bytes, *, max_pixels: int) -> Iterator[Opened]:
         if "truncated" in str(error).lower():
             raise InputError("truncated", f"{name}: the image breaks off before its end ({error})") from None
         raise InputError("undecodable", f"{name}: is no image that can be decoded ({error!s})") from None
-
-
-def _check_file(path: Path) -> None:
-    try:
-        status = path.stat()
-    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a null character in the name
-        raise InputError("missing", f"{path}: no such file") from None
-    except OSError as error:
-        raise InputError("unreadable", f"{path}: {error.strerror}") from None
-    if stat.S_ISDIR(status.st_mode):
-        raise InputError("not a file", f"{path}: is a directory, not an image")
-    if status.st_size == 0:
-        raise InputError("empty", f"{path}: the file is empty (0 bytes)")
 
 
 def _read_header(file: BinaryIO, name: str) -> Opened:

@@ -77,7 +77,9 @@ def cut_line(image: Array, baseline: Sequence[Point], polygon: Sequence[Point], 
     places = np.stack([y - upper, x - left])
     inside = shape.inside & (x >= 0) & (x <= image.shape[1] - 1) & (y >= 0) & (y <= image.shape[0] - 1)
     if not inside.any():
-        raise InputError("bad value", f"the line's polygon leaves nothing of the page {_size(image)}")
+        raise InputError(
+            "bad value", f"the line's polygon leaves nothing of the page ({image.shape[1]} x {image.shape[0]})"
+        )
     channels = part[..., None] if part.ndim == 2 else part
     cut = np.empty((*inside.shape, channels.shape[2]), dtype=np.uint8)
     for channel in range(channels.shape[2]):
@@ -120,7 +122,9 @@ def line_shape(
     if line[-1, 0] < line[0, 0] and abs(line[-1, 0] - line[0, 0]) > abs(line[-1, 1] - line[0, 1]):
         line = line[::-1]
     lengths = np.hypot(*np.diff(line, axis=0).T)
-    thickness = min(_area(outline) / lengths.sum(), np.ptp(outline, axis=0).max())
+    x, y = outline.T
+    area = abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2
+    thickness = min(area / lengths.sum(), np.ptp(outline, axis=0).max())
     curve = _smoothed(line, outline, max(1.0, SMOOTHING * thickness))
     down = _across(curve)
     along, offset = _projected(_dense(outline), curve, down)
@@ -188,9 +192,8 @@ def _across(curve: Array) -> Array:
 
 def _dense(outline: Array) -> Array:
     """The polygon with points between its corners: its edges bend as the baseline is straightened."""
-    ends = np.roll(outline, -1, axis=0)
     pieces = []
-    for start, end in zip(outline, ends, strict=True):
+    for start, end in zip(outline, np.roll(outline, -1, axis=0), strict=True):
         count = max(1, int(np.ceil(np.hypot(*(end - start)) / SPACING)))
         pieces.append(start + (end - start) * (np.arange(count) / count)[:, None])
     return np.concatenate(pieces)
@@ -220,15 +223,6 @@ def _extents(inside: Array, reach: float) -> tuple[int, int]:
     upper = np.quantile(columns.argmax(axis=0), 1 - reach)
     lower = np.quantile(len(columns) - columns[::-1].argmax(axis=0), reach)
     return int(np.ceil(upper)), max(int(lower), int(np.ceil(upper)) + 1)
-
-
-def _area(outline: Array) -> float:
-    x, y = outline.T
-    return float(abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2)
-
-
-def _size(image: Array) -> str:
-    return f"({image.shape[1]} x {image.shape[0]})"
 
 
 def _shown(points: Sequence[Point]) -> str:

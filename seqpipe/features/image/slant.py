@@ -30,7 +30,7 @@ def find_skew(ink: Grey) -> float:
     baseline and top of the small letters. 0 of a blank image, and of one that is too short to tell.
     """
     height, width = ink.shape
-    ys, xs = _points(ink)
+    ys, xs = np.nonzero(ink > INK)
     if len(ys) == 0 or width < SHORTEST * height:
         return 0.0
     weights = ink[ys, xs]
@@ -59,7 +59,7 @@ def find_slant(ink: Grey, skew: float = 0.0) -> float:
         skew: to be undone first, as `find_skew` found it.
     """
     height, width = ink.shape
-    ys, xs = _points(ink)
+    ys, xs = np.nonzero(ink > INK)
     if len(ys) == 0:
         return 0.0
     rows = ys - skew * (xs - (width - 1) / 2) - (height - 1) / 2
@@ -93,7 +93,7 @@ def straightened(ink: Grey, *, slant: bool, skew: bool) -> Grey:
     if down == 0 and right == 0:
         return ink
     height, width = ink.shape
-    ys, xs = _points(ink)
+    ys, xs = np.nonzero(ink > INK)
     new_y = ys - down * (xs - (width - 1) / 2)
     new_x = xs + right * (new_y - (height - 1) / 2)
     scale_x, move_x = _fit(new_x, width)
@@ -129,9 +129,3 @@ def _sheared(ink: Grey, down: float, right: float, fit_x: tuple[float, float], f
         (width, height), Image.Transform.AFFINE, (x_u, x_v, x_0, y_u, y_v, y_0), Image.Resampling.BICUBIC, fillcolor=0
     )
     return np.clip(np.asarray(image), 0, 1)
-
-
-def _points(ink: Grey) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Rows and columns of ink, row by row."""
-    ys, xs = np.nonzero(ink > INK)
-    return ys, xs

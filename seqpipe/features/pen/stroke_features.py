@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 import torch
@@ -107,30 +108,22 @@ class StrokeFeatures(Feature):
         moves = F.pad(points[:, 1:] - points[:, :-1], (0, 0, 1, 0))
         drawn = moves * down[..., None]
         following = F.pad(drawn[:, 1:], (0, 0, 0, 1))
-        made = []
-        for kind in self.features:
-            if kind == "direction":
-                made.append(_unit(drawn + following))
-            elif kind == "curvature":
-                made.append(_turn(_unit(drawn), _unit(following)))
-            elif kind == "differences":
-                made.append(drawn / self.step)
-            elif kind == "height":
-                made.append(points[..., 1:])
-            elif kind == "pen_up":
-                made.append((~down).to(values.dtype)[..., None])
-            elif kind == "jump":
-                made.append(torch.asinh(moves * ~down[..., None]))
-            elif kind == "delayed":
-                made.append(_delayed(points[..., 0], mask))
-            elif kind == "box":
-                made.append(_boxed(points, mask))
-            elif kind == "vicinity":
-                made.append(_vicinity(points, down, lengths, self.reach, self.step))
-            else:
-                offsets = {"across": self.across, "upward": self.upward}
-                made.append(ink_around(points, mask, cell=self.cell, step=self.step, **offsets))
-        return PaddedSequence(torch.cat(made, dim=-1).masked_fill(~mask[..., None], 0.0), lengths)
+        makers: dict[Kind, Callable[[], Tensor]] = {
+            "direction": lambda: _unit(drawn + following),
+            "curvature": lambda: _turn(_unit(drawn), _unit(following)),
+            "differences": lambda: drawn / self.step,
+            "height": lambda: points[..., 1:],
+            "pen_up": lambda: (~down).to(values.dtype)[..., None],
+            "jump": lambda: torch.asinh(moves * ~down[..., None]),
+            "delayed": lambda: _delayed(points[..., 0], mask),
+            "box": lambda: _boxed(points, mask),
+            "vicinity": lambda: _vicinity(points, down, lengths, self.reach, self.step),
+            "context": lambda: ink_around(
+                points, mask, cell=self.cell, step=self.step, across=self.across, upward=self.upward
+            ),
+        }
+        made = torch.cat([makers[kind]() for kind in self.features], dim=-1)
+        return PaddedSequence(made.masked_fill(~mask[..., None], 0.0), lengths)
 
 
 def _unit(vectors: Tensor) -> Tensor:

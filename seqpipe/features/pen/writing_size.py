@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from statistics import median
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -76,7 +76,7 @@ def core_band(ink: Ink, low: float, high: float) -> tuple[float, float, float]:
     # In Python: a word has a dozen of them, and numpy's median alone would take longer than all the rest.
     ys = ink.points[:, 1].tolist()
     bottoms, tops = [ys[lower] for lower, _ in ways], [ys[upper] for _, upper in ways]
-    bottom, top = _median(bottoms), _median(tops)
+    bottom, top = median(bottoms), median(tops)
     mean = math.exp(sum(math.log(end - start) for start, end in zip(bottoms, tops, strict=True)) / len(ways))
     return bottom, top, math.sqrt(mean * max(top - bottom, 0.1 * (high - low)))
 
@@ -155,8 +155,3 @@ def slant(ink: Ink) -> float:
         weights = np.cumsum(weight[order])
         found += float(lean[order][np.searchsorted(weights, weights[-1] / 2)])
     return found
-
-
-def _median(values: Sequence[float]) -> float:
-    ordered, half = sorted(values), len(values) // 2
-    return ordered[half] if len(values) % 2 else (ordered[half - 1] + ordered[half]) / 2

@@ -6,7 +6,6 @@ import io
 import math
 import os
 import reprlib
-import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ import numpy as np
 
 from seqpipe.core.input import FileSpan
 from seqpipe.errors import InputError
+from seqpipe.features.input_file import check_file
 from seqpipe.features.speech.truncation import missing_bytes
 
 
@@ -99,16 +99,7 @@ def _open(span: FileSpan) -> Any:
 
     source = span.source
     if isinstance(source, Path):
-        try:
-            status = source.stat()
-        except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a null character in the name
-            raise InputError("missing", f"{source}: no such file") from None
-        except OSError as error:
-            raise InputError("unreadable", f"{source}: {error.strerror}") from None
-        if stat.S_ISDIR(status.st_mode):
-            raise InputError("not a file", f"{source}: is a directory, not an audio file")
-        if status.st_size == 0:
-            raise InputError("empty", f"{source}: the file is empty (0 bytes)")
+        check_file(source, "an audio file")
     try:
         with bytes_of(source) as file:
             cut = missing_bytes(file)

@@ -12,7 +12,8 @@ from torch import Tensor
 from seqpipe.core.feature import Feature
 from seqpipe.core.options import InputRate
 from seqpipe.core.sequence import PaddedSequence
-from seqpipe.features.speech.augmentation.vocal_tract import WarpRange, checked_range, row_filters
+from seqpipe.features.ranges import check_ranges
+from seqpipe.features.speech.augmentation.vocal_tract import WarpRange, row_filters
 from seqpipe.features.speech.spectrum import CentredFrames, mel_filters, mel_spectrum, power_spectrum
 
 
@@ -47,7 +48,8 @@ class LogMel(CentredFrames, Feature):
         vtlp: WarpRange | None = None,
     ) -> None:
         super().__init__()
-        self.vtlp = checked_range(vtlp, type(self).__name__)
+        check_ranges(type(self).__name__, vtlp=vtlp)
+        self.vtlp = vtlp
         self.hop_length = round(hop_seconds * sample_rate)
         window = round(window_seconds * sample_rate)
         self.n_fft = 2 ** math.ceil(math.log2(window))

@@ -14,8 +14,10 @@ from seqpipe.core.options import InputRate
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.errors import ConfigError
 from seqpipe.features.deltas import with_deltas
-from seqpipe.features.speech.augmentation.vocal_tract import WarpRange, checked_range, row_filters
+from seqpipe.features.ranges import check_ranges
+from seqpipe.features.speech.augmentation.vocal_tract import WarpRange, row_filters
 from seqpipe.features.speech.spectrum import CentredFrames, mel_filters, power_spectrum
+from seqpipe.features.speech.torchaudio_import import torchaudio_functional
 
 
 class MFCC(CentredFrames, Feature):
@@ -53,7 +55,8 @@ class MFCC(CentredFrames, Feature):
         vtlp: WarpRange | None = None,
     ) -> None:
         super().__init__()
-        self.vtlp = checked_range(vtlp, type(self).__name__)
+        check_ranges(type(self).__name__, vtlp=vtlp)
+        self.vtlp = vtlp
         if n_mfcc > n_mels:
             raise ConfigError(f"MFCC.n_mfcc: {n_mfcc} coefficients can't be had from n_mels = {n_mels} bands")
         self.hop_length = round(hop_seconds * sample_rate)
@@ -65,7 +68,8 @@ class MFCC(CentredFrames, Feature):
         self.frame_rate = sample_rate / self.hop_length
         self.register_buffer("window", torch.hann_window(window), persistent=False)
         self.register_buffer("filters", mel_filters(sample_rate, self.n_fft, n_mels, low_hertz, high_hertz), False)
-        self.register_buffer("cosines", _cosine_transform(n_mfcc, n_mels), persistent=False)
+        cosines = torchaudio_functional().create_dct(n_mfcc, n_mels, "ortho")  # orthonormal DCT-II, [n_mels, n_mfcc]
+        self.register_buffer("cosines", cosines, persistent=False)
         self.window: Tensor
         self.filters: Tensor
         self.cosines: Tensor
@@ -82,11 +86,3 @@ class MFCC(CentredFrames, Feature):
                 decibel = torch.maximum(decibel, loudest - self.top_db)
             cepstra = PaddedSequence(decibel @ self.cosines, lengths).masked()  # [B, T, n_mfcc]
             return with_deltas(cepstra, self.deltas)
-
-
-def _cosine_transform(n_mfcc: int, n_mels: int) -> Tensor:
-    """Orthonormal DCT-II ``[n_mels, n_mfcc]``."""
-    from seqpipe.features.speech.torchaudio_import import torchaudio_functional
-
-    transform: Tensor = torchaudio_functional().create_dct(n_mfcc, n_mels, "ortho")
-    return transform

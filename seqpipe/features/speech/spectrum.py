@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.errors import ConfigError
+from seqpipe.features.speech.torchaudio_import import torchaudio_functional
 
 BANDS = 16
 """Of mel filters that are applied together: few are wide, and few together have zeros in most bins."""
@@ -95,8 +96,6 @@ def mel_filters(sample_rate: int, n_fft: int, n_mels: int, low: float, high: flo
     Raises:
         ConfigError: the bands don't lie between 0 and half the sample rate.
     """
-    from seqpipe.features.speech.torchaudio_import import torchaudio_functional
-
     top = sample_rate / 2 if high is None else high
     if not low < top <= sample_rate / 2:
         raise ConfigError(

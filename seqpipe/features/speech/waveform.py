@@ -34,6 +34,7 @@ from seqpipe.features.speech.audio_file import (
     read_samples,
 )
 from seqpipe.features.speech.cutting import measure_levels, overlap_of, samples_per_block, share_out
+from seqpipe.features.speech.torchaudio_import import torchaudio_functional
 from seqpipe.features.speech.truncation import lacks_end
 
 SILENCE = 2.0**-14
@@ -218,8 +219,6 @@ def resample(samples: Tensor, rate: int, new_rate: int) -> Tensor:
     """``[S]`` at ``rate`` hertz -> ``[S']`` at ``new_rate``, windowed-sinc interpolation, S' = ceil(S · new / old)."""
     if rate == new_rate:
         return samples
-    from seqpipe.features.speech.torchaudio_import import torchaudio_functional
-
     resampled: Tensor = torchaudio_functional().resample(samples, rate, new_rate)
     # torchaudio rounds the length in fp32, which is a sample short in recordings of minutes.
     return F.pad(resampled, (0, _resampled_length(len(samples), rate, new_rate) - len(resampled)))

@@ -12,7 +12,7 @@ from seqpipe.core.feature import Feature
 from seqpipe.core.options import Upstream
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.errors import ConfigError
-from seqpipe.features.text.after_tokens import spelt_tokens_before
+from seqpipe.features.text.after_tokens import tokens_before
 
 
 class AffixFeatures(Feature):
@@ -48,13 +48,13 @@ class AffixFeatures(Feature):
         super().__init__()
         if not prefixes and not suffixes and not shape_size:
             raise ConfigError("AffixFeatures: give prefixes, suffixes or shape_size")
-        self._previous = spelt_tokens_before(previous, self)
+        self._previous = tokens_before(previous, self, spelt=True)
         self.prefixes, self.suffixes, self.buckets = prefixes, suffixes, buckets
         self.affixes = nn.ModuleList(_table(buckets, size) for _ in (*prefixes, *suffixes))
         self.shapes = _table(buckets, shape_size) if shape_size else None
         self.output_size = size * len(self.affixes) + shape_size
-        self.register_buffer("lowered", torch.zeros(0, dtype=torch.int64), persistent=False)
-        self.register_buffer("kinds", torch.zeros(0, dtype=torch.int64), persistent=False)
+        for name in ("lowered", "kinds"):
+            self.register_buffer(name, torch.zeros(0, dtype=torch.int64), persistent=False)
         self.lowered: Tensor
         self.kinds: Tensor
 

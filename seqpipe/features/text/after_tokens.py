@@ -9,26 +9,22 @@ from seqpipe.errors import ConfigError
 from seqpipe.features.text.tokens import Tokens
 
 
-def tokens_before(previous: object, stage: Stage) -> tuple[Tokens]:
+def tokens_before(previous: object, stage: Stage, *, spelt: bool = False) -> tuple[Tokens]:
     """The `Tokens` before a stage, in a tuple: a stage of the chain, not a part of this one.
 
-    Raises:
-        ConfigError: something else stands there.
-    """
-    if not isinstance(previous, Tokens):
-        raise ConfigError(f"{type(stage).__name__} needs Tokens before it; there stands {type(previous).__name__}")
-    return (previous,)
-
-
-def spelt_tokens_before(previous: object, stage: Stage) -> tuple[Tokens]:
-    """The same of `Tokens` that hand characters on.
+    Args:
+        previous: what stands there.
+        stage: for messages.
+        spelt: whether they have to hand characters on.
 
     Raises:
-        ConfigError: something else stands there, or they hand on none.
+        ConfigError: something else stands there, or `Tokens` that hand on no characters where they have to.
     """
-    if not isinstance(previous, Tokens) or not previous.characters:
-        name = type(stage).__name__
+    name = type(stage).__name__
+    if spelt and not (isinstance(previous, Tokens) and previous.characters):
         raise ConfigError(f"{name} needs characters: set Tokens.characters, how many of a word are read")
+    if not isinstance(previous, Tokens):
+        raise ConfigError(f"{name} needs Tokens before it; there stands {type(previous).__name__}")
     return (previous,)
 
 

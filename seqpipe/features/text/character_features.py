@@ -14,7 +14,7 @@ from seqpipe.core.options import Upstream
 from seqpipe.core.sequence import PaddedSequence, end_states
 from seqpipe.encoders.recurrent import RecurrentEncoder
 from seqpipe.errors import ConfigError
-from seqpipe.features.text.after_tokens import spelt_tokens_before
+from seqpipe.features.text.after_tokens import tokens_before
 from seqpipe.layers.dropout import dropout
 
 
@@ -50,7 +50,7 @@ class CharacterFeatures(Feature):
             raise ConfigError(
                 f"CharacterFeatures: filters and kernels belong together; received {len(filters)} and {len(kernels)}"
             )
-        self._previous = spelt_tokens_before(previous, self)
+        self._previous = tokens_before(previous, self, spelt=True)
         self.kind, self.size, self.dropout = kind, size, dropout
         self.table: nn.Embedding | None = None
         self.output_size = sum(filters) if kind == "cnn" else 2 * filters[0]
@@ -66,7 +66,7 @@ class CharacterFeatures(Feature):
 
     def build(self) -> None:
         """Make the characters' vectors."""
-        self.table = nn.Embedding(self._previous[0].character_count, self.size)
+        self.table = nn.Embedding(len(self._previous[0].known_characters), self.size)
         nn.init.normal_(self.table.weight, std=0.3)
 
     def forward(self, sequence: PaddedSequence) -> PaddedSequence:

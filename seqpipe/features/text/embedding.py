@@ -32,8 +32,8 @@ class Embedding(Feature):
             not needed afterwards. A relative path is one from the folder where the command runs.
         tuned: train the vectors further; otherwise those from the file stay as they are, and so do those of words that
             it lacks.
-        deviation: of the normally distributed vectors that training starts with. Words that a file of vectors lacks
-            start with the deviation of those that it has (Kim 2014), whatever stands here.
+        standard_deviation: of the normally distributed vectors that training starts with. Words that a file of vectors
+            lacks start with the deviation of those that it has (Kim 2014), whatever stands here.
         word_dropout: probability that a token is hidden while training, as the unknown one, from this stage alone.
         dropout: probability, on the vectors while training.
         dropout_kind: ``elements``, ``variational`` or ``steps`` (whole tokens); see `DropoutKind`.

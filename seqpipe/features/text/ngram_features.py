@@ -16,7 +16,7 @@ from seqpipe.core.feature import Feature
 from seqpipe.core.options import Upstream
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.errors import ConfigError
-from seqpipe.features.text.after_tokens import tokens_before
+from seqpipe.features.text.after_tokens import token_numbers, tokens_before
 from seqpipe.features.text.ngrams import ngram_keys, places_of
 
 
@@ -66,7 +66,8 @@ class NGramFeatures(Feature):
         """Count the n-grams of the training texts."""
         # All texts as one, with unknown tokens between them, which no n-gram has.
         between = torch.zeros(max(self.orders), dtype=torch.int64)
-        parts = [part for sequence in rows for row in sequence.rows() for part in (_numbers(row), between)]
+        texts = (sequence._replace(values=token_numbers(sequence.values)) for sequence in rows)
+        parts = [part for text in texts for row in text.rows() for part in (row, between)]
         whole = PaddedSequence.pad([torch.cat(parts) if parts else between])
         found = torch.cat([ngram_keys(whole, order, self._previous[0].size)[0] for order in self.orders])
         keys, counts = found[found >= 0].unique(return_counts=True)  # sorted
@@ -96,8 +97,3 @@ class NGramFeatures(Feature):
                 scale = scale * (torch.rand(scale.shape, device=scale.device) >= self.dropout) / (1 - self.dropout)
             total = total + F.embedding(place + 1, self.weight) * scale.unsqueeze(-1)
         return PaddedSequence(total, sequence.lengths).masked()
-
-
-def _numbers(row: Tensor) -> Tensor:
-    """A row's tokens without what stands beside them, ``[T]``."""
-    return row if row.dim() == 1 else row[:, 0]

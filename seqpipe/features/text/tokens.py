@@ -67,7 +67,8 @@ class Tokens(Reader):
             too, for input whose capitals say nothing.
         max_length: tokens that a text may have; any number when None.
         overflow: what happens to a longer text: ``error`` makes an error of it, ``truncate`` leaves out its end, which
-            `seqpipe check` and training warn of, and the answer says. `seqpipe infer` may part it (``--segment-tokens``).
+            `seqpipe check` and training warn of, and the answer says. `seqpipe infer` may part it
+            (``--segment-tokens``).
 
     Shape: prepared ``[T]`` int64; with ``characters`` W ``[T, 1 + W]``, each word's number before its characters'; with
     ``word_pooling`` ``[T, 2]``, each unit's number beside 1 where a word begins, else 0.
@@ -166,11 +167,6 @@ class Tokens(Reader):
         return [known.unknown, *known.counts] if isinstance(known, Vocabulary) else None
 
     @property
-    def character_count(self) -> int:
-        """Numbers of characters in use, those of none and of an unknown one included."""
-        return 1 + len(self._spelt) if self._spelt is not None else 0
-
-    @property
     def known_characters(self) -> list[str]:
         """What each number of a character stands for; of 0 (none) and 1 (unknown) an empty string."""
         return ["", "", *self._spelt.entries] if self._spelt is not None else []
@@ -182,24 +178,20 @@ class Tokens(Reader):
             DataError: nothing is left of it, or SentencePiece can't make so many units.
         """
         texts = [checked_text(raw) for raw in rows]
-        if self.units == "words":
-            self._known = Vocabulary.learn(
-                (self._words(raw) for raw in texts), min_count=self.min_count, most=self.vocabulary_size
-            )
-            if self.characters:
-                self._spelt = Vocabulary.learn(item.text for raw in texts for item in self.items(raw))
-        elif self.units == "characters":
-            self._known = Vocabulary.learn(
-                (self._normalized(raw).text for raw in texts), min_count=self.min_count, most=self.vocabulary_size
-            )
-        else:
-            texts += [target for target in targets if self.needs_targets and isinstance(target, str)]
+        if self.needs_targets:
+            texts += [target for target in targets if isinstance(target, str)]
+        if self.subwords:
             self._known = SentencePieceUnits.learn(
                 (self._normalized(raw).text for raw in texts),
                 int(self.vocabulary_size or 0),
                 "bpe" if self.units == "bpe" else "unigram",
                 byte_fallback=self.byte_fallback,
             )
+        else:
+            spell = self._words if self.units == "words" else lambda raw: self._normalized(raw).text
+            self._known = Vocabulary.learn(map(spell, texts), min_count=self.min_count, most=self.vocabulary_size)
+        if self.characters:
+            self._spelt = Vocabulary.learn(item.text for raw in texts for item in self.items(raw))
         self._count_hidden()
 
     def save_assets(self, folder: Path) -> None:
@@ -244,7 +236,8 @@ class Tokens(Reader):
         if self.max_length is not None and len(items) > self.max_length and self.overflow == "error":
             raise InputError(
                 "too long",
-                f"the text has {len(items)} tokens, {self.max_length} are allowed (max_length; overflow: truncate drops its end)",
+                f"the text has {len(items)} tokens, {self.max_length} are allowed (max_length; overflow: truncate drops"
+                " its end)",
             )
         return items[: self.max_length]
 
@@ -291,7 +284,7 @@ class Tokens(Reader):
             if "no_punctuation" in self.rules and isinstance(text, str):  # the words of a list may have tags each
                 items = [item for item in items if apply_rules(item.text, self.rules)]
         else:
-            original = " ".join(text) if isinstance(text, list) else text
+            original = self.preview(text)
             found = self._normalized(text)
             if self.units == "characters":
                 places: Iterable[tuple[int, int]] = zip(found.starts, found.ends, strict=True)
@@ -404,21 +397,13 @@ class Tokens(Reader):
         """``truncated``: what `overflow` leaves out; ``long words``: what ``characters`` does."""
         found = []
         if truncated := self.truncated(raw):
-            found.append(
-                (
-                    "truncated",
-                    f"of the text's {(self.max_length or 0) + truncated} tokens {self.max_length} are read (max_length)",
-                )
-            )
+            tokens = (self.max_length or 0) + truncated
+            found.append(("truncated", f"of the text's {tokens} tokens {self.max_length} are read (max_length)"))
         if self.characters:
             long = [item.text for item in self.items(raw) if len(item.text) > self.characters]
             if long:
-                found.append(
-                    (
-                        "long words",
-                        f"of {long[0][:60]!r} {self.characters} characters of {len(long[0])} are read (characters)",
-                    )
-                )
+                message = f"of {long[0][:60]!r} {self.characters} characters of {len(long[0])} are read (characters)"
+                found.append(("long words", message))
         return found
 
     def truncated(self, raw: Any) -> int:
@@ -431,7 +416,7 @@ class Tokens(Reader):
         return [apply_rules(item.text, self.rules) for item in self.items(raw)]
 
     def _normalized(self, text: str | list[str]) -> NormalizedText:
-        return normalize(" ".join(text) if isinstance(text, list) else text, self.rules)
+        return normalize(self.preview(text), self.rules)
 
     def _unit_places(self, found: NormalizedText) -> list[tuple[int, int]]:
         if not isinstance(self.known, SentencePieceUnits):
@@ -473,9 +458,11 @@ class Tokens(Reader):
 class TextSource(Source):
     """A text as answers refer to it, in the way in which `Tokens` takes it apart."""
 
+    tokens: Tokens
+    raw: Any
+
     def __init__(self, tokens: Tokens, raw: Any) -> None:
-        super().__init__()
-        self.tokens, self.raw = tokens, raw
+        vars(self).update(tokens=tokens, raw=raw)  # the base is frozen, and its values are found below
 
     @property
     def text(self) -> str:

@@ -8,6 +8,9 @@ from pathlib import Path
 from seqpipe.core.measure import Measure
 from seqpipe.core.suffixes import IMAGE_SUFFIXES
 from seqpipe.errors import ConfigError, did_you_mean
+from seqpipe.inference.formats.parquet import arrow_schema
+from seqpipe.inference.formats.table import column_types
+from seqpipe.inference.formats.words import NEEDS, check_needs
 
 ENDINGS = {
     "jsonl": (".jsonl", ".ndjson", ".json"),
@@ -53,15 +56,12 @@ def _kind(output: str, wanted: str | None) -> str:
     folder = output.endswith(("/", os.sep)) or Path(output).is_dir()
     ending = Path(output).suffix.lower()
     said = None if folder else next((kind for kind, endings in ENDINGS.items() if ending in endings), None)
-    if said in FOLDERS and wanted in (None, said):
+    kind = said or wanted
+    as_file = said in FOLDERS or (wanted in PAGES and not folder and ending in (".xml", *IMAGE_SUFFIXES))
+    if as_file and wanted in (None, kind):
         raise ConfigError(
-            f"--output {output}: {said} is one file per {_whole(said)}, in a folder; name a folder: "
-            f"--format {said} --output {Path(output).with_suffix('')}{os.sep}"
-        )
-    if wanted in PAGES and not folder and ending in (".xml", *IMAGE_SUFFIXES):
-        raise ConfigError(
-            f"--output {output}: {wanted} is one file per page, in a folder; name a folder: "
-            f"--format {wanted} --output {Path(output).with_suffix('')}{os.sep}"
+            f"--output {output}: {kind} is one file per {_whole(kind)}, in a folder; name a folder: "
+            f"--format {kind} --output {Path(output).with_suffix('')}{os.sep}"
         )
     if wanted is not None:
         if said not in (None, wanted):
@@ -80,7 +80,7 @@ def _kind(output: str, wanted: str | None) -> str:
     return said
 
 
-def _whole(kind: str) -> str:
+def _whole(kind: str | None) -> str:
     """What a file of this format is of."""
     return "page" if kind in PAGES else "recording"
 
@@ -127,23 +127,9 @@ def check_format(kind: str, prediction: type, measure: Measure) -> None:
             no text for ``alto`` and ``page``; a field of a type that has no column for ``parquet``; one that is called
             as a failure's for ``csv`` and ``parquet``.
     """
-    if kind in PAGES:
-        from seqpipe.inference.formats.words import check_text
-
-        check_text(kind, prediction)
-    elif kind in FOLDERS:
-        from seqpipe.inference.formats.words import check_words
-
-        check_words(kind, prediction, measure)
-    elif kind == "columns":
-        from seqpipe.inference.formats.words import check_tags
-
-        check_tags(prediction)
+    if kind in NEEDS:
+        check_needs(kind, prediction, measure)
     elif kind == "csv":
-        from seqpipe.inference.formats.table import column_types
-
         column_types(prediction)
     elif kind == "parquet":
-        from seqpipe.inference.formats.parquet import arrow_schema
-
         arrow_schema(prediction)

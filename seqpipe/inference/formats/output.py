@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from seqpipe.core.files import move, sync
-from seqpipe.errors import ConfigError
-from seqpipe.inference.formats.choose import ENDINGS, FOLDERS, PAGES, check_place
+from seqpipe.inference.formats.choose import FOLDERS, PAGES, check_place
+from seqpipe.inference.formats.column_text import write_columns
+from seqpipe.inference.formats.csv_table import write_csv
+from seqpipe.inference.formats.folder import write_folder
+from seqpipe.inference.formats.parquet import write_parquet
 
 
 def write_output(store: Path, kind: str, output: Path, prediction: type) -> None:
@@ -34,24 +37,14 @@ def write_output(store: Path, kind: str, output: Path, prediction: type) -> None
         sync(store)
         move(store, output)
     elif kind in PAGES:
-        from seqpipe.inference.formats.page_files import write_pages
+        from seqpipe.inference.formats.page_files import write_pages  # all of XML: no other format should wait for it
 
         write_pages(store, kind, output)
     elif kind in FOLDERS:
-        from seqpipe.inference.formats.folder import write_folder
-
         write_folder(store, kind, output)
     elif kind == "columns":
-        from seqpipe.inference.formats.column_text import write_columns
-
         write_columns(store, output)
     elif kind == "csv":
-        from seqpipe.inference.formats.csv_table import write_csv
-
         write_csv(store, output, prediction)
-    elif kind == "parquet":
-        from seqpipe.inference.formats.parquet import write_parquet
-
-        write_parquet(store, output, prediction)
     else:
-        raise ConfigError(f"format {kind!r} is not known; known: {', '.join(ENDINGS)}")
+        write_parquet(store, output, prediction)

@@ -1,4 +1,4 @@
-"""What subtitles, time-marked files and column files need of a prediction: words with times, or with tags."""
+"""What subtitles, time-marked files, column files and pages need of a prediction: words with times or tags, a text."""
 
 from __future__ import annotations
 
@@ -9,58 +9,45 @@ from seqpipe.core.measure import Measure
 from seqpipe.errors import ConfigError
 from seqpipe.inference.formats.table import field_types
 
+Need = tuple[str, dict[str, type]]
 
-def check_words(kind: str, prediction: type, measure: Measure) -> None:
-    """Whether predictions of this type have ``words``, each with ``text``, ``start`` and ``end``, in seconds.
-
-    Pixels of an image or points of a pen, written where a format has seconds, would be read as such.
-
-    Raises:
-        ConfigError: they don't.
-    """
-    types = _word_types(prediction)
-    if not (types.get("text") is str and types.get("start") is float and types.get("end") is float):
-        raise ConfigError(
-            f"--format {kind}: needs words with times, and this model answers with {prediction.__name__}; "
-            "--format jsonl, csv or parquet"
-        )
-    if not measure.is_time:
-        raise ConfigError(
-            f"--format {kind}: needs words with times in seconds, and this model answers with {measure.name}s; "
-            "--format jsonl, csv or parquet"
-        )
+_TIMES: Need = ("words with times", {"text": str, "start": float, "end": float})
+_TEXT: Need = ("transcriptions", {"text": str})
+NEEDS: dict[str, Need] = {
+    "srt": _TIMES,
+    "ctm": _TIMES,
+    "columns": ("words with tags", {"text": str, "tag": str}),
+    "alto": _TEXT,
+    "page": _TEXT,
+}
+"""Formats with what they need, in words, and the fields that it has: of each of ``words``, but for a text, which stands
+in the prediction itself."""
 
 
-def check_text(kind: str, prediction: type) -> None:
-    """Whether predictions of this type have a ``text``.
+def check_needs(kind: str, prediction: type, measure: Measure) -> None:
+    """Whether predictions of this type have what a format of `NEEDS` writes.
+
+    Times have to be in seconds: pixels of an image or points of a pen, written where a format has seconds, would be
+    read as such.
 
     Raises:
         ConfigError: they don't.
     """
-    if not is_dataclass(prediction) or field_types(prediction).get("text") is not str:
-        raise ConfigError(
-            f"--format {kind}: needs transcriptions, and this model answers with {prediction.__name__}; "
-            "--format jsonl, csv or parquet"
-        )
+    what, wanted = NEEDS[kind]
+    types = field_types(prediction) if is_dataclass(prediction) else {}
+    found = types if what == _TEXT[0] else _word_types(types.get("words"))
+    given = prediction.__name__
+    if wanted.items() <= found.items():
+        if "start" not in wanted or measure.is_time:
+            return
+        what, given = f"{what} in seconds", f"{measure.name}s"
+    raise ConfigError(
+        f"--format {kind}: needs {what}, and this model answers with {given}; --format jsonl, csv or parquet"
+    )
 
 
-def check_tags(prediction: type) -> None:
-    """Whether predictions of this type have ``words``, each with ``text`` and ``tag``.
-
-    Raises:
-        ConfigError: they don't.
-    """
-    types = _word_types(prediction)
-    if not (types.get("text") is str and types.get("tag") is str):
-        raise ConfigError(
-            f"--format columns: needs words with tags, and this model answers with {prediction.__name__}; "
-            "--format jsonl, csv or parquet"
-        )
-
-
-def _word_types(prediction: type) -> dict[str, Any]:
-    """What a word of a prediction consists of; nothing where it has none."""
-    words = field_types(prediction).get("words") if is_dataclass(prediction) else None
+def _word_types(words: Any) -> dict[str, Any]:
+    """What a word of a prediction's ``words`` consists of; nothing where there are none."""
     inner = get_args(words)
     if get_origin(words) in (tuple, list) and inner and is_dataclass(inner[0]):
         return field_types(inner[0])  # type: ignore[arg-type]

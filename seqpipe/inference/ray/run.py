@@ -7,7 +7,7 @@ import queue
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +78,7 @@ class RayEngine:
         self._order: dict[str, Any] = {
             "run": str(Path(run).absolute()),
             "model": hash_file(Path(run) / MODEL),
-            "settings": {**settings.as_json(), "decoding": dict(decoding or {})},
+            "settings": {**asdict(settings), "decoding": dict(decoding or {})},
             "modules": tuple(modules),
             "folder": str(Path.cwd()),
             "path": [place or str(Path.cwd()) for place in sys.path],
@@ -105,15 +105,13 @@ class RayEngine:
         number = first
         try:
             for item in self._cut(rows, first):
-                if isinstance(item, Pause):
-                    while self._asked:
-                        yield self._next()
-                    yield item
-                    continue
-                number = item.number + 1
-                self._ask(item)
-                while self._asked and (self._is_full() or not self._stream.answers.empty()):
+                if not isinstance(item, Pause):
+                    number = item.number + 1
+                    self._ask(item)
+                while self._asked and (isinstance(item, Pause) or self._is_full() or not self._stream.answers.empty()):
                     yield self._next()
+                if isinstance(item, Pause):
+                    yield item
             while self._asked:
                 yield self._next()
             if self._stream is not None:

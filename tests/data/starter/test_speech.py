@@ -24,7 +24,6 @@ from seqpipe.data.starter.speech import (
     SPEAKERS,
     VOCABULARY,
     Utterance,
-    make_once,
     make_utterance,
     starter_speech,
     write_recordings,
@@ -222,15 +221,15 @@ class TestFolder:
 class TestCache:
     def test_it_is_made_once(self, tmp_path: Path) -> None:
         calls: list[int] = []
-        first = make_once(tmp_path / "new", SMALL, progress=lambda done, _: calls.append(done))
-        again = make_once(tmp_path / "new", SMALL, progress=lambda done, _: calls.append(done))
+        first = starter_speech(tmp_path / "new", sizes=SMALL, progress=lambda done, _: calls.append(done))
+        again = starter_speech(tmp_path / "new", sizes=SMALL, progress=lambda done, _: calls.append(done))
         assert first == again == tmp_path / "new" / "starter-speech-v2"
         assert len(calls) == 9
         assert [path.name for path in (tmp_path / "new").iterdir()] == ["starter-speech-v2"]
 
     def test_two_at_once_are_harmless(self, tmp_path: Path, folder: Path) -> None:
         with ThreadPoolExecutor(2) as threads:
-            made = list(threads.map(lambda cache: make_once(cache, SMALL), [tmp_path, tmp_path]))
+            made = list(threads.map(lambda cache: starter_speech(cache, sizes=SMALL), [tmp_path, tmp_path]))
         assert made == [tmp_path / "starter-speech-v2"] * 2
         assert [path.name for path in tmp_path.iterdir()] == ["starter-speech-v2"]
         assert contents(tmp_path / "starter-speech-v2") == contents(folder)
@@ -242,7 +241,7 @@ class TestCache:
 
         start = time.monotonic()
         with pytest.raises(KeyboardInterrupt):
-            make_once(tmp_path, SIZES, progress=interrupt)
+            starter_speech(tmp_path, progress=interrupt)
         assert time.monotonic() - start < 5
         assert list(tmp_path.iterdir()) == []
 
@@ -250,9 +249,9 @@ class TestCache:
     def test_a_killed_generation_is_not_taken_as_finished(self, tmp_path: Path, folder: Path) -> None:
         program = (
             "import os, signal, sys, pathlib\n"
-            "from seqpipe.data.starter.speech import make_once\n"
+            "from seqpipe.data.starter.speech import starter_speech\n"
             "kill = lambda done, total: os.kill(os.getpid(), signal.SIGKILL) if done == 3 else None\n"
-            f"make_once(pathlib.Path(sys.argv[1]), {SMALL}, progress=kill)\n"
+            f"starter_speech(pathlib.Path(sys.argv[1]), sizes={SMALL}, progress=kill)\n"
         )
         killed = subprocess.run(
             [sys.executable, "-c", program, str(tmp_path)], check=False, cwd=Path(__file__).parents[3]
@@ -260,13 +259,13 @@ class TestCache:
         assert killed.returncode == -signal.SIGKILL
         assert any(tmp_path.rglob("*.flac"))
         assert not (tmp_path / "starter-speech-v2").exists()
-        assert contents(make_once(tmp_path, SMALL)) == contents(folder)
+        assert contents(starter_speech(tmp_path, sizes=SMALL)) == contents(folder)
 
     def test_something_else_in_its_place_is_an_error_that_names_it(self, tmp_path: Path) -> None:
         place = tmp_path / "starter-speech-v2"
         place.mkdir()
         with pytest.raises(RuntimeError, match=re.escape(str(place))):
-            make_once(tmp_path, SMALL)
+            starter_speech(tmp_path, sizes=SMALL)
 
     @pytest.mark.parametrize(
         ("variables", "expected"),

@@ -103,6 +103,7 @@ def test_pictures_are_drawn(finished: Path) -> None:
         assert (finished / name).read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_a_killed_search_goes_on_as_if_nothing_had_been(
     finished: Path, folder: Path, tmp_path: Path, command_environment: dict[str, str], capsys: Any
 ) -> None:
@@ -133,6 +134,7 @@ def test_a_killed_search_goes_on_as_if_nothing_had_been(
     assert len(outcomes(out)) == 3
 
 
+@pytest.mark.slow
 def test_a_hopeless_trial_is_given_up_after_half_of_its_epochs(folder: Path, tmp_path: Path) -> None:
     recipe = small(folder, "training.epochs=4")
     search(recipe, tmp_path, 1)
@@ -155,6 +157,7 @@ def test_a_hopeless_trial_is_given_up_after_half_of_its_epochs(folder: Path, tmp
     assert [trial["outcome"] for trial in search(recipe, tmp_path, 7, prune=False).trials][-1] == "done"
 
 
+@pytest.mark.slow
 def test_trials_that_fail_are_noted_and_the_search_goes_on(folder: Path, tmp_path: Path) -> None:
     space = "search={pipeline.frontend.channels: [[24], [8, 8]]}"  # kernels and strides are of one layer
     found = search(small(folder, space), tmp_path / "out", 3, keep="best")
@@ -262,6 +265,7 @@ class AccurateHead(CTCHead):
         return metric
 
 
+@pytest.mark.slow
 def test_a_head_may_want_its_score_high(folder: Path, tmp_path: Path) -> None:
     recipe = small(folder, "pipeline.head={stage: AccurateHead}")
     found = search(recipe, tmp_path / "tune", 3)

@@ -28,6 +28,8 @@ from seqpipe.inference.ray.run import AHEAD, RayEngine
 from seqpipe.inference.reading import IDLE, PAUSE, Reader
 from seqpipe.inference.workers import Workers
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:

@@ -10,15 +10,15 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Generator, Tensor
 
-from seqpipe.core.feature import Feature
 from seqpipe.core.options import InputSize
 from seqpipe.core.sequence import PaddedSequence
-from seqpipe.features.image.augmentation.row_augmentation import Probability, augment_rows, check_ranges, drawn_column
+from seqpipe.features.image.augmentation.row_augmentation import RowAugmentation, drawn_column
+from seqpipe.features.ranges import Probability, check_ranges
 
 Sigma = Annotated[float, Field(ge=0, le=10)]
 
 
-class ImageBlur(Feature):
+class ImageBlur(RowAugmentation):
     """Blur a line with a Gaussian, as a camera out of focus does.
 
     Args:
@@ -29,8 +29,6 @@ class ImageBlur(Feature):
     Shape: ``[B, W, H]`` in 0 to 1 (0 is paper, also outside) -> ``[B, W, H]``; in evaluation nothing changes.
     """
 
-    augments = True
-
     def __init__(
         self,
         *,
@@ -38,16 +36,12 @@ class ImageBlur(Feature):
         probability: Probability = 0.3,
         sigma: tuple[Sigma, Sigma] = (0.3, 1.2),
     ) -> None:
-        super().__init__()
+        super().__init__(input_size=input_size, probability=probability)
         check_ranges("ImageBlur", sigma=sigma)
-        self.probability, self.sigma = probability, sigma
-        self.output_size = input_size
+        self.sigma = sigma
 
-    def forward(self, sequence: PaddedSequence) -> PaddedSequence:
-        """Blur while training."""
-        return augment_rows(sequence, self.probability, self._blurred) if self.training else sequence
-
-    def _blurred(self, rows: PaddedSequence, generators: list[Generator]) -> PaddedSequence:
+    def changed(self, rows: PaddedSequence, generators: list[Generator]) -> PaddedSequence:
+        """Blur each row by a drawn deviation."""
         sigmas = drawn_column(generators, *self.sigma, rows.values)
         return PaddedSequence(blurred(rows.values, sigmas, math.ceil(3 * self.sigma[1])), rows.lengths)
 

@@ -8,16 +8,16 @@ import torch
 from pydantic import Field
 from torch import Generator
 
-from seqpipe.core.feature import Feature
 from seqpipe.core.options import InputSize
 from seqpipe.core.sequence import PaddedSequence
-from seqpipe.features.image.augmentation.row_augmentation import Probability, augment_rows, check_ranges, uniform
+from seqpipe.features.image.augmentation.row_augmentation import RowAugmentation, uniform
+from seqpipe.features.ranges import Probability, check_ranges
 
 Share = Annotated[float, Field(ge=0, le=1)]
 ShareRange = tuple[Share, Share]
 
 
-class ImageNoise(Feature):
+class ImageNoise(RowAugmentation):
     """Grain of the camera, uneven ink and dust: noise in every pixel by itself.
 
     The strength of each kind is drawn uniformly for each row. What leaves 0 to 1 is clipped.
@@ -32,8 +32,6 @@ class ImageNoise(Feature):
     Shape: ``[B, W, H]`` in 0 to 1 (0 is paper) -> ``[B, W, H]``; in evaluation nothing changes.
     """
 
-    augments = True
-
     def __init__(
         self,
         *,
@@ -43,17 +41,12 @@ class ImageNoise(Feature):
         speckle: ShareRange = (0.0, 0.0),
         salt_and_pepper: ShareRange = (0.0, 0.002),
     ) -> None:
-        super().__init__()
+        super().__init__(input_size=input_size, probability=probability)
         check_ranges("ImageNoise", gaussian=gaussian, speckle=speckle, salt_and_pepper=salt_and_pepper)
-        self.probability = probability
         self.gaussian, self.speckle, self.salt_and_pepper = gaussian, speckle, salt_and_pepper
-        self.output_size = input_size
 
-    def forward(self, sequence: PaddedSequence) -> PaddedSequence:
-        """Add noise while training."""
-        return augment_rows(sequence, self.probability, self._noisy) if self.training else sequence
-
-    def _noisy(self, rows: PaddedSequence, generators: list[Generator]) -> PaddedSequence:
+    def changed(self, rows: PaddedSequence, generators: list[Generator]) -> PaddedSequence:
+        """Add noise of drawn strengths."""
         values = rows.values
         for row, length, generator in zip(values, rows.lengths.tolist(), generators, strict=True):
             pixels = row[:length]

@@ -7,15 +7,15 @@ from typing import Annotated
 from pydantic import Field
 from torch import Generator
 
-from seqpipe.core.feature import Feature
 from seqpipe.core.options import InputSize
 from seqpipe.core.sequence import PaddedSequence
-from seqpipe.features.image.augmentation.row_augmentation import Probability, augment_rows, check_ranges, drawn_column
+from seqpipe.features.image.augmentation.row_augmentation import RowAugmentation, drawn_column
+from seqpipe.features.ranges import Probability, check_ranges
 
 Factor = Annotated[float, Field(gt=0, le=10)]
 
 
-class InkIntensity(Feature):
+class InkIntensity(RowAugmentation):
     """Write a line with another ink: each pixel v of it becomes ``scale · v ** gamma``, at most 1.
 
     Args:
@@ -28,8 +28,6 @@ class InkIntensity(Feature):
     Shape: ``[B, W, H]`` in 0 to 1 (0 is paper) -> ``[B, W, H]``; in evaluation nothing changes.
     """
 
-    augments = True
-
     def __init__(
         self,
         *,
@@ -38,17 +36,12 @@ class InkIntensity(Feature):
         gamma: tuple[Factor, Factor] = (0.7, 1.4),
         scale: tuple[Factor, Factor] = (0.6, 1.2),
     ) -> None:
-        super().__init__()
+        super().__init__(input_size=input_size, probability=probability)
         check_ranges("InkIntensity", gamma=gamma, scale=scale)
-        self.probability = probability
         self.gamma, self.scale = gamma, scale
-        self.output_size = input_size
 
-    def forward(self, sequence: PaddedSequence) -> PaddedSequence:
-        """Change ink while training."""
-        return augment_rows(sequence, self.probability, self._changed) if self.training else sequence
-
-    def _changed(self, rows: PaddedSequence, generators: list[Generator]) -> PaddedSequence:
+    def changed(self, rows: PaddedSequence, generators: list[Generator]) -> PaddedSequence:
+        """Change the ink."""
         gamma = drawn_column(generators, *self.gamma, rows.values)
         scale = drawn_column(generators, *self.scale, rows.values)
         return PaddedSequence((rows.values**gamma * scale).clamp_(max=1.0), rows.lengths)

@@ -10,16 +10,16 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Generator, Tensor
 
-from seqpipe.core.feature import Feature
 from seqpipe.core.options import InputSize
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.errors import ConfigError
-from seqpipe.features.image.augmentation.row_augmentation import Probability, augment_rows, check_ranges, uniform
+from seqpipe.features.image.augmentation.row_augmentation import RowAugmentation, uniform
+from seqpipe.features.ranges import Probability, check_ranges
 
 Scale = Annotated[float, Field(ge=0.25, le=4)]
 
 
-class LineDistortion(Feature):
+class LineDistortion(RowAugmentation):
     """Write a line by another hand: an affine map and a smooth random displacement of its pixels, while training.
 
     The displacement is that of Simard et al. 2003 ("Best practices for convolutional neural networks applied to visual
@@ -45,8 +45,6 @@ class LineDistortion(Feature):
     nothing changes.
     """
 
-    augments = True
-
     def __init__(
         self,
         *,
@@ -60,18 +58,16 @@ class LineDistortion(Feature):
         elastic_amplitude: Annotated[float, Field(ge=0)] = 4.0,
         elastic_spacing: Annotated[float, Field(ge=2)] = 16.0,
     ) -> None:
-        super().__init__()
+        super().__init__(input_size=input_size, probability=probability)
         check_ranges("LineDistortion", scale_x=scale_x, scale_y=scale_y)
         if elastic_amplitude > elastic_spacing / 2:
             raise ConfigError(
                 "LineDistortion.elastic_amplitude: at most half of elastic_spacing, or the picture is folded over; "
                 f"received {elastic_amplitude:g} with a spacing of {elastic_spacing:g}"
             )
-        self.probability = probability
         self.slant, self.scale_x, self.scale_y = slant, scale_x, scale_y
         self.rotation, self.shift_y = rotation, shift_y
         self.elastic_amplitude, self.elastic_spacing = elastic_amplitude, elastic_spacing
-        self.output_size = input_size
 
     def min_length(self, length: int) -> int:
         """Columns at the smallest factor of the width."""
@@ -80,11 +76,8 @@ class LineDistortion(Feature):
         scaled = scaled_length(length, self.scale_x[0])
         return scaled if self.probability == 1 else min(length, scaled)
 
-    def forward(self, sequence: PaddedSequence) -> PaddedSequence:
-        """Distort while training."""
-        return augment_rows(sequence, self.probability, self._distorted) if self.training else sequence
-
-    def _distorted(self, rows: PaddedSequence, generators: list[Generator]) -> PaddedSequence:
+    def changed(self, rows: PaddedSequence, generators: list[Generator]) -> PaddedSequence:
+        """Distort each row by a drawn map."""
         values, lengths = rows
         height = values.shape[2]
         maps, after = [], []

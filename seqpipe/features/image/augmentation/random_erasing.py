@@ -8,16 +8,16 @@ import torch
 from pydantic import Field
 from torch import Generator
 
-from seqpipe.core.feature import Feature
 from seqpipe.core.options import InputSize
 from seqpipe.core.sequence import PaddedSequence
-from seqpipe.features.image.augmentation.row_augmentation import Probability, augment_rows, check_ranges
+from seqpipe.features.image.augmentation.row_augmentation import RowAugmentation
+from seqpipe.features.ranges import Probability, check_ranges
 
 Count = Annotated[int, Field(ge=0)]
 Pixels = Annotated[int, Field(ge=1)]
 
 
-class RandomErasing(Feature):
+class RandomErasing(RowAugmentation):
     """Hide drawn rectangles of a line, as holes and stains do (Zhong et al. 2020; DeVries & Taylor 2017, "Cutout").
 
     Their number, sizes and places are drawn uniformly for each row; none reaches over an edge of the picture.
@@ -34,8 +34,6 @@ class RandomErasing(Feature):
     Shape: ``[B, W, H]`` in 0 to 1 (0 is paper) -> ``[B, W, H]``; in evaluation nothing changes.
     """
 
-    augments = True
-
     def __init__(
         self,
         *,
@@ -47,18 +45,13 @@ class RandomErasing(Feature):
         share: Annotated[float, Field(ge=0, le=1)] = 0.05,
         fill: Literal["paper", "mean"] = "paper",
     ) -> None:
-        super().__init__()
+        super().__init__(input_size=input_size, probability=probability)
         check_ranges("RandomErasing", count=count, width=width, height=height)
-        self.probability = probability
         self.count, self.width, self.height = count, width, height
         self.share, self.fill = share, fill
-        self.output_size = input_size
 
-    def forward(self, sequence: PaddedSequence) -> PaddedSequence:
-        """Hide rectangles while training."""
-        return augment_rows(sequence, self.probability, self._erased) if self.training else sequence
-
-    def _erased(self, rows: PaddedSequence, generators: list[Generator]) -> PaddedSequence:
+    def changed(self, rows: PaddedSequence, generators: list[Generator]) -> PaddedSequence:
+        """Hide rectangles."""
         for row, length, generator in zip(rows.values, rows.lengths.tolist(), generators, strict=True):
             pixels = row[:length]
             colour = pixels.mean() if self.fill == "mean" else 0.0

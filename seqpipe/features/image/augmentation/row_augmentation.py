@@ -2,20 +2,43 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
-from typing import Annotated
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field
 from torch import Generator, Tensor
 
+from seqpipe.core.feature import Feature
+from seqpipe.core.options import InputSize
 from seqpipe.core.sequence import PaddedSequence
-from seqpipe.errors import ConfigError
+from seqpipe.features.ranges import Probability
 
-Probability = Annotated[float, Field(ge=0, le=1)]
 Change = Callable[[PaddedSequence, list[Generator]], PaddedSequence]
 """Makes new rows ``[b, W', H]`` of rows ``[b, W, H]`` that hold paper (0) in their padding, with a generator each."""
+
+
+class RowAugmentation(Feature, register=False):
+    """Lines ``[B, W, H]`` in 0 to 1 (0 is paper), rows of which are changed while training; see `augment_rows`.
+
+    Args:
+        input_size: H, the height of a line in pixels.
+        probability: that a row is changed, 0 to 1.
+    """
+
+    augments = True
+
+    def __init__(self, *, input_size: InputSize, probability: Probability) -> None:
+        super().__init__()
+        self.output_size, self.probability = input_size, probability
+
+    def forward(self, sequence: PaddedSequence) -> PaddedSequence:
+        """Change drawn rows while training."""
+        return augment_rows(sequence, self.probability, self.changed) if self.training else sequence
+
+    @abstractmethod
+    def changed(self, rows: PaddedSequence, generators: list[Generator]) -> PaddedSequence:
+        """The rows that are drawn; see `Change`."""
 
 
 def augment_rows(sequence: PaddedSequence, probability: float, change: Change) -> PaddedSequence:
@@ -64,14 +87,3 @@ def drawn_column(generators: list[Generator], low: float, high: float, values: T
     """One number for each row, as ``[B, 1, 1]`` where ``values`` are."""
     numbers = [uniform(generator, low, high) for generator in generators]
     return torch.tensor(numbers, dtype=values.dtype, device=values.device).view(-1, 1, 1)
-
-
-def check_ranges(stage: str, **ranges: tuple[float, float]) -> None:
-    """Ranges of options go from low to high.
-
-    Raises:
-        ConfigError: one doesn't; the message names it.
-    """
-    for name, (low, high) in ranges.items():
-        if low > high:
-            raise ConfigError(f"{stage}.{name}: goes from low to high; received {(low, high)}")

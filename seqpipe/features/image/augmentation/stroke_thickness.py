@@ -10,15 +10,15 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Generator, Tensor
 
-from seqpipe.core.feature import Feature
 from seqpipe.core.options import InputSize
 from seqpipe.core.sequence import PaddedSequence
-from seqpipe.features.image.augmentation.row_augmentation import Probability, augment_rows, drawn_column
+from seqpipe.features.image.augmentation.row_augmentation import RowAugmentation, drawn_column
+from seqpipe.features.ranges import Probability
 
 Pixels = Annotated[float, Field(ge=0, le=4)]
 
 
-class StrokeThickness(Feature):
+class StrokeThickness(RowAugmentation):
     """Write a line with a broader or a finer pen: grey-scale dilation or erosion (Serra 1982).
 
     A pixel becomes the darkest (dilation) or the lightest (erosion) of itself and its four neighbours, once for each
@@ -34,8 +34,6 @@ class StrokeThickness(Feature):
     Shape: ``[B, W, H]`` in 0 to 1 (0 is paper) -> ``[B, W, H]``; in evaluation nothing changes.
     """
 
-    augments = True
-
     def __init__(
         self,
         *,
@@ -44,16 +42,11 @@ class StrokeThickness(Feature):
         thinning: Pixels = 0.5,
         thickening: Pixels = 0.7,
     ) -> None:
-        super().__init__()
-        self.probability = probability
+        super().__init__(input_size=input_size, probability=probability)
         self.thinning, self.thickening = thinning, thickening
-        self.output_size = input_size
 
-    def forward(self, sequence: PaddedSequence) -> PaddedSequence:
-        """Change strokes while training."""
-        return augment_rows(sequence, self.probability, self._changed) if self.training else sequence
-
-    def _changed(self, rows: PaddedSequence, generators: list[Generator]) -> PaddedSequence:
+    def changed(self, rows: PaddedSequence, generators: list[Generator]) -> PaddedSequence:
+        """Change strokes."""
         strength = drawn_column(generators, -self.thinning, self.thickening, rows.values)
         # The lightest neighbour is the darkest one of the negative; paper, being 0, is 0 in both.
         sign = torch.where(strength < 0, -1.0, 1.0)

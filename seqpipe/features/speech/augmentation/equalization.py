@@ -10,17 +10,15 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
-from seqpipe.core.feature import Feature
 from seqpipe.core.options import InputRate
-from seqpipe.core.randomness import RowKey
-from seqpipe.core.sequence import PaddedSequence
-from seqpipe.errors import ConfigError
+from seqpipe.features.ranges import Probability, check_ranges
+from seqpipe.features.speech.augmentation.waveform_augmentation import WaveformAugmentation
 
 REACH = 0.25  # seconds, after which the response of the narrowest band has died away
 LOWEST = 60.0  # hertz, where the first band of the equaliser stands; nothing of speech is below
 
 
-class Equalization(Feature):
+class Equalization(WaveformAugmentation):
     """Colour an utterance by a drawn channel: a spectral tilt and a smooth equaliser, as other microphones would.
 
     Args:
@@ -34,8 +32,6 @@ class Equalization(Feature):
     Shape: ``[S]`` -> ``[S]``, at the same mean power; in evaluation nothing changes.
     """
 
-    augments = True
-
     def __init__(
         self,
         *,
@@ -43,33 +39,23 @@ class Equalization(Feature):
         tilt_db: tuple[float, float] = (-3.0, 3.0),
         band_db: Annotated[float, Field(ge=0, le=30)] = 3.0,
         bands: Annotated[int, Field(ge=2, le=64)] = 8,
-        probability: Annotated[float, Field(ge=0, le=1)] = 0.5,
+        probability: Probability = 0.5,
     ) -> None:
-        super().__init__()
-        if tilt_db[0] > tilt_db[1]:
-            raise ConfigError(f"Equalization.tilt_db: goes from low to high; received {tilt_db}")
-        self.sample_rate = sample_rate
-        self.tilt_db, self.band_db, self.bands, self.probability = tilt_db, band_db, bands, probability
-        self.output_size = 1
+        super().__init__(sample_rate=sample_rate, probability=probability)
+        check_ranges("Equalization", tilt_db=tilt_db)
+        self.tilt_db, self.band_db, self.bands = tilt_db, band_db, bands
 
-    def prepare(self, raw: Tensor, key: RowKey | None) -> Tensor:
+    def changed(self, samples: Tensor, generator: np.random.Generator) -> Tensor:
         """Samples ``[S]``, filtered with a drawn gain and no change of phase."""
-        generator = key.chance(self.probability) if key is not None else None
-        if generator is None:
-            return raw
         from scipy import fft
 
-        length = len(raw)
+        length = len(samples)
         # A filter without phase reaches to both sides; the zeros keep the end from coming round to the start.
         size = fft.next_fast_len(length + round(REACH * self.sample_rate), real=True)
         gains = self._gains(np.fft.rfftfreq(size, 1 / self.sample_rate), generator).astype(np.float32)
-        filtered = torch.from_numpy(fft.irfft(fft.rfft(raw.numpy(), size) * gains, size)[:length])
+        filtered = torch.from_numpy(fft.irfft(fft.rfft(samples.numpy(), size) * gains, size)[:length])
         power = max(float(filtered.square().mean()), 1e-12)
-        return filtered * (float(raw.square().mean()) / power) ** 0.5
-
-    def forward(self, sequence: PaddedSequence) -> PaddedSequence:
-        """Nothing is left to do in a batch."""
-        return sequence
+        return filtered * (float(samples.square().mean()) / power) ** 0.5
 
     def _gains(self, hertz: NDArray[np.floating[Any]], generator: np.random.Generator) -> NDArray[np.float64]:
         """Amplitude gains at the frequencies."""

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 import torch
-from pydantic import Field
 from torch import Tensor
 
-from seqpipe.core.feature import Feature
 from seqpipe.core.options import InputRate
-from seqpipe.core.randomness import RowKey
-from seqpipe.core.sequence import PaddedSequence
 from seqpipe.errors import ConfigError
+from seqpipe.features.ranges import Probability
+from seqpipe.features.speech.augmentation.waveform_augmentation import WaveformAugmentation
 from seqpipe.features.speech.waveform import Waveform
 
 
-class AddNoise(Feature):
+class AddNoise(WaveformAugmentation):
     """Add noise to an utterance: recorded, or Gaussian with a drawn spectral slope.
 
     Args:
@@ -32,39 +29,27 @@ class AddNoise(Feature):
     Shape: ``[S]`` -> ``[S]``; in evaluation nothing changes.
     """
 
-    augments = True
-
     def __init__(
         self,
         *,
         sample_rate: InputRate,
         snr_db: tuple[float, float] = (10.0, 30.0),
-        probability: Annotated[float, Field(ge=0, le=1)] = 0.5,
+        probability: Probability = 0.5,
         slope: tuple[float, float] = (0.0, 2.0),
         folder: Path | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(sample_rate=sample_rate, probability=probability)
         if snr_db[0] > snr_db[1] or slope[0] > slope[1]:
             raise ConfigError(f"AddNoise: ranges go from low to high; received snr_db {snr_db}, slope {slope}")
-        self.snr_db, self.slope, self.probability = snr_db, slope, probability
-        self.output_size = 1
-        self.sample_rate = sample_rate
-        self.folder = folder
+        self.snr_db, self.slope, self.folder = snr_db, slope, folder
 
-    def prepare(self, raw: Tensor, key: RowKey | None) -> Tensor:
+    def changed(self, samples: Tensor, generator: np.random.Generator) -> Tensor:
         """Samples ``[S]`` with noise."""
-        generator = key.chance(self.probability) if key is not None else None
-        if generator is None:
-            return raw
         snr = generator.uniform(*self.snr_db)
-        noise = self._recorded(len(raw), generator) if self.folder else self._gaussian(len(raw), generator)
-        signal_power = float(raw.square().mean())
+        noise = (self._recorded if self.folder else self._gaussian)(len(samples), generator)
+        signal_power = float(samples.square().mean())
         noise_power = max(float(noise.square().mean()), 1e-12)
-        return raw + noise * (signal_power / noise_power / 10 ** (snr / 10)) ** 0.5
-
-    def forward(self, sequence: PaddedSequence) -> PaddedSequence:
-        """Nothing is left to do in a batch."""
-        return sequence
+        return samples + noise * (signal_power / noise_power / 10 ** (snr / 10)) ** 0.5
 
     def _gaussian(self, length: int, generator: np.random.Generator) -> Tensor:
         slope = generator.uniform(*self.slope)

@@ -10,16 +10,15 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
-from seqpipe.core.feature import Feature
 from seqpipe.core.options import InputRate
-from seqpipe.core.randomness import RowKey
-from seqpipe.core.sequence import PaddedSequence
 from seqpipe.errors import ConfigError
+from seqpipe.features.ranges import Probability
+from seqpipe.features.speech.augmentation.waveform_augmentation import WaveformAugmentation
 
 Seconds = Annotated[float, Field(ge=0.01, le=10)]
 
 
-class Reverberation(Feature):
+class Reverberation(WaveformAugmentation):
     """Let an utterance sound in a drawn room.
 
     The room's impulse response is the direct sound and, after it, white noise that decays exponentially (Polack 1988):
@@ -36,8 +35,6 @@ class Reverberation(Feature):
     Shape: ``[S]`` -> ``[S]``, at the same mean power; in evaluation nothing changes.
     """
 
-    augments = True
-
     def __init__(
         self,
         *,
@@ -45,31 +42,22 @@ class Reverberation(Feature):
         rt60_seconds: tuple[Seconds, Seconds] = (0.1, 0.6),
         direct_db: tuple[float, float] = (0.0, 15.0),
         delay_seconds: Annotated[float, Field(ge=0, le=0.1)] = 0.003,
-        probability: Annotated[float, Field(ge=0, le=1)] = 0.3,
+        probability: Probability = 0.3,
     ) -> None:
-        super().__init__()
+        super().__init__(sample_rate=sample_rate, probability=probability)
         if rt60_seconds[0] > rt60_seconds[1] or direct_db[0] > direct_db[1]:
             raise ConfigError(
                 "Reverberation: ranges go from low to high; "
                 f"received rt60_seconds {rt60_seconds}, direct_db {direct_db}"
             )
-        self.sample_rate = sample_rate
-        self.rt60_seconds, self.direct_db, self.probability = rt60_seconds, direct_db, probability
+        self.rt60_seconds, self.direct_db = rt60_seconds, direct_db
         self.delay = max(1, round(delay_seconds * sample_rate))
-        self.output_size = 1
 
-    def prepare(self, raw: Tensor, key: RowKey | None) -> Tensor:
+    def changed(self, samples: Tensor, generator: np.random.Generator) -> Tensor:
         """Samples ``[S]`` in a drawn room."""
-        generator = key.chance(self.probability) if key is not None else None
-        if generator is None:
-            return raw
-        wet = torch.from_numpy(convolve(raw.numpy(), self.response(generator)))
+        wet = torch.from_numpy(convolve(samples.numpy(), self.response(generator)))
         power = max(float(wet.square().mean()), 1e-12)
-        return wet * (float(raw.square().mean()) / power) ** 0.5
-
-    def forward(self, sequence: PaddedSequence) -> PaddedSequence:
-        """Nothing is left to do in a batch."""
-        return sequence
+        return wet * (float(samples.square().mean()) / power) ** 0.5
 
     def response(self, generator: np.random.Generator) -> NDArray[np.float32]:
         """A drawn room's impulse response ``[N]``; the direct sound is its first sample, 1."""

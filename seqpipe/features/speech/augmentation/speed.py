@@ -10,7 +10,6 @@ from torch import Tensor
 from seqpipe.core.feature import Feature
 from seqpipe.core.options import InputRate
 from seqpipe.core.randomness import RowKey
-from seqpipe.core.sequence import PaddedSequence
 from seqpipe.features.speech.augmentation.resampling import resample_by_ratio
 
 
@@ -48,10 +47,6 @@ class SpeedPerturbation(Feature):
     def min_length(self, length: int) -> int:
         """Samples at the fastest speed."""
         return _length(length, max(self.percents))
-
-    def forward(self, sequence: PaddedSequence) -> PaddedSequence:
-        """Nothing is left to do in a batch."""
-        return sequence
 
     def _percent(self, key: RowKey) -> int:
         return self.percents[int(key.generator().integers(len(self.percents)))]

@@ -8,8 +8,6 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from seqpipe.errors import ConfigError
-
 Warp = Annotated[float, Field(ge=0.5, le=2)]
 WarpRange = tuple[Warp, Warp]
 BOUNDARY = 0.6  # of half the sample rate: 4800 Hz at 16 kHz, as in the paper; above it the warp bends back
@@ -51,14 +49,3 @@ def row_filters(filters: Tensor, rows: int, factors: WarpRange | None) -> Tensor
         return filters
     low, high = factors
     return warped_filters(filters, low + (high - low) * torch.rand(rows))  # drawn on the CPU: alike on every device
-
-
-def checked_range(factors: WarpRange | None, stage: str) -> WarpRange | None:
-    """The range, if it goes from low to high.
-
-    Raises:
-        ConfigError: it doesn't.
-    """
-    if factors is not None and factors[0] > factors[1]:
-        raise ConfigError(f"{stage}.vtlp: goes from low to high; received {factors}")
-    return factors
