@@ -1,4 +1,4 @@
-"""Stages of the user's own, as docs/own_stage.md shows them: trained, resumed, asked and scored by the real commands."""
+"""Stages of the user's own, as docs/own_stage.md shows them: trained, resumed, asked and scored by real commands."""
 
 import importlib
 import json

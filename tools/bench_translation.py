@@ -55,7 +55,7 @@ def main() -> None:
     parser.add_argument(
         "--threshold", type=int, default=1, help="vocabulary_threshold of seqpipe's head; 0: it writes all units too"
     )
-    parser.add_argument("--lessons", type=int, default=600, help="batches that are learnt before translation")
+    parser.add_argument("--training-batches", type=int, default=600, help="batches that are learnt before translation")
     parser.add_argument("--rounds", type=positive, default=3, help="of translation")
     parser.add_argument("--sizes", default="32,128", help="of batches in translation")
     parser.add_argument("--dev-sentences", type=positive, help="fewer than all, to try the tool")
@@ -90,7 +90,7 @@ def compare(options: argparse.Namespace, folder: Path) -> None:
                 "train": train,
                 "dev": dev,
                 "batches": batches,
-                "lessons": lessons_of(lengths, options.batch, options.lessons),
+                "training_batches": training_batches_of(lengths, options.batch, options.training_batches),
                 "threads": options.threads,
                 "vocabulary": options.vocabulary,
                 "threshold": options.threshold,
@@ -169,7 +169,7 @@ def batches_of(lengths: Sequence[tuple[int, int]], size: int, most: int, *, simi
     return batches[:most]
 
 
-def lessons_of(lengths: Sequence[tuple[int, int]], size: int, count: int) -> list[list[int]]:
+def training_batches_of(lengths: Sequence[tuple[int, int]], size: int, count: int) -> list[list[int]]:
     """Batches of pairs of similar length, epoch after epoch."""
     batches = batches_of(lengths, size, len(lengths), similar=True)
     return [batches[number % len(batches)] for number in range(count)] if batches else []

@@ -71,7 +71,7 @@ class SeqpipeSide:
         self.model = Pipeline(recipe)
         self.model.fit(rows, {"features": Path(job["features"])})
         prepare, encode = self.model.features.prepare, self.model.head.encode_target
-        wanted = {place for batch in [*job["batches"], *job["lessons"]] for place in batch}
+        wanted = {place for batch in [*job["batches"], *job["training_batches"]] for place in batch}
         self.pairs = {place: (prepare(rows[place].input, None), encode(rows[place].target)) for place in wanted}
         self.dev = [prepare(source, None) for source, _ in job["dev"]]
         self.bf16 = precision == "bf16"
@@ -316,7 +316,7 @@ def main() -> None:
             if kind == "translate":
                 return {"texts": side.translate(argument)}
             if kind == "teach":  # of a SeqpipeSide
-                for batch in job["lessons"]:
+                for batch in job["training_batches"]:
                     side.train(batch)
                 return {}
             if kind in ("save", "load"):

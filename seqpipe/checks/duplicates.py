@@ -21,20 +21,20 @@ def find_duplicates(parts: Sequence[Part], measure: Measure = STEPS) -> None:
     Short texts are alike by chance, so those with the same target are counted in the summary alone.
 
     Args:
-        parts: each with its rows and looks.
+        parts: each with its rows and inspections.
         measure: of the inputs' lengths, which says what is trivial: treebanks' phrases, "thank you".
     """
     repeated = [0] * len(parts)
     short: dict[tuple[str, int], bool] = {}
     found: dict[bytes, list[tuple[int, Row]]] = defaultdict(list)
     for number, part in enumerate(parts):
-        for row, look in zip(part.rows, part.looks, strict=True):
+        for row, inspection in zip(part.rows, part.inspections, strict=True):
             # Inputs in which nothing varies are equal to each other, and named for that already.
-            if look.content is not None and not any(
-                kind in ("silent", "blank", "constant") for kind, _ in look.warnings
+            if inspection.content is not None and not any(
+                kind in ("silent", "blank", "constant") for kind, _ in inspection.warnings
             ):
-                found[look.content].append((number, row))
-            short[row.place] = look.length <= measure.trivial
+                found[inspection.content].append((number, row))
+            short[row.place] = inspection.length <= measure.trivial
     for same in found.values():
         first: dict[int, Row] = {}
         for number, row in same:

@@ -34,12 +34,12 @@ def find_long_inputs(parts: Sequence[Part], show: Callable[[int], str]) -> None:
         return
     median = int(np.median(lengths))
     for part in parts:
-        for row, look in zip(part.rows, part.looks, strict=True):
-            if look.length > FAR_LONGER * median:
+        for row, inspection in zip(part.rows, part.inspections, strict=True):
+            if inspection.length > FAR_LONGER * median:
                 part.findings.warn(
                     row,
                     "far longer than others",
-                    f"{show(look.length)}; the median is {show(median)} (data.max_length sets a limit)",
+                    f"{show(inspection.length)}; the median is {show(median)} (data.max_length sets a limit)",
                 )
 
 
@@ -72,8 +72,8 @@ def find_unusual_rates(parts: Sequence[Part], head: Head, show: Callable[[int], 
             part.findings.warn(
                 part.rows[place],
                 "too few characters for its length" if times > 1 else "too many characters for its length",
-                f"{int(count[place, 0])} characters in {show(part.looks[place].length)}; usual for such a target: "
-                f"{show(round(usual[place]))}",
+                f"{int(count[place, 0])} characters in {show(part.inspections[place].length)}; usual for such a "
+                f"target: {show(round(usual[place]))}",
             )
 
 

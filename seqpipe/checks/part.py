@@ -24,7 +24,7 @@ from seqpipe.pipeline import Pipeline
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Inspection:
     """What is known of one input.
 
     Attributes:
@@ -48,7 +48,7 @@ class Part:
         name: ``train``, ``dev``, ``test``, or the source's own.
         source: where the rows are from.
         rows: that can be used so far.
-        looks: one per row.
+        inspections: one per row.
         targets: one per row, once `encode` was called; None for a row that can be scored and not learnt from.
         findings: about all rows.
         max_length: a longer input can't be used; in seconds for audio, else in steps.
@@ -58,7 +58,7 @@ class Part:
     name: str
     source: str
     rows: list[Row]
-    looks: list[Look]
+    inspections: list[Inspection]
     targets: list[Tensor | None] = field(default_factory=list)
     findings: Findings = field(default_factory=Findings)
     max_length: float | None = None
@@ -67,7 +67,7 @@ class Part:
     @property
     def lengths(self) -> list[int]:
         """Of the inputs before augmentation, in steps of the first stage."""
-        return [look.length for look in self.looks]
+        return [inspection.length for inspection in self.inspections]
 
     def encode(self, pipeline: Pipeline, *, refuse: Callable[[Row, InputError], None] | None = None) -> None:
         """Encode the targets; rows whose targets can't be spelt or don't fit go to the findings.
@@ -80,23 +80,23 @@ class Part:
             refuse: told of such rows instead; they stay, with None as target. Not those of a tagging head whose tags
                 can't be set beside the words: they can't be scored either.
         """
-        kept: list[tuple[Row, Look, Tensor | None]] = []
-        for row, look in zip(self.rows, self.looks, strict=True):
+        kept: list[tuple[Row, Inspection, Tensor | None]] = []
+        for row, inspection in zip(self.rows, self.inspections, strict=True):
             try:
                 if not self.measured:
-                    look = _measured(row, look, pipeline.features, self.max_length)
+                    inspection = _measured(row, inspection, pipeline.features, self.max_length)
             except InputError as error:
                 self.findings.add(row, error)
                 continue
             try:
-                kept.append((row, look, encode_label(row, pipeline, look.prepared)))
+                kept.append((row, inspection, encode_label(row, pipeline, inspection.prepared)))
             except InputError as error:
                 if refuse is None or (pipeline.head.tags_items and error.kind != "unknown label"):
                     self.findings.add(row, error)
                 else:
                     refuse(row, error)
-                    kept.append((row, look, None))
-        self.rows, self.looks = [row for row, _, _ in kept], [look for _, look, _ in kept]
+                    kept.append((row, inspection, None))
+        self.rows, self.inspections = [row for row, _, _ in kept], [inspection for _, inspection, _ in kept]
         reader = pipeline.features.reader
         if reader.needs_fit:
             for row in self.rows:
@@ -143,19 +143,19 @@ def read_part(
     part = Part(name, source, [], [], max_length=max_length, measured=features.reader.has_lengths)
     whole = config.check == "full"
 
-    def look_at(row: Row) -> Look:
-        found = _look(row, features, max_length, whole)
+    def inspect(row: Row) -> Inspection:
+        found = _inspect(row, features, max_length, whole)
         if row.target is None or (_is_empty(row.target) and not empty_targets):
             raise InputError("no target", f"the target is empty; received {row.target!r}")
         return found
 
-    part.rows, part.looks = usable(
-        _with_bar(rows, name) if progress and sys.stderr.isatty() else rows, look_at, part.findings
+    part.rows, part.inspections = usable(
+        _with_bar(rows, name) if progress and sys.stderr.isatty() else rows, inspect, part.findings
     )
     if part.rows and (message := unread_spans(part.rows[0], config)):
         part.findings.warn(part.rows[0], "spans not read", message)
-    for row, look in zip(part.rows, part.looks, strict=True):
-        for kind, message in look.warnings:
+    for row, inspection in zip(part.rows, part.inspections, strict=True):
+        for kind, message in inspection.warnings:
             part.findings.warn(row, kind, message)
     return part
 
@@ -168,26 +168,26 @@ def _with_bar(rows: list[Row], name: str) -> Iterable[Row]:
     return track(rows, description=f"reading {name}", console=Console(stderr=True), transient=True)
 
 
-def _look(row: Row, features: FeatureChain, max_length: float | None, whole: bool) -> Look:
-    """Look at one row; raises `InputError` if it can't be used."""
+def _inspect(row: Row, features: FeatureChain, max_length: float | None, whole: bool) -> Inspection:
+    """Inspection at one row; raises `InputError` if it can't be used."""
     if max_length is not None and features.reader.has_lengths:
         _short_enough(features, features.length(row.input), max_length)  # before reading: it may not fit into memory
     if whole:
-        look = _read(row.input, features)
+        inspection = _read(row.input, features)
     else:
         length = features.length(row.input)
-        look = Look(length, length)
-    if look.length == 0 or look.prepared == 0:
+        inspection = Inspection(length, length)
+    if inspection.length == 0 or inspection.prepared == 0:
         raise InputError("empty", f"{row.input}: holds nothing")
-    return look
+    return inspection
 
 
-def _measured(row: Row, look: Look, features: FeatureChain, max_length: float | None) -> Look:
-    """A look with its length in units that have been learnt."""
+def _measured(row: Row, inspection: Inspection, features: FeatureChain, max_length: float | None) -> Inspection:
+    """A inspection with its length in units that have been learnt."""
     length = features.length(row.input)
     if max_length is not None:
         _short_enough(features, length, max_length)
-    return replace(look, length=length, prepared=length)
+    return replace(inspection, length=length, prepared=length)
 
 
 def _is_empty(target: Any) -> bool:
@@ -200,14 +200,14 @@ def _short_enough(features: FeatureChain, length: int, max_length: float) -> Non
         raise InputError("too long", f"the input has {amount:g}{unit}; data.max_length allows {max_length:g}{unit}")
 
 
-def _read(raw: Any, features: FeatureChain) -> Look:
+def _read(raw: Any, features: FeatureChain) -> Inspection:
     first = features.reader
     if first.needs_fit:  # what it makes of an input is not known yet
         length = features.length(raw)
-        return Look(length, length, content_hash(raw))
+        return Inspection(length, length, content_hash(raw))
     prepared = first.prepare(raw, None)
     if not isinstance(prepared, Tensor):
-        return Look(len(prepared), len(prepared), content_hash(prepared))
+        return Inspection(len(prepared), len(prepared), content_hash(prepared))
     if prepared.is_floating_point() and not bool(torch.isfinite(prepared).all()):
         raise InputError("non-finite", f"{raw}: holds values that are no finite numbers")
     length = len(prepared)
@@ -215,7 +215,7 @@ def _read(raw: Any, features: FeatureChain) -> Look:
     content = content_hash(prepared)
     for stage in features.stages[1:]:
         prepared = stage.prepare(prepared, None)
-    return Look(length, len(prepared), content, warnings)
+    return Inspection(length, len(prepared), content, warnings)
 
 
 def content_hash(value: Any) -> bytes:

@@ -119,10 +119,6 @@ class Head(Stage, metaclass=ABCMeta, register=False):
     def posteriors(self, encoded: Encoded, targets: Sequence[Tensor]) -> list[float]:
         """The probability of each row's target given its input, 0 to 1; of what was answered, it is the confidence."""
 
-    def output_lengths(self, lengths: Tensor) -> Tensor:
-        """Steps that `forward` gives."""
-        return lengths
-
     @classmethod
     def unfitted_metric(cls, options: Mapping[str, Any]) -> Metric | None:
         """The metric of a head with these options, without building it; None if it has to be built and asked."""

@@ -1,4 +1,4 @@
-"""What a row's input is, where it is more than a text or an array: a file or a part of one; and segments of long ones."""
+"""What a row's input is, where it is more than a text or an array: a file, a span of one, a segment of a long one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Input(Protocol):
         """Inputs of one group that follow one another are read by one machine; None of what stands by itself."""
 
     def identity(self) -> Hashable:
-        """What tells it from others of its data set, wherever that lies: names and sizes of files, not their folders."""
+        """What tells it from others of its data set, wherever that lies: names and sizes of files, no folders."""
 
     def record(self) -> dict[str, Any]:
         """It as plain data, with absolute paths."""

@@ -28,8 +28,8 @@ from seqpipe.layers.dropout import dropout
 from seqpipe.layers.vocabulary_loss import aligned_output
 from seqpipe.text.vocabulary import UNKNOWN
 
-FORETOLD = 512
-"""Labels whose probabilities exist at a time where references are foretold."""
+CHUNK = 512
+"""Labels whose probabilities exist at a time with teacher forcing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +202,7 @@ class DecodedTextHead(TextHead, register=False):
         outputs, _, lengths, labels = self._outputs(encoded, targets)
         real = length_mask(lengths, labels.shape[1])
         table, missed, right = self._table(), 0.0, 0.0
-        for some, own in zip(outputs[real].split(FORETOLD), labels[real].split(FORETOLD), strict=True):
+        for some, own in zip(outputs[real].split(CHUNK), labels[real].split(CHUNK), strict=True):
             emissions = F.log_softmax(self._project(some, table).float(), dim=-1)
             missed -= float(emissions.gather(1, own[:, None]).double().sum())
             right += float((emissions.argmax(dim=1) == own).sum())

@@ -128,5 +128,5 @@ def prepare_training(
     parts = [training, dev] if dev.rows else [training]
     compare(parts, pipeline, config)
     for line in warning_lines(parts):
-        notice(f"suspicious: {line}")
+        notice(f"warning: {line}")
     return Prepared(pipeline, training, dev, data, changed)

@@ -20,7 +20,7 @@ def progress_callbacks(quiet: bool) -> list[Callback]:
 
 
 class EpochLines(Callback):
-    """A line on standard error after every epoch: loss, the chief scores of dev, learning rate, speed."""
+    """A line on standard error after every epoch: loss, the headline scores of dev, learning rate, speed."""
 
     def on_train_epoch_end(self, trainer: Trainer, module: Any) -> None:
         """Write the line."""
@@ -28,8 +28,8 @@ class EpochLines(Callback):
             return
         loss = module.epoch_loss / max(1.0, module.epoch_labels)
         scored = (trainer.current_epoch + 1) % module.config.evaluate_every == 0
-        chief = headline_scores(module.scores, module.pipeline.head.metric.main) if scored else {}
-        scores = " ".join(f"dev_{name} {value:.2f}" for name, value in chief.items())
+        headline = headline_scores(module.scores, module.pipeline.head.metric.main) if scored else {}
+        scores = " ".join(f"dev_{name} {value:.2f}" for name, value in headline.items())
         rate = trainer.optimizers[0].param_groups[0]["lr"]
         print(
             f"epoch {trainer.current_epoch + 1}/{module.config.epochs} loss {loss:.3f} {scores} "

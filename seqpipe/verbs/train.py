@@ -27,7 +27,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Train, and print the chief scores of dev; ``metrics.json`` and the report have all."""
+    """Train, and print the headline scores of dev; ``metrics.json`` and the report have all."""
 
     from seqpipe.config.recipe import load_recipe
     from seqpipe.core.metric import headline_scores

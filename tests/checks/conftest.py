@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from seqpipe.checks.findings import Findings
-from seqpipe.checks.part import Look, Part
+from seqpipe.checks.part import Inspection, Part
 from seqpipe.data.rows import Row
 
 MakePart = Callable[..., Part]
@@ -31,8 +31,8 @@ def make_part() -> MakePart:
             Row(f"r{number}", None, target, number, source, columns[number - 1] if columns else {})
             for number, target in enumerate(targets, 1)
         ]
-        looks = [
-            Look(
+        inspections = [
+            Inspection(
                 lengths[index] if lengths else 100,
                 lengths[index] if lengths else 100,
                 contents[index] if contents else None,
@@ -40,7 +40,7 @@ def make_part() -> MakePart:
             )
             for index in range(count)
         ]
-        return Part(name, source, rows, looks, findings=Findings(rows=count))
+        return Part(name, source, rows, inspections, findings=Findings(rows=count))
 
     return make
 

@@ -92,13 +92,13 @@ def test_headers_alone_show_less_and_give_the_same_lengths(folder: Path, feature
     }
     lengths = dict(zip([row.id for row in part.rows], part.lengths, strict=True))
     assert all(lengths[row.id] == length for row, length in zip(whole.rows, whole.lengths, strict=True))
-    assert all(look.content is None for look in part.looks)
+    assert all(inspection.content is None for inspection in part.inspections)
     assert part.findings.warnings == []
 
 
 def test_content_is_what_is_heard_not_the_file(folder: Path, features: FeatureChain) -> None:
     (folder / "two.tsv").write_text("path\ttext\ngood.wav\ta\nsame.flac\tb\nloud.wav\tc\n")
-    first, second, third = read_part("train", "two.tsv", DataConfig(), features, root=folder).looks
+    first, second, third = read_part("train", "two.tsv", DataConfig(), features, root=folder).inspections
     assert first.content == second.content != third.content
 
 
@@ -140,7 +140,7 @@ def test_inputs_that_are_no_sound_are_looked_at_too(tmp_path: Path) -> None:
     assert kinds(part) == {"2": "empty", "3": "non-finite", "6": "too long"}
     assert [(row.id, kind) for row, kind, _ in part.findings.warnings] == [("4", "constant")]
     assert part.lengths == [3, 3, 3]
-    assert len({look.content for look in part.looks}) == 3
+    assert len({inspection.content for inspection in part.inspections}) == 3
 
 
 def test_spans_that_are_not_read_or_end_behind_the_file_are_told(folder: Path, features: FeatureChain) -> None:
@@ -160,7 +160,7 @@ def test_targets_that_do_not_fit_are_dropped_or_kept_without_one(folder: Path, t
     dropped.encode(pipeline)
     assert kinds(dropped) == {"zero.wav": "unknown character"}
     assert [row.id for row in dropped.rows] == ["good.wav", "hum.wav"]
-    assert len(dropped.looks) == len(dropped.targets) == 2
+    assert len(dropped.inspections) == len(dropped.targets) == 2
     assert [row.id for row, _, _ in dropped.findings.warnings] == ["hum.wav"]  # of rows that are used alone
     told: list[str] = []
     kept.encode(pipeline, refuse=lambda row, error: told.append(f"{row.id} {error.kind}"))

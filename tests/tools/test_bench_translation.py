@@ -25,7 +25,8 @@ def pairs(tmp_path: Path) -> Path:
 
 
 def bench(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    sizes = {"vocabulary": 26, "batch": 4, "batches": 2, "lessons": 3, "rounds": 1, "dev-sentences": 6, "threads": 1}
+    sizes = {"vocabulary": 26, "batch": 4, "batches": 2, "training-batches": 3, "rounds": 1, "dev-sentences": 6}
+    sizes["threads"] = 1
     fixed = [f"--{name}={value}" for name, value in sizes.items()]
     command = [sys.executable, str(SCRIPT), "--data", str(folder), *fixed, *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)

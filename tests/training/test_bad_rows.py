@@ -119,11 +119,11 @@ def test_suspicious_rows_are_used_and_told(mixed: Path, train_tones: TrainTones,
     notices: list[str] = []
     metrics = train_tones(tmp_path / "run", f"data.train={mixed}/odd.tsv", "training.epochs=1", notices=notices)
     assert metrics["rows"]["train"] == 17
-    assert "suspicious: train: silent: 1 of 17 rows" in notices
+    assert "warning: train: silent: 1 of 17 rows" in notices
     assert any("row 17 (silence)" in notice for notice in notices)
     # All the other rows are those of dev: counted, and the first ones named.
-    assert "suspicious: dev: in train too: 16 of 16 rows" in notices
-    assert "suspicious: dev:   and 13 more" in notices
+    assert "warning: dev: in train too: 16 of 16 rows" in notices
+    assert "warning: dev:   and 13 more" in notices
 
 
 def test_how_closely_rows_are_looked_at_changes_no_weight(

@@ -54,7 +54,7 @@ class CrossValidation:
         )
 
     def lines(self) -> list[str]:
-        """A table for a terminal, of the chief scores."""
+        """A table for a terminal, of the headline scores."""
         names = list(headline_scores(self.mean, next(iter(self.mean)), most=5)) if self.mean else []
         table = [["fold", "held out", "rows", *names, "seconds"]]
         for fold in self.folds:

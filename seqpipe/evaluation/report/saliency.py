@@ -20,7 +20,7 @@ ATTENTION, GRADIENT = "attention", "gradient"
 
 
 @dataclass(frozen=True)
-class TintedText:
+class SaliencyText:
     """A text with how much each of its words counts.
 
     Attributes:
@@ -85,7 +85,7 @@ def _cut(found: Tensor, lengths: Tensor, wanted: Sequence[int]) -> list[NDArray[
     ]
 
 
-def saliency(evaluation: Evaluation, most: int = 8) -> tuple[str, list[TintedText]]:
+def saliency(evaluation: Evaluation, most: int = 8) -> tuple[str, list[SaliencyText]]:
     """Confident mistakes and as many confident right answers, with their words' strengths; see `strengths`.
 
     None where inputs are no texts, or the head has no score of an answer as a whole.
@@ -110,7 +110,7 @@ def saliency(evaluation: Evaluation, most: int = 8) -> tuple[str, list[TintedTex
             parts.append((text[end : item.start], text[item.start : item.end], value / greatest))
             end = item.end
         shown.append(
-            TintedText(
+            SaliencyText(
                 evaluation.rows[position].id,
                 evaluation.references[position],
                 evaluation.hypotheses[position],

@@ -31,7 +31,7 @@ REPORT = "report.html"
 EXAMPLES, CONFUSIONS, SPAN_ERRORS = 12, 15, 40
 MAPS, BEST = 6, 8
 """Rows whose attention is drawn, half of them among the best, and the best rows that are shown beside the worst."""
-TILES, CHIEF = 6, 3
+TILES, HEADLINE = 6, 3
 """Scores that have a tile, and those that have a column where rows are broken down; the others stand in one table."""
 
 
@@ -87,7 +87,7 @@ def write_report(
         augmented=augmented_rows(pipeline, shown_rows(pipeline, evaluation.rows if evaluation else ())),
         evaluation=evaluation,
         kinds=metric.kinds,
-        chief=dict(kinds[:CHIEF]),
+        headline=dict(kinds[:HEADLINE]),
         tiles=dict(kinds[:TILES]),
         main=metric.main,
         **(_findings(evaluation) if evaluation else {}),
@@ -105,7 +105,7 @@ def _findings(evaluation: Evaluation) -> dict[str, Any]:
     confidences = [prediction.confidence for prediction in evaluation.predictions]
     right = (evaluation.errors == 0).tolist()
     matrix = confusion_matrix(evaluation) or character_matrix(evaluation)
-    tinted_by, tinted = saliency(evaluation)
+    saliency_by, saliency_rows = saliency(evaluation)
     worst = evaluation.worst(EXAMPLES)
     chosen: Sequence[int] = worst or np.argsort(confidences, kind="stable")[: EXAMPLES // 2].tolist()
     return {
@@ -120,8 +120,8 @@ def _findings(evaluation: Evaluation) -> dict[str, Any]:
         "examples": make_examples(evaluation, chosen, list(columns)),
         "best": _best(evaluation),
         "maps": _maps(evaluation),
-        "tinted_by": tinted_by,
-        "tinted": tinted,
+        "saliency_by": saliency_by,
+        "saliency_rows": saliency_rows,
         "wrong": int((evaluation.errors > 0).sum()),
         "all_right": not worst,
         "by_words": {"word_errors", "character_errors"} <= set(evaluation.metric.names),

@@ -61,25 +61,25 @@ def row_lines(evaluation: Evaluation, index: int) -> list[str]:
     words = evaluation.words(index)
     words = words if len(words) == len(pairs) else []
     lines = [f"  {row.id}"]
-    for first, stop in _pieces(pairs, words):
+    for first, stop in _segments(pairs, words):
         if words and first and all(said == heard for said, heard in pairs[first:stop]):
             continue  # of a long sentence, what is wrong
         lines += [f"    {line}" for line in alignment_lines(pairs[first:stop], words[first:stop]) if line]
     return lines
 
 
-def _pieces(pairs: Sequence[Pair], words: Sequence[str]) -> list[tuple[int, int]]:
-    """Pieces of an alignment that fit into a line of a terminal; in one where there are no words above it."""
+def _segments(pairs: Sequence[Pair], words: Sequence[str]) -> list[tuple[int, int]]:
+    """Segments of an alignment that fit into a line of a terminal; in one where there are no words above it."""
     if not words:
         return [(0, len(pairs))]
-    pieces, first, used = [], 0, 0
+    segments, first, used = [], 0, 0
     for place, (pair, word) in enumerate(zip(pairs, words, strict=True)):
         width = max(len(word), *map(len, pair)) + 1
         if used + width > WIDTH - 10 and place > first:
-            pieces.append((first, place))
+            segments.append((first, place))
             first, used = place, 0
         used += width
-    return [*pieces, (first, len(pairs))]
+    return [*segments, (first, len(pairs))]
 
 
 def score_lines(evaluation: Evaluation) -> list[str]:

@@ -45,7 +45,7 @@ def ctm_text(record: dict[str, Any], name: str) -> str:
 def word_confidences(record: dict[str, Any], words: int) -> list[float | None]:
     """Of each of a prediction's words, how many they are being known; see `ctm_text`."""
     tokens = record.get("tokens") or []
-    segments = list(word_pieces(token["text"] for token in tokens))
-    if len(segments) != words or any("confidence" not in token for token in tokens):
+    found = list(word_pieces(token["text"] for token in tokens))
+    if len(found) != words or any("confidence" not in token for token in tokens):
         return [None] * words
-    return [math.prod(tokens[index]["confidence"] for _, index in word) for word in segments]
+    return [math.prod(tokens[index]["confidence"] for _, index in word) for word in found]
