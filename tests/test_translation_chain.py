@@ -111,7 +111,7 @@ def test_perplexity_is_that_of_the_references_alone(run: Path) -> None:
 def test_the_report_shows_where_it_looked_and_the_best_rows(run: Path) -> None:
     page = (run / "report.html").read_text(encoding="utf-8")
     text = html.unescape(re.sub(r"<[^>]+>", " ", page))
-    for heading in ("What it looked at", "The best rows", "The worst rows", "by length of the input"):
+    for heading in ("Attention", "The best rows", "The worst rows", "by length of the input"):
         assert heading in text, heading
     assert re.search(r"token accuracy is \d+\.\d %, and perplexity \d+\.\d\d a unit \(\d+ units, ends included", text)
     assert page.count('aria-label="Weights of attention') == 6

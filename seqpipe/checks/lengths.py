@@ -52,7 +52,7 @@ def find_unusual_rates(parts: Sequence[Part], head: Head, show: Callable[[int], 
 
     Args:
         parts: the training rows first.
-        head: whose `symbols` are counted; without them there is nothing to find.
+        head: whose characters are counted; without them there is nothing to find.
         show: a length in words.
     """
     if not isinstance(head, SpellsTargets):

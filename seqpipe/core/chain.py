@@ -71,8 +71,7 @@ class Chain(Stage):
         """Let each stage that needs it learn from what the stages before it make of the rows.
 
         Args:
-            rows: which the first stage sees as they are; must be a collection that can be gone through once for each
-                stage that learns.
+            rows: which the first stage sees as they are; a collection, since each stage that learns goes through it.
             targets: of the rows.
         """
         for index, stage in enumerate(self.stages):

@@ -48,7 +48,8 @@ class Feature(Stage, register=False):
 class Reader(Feature, register=False):
     """The first stage of the features, which reads inputs: files, texts, arrays.
 
-    A reader implements `prepare` and `length`; the rest has the defaults of one whose inputs are plain values.
+    A reader implements `prepare`, and `length` where that can be had cheaper; the rest has the defaults of one whose
+    inputs are plain values. An input that can't be used raises `InputError`: it then costs itself alone.
 
     Attributes:
         suffixes: endings of the files that `prepare` reads (then inputs are paths); none of one that reads none.
@@ -59,7 +60,7 @@ class Reader(Feature, register=False):
     measure: Measure = STEPS
 
     def length(self, raw: Any) -> int:
-        """Elements that `prepare` will give, cheaply: of a file from its header.
+        """Elements that `prepare` will give; of a file from its header. By default the input is prepared for it.
 
         Raises:
             InputError: the input can't be used.

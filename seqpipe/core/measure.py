@@ -15,7 +15,7 @@ class Measure:
         name: of one, in the singular: ``second``, ``token``, ``pixel``.
         symbol: behind a number, ``s`` for seconds; empty where the name is written out.
         per_unit: elements of a prepared input in one: samples in a second.
-        inputs: what is measured, for messages: ``recordings``, ``text``.
+        inputs: what is measured, for messages: ``sound``, ``text``.
         limit: the setting of `seqpipe.inference.settings.Settings` that says how long an input may be.
         window: inputs that are batched together at a time in inference. Of short ones more, so that those of a batch
             are of similar length.

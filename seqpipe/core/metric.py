@@ -21,7 +21,7 @@ class ScoreKind:
     Attributes:
         label: short, as papers print it (``WER``).
         name: in words.
-        lower_is_better: whether it counts errors.
+        lower_is_better: whether 0 is the best, as of errors.
         part: the count it is a share of ...
         whole: ... this count; None for a score that is no share of two counts.
         unit: printed behind the number.

@@ -20,7 +20,7 @@ _registry: dict[str, type[Stage]] = {}
 
 
 class Stage(nn.Module):
-    """One step of the chain: a `PaddedSequence` in, a `PaddedSequence` out.
+    """One step of the chain: a `PaddedSequence` in, a `PaddedSequence` out (a head may give what its loss needs).
 
     A subclass declares its configuration once, as the keyword-only, annotated parameters of its constructor. They are
     validated whether the stage is imported or named in a recipe, and the class is found in recipes by its name.

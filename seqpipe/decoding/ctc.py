@@ -45,7 +45,7 @@ def refuse_too_short(labels: Sequence[Sequence[int]], lengths: Tensor, of: str =
             raise InputError(
                 "too short for its label",
                 f"row {position} of the batch: {len(row)} labels need {frames_needed(row)} steps{of}, and {length} are "
-                "left after the front-end; lower its time strides or use larger units",
+                "left behind the encoder; lower the strides over time or use larger units",
             )
 
 

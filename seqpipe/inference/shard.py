@@ -5,9 +5,8 @@ from __future__ import annotations
 import heapq
 import math
 import re
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import groupby
 
 from seqpipe.answers.failure import Failure
 from seqpipe.core.input import Input
@@ -106,12 +105,20 @@ def _dealt(
 
 def _bundles(rows: Iterator[Row | Failure]) -> Iterator[list[Row | Failure]]:
     """Inputs that stay together: lines of the same page, one after the other; anything else by itself."""
-
-    def page(row: Row | Failure) -> Hashable:
-        group = row.input.group if isinstance(row, Row) and isinstance(row.input, Input) else None
-        return object() if group is None else group
-
-    return (list(bundle) for _, bundle in groupby(rows, page))
+    bundle: list[Row | Failure] = []
+    page = None
+    for row in rows:
+        of = row.input.group if isinstance(row, Row) and isinstance(row.input, Input) else None
+        if bundle and of != page:
+            yield bundle
+            bundle = []
+        if of is None:
+            yield [row]
+        else:
+            bundle.append(row)
+        page = of
+    if bundle:
+        yield bundle
 
 
 def _groups(bundles: Iterator[list[Row | Failure]]) -> Iterator[list[list[Row | Failure]]]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqpipe.core.metric import Pair, ScoreKind, per_cent
-from seqpipe.metrics.error_rates import align
+from seqpipe.metrics.alignment import align
 from seqpipe.metrics.text import TextMetric
 
 

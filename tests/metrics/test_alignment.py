@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqpipe.metrics.error_rates import align
+from seqpipe.metrics.alignment import align
 from seqpipe.metrics.transcription import TranscriptionMetric
 
 
