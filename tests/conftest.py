@@ -86,12 +86,11 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callab
         folder = shared / f"shared-{name}"
         with (shared / f".{name}.lock").open("w") as file:
             fcntl.lockf(file, fcntl.LOCK_EX)
-            if not folder.exists():
-                part = shared / f".{name}.part"
-                shutil.rmtree(part, ignore_errors=True)  # of a worker that failed
-                part.mkdir()
-                fill(part)
-                part.rename(folder)
+            if not (shared / f".{name}.done").exists():
+                shutil.rmtree(folder, ignore_errors=True)  # of a worker that failed
+                folder.mkdir()
+                fill(folder)
+                (shared / f".{name}.done").touch()
         return folder
 
     return make

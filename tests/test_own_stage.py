@@ -1,5 +1,6 @@
 """Stages of the user's own, as docs/own_stage.md shows them: trained, resumed, asked and scored by real commands."""
 
+import contextlib
 import importlib
 import json
 import re
@@ -22,32 +23,19 @@ MAX_LINES = 60
 """Of code, without blank lines and imports."""
 
 
-def block(language: str) -> str:
-    found = re.search(rf"```{language}\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    assert found is not None
-    return found[1]
-
-
-def write_rows(path: Path, count: int, seed: int) -> dict[str, int]:
-    """Noise, with a spike in every other row; where it is, by the number of the row."""
-    generator = np.random.default_rng(seed)
-    lines, places = ["numbers\tlabel"], {}
-    for number in range(1, count + 1):
-        values = generator.normal(0, 0.3, int(generator.integers(5, 30)))
-        if number % 2:
-            places[str(number)] = place = int(generator.integers(len(values)))
-            values[place] += 3
-        lines.append(" ".join(f"{value:.3f}" for value in values) + f"\t{'spike' if number % 2 else 'none'}")
-    path.write_text("\n".join(lines) + "\n")
-    return places
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The page's stages, recipe and rows."""
     folder = tmp_path_factory.mktemp("spikes")
-    (folder / "spikes.py").write_text(block("python"))
-    (folder / "spikes.yaml").write_text(block("yaml"))
-    write_rows(folder / "train.tsv", 120, seed=1)
+    stages, rows = blocks("python")
+    (folder / "spikes.py").write_text(stages)
+    (folder / "spikes.yaml").write_text(blocks("yaml")[0])
+    with contextlib.chdir(folder):
+        exec(compile(rows, str(PAGE), "exec"), {"np": np})
     sys.path.insert(0, str(folder))
     importlib.import_module("spikes")
     yield folder
@@ -55,22 +43,25 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def test_it_is_short() -> None:
-    lines = [line for line in block("python").splitlines() if line.strip() and not line.startswith(("from", "import"))]
+    lines = [
+        line for line in blocks("python")[0].splitlines() if line.strip() and not line.startswith(("from", "import"))
+    ]
     assert len(lines) <= MAX_LINES
 
 
 def test_it_trains_answers_with_places_and_is_scored(folder: Path, seqpipe_command: Callable[..., Any]) -> None:
-    places = write_rows(folder / "dev.tsv", 60, seed=2)
     done = seqpipe_command("train", "spikes.yaml", "--out", "run", "--import", "spikes", cwd=folder)
     assert done.returncode == 0, done.stderr
     done = seqpipe_command("infer", "run", "dev.tsv", "--output", "out.jsonl", "--import", "spikes", cwd=folder)
     assert done.returncode == 0, done.stderr
     answers = [json.loads(line) for line in (folder / "out.jsonl").read_text().splitlines()]
     assert len(answers) == 60
-    for number, answer in enumerate(answers, 1):
-        assert answer["label"] == ("spike" if number % 2 else "none")
-        if number % 2:
-            assert abs(answer["place"] - places[str(number)]) <= 0.5
+    for line, answer in zip((folder / "dev.tsv").read_text().splitlines()[1:], answers, strict=True):
+        numbers, label = line.split("\t")
+        assert answer["label"] == label
+        if label == "spike":
+            values = [float(number) for number in numbers.split()]
+            assert abs(answer["place"] - values.index(max(values))) <= 0.5
     found = evaluate(folder / "run", device="cpu")
     low, high = found.intervals["accuracy"]
     assert low <= found.scores["accuracy"] == 100.0 == high
@@ -86,7 +77,6 @@ class Stop(lightning.Callback):
 
 
 def test_it_is_resumed_bit_by_bit(folder: Path) -> None:
-    write_rows(folder / "dev.tsv", 60, seed=2)
     recipe = load_recipe(folder / "spikes.yaml", ["training.epochs=3", "training.checkpoint_minutes=0"])
     train(recipe, folder / "whole", quiet=True)
     with pytest.raises(KeyboardInterrupt):
