@@ -61,7 +61,7 @@ class Examples(Dataset[tuple[int, "Tensor | InputError", "Tensor | None"]]):
         targets: one per row, or None for rows without.
         features: whose `prepare` is used.
         seed: of the run.
-        sampled_targets: encodes a row's target for an epoch (`SamplesTargets.sampled_targets`); those of ``targets`` when None.
+        sampled_targets: encodes a row's target for an epoch; those of ``targets`` when None. See `SamplesTargets`.
     """
 
     def __init__(

@@ -13,6 +13,7 @@ import torch
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.inference.reading import Unit
 from seqpipe.inference.settings import Settings
+from seqpipe.pipeline import Pipeline
 
 
 class Clock:
@@ -45,7 +46,7 @@ class Compute:
         options: of decoding.
     """
 
-    def __init__(self, pipeline: Any, settings: Settings, options: Any) -> None:
+    def __init__(self, pipeline: Pipeline, settings: Settings, options: Any) -> None:
         self.pipeline, self.settings, self.options = pipeline, settings, options
         self.device = torch.device(settings.device)
         self.clock = Clock()
