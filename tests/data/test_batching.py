@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -54,3 +56,22 @@ def test_little_of_a_batch_is_padding(seed: int | None) -> None:
     assert sum(lengths) / padded > 0.9
     shuffled = sum(len(batch) * 1000 for batch in batches)  # what batches of any rows would come to, nearly
     assert padded < 0.8 * shuffled
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 60), st.integers(0, 90)), min_size=1, max_size=60),
+    st.integers(1, 400),
+    st.integers(0, 2**32),
+)
+def test_a_budget_of_targets_bounds_them_too(rows: list[tuple[int, int]], target_budget: int, seed: int) -> None:
+    lengths, targets = [length for length, _ in rows], [target for _, target in rows]
+
+    def plan(**options: Any) -> list[list[int]]:
+        return plan_batches(lengths, budget=200, max_rows=16, generator=np.random.default_rng(seed), **options)
+
+    batches = plan(targets=targets, target_budget=target_budget)
+    assert sorted(row for batch in batches for row in batch) == list(range(len(rows)))
+    for batch in batches:
+        assert len(batch) == 1 or len(batch) * max(targets[row] for row in batch) <= target_budget
+        assert len(batch) == 1 or len(batch) * max(lengths[row] for row in batch) <= 200
+    assert plan(targets=targets, target_budget=10**6) == plan(), "a budget that nothing reaches changes nothing"
