@@ -235,7 +235,7 @@ def test_infer_writes_a_file_and_is_done(
     status, out, err = run(capsys, "infer", trained_run, tone_data / "dev", "--output", output)
     assert (status, out) == (0, "")
     assert [json.loads(line)["text"] for line in output.read_text().splitlines()] == texts(tone_data)
-    assert re.search(r"^16 inputs, 0:12 of audio, in \d+\.\d s", err)
+    assert re.search(r"(?m)^16 inputs, 0:12 of audio, in \d+\.\d s", err)
     assert re.search(r"reading \d+ %, features \d+ %, model \d+ %, decoding \d+ %, writing \d+ %$", err.strip())
     assert not output.with_name("out.jsonl.partial").exists()
 
