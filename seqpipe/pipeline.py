@@ -17,7 +17,7 @@ from seqpipe.core.head import Encoded, Head
 from seqpipe.core.options import upstream_parameters
 from seqpipe.core.randomness import seed_from
 from seqpipe.core.sequence import PaddedSequence
-from seqpipe.core.source import Location
+from seqpipe.core.source import Location, Source
 from seqpipe.core.stage import Stage, StageConfig, find_stage
 from seqpipe.data.rows import Row
 from seqpipe.errors import ConfigError
@@ -147,17 +147,19 @@ class Pipeline(nn.Module):
 
     def locate(self, raw: Any, prepared: Tensor, steps: Tensor) -> Tensor:
         """Encoded steps of one example as places in its input, never outside it."""
-        for stage in (self.encoder, self.frontend, self.features):
-            steps = stage.locate(prepared, steps) if stage is not None else steps
-        reader = self.features.reader
-        end = reader.locate(prepared, torch.tensor(len(prepared), dtype=torch.float64))
-        source = reader.source(raw)
-        return steps.clamp(min=0.0, max=float(end)) * source.scale + source.origin
+        return self._places(self.features.reader.source(raw), prepared, steps)
 
     def location(self, raw: Any, prepared: Tensor | None) -> Location:
         """What the head may ask about an input; without ``prepared``, encoded steps stay as they are."""
-        locate = partial(self.locate, raw, prepared) if prepared is not None else lambda steps: steps
-        return Location(self.features.reader.source(raw), locate)
+        source = self.features.reader.source(raw)
+        locate = partial(self._places, source, prepared) if prepared is not None else lambda steps: steps
+        return Location(source, locate)
+
+    def _places(self, source: Source, prepared: Tensor, steps: Tensor) -> Tensor:
+        for stage in (self.encoder, self.frontend, self.features):
+            steps = stage.locate(prepared, steps) if stage is not None else steps
+        end = self.features.reader.locate(prepared, torch.tensor(len(prepared), dtype=torch.float64))
+        return steps.clamp(min=0.0, max=float(end)) * source.scale + source.origin
 
     # On disk
 

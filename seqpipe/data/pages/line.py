@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from seqpipe.core.input import file_size
+from seqpipe.core.input import FileSpan
 from seqpipe.errors import InputError
 
 Points = tuple[tuple[float, float], ...]
@@ -79,7 +79,7 @@ class PageLine:
 
     def identity(self) -> Hashable:
         """Name and size of the image, and where the line is on it."""
-        return (self.image.name, file_size(self.image), 0.0, None), self.baseline, self.polygon, self.size
+        return FileSpan(self.image).identity(), self.baseline, self.polygon, self.size
 
     def scaled(self, width: int, height: int) -> tuple[Points, Points]:
         """Baseline and polygon in pixels of an image of this size.

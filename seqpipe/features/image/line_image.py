@@ -157,9 +157,9 @@ class LineImage(Reader):
 
     def source(self, raw: Any) -> Source:
         """Places are pixels of the input."""
-        return Source(scale=self._scale(raw))
+        return LineSource(self, raw)
 
-    def _scale(self, raw: Any) -> float:
+    def scale(self, raw: Any) -> float:
         """Pixels of the input in a column; 1 of a file that is gone since it was read."""
         try:
             width, height = self._size(raw)
@@ -173,7 +173,7 @@ class LineImage(Reader):
         return Picture(
             values=1 - prepared.T.float().numpy() / 255,
             start=0.0,
-            end=len(prepared) * self._scale(raw),
+            end=len(prepared) * self.scale(raw),
             unit="px",
             height=f"the line, scaled to {self.height} pixels",
         )
@@ -185,6 +185,21 @@ class LineImage(Reader):
     def forward(self, sequence: PaddedSequence) -> PaddedSequence:
         """``[B, W, H]`` uint8 -> float32, 0 to 1."""
         return PaddedSequence(sequence.values.to(torch.float32) / 255, sequence.lengths)
+
+
+class LineSource(Source):
+    """A line as answers refer to it; its file's header is read where a place is asked for, as few heads do."""
+
+    line: LineImage
+    raw: Any
+
+    def __init__(self, line: LineImage, raw: Any) -> None:
+        vars(self).update(line=line, raw=raw)  # the base is frozen, and its scale is found below
+
+    @property
+    def scale(self) -> float:
+        """Pixels of the input in a column; see `LineImage.scale`."""
+        return self.line.scale(self.raw)
 
 
 def name_of(raw: Any) -> str:
