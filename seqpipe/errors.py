@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
@@ -62,6 +63,38 @@ def read_or(default: Default, read: Callable[[Any], Result], raw: Any) -> Result
         return read(raw)
     except InputError:
         return default
+
+
+@contextmanager
+def decoding(name: object, wanted: str) -> Iterator[None]:
+    """Whatever a library raises while it decodes an input is that input's failure: of which types, no library says.
+
+    Args:
+        name: of the input, for the message.
+        wanted: what it should be, with its article: "an image".
+
+    Raises:
+        InputError: in the place of any `Exception`: ``unreadable`` where the system refused, ``too large`` where memory
+            did not suffice, ``truncated`` where the library says so, else ``undecodable``.
+    """
+    try:
+        yield
+    except SeqpipeError:
+        raise
+    except MemoryError as error:
+        raise InputError("too large", f"{name}: doesn't fit into memory ({error or 'MemoryError'})") from error
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise InputError("unreadable", f"{name}: {error.strerror or error}") from error
+        said = getattr(error, "error_string", None) or str(error)
+        if "truncated" in said.lower():
+            raise InputError("truncated", f"{name}: breaks off before its end ({said})") from error
+        said = (
+            said
+            if isinstance(error, (RuntimeError, ValueError, OSError)) and said
+            else f"{type(error).__name__}: {said}"
+        )
+        raise InputError("undecodable", f"{name}: is not {wanted} that can be decoded ({said})") from error
 
 
 class RunError(SeqpipeError, ValueError):

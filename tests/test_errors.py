@@ -3,7 +3,7 @@ import pickle
 import pytest
 
 from seqpipe import ConfigError, DataError, InputError, RunError, SeqpipeError
-from seqpipe.errors import did_you_mean
+from seqpipe.errors import decoding, did_you_mean
 
 
 def test_problems_keep_their_paths_seen_from_further_out() -> None:
@@ -36,3 +36,20 @@ def test_all_are_caught_as_one(kind: type[Exception]) -> None:
 )
 def test_hints(received: str, known: list[str], hint: str) -> None:
     assert did_you_mean(received, known) == hint
+
+
+def test_what_a_library_raises_has_a_kind() -> None:
+    def kind(error: Exception) -> str:
+        with pytest.raises(InputError) as caught, decoding("a.xyz", "a recording"):
+            raise error
+        assert str(caught.value).startswith("a.xyz: ")
+        return caught.value.kind
+
+    assert kind(PermissionError(13, "Permission denied")) == "unreadable"
+    assert kind(OSError("image file is truncated (5 bytes not processed)")) == "truncated"
+    assert kind(MemoryError()) == "too large"
+    assert kind(ZeroDivisionError()) == "undecodable"
+    with pytest.raises(InputError, match="itself"), decoding("a.xyz", "a recording"):
+        raise InputError("empty", "itself")  # what was said already stays
+    with pytest.raises(KeyboardInterrupt), decoding("a.xyz", "a recording"):
+        raise KeyboardInterrupt

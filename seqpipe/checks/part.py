@@ -17,8 +17,9 @@ from seqpipe.checks.findings import Findings, usable
 from seqpipe.checks.labels import encode_label
 from seqpipe.config.recipe import DataConfig
 from seqpipe.core.chain import FeatureChain
+from seqpipe.core.warning import collecting_warnings
 from seqpipe.data.rows import Row
-from seqpipe.data.source import read_rows, training_rows, unread_spans
+from seqpipe.data.source import data_root, read_rows, training_rows, unread_files, unread_spans
 from seqpipe.errors import InputError
 from seqpipe.pipeline import Pipeline
 
@@ -154,6 +155,8 @@ def read_part(
     )
     if part.rows and (message := unread_spans(part.rows[0], config)):
         part.findings.warn(part.rows[0], "spans not read", message)
+    if part.rows and (message := unread_files(source, config, suffixes, root or data_root(config))):
+        part.findings.warn(part.rows[0], "files not read", message)
     for row, inspection in zip(part.rows, part.inspections, strict=True):
         for kind, message in inspection.warnings:
             part.findings.warn(row, kind, message)
@@ -205,13 +208,14 @@ def _read(raw: Any, features: FeatureChain) -> Inspection:
     if first.needs_fit:  # what it makes of an input is not known yet
         length = features.length(raw)
         return Inspection(length, length, content_hash(raw))
-    prepared = first.prepare(raw, None)
+    with collecting_warnings() as heard:
+        prepared = first.prepare(raw, None)
     if not isinstance(prepared, Tensor):
         return Inspection(len(prepared), len(prepared), content_hash(prepared))
     if prepared.is_floating_point() and not bool(torch.isfinite(prepared).all()):
         raise InputError("non-finite", f"{raw}: holds values that are no finite numbers")
     length = len(prepared)
-    warnings = tuple(first.warnings(raw, prepared)) if length else ()
+    warnings = (*heard, *first.warnings(raw, prepared)) if length else ()
     content = content_hash(prepared)
     for stage in features.stages[1:]:
         prepared = stage.prepare(prepared, None)

@@ -96,6 +96,7 @@ class DataConfig(Section):
     id: str | None = Field(None, description="column that names a row in messages and results")
     start: str | None = Field(None, description="column of a span's start in the file, in seconds")
     end: str | None = Field(None, description="column of a span's end in the file, in seconds")
+    channel: str | None = Field(None, description="column of a recording's channel, from 1 (or A for 1, B for 2)")
     group: str | None = Field(None, description="column whose values should be in one part only, e.g. speaker")
     max_length: float | None = Field(
         None, gt=0, description="training row, in seconds (or steps); longer can't be used"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -54,3 +55,16 @@ class Answer:
     def item_confidences(self) -> Sequence[float]:
         """The confidence of each item that the metric aligns, 0 to 1; none where only the whole has one."""
         return ()
+
+
+def is_finite(value: Any) -> bool:
+    """Whether all numbers in an answer, or in a part of one, are finite."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, (str, int)) or value is None:
+        return True
+    if isinstance(value, (tuple, list)):
+        return all(map(is_finite, value))
+    if isinstance(value, Mapping):
+        return all(map(is_finite, value.values()))
+    return all(is_finite(getattr(value, name)) for name in getattr(value, "__dataclass_fields__", ()))

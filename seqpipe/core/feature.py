@@ -100,6 +100,20 @@ class Reader(Feature, register=False):
         """
         return None
 
+    def unbind(self, raw: Any) -> list[tuple[str, Any]] | None:
+        """The inputs that are answered in the place of one that holds several; None of one that is answered itself.
+
+        Args:
+            raw: as `prepare` reads it.
+
+        Returns:
+            For each what stands behind the id of the whole (``#2``), and the input.
+
+        Raises:
+            InputError: the input can't be used.
+        """
+        return None
+
     def opened(self) -> AbstractContextManager[None]:
         """While this lasts, what is read several times in a row by a thread may be opened once."""
         return nullcontext()

@@ -1,6 +1,45 @@
 """Endings of the files that inputs are: what a folder gives to which first stage."""
 
-AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".sph", ".w64"})
+AUDIO_SUFFIXES = frozenset(
+    {
+        ".8svx",
+        ".aif",
+        ".aifc",
+        ".aiff",
+        ".au",
+        ".avr",
+        ".bwf",
+        ".caf",
+        ".fap",
+        ".flac",
+        ".gsm",
+        ".htk",
+        ".ircam",
+        ".mp3",
+        ".nist",
+        ".oga",
+        ".ogg",
+        ".opus",
+        ".paf",
+        ".pvf",
+        ".rf64",
+        ".sd2",
+        ".sds",
+        ".sf",
+        ".snd",
+        ".sph",
+        ".svx",
+        ".voc",
+        ".vox",
+        ".w64",
+        ".wav",
+        ".wave",
+        ".wve",
+        ".xi",
+    }
+)
+"""All that libsndfile 1.2.2 reads, but ``.iff`` and ``.mat``, which mostly hold something else, and ``.raw``, which
+states no rate."""
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff"})
 INK_SUFFIXES = frozenset({".inkml"})
 TEXT_SUFFIXES = frozenset({".txt"})

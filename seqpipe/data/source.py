@@ -5,19 +5,21 @@ from __future__ import annotations
 import glob
 import json
 import math
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from seqpipe.config.recipe import DataConfig
 from seqpipe.core.input import FileSpan
-from seqpipe.core.suffixes import IMAGE_SUFFIXES, INK_SUFFIXES, Suffixes
+from seqpipe.core.suffixes import IMAGE_SUFFIXES, INK_SUFFIXES, TEXT_SUFFIXES, Suffixes
 from seqpipe.data.formats.column_file import read_column_file
 from seqpipe.data.formats.folder import read_folder, read_text_folder
 from seqpipe.data.formats.hub import read_hub
 from seqpipe.data.formats.manifest import read_manifest
 from seqpipe.data.formats.parallel_text import read_parallel, side
 from seqpipe.data.formats.sentiment_trees import read_trees, split_trees
+from seqpipe.data.formats.walk import endings, find_files
 from seqpipe.data.pages.line import PageLine
 from seqpipe.data.pages.rows import is_page, page_files, page_rows
 from seqpipe.data.rows import Row
@@ -269,11 +271,12 @@ def make_row(
         spans = [(column(cell, key), cell) for cell, key in ((config.start, "start"), (config.end, "end")) if cell]
         try:
             seconds = {title: _seconds(cell, title) for cell, title in spans}
-            value = _file(value, base, seconds.get(config.start or ""), seconds.get(config.end or ""))
+            channel = _channel(column(config.channel, "channel"), config.channel) if config.channel else None
+            value = _file(value, base, seconds.get(config.start or ""), seconds.get(config.end or ""), channel)
         except InputError as error:
             value, problem = None, problem or error
-        if not named_by and isinstance(value, FileSpan) and value.start:
-            row_id = f"{row_id}@{value.start:g}"
+        if not named_by and isinstance(value, FileSpan):
+            row_id += value.part
     elif what := unfit(_all_text(value)):
         value, problem = None, InputError("bad value", f"the column {config.input} (data.input) {what}")
     target = columns.get(config.target)
@@ -305,7 +308,17 @@ def unread_spans(row: Row, config: DataConfig) -> str | None:
     )
 
 
-def _file(value: Any, base: Path, start: float | None, end: float | None) -> Any:
+def unread_files(source: str, config: DataConfig, suffixes: Suffixes, root: Path) -> str | None:
+    """What to tell the user where a source is a folder that holds files which are neither inputs nor their texts."""
+    path = root / Path(source).expanduser()
+    if config.format not in ("auto", "folder") or not path.is_dir():
+        return None
+    others: Counter[str] = Counter()
+    deque(find_files(path, suffixes | TEXT_SUFFIXES, others), maxlen=0)
+    return f"{path}: passed over {others.total():,} files: {endings(others)}" if others else None
+
+
+def _file(value: Any, base: Path, start: float | None, end: float | None, channel: int | None) -> Any:
     """A file, or a span of one; what is neither path nor bytes stays as it is, for the features to judge."""
     if isinstance(value, Mapping) and value.keys() & {"bytes", "path"}:  # an undecoded column of `datasets`
         value = value["bytes"] if value.get("bytes") is not None else value.get("path")
@@ -313,7 +326,7 @@ def _file(value: Any, base: Path, start: float | None, end: float | None) -> Any
         return PageLine.of(value)
     if isinstance(value, str) and value:
         value = base / value
-    return FileSpan(value, start or 0.0, end) if isinstance(value, (Path, bytes)) else value
+    return FileSpan(value, start or 0.0, end, channel) if isinstance(value, (Path, bytes)) else value
 
 
 def _is_json(value: Any) -> bool:
@@ -331,3 +344,17 @@ def _seconds(value: Any, name: str) -> float | None:
     if not math.isfinite(seconds) or seconds < 0:
         raise InputError("bad value", f"{name} should be seconds, at least 0; received {value!r}")
     return seconds
+
+
+def _channel(value: Any, name: str) -> int | None:
+    """From 1; None where a cell is empty."""
+    written = str(value if value is not None else "").strip().upper()
+    if not written:
+        return None
+    if written in ("A", "B"):  # of telephone conversations, in NIST's formats
+        return 1 + "AB".index(written)
+    if not (written.isascii() and written.isdigit()) or not 1 <= int(written[:9]) < 10_000:
+        raise InputError(
+            "bad value", f"{name} should be the number of a channel, from 1, or A or B; received {value!r}"
+        )
+    return int(written)

@@ -22,5 +22,7 @@ def check_file(path: Path, kind: str) -> None:
         raise InputError("unreadable", f"{path}: {error.strerror}") from None
     if stat.S_ISDIR(status.st_mode):
         raise InputError("not a file", f"{path}: is a directory, not {kind}")
+    if not stat.S_ISREG(status.st_mode):  # it would be read from its beginning more than once, and may never end
+        raise InputError("not a file", f"{path}: is a pipe or a device, not {kind}; give what comes out of it as bytes")
     if status.st_size == 0:
         raise InputError("empty", f"{path}: the file is empty (0 bytes)")

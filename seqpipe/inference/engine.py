@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import torch
 
 from seqpipe.answers.failure import Failure
+from seqpipe.core.answer import is_finite
 from seqpipe.core.head import ConcatenatesParts, JoinsSegments
 from seqpipe.core.memory import is_out_of_memory
 from seqpipe.core.sequence import round_up
@@ -42,12 +43,14 @@ class Window:
         answers: predictions and failures, in input order.
         digest: of the inputs: of their ids, paths and spans.
         seconds: of input, in the features' measure.
+        warnings: what is odd about inputs, each a kind and a message.
     """
 
     number: int
     answers: list[Any]
     digest: str
     seconds: float
+    warnings: Sequence[tuple[str, str]] = ()
 
     @property
     def failures(self) -> Counter[str]:
@@ -212,11 +215,20 @@ class Engine:
         started = time.perf_counter()
         answers = [self._answer(slot) for slot in slots]
         self.compute.clock.add("decoding", time.perf_counter() - started)
-        return Window(number, answers, digest_of(slots), sum(slot.seconds for slot in slots))
+        warnings = [warning for slot in slots for warning in slot.warnings]
+        return Window(number, answers, digest_of(slots), sum(slot.seconds for slot in slots), warnings)
 
     def _answer(self, slot: Slot) -> Any:
+        """The only place where answers are made: what holds a number that is none is a failure."""
         if slot.failure is not None:
             return slot.failure
+        answer = self._joined(slot)
+        if not is_finite(answer):
+            message = f"{slot.where or slot.id}: the model's answer holds values that are no finite numbers"
+            return Failure(slot.id, "non-finite", message)
+        return answer
+
+    def _joined(self, slot: Slot) -> Any:
         if len(slot.parts) == 1 and slot.parts[0][0] is None:
             return slot.parts[0][1]
         parts = [(segment, answer) for segment, answer in slot.parts if segment is not None]

@@ -27,13 +27,15 @@ from seqpipe.inference.job import Job, Summary
 from seqpipe.inference.pausing import with_pauses
 from seqpipe.inference.predictor import Predictor, load
 from seqpipe.inference.progress import Progress, describe
-from seqpipe.inference.reading import IDLE, Pause, Reader
+from seqpipe.inference.reading import IDLE, Pause, Reader, unbound
 from seqpipe.inference.same_inputs import fingerprint_inputs
 from seqpipe.inference.settings import Settings
 from seqpipe.inference.shard import parse_shard, shard
 from seqpipe.inference.workers import Workers
 from seqpipe.model_file import MODEL, hash_file
 
+COLUMNS = ("input", "id", "start", "end", "channel", "format")
+"""Keys of ``data`` that say what manifests hold."""
 SPENT = ("reading", "features", "model", "decoding", "writing")
 
 
@@ -83,8 +85,8 @@ def infer(
     """
     kind = choose_format(output, kind)
     place = parse_shard(part) if part else None
-    if data and (unknown := sorted(data.keys() - {"input", "id", "start", "end", "format"})):
-        raise ConfigError(f"data.{unknown[0]}: only input, id, start, end and format of data can be set here")
+    if data and (unknown := sorted(data.keys() - set(COLUMNS))):
+        raise ConfigError(f"data.{unknown[0]}: only {', '.join(COLUMNS)} of data can be set here")
     # Of a cluster, the machine that starts it only measures and names.
     predictor = load(run, **(settings if engine == "local" else {**settings, "device": "cpu"}))
     pipeline = predictor.pipeline
@@ -105,7 +107,7 @@ def infer(
             **asdict(chosen),
             "engine": engine,
             "shard": part,
-            "columns": config.model_dump(include={"input", "id", "start", "end", "format"}),
+            "columns": config.model_dump(include=set(COLUMNS)),
             "decoding": predictor.options.model_dump(),
             **{f"version of {name}": metadata.version(name) for name in ("seqpipe", "torch")},
             "processor": platform.machine() + " " + torch.backends.cpu.get_cpu_capability(),
@@ -128,7 +130,10 @@ def infer(
             progress.say(f"{output} is finished already")
             job.summary.finished = True
             return job.summary
-        rows: Iterable[Any] = expand_inputs(inputs, config, suffixes=suffixes, notice=progress.say)
+        rows: Iterable[Any] = expand_inputs(
+            inputs, config, suffixes=suffixes, notice=progress.say, passed_over=job.summary.passed_over
+        )
+        rows = unbound(rows, pipeline.features)
         if kind in PAGES:
             rows = _lines_alone(rows, kind)
         if place is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import itertools
 import stat
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,11 +18,12 @@ from seqpipe.core.suffixes import IMAGE_SUFFIXES, TEXT_SUFFIXES, Suffixes
 from seqpipe.data.formats.column_file import COLUMN_SUFFIXES, count_column_file
 from seqpipe.data.formats.hub import count_hub, is_saved_data_set
 from seqpipe.data.formats.manifest import count_manifest
-from seqpipe.data.formats.walk import find_files
+from seqpipe.data.formats.walk import endings, find_files
 from seqpipe.data.pages.rows import METS, PAGE_SUFFIXES, count_lines, is_page, page_rows, unread_pages
 from seqpipe.data.rows import Row
 from seqpipe.data.source import manifest_kind, read_rows, unread_spans
-from seqpipe.errors import DataError
+from seqpipe.errors import DataError, InputError
+from seqpipe.inference.pipe import is_pipe, read_pipe
 from seqpipe.inference.standard_input import read_standard_input
 from seqpipe.inference.text_file import count_text_file, read_text_file
 
@@ -32,6 +34,7 @@ def expand_inputs(
     *,
     suffixes: Suffixes,
     notice: Callable[[str], None] | None = None,
+    passed_over: Counter[str] | None = None,
 ) -> Iterator[Row | Failure]:
     """Rows of files, folders, patterns, manifests, data sets, and ``-`` for standard input, one at a time.
 
@@ -56,6 +59,7 @@ def expand_inputs(
             says whether column files are expected; else names decide.
         suffixes: endings of the files that inputs are; none where they are text.
         notice: told what the user should know about a manifest or folder.
+        passed_over: counts the files in folders that are no inputs, by their endings.
 
     Raises:
         DataError: a manifest or data set can't be read at all, or has no such columns.
@@ -63,7 +67,7 @@ def expand_inputs(
     names = _Names(suffixes, config)
     for argument in arguments:
         for source in _sources(argument, names):
-            yield from _rows(source, names, notice)
+            yield from _rows(source, names, notice, passed_over)
 
 
 def check_inputs(arguments: Iterable[str], config: DataConfig, *, suffixes: Suffixes) -> None:
@@ -121,6 +125,7 @@ class _Source(NamedTuple):
         "text",
         "pipe of text",
         "file",
+        "pipe",
         "no match",
     ]
     name: str
@@ -183,7 +188,7 @@ def _source_at(name: str, names: _Names) -> _Source:
     if stat.S_ISREG(mode) and (listing := names.listing(name)):
         return _Source(listing, name)
     if names.suffixes:
-        return _Source("file", name)
+        return _Source("pipe" if is_pipe(name, mode) else "file", name)
     return _Source("text" if stat.S_ISREG(mode) or not mode else "pipe of text", name)
 
 
@@ -195,7 +200,12 @@ def _mode(name: str) -> int:
         return 0
 
 
-def _rows(source: _Source, names: _Names, notice: Callable[[str], None] | None) -> Iterator[Row | Failure]:
+def _rows(
+    source: _Source,
+    names: _Names,
+    notice: Callable[[str], None] | None,
+    passed_over: Counter[str] | None = None,
+) -> Iterator[Row | Failure]:
     name = source.name
     try:
         match source.kind:
@@ -211,8 +221,13 @@ def _rows(source: _Source, names: _Names, notice: Callable[[str], None] | None) 
                 reads_images = bool(names.in_folders & IMAGE_SUFFIXES)
                 if notice is not None and reads_images and (message := unread_pages(name)):
                     notice(message)
-                for inner in _folder_sources(name, names):
+                others: Counter[str] = Counter()
+                for inner in _folder_sources(name, names, others):
                     yield from [inner] if isinstance(inner, Failure) else _rows(inner, names, notice)
+                if passed_over is not None:
+                    passed_over.update(others)
+                if notice is not None and others:
+                    notice(f"{name}: passed over {others.total():,} files: {endings(others)}")
             case "text" | "pipe of text":
                 if notice is not None and Path(name).suffix.lower() in COLUMN_SUFFIXES:
                     notice(
@@ -222,8 +237,12 @@ def _rows(source: _Source, names: _Names, notice: Callable[[str], None] | None) 
                 yield from read_text_file(name, blanks=names.config.format == "parallel")
             case "file":  # if it is missing, reading it says so
                 yield Row(name, FileSpan(Path(name)))
+            case "pipe":
+                yield Row(name, FileSpan(read_pipe(Path(name))))
             case "no match":
                 yield Failure(name, "missing", f"{name}: no file matches this pattern")
+    except InputError as error:
+        yield Failure(name, error.kind, str(error))
     except OSError as error:
         if isinstance(error, (FileNotFoundError, NotADirectoryError)):
             yield Failure(name, "missing", f"{name}: no such file")
@@ -255,9 +274,9 @@ def _lists_pages(name: str | Path) -> bool:
     return Path(name).name.lower() == METS
 
 
-def _folder_sources(name: str, names: _Names) -> Iterator[_Source | Failure]:
+def _folder_sources(name: str, names: _Names, passed_over: Counter[str] | None = None) -> Iterator[_Source | Failure]:
     is_empty = True
-    for found in find_files(Path(name), names.in_folders):
+    for found in find_files(Path(name), names.in_folders, passed_over):
         if isinstance(found, Path) and _lists_pages(found):
             continue
         is_empty = False
@@ -292,7 +311,7 @@ def _count(source: _Source, names: _Names) -> int | None:
                 return sum(1 if isinstance(one, Failure) else _count(one, names) or 0 for one in inner)
             case "text":
                 return count_text_file(source.name, blanks=names.config.format == "parallel")
-            case "file" | "no match":
+            case "file" | "pipe" | "no match":
                 return 1
     except OSError:
         return 1  # its failure

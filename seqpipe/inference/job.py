@@ -38,6 +38,8 @@ class Summary:
         elapsed: seconds that it took.
         spent: seconds by stage, summed over threads and processes.
         finished: whether all inputs are answered; otherwise a signal came.
+        warnings: about inputs that were answered, by kind, without what was kept.
+        passed_over: files in folders that are no inputs, by ending.
     """
 
     inputs: int = 0
@@ -47,6 +49,8 @@ class Summary:
     elapsed: float = 0.0
     spent: dict[str, float] = field(default_factory=dict)
     finished: bool = False
+    warnings: Counter[str] = field(default_factory=Counter)
+    passed_over: Counter[str] = field(default_factory=Counter)
 
     @property
     def failed(self) -> int:
@@ -194,6 +198,7 @@ class Job:
         self.summary.inputs += len(window.answers)
         self.summary.failures.update(window.failures)
         self.summary.seconds += window.seconds
+        self.summary.warnings.update(kind for kind, _ in window.warnings)
 
     def _finish(self) -> None:
         if self.journal is None:

@@ -8,21 +8,25 @@ import reprlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from seqpipe.config.recipe import override_decoding
+from seqpipe.core.feature import Reader
 from seqpipe.core.head import ConcatenatesParts, JoinsSegments
 from seqpipe.core.input import Input
 from seqpipe.core.measure import TOKENS, Measure
 from seqpipe.data.rows import Row
 from seqpipe.errors import RENAMED, ConfigError, did_you_mean
+from seqpipe.features.speech.channels import Channels
+from seqpipe.features.speech.waveform import Waveform
+from seqpipe.inference import reading
 from seqpipe.inference.compute import Compute
 from seqpipe.inference.engine import Engine, Window
-from seqpipe.inference.reading import Preparation, Reader
+from seqpipe.inference.reading import Preparation, unbound
 from seqpipe.inference.settings import LIMITED, LIMITS, Settings
 from seqpipe.inference.workers import Workers
 from seqpipe.pipeline import Pipeline
@@ -46,6 +50,8 @@ class Predictor:
         max_seconds: longer recordings are answered by a `Failure`; 6 hours when None.
         max_tokens: longer texts are; 100,000 tokens when None.
         max_steps: longer inputs of other kinds are; 100,000 when None (of images, columns as the model reads them).
+        channels: of recordings, in the place of the recipe's: ``mix``, ``first``, ``loudest``, or ``each``, which
+            answers every channel by itself (`Waveform`).
         workers: threads that read and prepare.
         decoding: options that replace the recipe's.
 
@@ -72,6 +78,7 @@ class Predictor:
         max_seconds: float | None = None,
         max_tokens: int | None = None,
         max_steps: int | None = None,
+        channels: str | None = None,
         workers: int = 2,
         decoding: Mapping[str, Any] | None = None,
     ) -> None:
@@ -91,6 +98,8 @@ class Predictor:
                 "segment_tokens (--segment-tokens) is for models that write a text for a text, with an AttentionHead; "
                 f"this one has a {type(head).__name__} and reads {measure.kind}"
             )
+        if channels is not None:
+            _choose_channels(pipeline.features.reader, channels)
         self.settings = Settings(
             device=device,
             precision=precision,
@@ -99,6 +108,7 @@ class Predictor:
             window=window if window is not None else measure.window,
             segment_seconds=segment_seconds if isinstance(head, JoinsSegments) else None,
             segment_tokens=segment_tokens,
+            channels=channels,
             **limits,
         )
         if device.startswith("cuda") and precision == "fp32":
@@ -144,7 +154,8 @@ class Predictor:
     def _answers(self, inputs: Iterable[Any]) -> Iterator[Any]:
         engine = Engine(self.pipeline, self.settings, self.compute)
         with closing(Workers(self.preparation, count=self.workers)) as workers:
-            for window in engine.windows(Reader(self.preparation, workers), inputs):
+            rows = unbound(inputs, self.pipeline.features)
+            for window in engine.windows(reading.Reader(self.preparation, workers), rows):
                 if isinstance(window, Window):
                     yield from window.answers
 
@@ -166,6 +177,15 @@ def _limits(measure: Measure, **given: float | None) -> dict[str, Any]:
                 f"({LIMITS[right]}) limits that"
             )
     return {name: value for name, value in given.items() if value is not None}
+
+
+def _choose_channels(reader: Reader, channels: str) -> None:
+    """What becomes of a recording's channels from now on."""
+    if not isinstance(reader, Waveform):
+        raise ConfigError(f"channels (--channels) are those of recordings, and this model reads {reader.measure.kind}")
+    if channels not in get_args(Channels):
+        raise ConfigError(f"channels should be one of {', '.join(get_args(Channels))}; received {channels!r}")
+    reader.channels = cast(Channels, channels)
 
 
 def load(run: str | Path, **settings: Any) -> Predictor:

@@ -11,11 +11,12 @@ from typing import Any
 
 from seqpipe.answers.failure import Failure
 from seqpipe.core.measure import Measure
+from seqpipe.data.formats.walk import endings
 from seqpipe.inference.engine import Window
 from seqpipe.inference.job import Summary
 
-SHOWN_FAILURES = 20
-"""Of a kind: the output has all of them."""
+SHOWN = 20
+"""Failures, or warnings, of a kind: the output has all of the former."""
 FIRST_LINE, LATER_LINES = 10.0, 60.0
 """Seconds from one plain line to the next: at first, and after a minute."""
 
@@ -32,7 +33,7 @@ class Progress:
     def __init__(self, measure: Measure, count: Callable[[], int | None], *, quiet: bool = False) -> None:
         self.measure, self.quiet = measure, quiet
         self.total: int | None = None
-        self._shown: Counter[str] = Counter()
+        self._shown: Counter[tuple[str, str]] = Counter()
         self._started = self._line = time.perf_counter()
         self._bar: Any = None
         self._task: Any = None
@@ -62,7 +63,9 @@ class Progress:
             return
         for answer in window.answers:
             if isinstance(answer, Failure):
-                self._tell(answer)
+                self._tell("failed", answer.kind, answer.message, "stand in the output alone")
+        for kind, message in window.warnings:
+            self._tell("warning", kind, message, "are counted at the end")
         if self._bar is not None:
             self._bar.update(self._task, completed=summary.inputs, total=self.total, text=self._text(summary))
             return
@@ -71,12 +74,12 @@ class Progress:
             self._line = now
             self.say(self._text(summary))
 
-    def _tell(self, failure: Failure) -> None:
-        self._shown[failure.kind] += 1
-        if self._shown[failure.kind] <= SHOWN_FAILURES:
-            self.say(f"failed: {failure.message}")
-        elif self._shown[failure.kind] == SHOWN_FAILURES + 1:
-            self.say(f"failed ({failure.kind}): more of this kind stand in the output alone")
+    def _tell(self, what: str, kind: str, message: str, where: str) -> None:
+        self._shown[what, kind] += 1
+        if self._shown[what, kind] <= SHOWN:
+            self.say(f"{what}: {message}")
+        elif self._shown[what, kind] == SHOWN + 1:
+            self.say(f"{what} ({kind}): more of this kind {where}")
 
     def _text(self, summary: Summary) -> str:
         new = summary.inputs - summary.kept
@@ -117,6 +120,11 @@ def describe(summary: Summary, measure: Measure, spent: dict[str, float]) -> str
     if summary.failed:
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in summary.failures.most_common())
         lines.append(f"{summary.failed:,} failed: {kinds}")
+    if summary.warnings:
+        kinds = ", ".join(f"{count:,} {kind}" for kind, count in summary.warnings.most_common())
+        lines.append(f"{summary.warnings.total():,} warnings: {kinds}")
+    if summary.passed_over:
+        lines.append(f"{summary.passed_over.total():,} files in folders passed over: {endings(summary.passed_over)}")
     whole = sum(spent.values())
     if whole > 0:
         shares = ", ".join(f"{name} {100 * seconds / whole:.0f} %" for name, seconds in spent.items())

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import reprlib
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,9 @@ from torch import Tensor
 from seqpipe.answers.failure import Failure
 from seqpipe.core.chain import FeatureChain
 from seqpipe.core.input import Input, Segment
+from seqpipe.core.warning import Warnings, collecting_warnings
 from seqpipe.data.rows import Row
-from seqpipe.errors import InputError
+from seqpipe.errors import InputError, decoding
 from seqpipe.inference.settings import LIMITS
 from seqpipe.inference.workers import Workers
 
@@ -57,6 +59,7 @@ class Slot:
         failure: if it can't be answered.
         seconds: how much input it is, in the features' unit.
         parts: the predictions of its segments, in order; an input that isn't cut has one, whose segment is None.
+        warnings: what is odd about it, each kind once.
     """
 
     id: str
@@ -66,6 +69,12 @@ class Slot:
     failure: Failure | None = None
     seconds: float = 0.0
     parts: list[tuple[Segment | None, Any]] = field(default_factory=list)
+    warnings: Warnings = field(default_factory=list)
+
+    def warn(self, found: Warnings) -> None:
+        """Add what was found odd."""
+        known = {kind for kind, _ in self.warnings}
+        self.warnings += [(kind, message) for kind, message in found if kind not in known]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,6 +88,8 @@ class Unit:
 
 
 Outcome = Tensor | list[Segment] | InputError
+Found = tuple[Outcome, Warnings]
+"""What became of an input, and what is odd about it."""
 
 
 class Preparation:
@@ -102,15 +113,18 @@ class Preparation:
         """Whether inputs are files, whose length their headers tell."""
         return bool(self.features.reader.suffixes)
 
-    def __call__(self, raws: list[Any]) -> tuple[list[Outcome], float]:
+    def __call__(self, raws: list[Any]) -> tuple[list[Found], float]:
         """What becomes of each input, and the seconds that it took."""
         started = time.perf_counter()
         reader = self.features.reader
-        outcomes: list[Outcome] = []
+        outcomes: list[Found] = []
         # Segments are of one input: it is opened once for all.
         for together in [raws] if isinstance(raws[0], Segment) else [[raw] for raw in raws]:
             with torch.inference_mode(), reader.opened():
-                outcomes += [self._prepare(raw) for raw in together]
+                for raw in together:
+                    with collecting_warnings() as warnings:
+                        outcome = self._prepare(raw)
+                    outcomes.append((outcome, warnings))
         return outcomes, time.perf_counter() - started
 
     def _prepare(self, raw: Any) -> Outcome:
@@ -119,21 +133,25 @@ class Preparation:
         A file's length is looked at first, since it may not fit into memory. To measure what is in memory, a text comes
         apart into tokens too, and once is enough.
         """
-        is_segment = isinstance(raw, Segment)
         try:
-            length = self._check_length(self.features.length(raw)) if self.reads_files and not is_segment else None
-            if self.max_segment is not None and not is_segment:
-                is_short = length is not None and length <= self.whole * self.max_segment
-                segments = None if is_short else self.features.reader.split(raw, self.max_segment)
-                if segments is not None:
-                    if not self.reads_files:
-                        self._check_length(int(segments[-1].end))
-                    return segments
-            prepared: Tensor = self.features.prepare(raw.raw if is_segment else raw, None)
-            if not self.reads_files:
-                self._check_length(len(prepared))
+            with decoding(_shown(raw), "an input"):  # of a stage of the user's own, whatever it raises
+                return self._read(raw)
         except InputError as error:
             return error
+
+    def _read(self, raw: Any) -> Tensor | list[Segment]:
+        is_segment = isinstance(raw, Segment)
+        length = self._check_length(self.features.length(raw)) if self.reads_files and not is_segment else None
+        if self.max_segment is not None and not is_segment:
+            is_short = length is not None and length <= self.whole * self.max_segment
+            segments = None if is_short else self.features.reader.split(raw, self.max_segment)
+            if segments is not None:
+                if not self.reads_files:
+                    self._check_length(int(segments[-1].end))
+                return segments
+        prepared: Tensor = self.features.prepare(raw.raw if is_segment else raw, None)
+        if not self.reads_files:
+            self._check_length(len(prepared))
         return prepared
 
     def _check_length(self, length: int) -> float:
@@ -191,7 +209,8 @@ class Reader:
     def _received(self, slots: list[Slot], future: Future[Any] | None) -> Iterator[tuple[Slot, Unit | None, bool]]:
         outcomes = iter(self._outcomes([slot for slot in slots if slot.failure is None], future))
         for slot in slots:
-            outcome = next(outcomes) if slot.failure is None else None
+            outcome, warnings = next(outcomes) if slot.failure is None else (None, [])
+            slot.warn(warnings)
             if isinstance(outcome, list):
                 yield from self._segments(slot, outcome)
             elif isinstance(outcome, InputError):
@@ -212,7 +231,8 @@ class Reader:
                 group = left.popleft()
                 ahead.append((group, self.workers.submit(list(group))))
             group, future = ahead.popleft()
-            for segment, outcome in zip(group, self._group(group, future), strict=True):
+            for segment, (outcome, warnings) in zip(group, self._group(group, future), strict=True):
+                slot.warn(warnings)
                 if isinstance(outcome, InputError):
                     for _, further in ahead:
                         further.cancel()
@@ -222,10 +242,10 @@ class Reader:
                     raise TypeError("a segment of an input was cut again")
                 yield slot, Unit(slot, segment.raw, outcome, segment), not (left or ahead) and segment is segments[-1]
 
-    def _group(self, group: list[Segment], future: Future[Any]) -> list[Outcome]:
+    def _group(self, group: list[Segment], future: Future[Any]) -> list[Found]:
         return self._taken(future) or self._taken(self.workers.submit(group)) or [_crashed()] * len(group)
 
-    def _taken(self, future: Future[Any]) -> list[Outcome] | None:
+    def _taken(self, future: Future[Any]) -> list[Found] | None:
         """What a worker has made; None, and other processes in its place, if it died."""
         try:
             outcomes, seconds = future.result()
@@ -242,7 +262,7 @@ class Reader:
         slot.failure = Failure(slot.id, error.kind, message)
         return slot, None, True
 
-    def _outcomes(self, slots: list[Slot], future: Future[Any] | None) -> list[Outcome]:
+    def _outcomes(self, slots: list[Slot], future: Future[Any] | None) -> list[Found]:
         if future is None:
             return []
         outcomes = self._taken(future)
@@ -254,8 +274,33 @@ class Reader:
         return outcomes
 
 
-def _crashed() -> InputError:
-    return InputError("crashed", "the process that read it died, twice")
+def _crashed() -> Found:
+    return InputError("crashed", "the process that read it died, twice"), []
+
+
+def _shown(raw: Any) -> str:
+    """An input in messages, which have no room for a long one."""
+    raw = raw.raw if isinstance(raw, Segment) else raw
+    return str(raw) if isinstance(raw, (Input, Path)) else reprlib.repr(raw)
+
+
+def unbound(inputs: Iterable[Any], features: FeatureChain) -> Iterator[Any]:
+    """Inputs of which those that hold several are replaced by these (`Reader.unbind`), their ids behind the whole's."""
+    for number, given in enumerate(inputs, 1):
+        if isinstance(given, (Pause, Failure)) or (isinstance(given, Row) and given.problem is not None):
+            yield given
+            continue
+        row_id, raw = _identify(given, number, bool(features.reader.suffixes))
+        try:
+            with decoding(_shown(raw), "an input"), features.reader.opened():
+                parts = features.reader.unbind(raw)
+        except InputError:  # reading it will say so, in its place
+            parts = None
+        if parts is None:
+            yield given
+            continue
+        row = given if isinstance(given, Row) else Row(row_id, raw)
+        yield from (replace(row, id=row.id + suffix, input=part) for suffix, part in parts)
 
 
 def make_slot(given: Any, number: int, *, reads_files: bool = True) -> Slot:

@@ -40,6 +40,7 @@ class Settings:
         max_tokens: longer texts are refused.
         max_steps: longer inputs of other kinds are refused: images of lines by their columns, scaled to the height
             that the model reads.
+        channels: what becomes of the channels of a recording; None leaves that to the recipe (`Waveform`).
     """
 
     device: str = "cpu"
@@ -52,6 +53,7 @@ class Settings:
     max_seconds: float = 6 * 3600.0
     max_tokens: int = 100_000
     max_steps: int = 100_000
+    channels: str | None = None
 
     def __post_init__(self) -> None:
         if self.precision not in ("fp32", "bf16"):

@@ -58,6 +58,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     machine.add_argument("--engine", default="local", choices=["local", "ray"], help="ray: see docs/cluster.md")
     wrong = parser.add_argument_group("inputs")
     wrong.add_argument("--strict", action="store_true", help="end at the first input that can't be answered")
+    wrong.add_argument(
+        "--channels",
+        choices=["mix", "first", "loudest", "each"],
+        help="of recordings that have several (default: as the recipe says, else mix); each: an answer a channel",
+    )
     wrong.add_argument("--max-seconds", type=float, metavar="S", help="longer recordings fail (default: 6 hours)")
     wrong.add_argument("--max-tokens", type=int, metavar="N", help="longer texts fail (default: 100000)")
     wrong.add_argument(
@@ -83,7 +88,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="data.input, data.id, data.start, data.end, data.format (columns of a manifest), or decoding.*",
+        help="data.input, data.id, data.start, data.end, data.channel, data.format (of a manifest), or decoding.*",
     )
     parser.add_argument("--quiet", action="store_true", help="show nothing while it goes on")
 
@@ -106,7 +111,7 @@ def run(options: argparse.Namespace) -> int:
     tree = chosen_for_a_run(options.set, "data", "decoding", shown="--set {}".format)
     settings: dict[str, object] = {"device": options.device, "precision": options.precision}
     settings["decoding"] = tree.get("decoding", {})
-    names = ("threads", "batch_steps", "window", "segment_tokens", "max_seconds", "max_tokens", "max_steps")
+    names = ("threads", "batch_steps", "window", "segment_tokens", "max_seconds", "max_tokens", "max_steps", "channels")
     settings |= {name: value for name in names if (value := getattr(options, name)) is not None}
     if options.segment_seconds is not None:
         settings["segment_seconds"] = options.segment_seconds or None

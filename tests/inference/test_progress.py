@@ -6,7 +6,7 @@ from seqpipe.answers.failure import Failure
 from seqpipe.core.measure import STEPS, seconds
 from seqpipe.inference.engine import Window
 from seqpipe.inference.job import Summary
-from seqpipe.inference.progress import SHOWN_FAILURES, Progress, clock, describe
+from seqpipe.inference.progress import SHOWN, Progress, clock, describe
 
 
 @pytest.mark.parametrize(("seconds", "shown"), [(0, "0:00"), (59.6, "1:00"), (3725, "1:02:05"), (360_000, "100:00:00")])
@@ -46,8 +46,8 @@ def test_plain_lines_say_how_far_it_is_and_many_failures_of_a_kind_are_cut_short
             pass
         progress.update(Window(0, failures, "", 60.0), summary)
     said = capsys.readouterr().err.splitlines()
-    assert said[:SHOWN_FAILURES] == [f"failed: {number}.wav: no such file" for number in range(SHOWN_FAILURES)]
-    assert said[SHOWN_FAILURES:] == [
+    assert said[:SHOWN] == [f"failed: {number}.wav: no such file" for number in range(SHOWN)]
+    assert said[SHOWN:] == [
         "failed (missing): more of this kind stand in the output alone",
         "30 of 120 inputs, 1:00 of audio, 6 times real time, 30 failed, 0:30 left",
     ]

@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 from xml.etree import ElementTree
 
-from seqpipe.errors import InputError
+from seqpipe.errors import InputError, decoding
 
 LARGEST = 32 * 2**20
 """Bytes of a document. A page of a newspaper has about 2 MB word by word, and 20 MB letter by letter. The tree takes
@@ -43,16 +43,12 @@ def parse_xml(source: Path | bytes, *, largest: int = LARGEST) -> ElementTree.El
         raise InputError("too long", f"{name}: has over {largest:,} bytes, too many for an XML document")
     if not content.strip():
         raise InputError("empty", f"{name}: the file is empty ({len(content)} bytes)")
-    parser = ElementTree.XMLParser(target=_WithoutDocumentType(name))
     file = io.BytesIO(content)
-    try:
+    with decoding(name, "XML"):
+        parser = ElementTree.XMLParser(target=_WithoutDocumentType(name))
         while block := file.read(_BLOCK):
             parser.feed(block)
         root: ElementTree.Element = parser.close()
-    except (ElementTree.ParseError, LookupError, ValueError) as error:  # the latter two: encodings it doesn't know
-        if isinstance(error, InputError):
-            raise
-        raise InputError("undecodable", f"{name}: is not XML that can be read ({error})") from None
     return root
 
 

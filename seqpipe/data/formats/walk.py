@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path, PurePath
 from typing import NamedTuple
@@ -15,7 +16,9 @@ class _Folder(NamedTuple):
     folders: set[str]  # which of the names
 
 
-def find_files(folder: Path, suffixes: Collection[str]) -> Iterator[Path | OSError]:
+def find_files(
+    folder: Path, suffixes: Collection[str], passed_over: Counter[str] | None = None
+) -> Iterator[Path | OSError]:
     """Files below a folder, in the order of their paths compared part by part (``a/z.wav`` before ``a.wav``).
 
     Held in memory are only the names in those folders that lead to the present file. A link to a folder is followed,
@@ -25,6 +28,7 @@ def find_files(folder: Path, suffixes: Collection[str]) -> Iterator[Path | OSErr
     Args:
         folder: searched with all folders in it.
         suffixes: of the files, in lower case with their dot; a file's own may be in capitals.
+        passed_over: counts what else is in the folders by its ending, as far as the walk has come.
 
     Returns:
         Paths that begin with ``folder``; in the place of a folder that can't be read its `OSError`, which names it.
@@ -37,7 +41,7 @@ def find_files(folder: Path, suffixes: Collection[str]) -> Iterator[Path | OSErr
             yield Path(inner)
         else:
             try:
-                found = _look_into(inner, suffixes, [above.identity for above in opened])
+                found = _look_into(inner, suffixes, [above.identity for above in opened], passed_over)
             except OSError as error:
                 yield error
             else:
@@ -50,7 +54,9 @@ def find_files(folder: Path, suffixes: Collection[str]) -> Iterator[Path | OSErr
         inner, is_folder = os.path.join(opened[-1].path, name), name in opened[-1].folders  # noqa: PTH118 - a million
 
 
-def _look_into(path: str, suffixes: Collection[str], above: list[tuple[int, int]]) -> _Folder:
+def _look_into(
+    path: str, suffixes: Collection[str], above: list[tuple[int, int]], passed_over: Counter[str] | None
+) -> _Folder:
     """What is in a folder; nothing if it is one of those above."""
     status = os.stat(path)  # noqa: PTH116
     found = _Folder(path, (status.st_dev, status.st_ino), [], set())
@@ -66,8 +72,15 @@ def _look_into(path: str, suffixes: Collection[str], above: list[tuple[int, int]
                 entry
             ):
                 found.names.append(entry.name)
+            elif passed_over is not None:
+                passed_over[PurePath(entry.name).suffix.lower()] += 1
     found.names.sort(reverse=True)
     return found
+
+
+def endings(passed_over: Counter[str]) -> str:
+    """What a walk passed over, the most frequent first: ``3 .m4a, 1 .wma, 1 without an ending``."""
+    return ", ".join(f"{count:,} {ending or 'without an ending'}" for ending, count in passed_over.most_common())
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

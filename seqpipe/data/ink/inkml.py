@@ -40,7 +40,9 @@ def read_inkml(source: Path | bytes) -> Ink:
     except InputError as error:
         if error.kind != "undecodable":
             raise
-        raise InputError(error.kind, f"{error}; pen strokes are read from InkML, or from a manifest") from None
+        raise InputError(
+            error.kind, f"{error}; pen strokes are read from InkML, or from a manifest"
+        ) from error.__cause__
     if local_name(root) != "ink":
         raise InputError("undecodable", f"{name}: is no InkML; its root is <{local_name(root)}>, not <ink>")
     strokes: list[list[NDArray[np.float64]]] = []  # the runs of each, put together once: each time takes their square

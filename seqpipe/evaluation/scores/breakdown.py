@@ -52,7 +52,7 @@ def by_column(evaluation: Evaluation) -> dict[str, list[Slice]]:
     the input is (its number of samples) is left to `by_length`, and one of lists (a tag a word) is passed over.
     """
     config = evaluation.pipeline.recipe.data
-    left_out = {config.input, config.id, config.start, config.end}
+    left_out = {config.input, config.id, config.start, config.end, config.channel}
     lengths = _lengths(evaluation)
     found = {}
     for name in evaluation.rows[0].columns:

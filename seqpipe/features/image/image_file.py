@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import reprlib
 import struct
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from seqpipe.core.input import FileSpan
-from seqpipe.errors import InputError
+from seqpipe.errors import InputError, decoding
 from seqpipe.features.image.image_pixels import Brightness, brightness_of
 from seqpipe.features.input_file import check_file
 
@@ -23,8 +22,6 @@ ORIENTATION = 0x0112
 """Tag of EXIF and TIFF."""
 TURNED = (5, 6, 7, 8)
 """Orientations whose rows are the picture's columns."""
-_BROKEN = (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, AttributeError, EOFError, OverflowError)
-"""What Pillow raises of files that are no whole images, beside `struct.error` and `zlib.error`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,23 +79,17 @@ def opened(source: Path | bytes, *, max_pixels: int) -> Iterator[Opened]:
         check_file(source, "an image")
     elif not source:
         raise InputError("empty", f"{name}: the file is empty (0 bytes)")
-    try:
-        with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
-            found = _read_header(file, name)
-            if found.width * found.height > max_pixels:
-                raise InputError(
-                    "too large",
-                    f"{name}: has {found.width} x {found.height} pixels; {max_pixels} are allowed (max_pixels)",
-                )
-            yield found
-    except InputError:
-        raise
-    except (*_BROKEN, struct.error, zlib.error) as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise InputError("unreadable", f"{name}: {error.strerror}") from None
-        if "truncated" in str(error).lower():
-            raise InputError("truncated", f"{name}: the image breaks off before its end ({error})") from None
-        raise InputError("undecodable", f"{name}: is no image that can be decoded ({error!s})") from None
+    with (
+        decoding(name, "an image"),
+        io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file,
+    ):
+        found = _read_header(file, name)
+        if found.width * found.height > max_pixels:
+            raise InputError(
+                "too large",
+                f"{name}: has {found.width} x {found.height} pixels; {max_pixels} are allowed (max_pixels)",
+            )
+        yield found
 
 
 def _read_header(file: BinaryIO, name: str) -> Opened:
@@ -161,10 +152,11 @@ def _orientation(exif: bytes) -> int:
     from PIL.Image import Exif
 
     try:
-        tags = Exif()
-        tags.load(exif)
-        value = tags.get(ORIENTATION, 1)
-    except (*_BROKEN, struct.error):
+        with decoding("EXIF", "a block of tags"):
+            tags = Exif()
+            tags.load(exif)
+            value = tags.get(ORIENTATION, 1)
+    except InputError:
         return 1
     return value if value in range(1, 9) else 1
 

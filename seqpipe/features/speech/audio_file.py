@@ -15,9 +15,20 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from seqpipe.core.input import FileSpan
-from seqpipe.errors import InputError
+from seqpipe.errors import InputError, decoding
 from seqpipe.features.input_file import check_file
 from seqpipe.features.speech.truncation import missing_bytes
+
+MIN_RATE, MAX_RATE = 1_000, 768_000
+"""Of a recording, in hertz: speech is gone below, and no recorder goes beyond."""
+BLOCK_FRAMES = 1 << 22
+"""That are read at once: how many there are is what a header promises, and may be more than any memory holds."""
+HEADERLESS = ".raw"
+"""Ending of samples without a header."""
+HINT = (
+    "samples without a header state no rate: make a WAV file of them and give it, "
+    "as with sox -r 16000 -e signed -b 16 -c 1 a.raw a.wav"
+)
 
 
 def as_span(raw: Any) -> FileSpan:
@@ -83,7 +94,7 @@ def opened(span: FileSpan) -> Iterator[Any]:
         with _open(span) as file:
             yield file
         return
-    if _kept.source is None or _kept.source != span.source:
+    if _kept.source is None or _kept.source != span.source or not _kept.file.seekable():
         _kept.drop()
         _kept.file = _open(span)
         _kept.source = span.source
@@ -110,12 +121,32 @@ def _open(span: FileSpan) -> Any:
             "truncated", f"{span}: ends after {cut[0]} of the {cut[1]} bytes of sound that its header promises"
         )
     try:
-        if isinstance(source, bytes):
-            return soundfile.SoundFile(io.BytesIO(source))
-        # As bytes: soundfile would encode the name strictly, and a name may be no UTF-8.
-        return soundfile.SoundFile(os.fsencode(source) if os.name == "posix" else source)
-    except soundfile.LibsndfileError as error:
-        raise InputError("undecodable", f"{span}: is not audio that can be decoded ({error.error_string})") from None
+        with decoding(span, "audio"):
+            file = soundfile.SoundFile(_content(source))
+    except InputError as error:
+        if error.kind == "undecodable" and isinstance(source, Path) and source.suffix.lower() == HEADERLESS:
+            raise InputError(error.kind, f"{error}; {HINT}") from None
+        raise
+    if not MIN_RATE <= file.samplerate <= MAX_RATE:
+        file.close()
+        raise _bad_rate(span, file.samplerate)
+    return file
+
+
+def _content(source: Path | bytes) -> Any:
+    """What soundfile opens."""
+    if isinstance(source, bytes):
+        return io.BytesIO(source)
+    if source.suffix.lower() == HEADERLESS:  # by its name soundfile would ask for a rate, whatever is in it
+        return io.BytesIO(source.read_bytes())
+    # As bytes: soundfile would encode the name strictly, and a name may be no UTF-8.
+    return os.fsencode(source) if os.name == "posix" else source
+
+
+def _bad_rate(name: object, rate: int) -> InputError:
+    return InputError(
+        "bad value", f"{name}: has a sample rate of {rate:,} Hz; from {MIN_RATE:,} to {MAX_RATE:,} Hz are read"
+    )
 
 
 def bytes_of(source: Path | bytes) -> BinaryIO:
@@ -125,9 +156,10 @@ def bytes_of(source: Path | bytes) -> BinaryIO:
 
 def frames_of(span: FileSpan, rate: int, frames: int) -> tuple[int, int]:
     """The span in frames of the file."""
-    start = round(span.start * rate)
-    stop = frames if span.end is None else min(round(span.end * rate), frames)
-    if span.start < 0 or start >= max(stop, 1):
+    at_end = frames / rate
+    start = round(min(span.start, at_end) * rate) if span.start >= 0 else frames
+    stop = frames if span.end is None else round(max(min(at_end, span.end), 0.0) * rate)
+    if frames and start >= stop:
         raise InputError(
             "bad value", f"{span}: start and end leave nothing of a file of {frames / rate:.2f} s; give start < end"
         )
@@ -143,7 +175,8 @@ def read_samples(raw: Any) -> tuple[np.ndarray[Any, Any], int]:
         if file.frames == 0:
             return np.zeros(0, dtype=np.float32), file.samplerate
         start, stop = frames_of(span, file.samplerate, file.frames)
-        return next(blocks(span, file, start, stop, stop - start)), file.samplerate
+        read = list(blocks(span, file, start, stop, BLOCK_FRAMES))
+        return read[0] if len(read) == 1 else np.concatenate(read), file.samplerate
 
 
 def array_of(raw: dict[str, Any]) -> tuple[np.ndarray[Any, Any], int]:
@@ -151,8 +184,10 @@ def array_of(raw: dict[str, Any]) -> tuple[np.ndarray[Any, Any], int]:
     try:
         samples, rate = np.asarray(raw["array"], dtype=np.float32), int(raw["sampling_rate"])
         start = float(raw.get("start", 0.0))
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError("bad value", f"audio array: needs numbers as array, and a sampling_rate ({error!r})") from None
+    if rate > 0 and not MIN_RATE <= rate <= MAX_RATE:
+        raise _bad_rate("audio array", rate)
     if samples.ndim not in (1, 2) or rate <= 0 or not 0 <= start < math.inf:
         raise InputError(
             "bad value",
@@ -162,20 +197,27 @@ def array_of(raw: dict[str, Any]) -> tuple[np.ndarray[Any, Any], int]:
     return samples, rate
 
 
-def blocks(span: FileSpan, file: Any, start: int, stop: int, size: int) -> Iterator[np.ndarray[Any, Any]]:
-    """Frames from ``start`` to ``stop`` of an open file, ``size`` at a time."""
-    import soundfile
+def _go_to(file: Any, start: int) -> None:
+    """A frame; of a file that can't seek (GSM 06.10), which was just opened, by reading what is before."""
+    if file.seekable():
+        file.seek(start)
+        return
+    for at in range(0, start, BLOCK_FRAMES):
+        file.read(min(start - at, BLOCK_FRAMES))
 
+
+def blocks(span: FileSpan, file: Any, start: int, stop: int, size: int) -> Iterator[np.ndarray[Any, Any]]:
+    """Frames from ``start`` to ``stop`` of an open file, ``size`` at a time; of the span's channel if it names one."""
+    if span.channel is not None and not 1 <= span.channel <= file.channels:
+        raise InputError("bad value", f"{span}: there are channels 1 to {file.channels}")
     for at in range(start, stop, size):
-        try:
+        with decoding(span, "audio"):
             if at == start:  # only then: an MP3 is gone through from its beginning to find a place in it
-                file.seek(start)
+                _go_to(file, start)
             samples = file.read(min(size, stop - at), dtype="float32")
-        except soundfile.LibsndfileError as error:
-            raise InputError("undecodable", f"{span}: can't be decoded ({error.error_string})") from None
         held = at - start + len(samples)
         if held < min(at + size, stop) - start:
             raise InputError(
                 "truncated", f"{span}: ends after {held} of the {stop - start} samples that its header promises"
             )
-        yield samples
+        yield samples if span.channel is None or samples.ndim == 1 else samples[:, span.channel - 1]

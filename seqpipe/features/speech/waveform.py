@@ -1,17 +1,18 @@
-"""Recordings in: files of any format, rate and channel count become mono samples at one rate."""
+"""Recordings in: files of any format, rate and number of channels become mono samples at one rate."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Annotated, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
-from torch.nn import functional as F
 
 from seqpipe.core.feature import Reader
 from seqpipe.core.input import FileSpan, Segment
@@ -33,23 +34,29 @@ from seqpipe.features.speech.audio_file import (
     opened,
     read_samples,
 )
+from seqpipe.features.speech.channels import Channels, to_mono
 from seqpipe.features.speech.cutting import measure_levels, overlap_of, samples_per_block, share_out
-from seqpipe.features.speech.torchaudio_import import torchaudio_functional
+from seqpipe.features.speech.resampling import resample, resampled_length
 from seqpipe.features.speech.truncation import lacks_end
 
 SILENCE = 2.0**-14
 """Between the lowest and the highest sample of a recording in which nothing is heard: two steps of 16 bit."""
 FULL_SCALE = 1 - 2.0**-15
 """The highest sample of 16 bit."""
+MAX_SAMPLE = 2.0**32
+"""Twice the full scale of 32 bits written as numbers: the power of what is beyond is soon infinite in fp32."""
 CLIPPED_SHARE = 0.001
 """Of the samples: in speech that was recorded well a few in a hundred thousand are at full scale."""
 
 
 class Waveform(Reader):
-    """Read audio files (wav, flac, ogg, mp3, whatever libsndfile knows), mix down and resample.
+    """Read audio files (wav, flac, ogg, mp3, whatever libsndfile knows), make one channel of several, and resample.
 
     Args:
         sample_rate: of the outgoing samples, in hertz.
+        channels: what becomes of several: ``mix``, their mean, or the loudest one where they cancel (`to_mono`);
+            ``first``; ``loudest``; ``each``, so that batch inference answers every channel by itself, as ``ID#1``,
+            ``ID#2``. A `FileSpan` that names a channel is that channel, whatever stands here.
 
     Shape: in batches ``[B, S]`` -> ``[B, S]``. An input is a path, a `FileSpan`, the bytes of a file, or a mapping
     with ``array`` (``[S]`` or ``[S, channels]``, in -1 to 1) and ``sampling_rate``; with ``start`` too if the array was
@@ -58,9 +65,12 @@ class Waveform(Reader):
 
     suffixes = AUDIO_SUFFIXES
 
-    def __init__(self, *, sample_rate: Annotated[int, Field(ge=1000, le=384_000)] = 16_000) -> None:
+    def __init__(
+        self, *, sample_rate: Annotated[int, Field(ge=1000, le=384_000)] = 16_000, channels: Channels = "mix"
+    ) -> None:
         super().__init__()
         self.sample_rate = sample_rate
+        self.channels: Channels = channels
         self.measure = seconds(sample_rate)
         self.output_size = 1
 
@@ -68,14 +78,35 @@ class Waveform(Reader):
         """Samples ``[S]``, float32.
 
         Raises:
-            InputError: the file is missing, no audio, empty, or holds values that are no finite numbers.
+            InputError: the file is missing, no audio, empty, holds values that are no finite numbers or far beyond any
+                scale of samples (`MAX_SAMPLE`), has a rate outside of `MIN_RATE` to `MAX_RATE`, or several channels
+                that are to be kept apart.
         """
         samples, rate = read_samples(raw)
         name = name_of(raw)
         if len(samples) == 0:
             raise InputError("empty", f"{name}: holds no samples")
-        mono = torch.from_numpy(np.ascontiguousarray(_mono(samples, rate, name)))
+        check_samples(samples, rate, name)
+        mono = torch.from_numpy(np.ascontiguousarray(to_mono(samples, self.channels, name)))
         return resample(mono, rate, self.sample_rate)
+
+    def unbind(self, raw: Any) -> list[tuple[str, Any]] | None:
+        """With ``channels: each``, the channels of a recording that has several; see `Reader.unbind`."""
+        if self.channels != "each":
+            return None
+        if isinstance(raw, dict):
+            samples, _ = array_of(raw)
+            count = samples.shape[1] if samples.ndim == 2 else 1
+            parts = [{**raw, "array": samples[:, at]} for at in range(count)] if count > 1 else []
+            return [(f"#{number}", part) for number, part in enumerate(parts, 1)] or None
+        span = as_span(raw)
+        if span.channel is not None:
+            return None
+        with opened(span) as file:
+            count = file.channels
+        if count == 1:
+            return None
+        return [(f"#{number}", replace(span, channel=number)) for number in range(1, count + 1)]
 
     def opened(self) -> AbstractContextManager[None]:
         """While this lasts, what is read several times in a row by a thread is opened once."""
@@ -105,7 +136,7 @@ class Waveform(Reader):
             if stop - start <= max_length * rate:
                 return None
             step = samples_per_block(rate)
-            levels = _levels((samples[at : at + step] for at in range(0, len(samples), step)), rate, name_of(raw))
+            levels = self._levels((samples[at : at + step] for at in range(0, len(samples), step)), rate, name_of(raw))
         else:
             span = as_span(raw)
             with opened(span) as file:
@@ -113,14 +144,14 @@ class Waveform(Reader):
                 start, stop = frames_of(span, rate, file.frames) if file.frames else (0, 0)
                 if stop - start <= max_length * rate:
                     return None
-                levels = _levels(blocks(span, file, start, stop, samples_per_block(rate)), rate, name_of(raw))
+                levels = self._levels(blocks(span, file, start, stop, samples_per_block(rate)), rate, name_of(raw))
         segments = []
         for share in share_out(levels, stop - start, rate, max_length=max_length, overlap=overlap):
             first, last = (start + share.heard_from) / rate, (start + share.heard_until) / rate
             part = (
                 {**raw, "array": samples[share.heard_from : share.heard_until], "start": first}
                 if isinstance(raw, dict)
-                else FileSpan(span.source, first, last)
+                else replace(span, start=first, end=last)
             )
             segments.append(
                 Segment(part, (start + share.start) / rate, (start + share.stop) / rate, share.overlap / rate)
@@ -131,11 +162,11 @@ class Waveform(Reader):
         """How many samples `prepare` will give, from the file's header alone."""
         if isinstance(raw, dict):
             samples, rate = read_samples(raw)
-            return _resampled_length(len(samples), rate, self.sample_rate)
+            return resampled_length(len(samples), rate, self.sample_rate)
         span = as_span(raw)
         with opened(span) as file:
             start, stop = frames_of(span, file.samplerate, file.frames)
-            return _resampled_length(stop - start, file.samplerate, self.sample_rate)
+            return resampled_length(stop - start, file.samplerate, self.sample_rate)
 
     def warnings(self, raw: Any, prepared: Tensor) -> list[tuple[str, str]]:
         """``silent``, ``clipped``, ``lower sample rate``, ``shorter than its span``, ``no end of stream``."""
@@ -203,6 +234,17 @@ class Waveform(Reader):
             height=f"0 to {self.sample_rate / 2000:g} kHz (mel)",
         )
 
+    def _levels(self, blocks: Iterable[NDArray[Any]], rate: int, name: str) -> NDArray[np.float64]:
+        """The level of a recording that comes in blocks of `samples_per_block`."""
+        size = samples_per_block(rate)
+
+        def mono() -> Iterator[NDArray[Any]]:
+            for number, block in enumerate(blocks):
+                check_samples(block, rate, name, number * size)
+                yield to_mono(block, self.channels, name)
+
+        return measure_levels(mono(), rate)
+
     def sound(self, raw: Any) -> Sound:
         """The recording as the features hear it: mono, at `sample_rate`."""
         return Sound(self.prepare(raw, None).numpy(), self.sample_rate)
@@ -215,28 +257,24 @@ def _origin(raw: Any) -> float:
     return raw.start if isinstance(raw, FileSpan) else 0.0
 
 
-def resample(samples: Tensor, rate: int, new_rate: int) -> Tensor:
-    """``[S]`` at ``rate`` hertz -> ``[S']`` at ``new_rate``, windowed-sinc interpolation, S' = ceil(S · new / old)."""
-    if rate == new_rate:
-        return samples
-    resampled: Tensor = torchaudio_functional().resample(samples, rate, new_rate)
-    # torchaudio rounds the length in fp32, which is a sample short in recordings of minutes.
-    return F.pad(resampled, (0, _resampled_length(len(samples), rate, new_rate) - len(resampled)))
+def check_samples(samples: NDArray[Any], rate: int, name: str, first: int = 0) -> None:
+    """Whether samples ``[S]`` or ``[S, C]`` are numbers that features can be made of.
 
+    Args:
+        samples, rate, name: of the recording.
+        first: number of the first sample, for the message.
 
-def _resampled_length(length: int, rate: int, new_rate: int) -> int:
-    return length if rate == new_rate else -(-length * new_rate // rate)
-
-
-def _mono(samples: np.ndarray[Any, Any], rate: int, name: str, first: int = 0) -> np.ndarray[Any, Any]:
-    """The mean of the channels, ``[S]``; ``first`` is the number of the first sample, for the message."""
-    if not np.isfinite(samples).all():
-        bad = first + int(np.flatnonzero(~np.isfinite(samples).reshape(len(samples), -1).all(axis=1))[0])
-        raise InputError("non-finite", f"{name}: sample {bad} ({bad / rate:.3f} s) is not a finite number")
-    return samples if samples.ndim == 1 else samples.mean(axis=1)
-
-
-def _levels(blocks: Iterable[np.ndarray[Any, Any]], rate: int, name: str) -> np.ndarray[Any, Any]:
-    """The level of a recording that comes in blocks of `samples_per_block`."""
-    size = samples_per_block(rate)
-    return measure_levels((_mono(block, rate, name, number * size) for number, block in enumerate(blocks)), rate)
+    Raises:
+        InputError: one is no finite number (``non-finite``), or beyond `MAX_SAMPLE` (``out of range``).
+    """
+    largest = max(float(samples.max()), -float(samples.min()))
+    if largest <= MAX_SAMPLE:
+        return
+    rows = samples.reshape(len(samples), -1)
+    wrong = ~np.isfinite(rows)
+    kind, what = "non-finite", "is not a finite number"
+    if not wrong.any():
+        wrong, kind = np.abs(rows) > MAX_SAMPLE, "out of range"
+        what = f"is {largest:.3g}; samples lie between -1 and 1, or in whole numbers of up to 32 bits"
+    bad = int(np.flatnonzero(wrong.any(axis=1))[0])
+    raise InputError(kind, f"{name}: sample {first + bad} ({(first + bad) / rate:.3f} s) {what}")

@@ -186,7 +186,7 @@ class RayEngine:
         self._asked.popleft()
         for stage, seconds in found.spent:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
-        return Window(asked.number, list(found.answers), asked.digest, found.seconds)
+        return Window(asked.number, list(found.answers), asked.digest, found.seconds, found.warnings)
 
     def _receive(self) -> Any:
         while True:

@@ -65,6 +65,7 @@ class Answer(NamedTuple):
     answers: Sequence[Any] = ()
     seconds: float = 0.0
     spent: Sequence[tuple[str, float]] = ()
+    warnings: Sequence[tuple[str, str]] = ()
     problem: str | None = None
 
 
@@ -134,7 +135,9 @@ class Answerer:
         finally:
             self.workers.put(workers)
         answers = [answer for window in windows for answer in window.answers]
-        return Answer(number, answers, sum(window.seconds for window in windows), self._spent(reader.seconds))
+        warnings = [warning for window in windows for warning in window.warnings]
+        seconds = sum(window.seconds for window in windows)
+        return Answer(number, answers, seconds, self._spent(reader.seconds), warnings)
 
     def _spent(self, reading: float) -> list[tuple[str, float]]:
         """Seconds by stage since this was told the last time."""

@@ -1,4 +1,5 @@
 import os
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 
 from seqpipe.core.suffixes import AUDIO_SUFFIXES
 from seqpipe.data.formats.folder import files_below
-from seqpipe.data.formats.walk import find_files
+from seqpipe.data.formats.walk import endings, find_files
 from seqpipe.errors import DataError
 
 # Around the slash in the order of characters ("-" and "." before it, "0" after it), where sorting strings goes wrong.
@@ -117,3 +118,15 @@ def test_a_folder_that_cannot_be_read_has_its_place_and_the_others_go_on(folder:
 def test_a_folder_that_is_not_there_is_its_own_error(tmp_path: Path) -> None:
     (error,) = find_files(tmp_path / "gone", {".wav"})
     assert isinstance(error, FileNotFoundError)
+
+
+def test_what_is_passed_over_is_counted_by_ending(folder: Path) -> None:
+    os.mkfifo(folder / "pipe.wav")
+    (folder / "b" / "README").touch()
+    (folder / "b" / "y.M4A").touch()
+    counted: Counter[str] = Counter()
+    assert len(list(find_files(folder, {".wav"}, counted))) == len(found(folder))
+    texts = sum(path.suffix == ".txt" for path in folder.rglob("*"))
+    assert counted == {".txt": texts, ".wav": 1, "": 1, ".m4a": 1}
+    assert endings(counted).startswith(f"{texts} .txt, ")
+    assert "1 without an ending" in endings(counted)

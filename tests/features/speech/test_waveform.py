@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqpipe import FileSpan, InputError, Waveform
-from seqpipe.features.speech.waveform import resample
+from seqpipe.features.speech.resampling import resample
 
 RATE = 16_000
 
@@ -187,3 +187,51 @@ class TestRefused:
 
     def test_no_audio_at_all(self) -> None:
         self.refused(17, "bad value", "int")
+
+    @pytest.mark.parametrize("value", [1e20, -1e20, 2.0**32 + 1024, 3e38])
+    def test_samples_far_beyond_any_scale(self, value: float, samples: np.ndarray, tmp_path: Path) -> None:
+        samples[800] = value
+        path = written(tmp_path / "a.wav", samples, subtype="FLOAT")
+        with pytest.raises(InputError, match=r"sample 800 \(0.050 s\)") as caught:
+            read(path)
+        assert caught.value.kind == "out of range"
+
+    def test_samples_in_whole_numbers_are_read(self, samples: np.ndarray) -> None:
+        whole = np.round(samples * 2.0**31)
+        assert torch.equal(read({"array": whole, "sampling_rate": RATE}), torch.from_numpy(whole).float())
+
+    @pytest.mark.parametrize("rate", [1, 999, 768_001, 178_000_000])
+    def test_absurd_rates(self, rate: int, samples: np.ndarray, tmp_path: Path) -> None:
+        self.refused(written(tmp_path / "a.wav", samples, rate), "bad value", f"{rate:,} Hz")
+        self.refused({"array": samples, "sampling_rate": rate}, "bad value", f"{rate:,} Hz")
+
+    def test_a_pipe(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "a.wav")
+        self.refused(tmp_path / "a.wav", "not a file", "a pipe or a device")
+
+
+@pytest.mark.parametrize("start", [math.nan, math.inf, 1e300])
+def test_starts_that_are_no_place(start: float, samples: np.ndarray, tmp_path: Path) -> None:
+    path = written(tmp_path / "a.wav", samples)
+    for span in (FileSpan(path, start), FileSpan(path, 0.0, -start)):
+        if span.end is not None and math.isnan(span.end):
+            continue
+        with pytest.raises(InputError, match="leave nothing"):
+            read(span)
+    assert len(read(FileSpan(path, 0.0, 1e300))) == 4000
+
+
+def test_a_file_that_cannot_seek(tone: Any, tmp_path: Path) -> None:
+    """GSM 06.10 without a header, which libsndfile 1.2 knows by its ending, at 8,000 Hz."""
+    path = tmp_path / "a.gsm"
+    soundfile.write(path, tone(440.0, 2.0, 8000).numpy(), 8000, format="RAW", subtype="GSM610")
+    stage = Waveform(sample_rate=8000)
+    whole = stage.prepare(path, None)
+    assert np.corrcoef(whole[:15_000], tone(440.0, 2.0, 8000)[:15_000])[0, 1] > 0.98
+    with stage.opened():
+        for start, end in [(0.5, 1.0), (0.25, 2.0), (0.0, 0.1)]:
+            part = stage.prepare(FileSpan(path, start, end), None)
+            assert torch.equal(part, whole[round(8000 * start) : round(8000 * end)])
+    segments = stage.split(path, 1.0)
+    assert segments is not None
+    assert segments[-1].end == 2.0

@@ -11,9 +11,9 @@ from torch.nn import functional as F
 
 from seqpipe.core.options import InputRate
 from seqpipe.features.ranges import Probability, check_ranges
-from seqpipe.features.speech.augmentation.resampling import resample_by_ratio
 from seqpipe.features.speech.augmentation.time_scale import time_scaled
 from seqpipe.features.speech.augmentation.waveform_augmentation import WaveformAugmentation
+from seqpipe.features.speech.resampling import resample_by_ratio
 
 Semitones = Annotated[float, Field(ge=-12, le=12)]
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from seqpipe.core.feature import Feature
 from seqpipe.core.options import InputRate
 from seqpipe.core.randomness import RowKey
-from seqpipe.features.speech.augmentation.resampling import resample_by_ratio
+from seqpipe.features.speech.resampling import resample_by_ratio
 
 
 class SpeedPerturbation(Feature):

@@ -1,0 +1,189 @@
+"""Recordings as people have them, through the verb: foreign files, channels, pipes, samples beyond any scale."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+import seqpipe
+from seqpipe import ConfigError, Failure, Waveform
+from seqpipe.inference.infer import infer
+from seqpipe.inference.job import Summary
+
+RATE = 8000
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def folder(tone_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the user stands, with two recordings."""
+    (tmp_path / "in").mkdir()
+    for name in ("000.wav", "001.wav"):
+        shutil.copy(tone_data / "dev" / name, tmp_path / "in" / name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def answer(trained_run: Path, folder: Path) -> Callable[..., tuple[list[dict[str, Any]], Summary]]:
+    """Lines that `infer` gives for inputs, and its summary."""
+
+    def run(*inputs: str, **options: Any) -> tuple[list[dict[str, Any]], Summary]:
+        summary = infer(
+            trained_run, inputs, "out.jsonl", device="cpu", threads=2, overwrite=True, **{"workers": 0, **options}
+        )
+        return [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()], summary
+
+    return run
+
+
+def test_foreign_files_beside_good_ones(trained_run: Path, folder: Path, seqpipe_command: Command) -> None:
+    Path("in/002.raw").write_bytes(np.zeros(800, dtype=np.int16).tobytes())
+    soundfile.write("in/003.caf", soundfile.read("in/000.wav")[0], RATE)
+    shutil.copy("in/001.wav", "in/004")
+    for number, ending in enumerate([".m4a", ".m4a", ".WMA"]):
+        Path(f"in/x{number}{ending}").write_bytes(b"not read")
+    Path("list.txt").write_text("")
+    inputs = ["in", "in/002.raw", "in/004"]
+    done = seqpipe_command("infer", trained_run, *inputs, "--output", "out.jsonl", "--threads", "1", cwd=folder)
+    assert done.returncode == 3, done.stderr
+    found = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
+    assert [line["id"] for line in found] == ["in/000.wav", "in/001.wav", "in/003.caf", "in/002.raw", "in/004"]
+    assert [line.get("error") for line in found] == [None, None, None, "undecodable", None]
+    assert "state no rate" in found[3]["message"]
+    assert (found[2]["text"], found[4]["text"]) == (found[0]["text"], found[1]["text"])
+    said = "passed over 5 files: 2 .m4a, 1 .raw, 1 .wma, 1 without an ending"
+    assert sorted(said.split(": ")[1].split(", ")) == sorted(
+        done.stderr.split("in: passed over 5 files: ")[1].splitlines()[0].split(", ")
+    )
+    assert "5 files in folders passed over: 2 .m4a, " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_any_exception_of_a_reader_is_the_failure_of_one_input(
+    trained_run: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also one of a stage of the user's own."""
+    prepare = Waveform.prepare
+
+    def fail(self: Waveform, raw: Any, key: Any) -> torch.Tensor:
+        if "001" in str(raw):
+            raise ZeroDivisionError("of a user's own")
+        return prepare(self, raw, key)
+
+    monkeypatch.setattr(Waveform, "prepare", fail)
+    one, two = seqpipe.load(trained_run, device="cpu").predict(["in/000.wav", "in/001.wav"])
+    assert not isinstance(one, Failure)
+    assert isinstance(two, Failure)
+    assert (two.kind, "in/001.wav" in two.message, "ZeroDivisionError: of a user's own" in two.message) == (
+        "undecodable",
+        True,
+        True,
+    )
+
+
+def stereo(name: str) -> None:
+    left, right = (soundfile.read(f"in/{number}.wav", dtype="float32")[0] for number in ("000", "001"))
+    length = max(len(left), len(right))
+    both = np.stack([np.pad(side, (0, length - len(side))) for side in (left, right)], axis=1)
+    soundfile.write(name, both, RATE, subtype="FLOAT")
+
+
+def test_each_channel_has_an_answer(answer: Callable[..., Any]) -> None:
+    stereo("call.wav")
+    Path("list.tsv").write_text("path\tname\nin/000.wav\tmono\ncall.wav\tcall\n")
+    alone = {line["id"]: line["text"] for line in answer("in")[0]}
+    found, summary = answer("call.wav", "list.tsv", channels="each", data={"id": "name"})
+    assert [line["id"] for line in found] == ["call.wav#1", "call.wav#2", "mono", "call#1", "call#2"]
+    assert [line["text"] for line in found[:2]] == [alone["in/000.wav"], alone["in/001.wav"]]
+    assert [line["text"] for line in found[3:]] == [line["text"] for line in found[:2]]
+    assert summary.inputs == 5
+    resumed, _ = answer("call.wav", "list.tsv", channels="each", data={"id": "name"}, workers=1)
+    assert resumed == found
+    assert answer("call.wav", channels="loudest")[0][0]["text"] in alone.values()
+
+
+def test_a_column_names_the_channel(answer: Callable[..., Any]) -> None:
+    stereo("call.wav")
+    Path("list.tsv").write_text("path\tside\ncall.wav\tA\ncall.wav\t2\ncall.wav\t3\ncall.wav\tC\n")
+    alone = [line["text"] for line in answer("in")[0]]
+    found, _ = answer("list.tsv", data={"channel": "side"})
+    assert [line["text"] for line in found[:2]] == alone
+    assert [line["id"] for line in found[:3]] == ["call.wav#1", "call.wav#2", "call.wav#3"]
+    assert ["there are channels 1 to 2" in found[2]["message"], found[3]["error"]] == [True, "bad value"]
+
+
+def test_channels_are_those_of_recordings(trained_run: Path) -> None:
+    with pytest.raises(ConfigError, match="mix, first, loudest, each; received 'both'"):
+        seqpipe.load(trained_run, channels="both")
+
+
+def test_cancelling_channels_are_told(answer: Callable[..., Any], capsys: pytest.CaptureFixture[str]) -> None:
+    samples = soundfile.read("in/000.wav", dtype="float32")[0]
+    soundfile.write("anti.wav", np.stack([samples, -samples], axis=1), RATE, subtype="FLOAT")
+    (plain, mended), summary = answer("in/000.wav", "anti.wav")
+    assert mended["text"] == plain["text"]
+    assert summary.warnings == {"cancelling channels": 1}
+    said = capsys.readouterr().err
+    assert "warning: anti.wav: its 2 channels cancel when they are mixed" in said
+    assert "1 warnings: 1 cancelling channels" in said
+
+
+def test_no_answer_holds_what_is_no_number(trained_run: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    predictor = seqpipe.load(trained_run, device="cpu")
+    (good,) = predictor.predict(["in/000.wav"])
+    for parameter in predictor.pipeline.head.parameters():
+        parameter.data.fill_(float("nan"))
+    (bad,) = predictor.predict(["in/000.wav"])
+    assert not isinstance(good, Failure)
+    assert isinstance(bad, Failure)
+    assert bad.kind == "non-finite"
+
+
+def test_pipes_are_read(trained_run: Path, folder: Path, command_environment: dict[str, str]) -> None:
+    os.mkfifo("in/pipe.wav")
+    program = Path(sys.executable).with_name("seqpipe")
+    command = (
+        f"cat in/000.wav > in/pipe.wav & {program} infer {trained_run} in in/pipe.wav <(cat in/001.wav) /dev/stdin "
+        "--output out.jsonl --threads 1 < in/001.wav"
+    )
+    done = subprocess.run(
+        ["bash", "-c", command], check=False, capture_output=True, text=True, env=command_environment, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    found = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
+    assert [line["id"] for line in found][:3] == ["in/000.wav", "in/001.wav", "in/pipe.wav"]  # a folder gives no pipes
+    assert found[4]["id"] == "/dev/stdin"
+    texts = [line["text"] for line in found]
+    assert texts == [texts[0], texts[1], texts[0], texts[1], texts[1]]
+
+
+def test_a_pipe_that_nobody_writes_ends(folder: Path) -> None:
+    from seqpipe import InputError
+    from seqpipe.inference.pipe import read_pipe
+
+    os.mkfifo("pipe")
+    with pytest.raises(InputError, match=r"nobody has opened this pipe for writing for 0\.2 seconds"):
+        read_pipe(Path("pipe"), patience=0.2)
+
+    def write(content: bytes) -> None:
+        Path("pipe").write_bytes(content)
+
+    for content, limit, said in [(b"", 9, "nothing came out"), (b"x" * 70_000, 65_000, "over 65,000 bytes")]:
+        writer = threading.Thread(target=write, args=(content,), daemon=True)
+        writer.start()
+        with pytest.raises(InputError, match=said):
+            read_pipe(Path("pipe"), max_bytes=limit)
+    writer = threading.Thread(target=write, args=(b"y" * 200_000,), daemon=True)
+    writer.start()
+    assert read_pipe(Path("pipe")) == b"y" * 200_000
