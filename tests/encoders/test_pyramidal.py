@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from seqpipe import Bypass, Chain, ConfigError, PaddedSequence, Parallel, PyramidalEncoder, RecurrentEncoder
+from seqpipe import Bypass, Chain, ConfigError, InputError, PaddedSequence, Parallel, PyramidalEncoder, RecurrentEncoder
+from seqpipe.checks.findings import Findings
+from seqpipe.checks.part import Inspection, Part
 from seqpipe.config.recipe import parse_recipe
 from seqpipe.core.stage import Stage, StageConfig
 from seqpipe.data.rows import Row
@@ -208,6 +210,31 @@ def test_a_recurrent_encoder_may_stand_behind_it_in_a_recipe() -> None:
     assert 0.03 <= places[0] <= 0.04
     assert places[:-1].diff().tolist() == pytest.approx([0.08] * 13)
     assert places[-1] == 9000 / 8000
+
+
+def test_labels_that_do_not_fit_behind_it_are_found_before_training() -> None:
+    """A second of 100 frames is 13 steps, in which 13 different letters fit and 14 don't."""
+    pipeline = Pipeline(parse_recipe(yaml.safe_load(RECIPE), "r.yaml"))
+    raw = {"array": torch.randn(8000).numpy(), "sampling_rate": 8000}
+    texts = ["abcdefghijklm", "abcdefghijklmn", "abcdefghijklm" * 7]
+    rows = [Row(text, raw, text, number, "rows", {}) for number, text in enumerate(texts, 1)]
+    pipeline.fit(rows)
+    found = encode_targets(pipeline, rows)
+    assert [isinstance(one, InputError) for one in found] == [False, True, True]
+    assert {one.kind for one in found if isinstance(one, InputError)} == {"too short for its label"}
+
+
+def encode_targets(pipeline: Pipeline, rows: list[Row]) -> list[Any]:
+    part = Part("train", "rows", [], [])
+    found: list[Any] = []
+    for row in rows:
+        length = pipeline.features.length(row.input)
+        prepared = len(pipeline.features.prepare(row.input, None))
+        part.rows, part.inspections = [row], [Inspection(length, prepared)]
+        part.findings = Findings()
+        part.encode(pipeline)
+        found.append(InputError(*part.findings.problems[0][1:]) if part.findings.problems else part.targets[0])
+    return found
 
 
 @torch.no_grad()
