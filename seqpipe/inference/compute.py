@@ -11,8 +11,8 @@ from typing import Any
 import torch
 
 from seqpipe.core.sequence import PaddedSequence
-from seqpipe.inference.reading import Unit
 from seqpipe.inference.settings import Settings
+from seqpipe.inference.slot import Unit
 from seqpipe.pipeline import Pipeline
 
 

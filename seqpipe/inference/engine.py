@@ -17,8 +17,9 @@ from seqpipe.core.memory import is_out_of_memory
 from seqpipe.core.sequence import round_up
 from seqpipe.data.batching import plan_batches
 from seqpipe.inference.compute import Compute
-from seqpipe.inference.reading import Pause, Reader, Slot, Unit, digest_of
+from seqpipe.inference.reading import Reader
 from seqpipe.inference.settings import Settings
+from seqpipe.inference.slot import Pause, Slot, Unit, digest_of
 from seqpipe.pipeline import Pipeline
 
 CHUNK_ELEMENTS = 30 * 60 * 16_000

@@ -27,10 +27,11 @@ from seqpipe.inference.job import Job, Summary
 from seqpipe.inference.pausing import with_pauses
 from seqpipe.inference.predictor import Predictor, load
 from seqpipe.inference.progress import Progress, describe
-from seqpipe.inference.reading import IDLE, Pause, Reader, unbound
+from seqpipe.inference.reading import Reader
 from seqpipe.inference.same_inputs import fingerprint_inputs
 from seqpipe.inference.settings import Settings
 from seqpipe.inference.shard import parse_shard, shard
+from seqpipe.inference.slot import IDLE, Pause, unbound
 from seqpipe.inference.workers import Workers
 from seqpipe.model_file import MODEL, hash_file
 

@@ -20,7 +20,7 @@ from seqpipe.inference.engine import Window
 from seqpipe.inference.formats.choose import FOLDERS, check_place
 from seqpipe.inference.formats.output import write_output
 from seqpipe.inference.journal import Journal
-from seqpipe.inference.reading import Pause, Slot, digest_of, make_slot
+from seqpipe.inference.slot import Pause, Slot, digest_of, make_slot
 
 Windows = Callable[[Iterable[Any], int], Iterator[Window | Pause]]
 """Answers to inputs, the first window having this number."""

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from seqpipe.inference.reading import PAUSE
+from seqpipe.inference.slot import PAUSE
 
 SECONDS = 0.2
 AHEAD = 64

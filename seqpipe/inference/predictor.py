@@ -26,8 +26,9 @@ from seqpipe.features.speech.waveform import Waveform
 from seqpipe.inference import reading
 from seqpipe.inference.compute import Compute
 from seqpipe.inference.engine import Engine, Window
-from seqpipe.inference.reading import Preparation, unbound
+from seqpipe.inference.reading import Preparation
 from seqpipe.inference.settings import LIMITED, LIMITS, Settings
+from seqpipe.inference.slot import unbound
 from seqpipe.inference.workers import Workers
 from seqpipe.pipeline import Pipeline
 

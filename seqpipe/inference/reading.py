@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import reprlib
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,72 +14,17 @@ from torch import Tensor
 
 from seqpipe.answers.failure import Failure
 from seqpipe.core.chain import FeatureChain
-from seqpipe.core.input import Input, Segment
+from seqpipe.core.input import Segment
 from seqpipe.core.warning import Warnings, collecting_warnings
-from seqpipe.data.rows import Row
 from seqpipe.errors import InputError, decoding
 from seqpipe.inference.settings import LIMITS
+from seqpipe.inference.slot import Pause, Slot, Unit, make_slot, shown
 from seqpipe.inference.workers import Workers
 
 GROUP = 8
 """Inputs that a worker is handed at once: one by one, handing over would cost as much as reading a short file."""
 VALUE_GROUP = 64
 """The same of what is in memory already, as texts, each of which takes a tenth of a millisecond."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """Stands in a stream where its source has nothing to give for the moment.
-
-    Attributes:
-        closes: a window that is not full is closed, for its answers to come now; otherwise only full ones come.
-    """
-
-    closes: bool = True
-
-
-PAUSE = Pause()
-IDLE = Pause(closes=False)
-
-
-@dataclass(slots=True, eq=False)
-class Slot:
-    """An input's place among the answers.
-
-    Attributes:
-        id: the input's.
-        raw: what the features read.
-        key: 16 bytes that tell this input from another one: of its id, path and span (or its bytes).
-        where: names it in messages.
-        failure: if it can't be answered.
-        seconds: how much input it is, in the features' unit.
-        parts: the predictions of its segments, in order; an input that isn't cut has one, whose segment is None.
-        warnings: what is odd about it, each kind once.
-    """
-
-    id: str
-    raw: Any
-    key: bytes
-    where: str = ""
-    failure: Failure | None = None
-    seconds: float = 0.0
-    parts: list[tuple[Segment | None, Any]] = field(default_factory=list)
-    warnings: Warnings = field(default_factory=list)
-
-    def warn(self, found: Warnings) -> None:
-        """Add what was found odd."""
-        known = {kind for kind, _ in self.warnings}
-        self.warnings += [(kind, message) for kind, message in found if kind not in known]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Unit:
-    """What the model answers as one: an input, or a segment of a long one."""
-
-    slot: Slot
-    raw: Any
-    prepared: Tensor
-    segment: Segment | None = None
 
 
 Outcome = Tensor | list[Segment] | InputError
@@ -134,7 +74,7 @@ class Preparation:
         apart into tokens too, and once is enough.
         """
         try:
-            with decoding(_shown(raw), "an input"):  # of a stage of the user's own, whatever it raises
+            with decoding(shown(raw), "an input"):  # of a stage of the user's own, whatever it raises
                 return self._read(raw)
         except InputError as error:
             return error
@@ -276,75 +216,3 @@ class Reader:
 
 def _crashed() -> Found:
     return InputError("crashed", "the process that read it died, twice"), []
-
-
-def _shown(raw: Any) -> str:
-    """An input in messages, which have no room for a long one."""
-    raw = raw.raw if isinstance(raw, Segment) else raw
-    return str(raw) if isinstance(raw, (Input, Path)) else reprlib.repr(raw)
-
-
-def unbound(inputs: Iterable[Any], features: FeatureChain) -> Iterator[Any]:
-    """Inputs of which those that hold several are replaced by these (`Reader.unbind`), their ids behind the whole's."""
-    for number, given in enumerate(inputs, 1):
-        if isinstance(given, (Pause, Failure)) or (isinstance(given, Row) and given.problem is not None):
-            yield given
-            continue
-        row_id, raw = _identify(given, number, bool(features.reader.suffixes))
-        try:
-            with decoding(_shown(raw), "an input"), features.reader.opened():
-                parts = features.reader.unbind(raw)
-        except InputError:  # reading it will say so, in its place
-            parts = None
-        if parts is None:
-            yield given
-            continue
-        row = given if isinstance(given, Row) else Row(row_id, raw)
-        yield from (replace(row, id=row.id + suffix, input=part) for suffix, part in parts)
-
-
-def make_slot(given: Any, number: int, *, reads_files: bool = True) -> Slot:
-    """An input's place; ``number`` names what has no name, as a string that is no path but the text itself."""
-    if isinstance(given, Failure):
-        return Slot(given.id, None, _digest(given.id, given.kind), failure=given)
-    row_id, raw = _identify(given, number, reads_files)
-    where = given.where if isinstance(given, Row) and given.source else ""
-    slot = Slot(row_id, raw, _digest(row_id, raw), where)
-    if isinstance(given, Row) and given.problem is not None:
-        slot.failure = Failure(row_id, given.problem.kind, f"{where}: {given.problem}" if where else str(given.problem))
-    return slot
-
-
-def digest_of(slots: Iterable[Slot]) -> str:
-    """Tells the inputs of a window from others, and from the same in another order."""
-    state = hashlib.blake2b(digest_size=16)
-    for slot in slots:
-        state.update(slot.key)
-    return state.hexdigest()
-
-
-def _identify(given: Any, number: int, reads_files: bool) -> tuple[str, Any]:
-    """An id for what the user gave, and the input in it."""
-    if isinstance(given, Row):
-        return given.id, given.input
-    if isinstance(given, Path) or (isinstance(given, str) and reads_files):
-        return str(given), given
-    if isinstance(given, Input) and given.name is not None:
-        return given.name, given
-    return str(number), given
-
-
-def _digest(row_id: str, raw: Any) -> bytes:
-    state = hashlib.blake2b(digest_size=16)
-    parts: list[str | bytes] = [row_id]
-    if isinstance(raw, Input):
-        parts.append(json.dumps(raw.record(), sort_keys=True))
-    elif isinstance(raw, (str, bytes, Path)):
-        parts.append(raw if isinstance(raw, bytes) else str(raw))
-    elif isinstance(raw, (list, tuple)):  # words: the same letters divided otherwise are another input
-        parts += [f"{len(raw)} words", *map(str, raw)]
-    for part in parts:
-        # Names of files may hold any bytes, and a text out of JSON half a surrogate pair.
-        value = part if isinstance(part, bytes) else part.encode("utf-8", "surrogatepass")
-        state.update(len(value).to_bytes(8, "little") + value)
-    return state.digest()

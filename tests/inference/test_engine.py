@@ -16,7 +16,8 @@ from seqpipe.inference import engine as module
 from seqpipe.inference.compute import Compute
 from seqpipe.inference.engine import Budget, Engine, Window, rounded
 from seqpipe.inference.predictor import Predictor
-from seqpipe.inference.reading import IDLE, PAUSE, Pause, Reader
+from seqpipe.inference.reading import Reader
+from seqpipe.inference.slot import IDLE, PAUSE, Pause
 from seqpipe.inference.workers import Workers
 
 

@@ -19,8 +19,8 @@ from seqpipe.data.pages.line import PageLine
 from seqpipe.data.pages.read import read_page
 from seqpipe.data.rows import Row
 from seqpipe.inference.inputs import check_inputs, count_inputs, expand_inputs
-from seqpipe.inference.reading import digest_of, make_slot
 from seqpipe.inference.shard import shard
+from seqpipe.inference.slot import digest_of, make_slot
 
 NO_FILES: frozenset[str] = frozenset()
 """Of inputs that are no files."""

@@ -5,7 +5,7 @@ import pytest
 
 from seqpipe.errors import DataError
 from seqpipe.inference.pausing import with_pauses
-from seqpipe.inference.reading import PAUSE
+from seqpipe.inference.slot import PAUSE
 
 
 def test_items_come_through_in_order_and_a_pause_only_after_one() -> None:

@@ -16,8 +16,8 @@ from seqpipe.data.rows import Row
 from seqpipe.errors import ConfigError, SeqpipeError
 from seqpipe.inference.engine import Window
 from seqpipe.inference.ray.cluster import Cluster
-from seqpipe.inference.reading import Pause, Slot, digest_of, make_slot
 from seqpipe.inference.settings import Settings
+from seqpipe.inference.slot import Pause, Slot, digest_of, make_slot
 from seqpipe.model_file import MODEL, hash_file
 
 AHEAD = 4

@@ -25,7 +25,8 @@ from seqpipe.inference.engine import Engine, Window
 from seqpipe.inference.infer import infer
 from seqpipe.inference.predictor import Predictor
 from seqpipe.inference.ray.run import AHEAD, RayEngine
-from seqpipe.inference.reading import IDLE, PAUSE, Reader
+from seqpipe.inference.reading import Reader
+from seqpipe.inference.slot import IDLE, PAUSE
 from seqpipe.inference.workers import Workers
 
 pytestmark = pytest.mark.slow

@@ -1,5 +1,5 @@
 from seqpipe.data.rows import Row
-from seqpipe.inference.reading import make_slot
+from seqpipe.inference.slot import make_slot
 
 
 def test_keys_tell_words_from_the_same_letters_divided_otherwise() -> None:
