@@ -18,7 +18,7 @@ from seqpipe.core.input import Segment
 from seqpipe.core.warning import Warnings, collecting_warnings
 from seqpipe.errors import InputError, decoding
 from seqpipe.inference.settings import LIMITS
-from seqpipe.inference.slot import Pause, Slot, Unit, make_slot, shown
+from seqpipe.inference.slot import Pause, Shown, Slot, Unit, make_slot
 from seqpipe.inference.workers import Workers
 
 GROUP = 8
@@ -74,7 +74,7 @@ class Preparation:
         apart into tokens too, and once is enough.
         """
         try:
-            with decoding(shown(raw), "an input"):  # of a stage of the user's own, whatever it raises
+            with decoding(Shown(raw), "an input"):  # of a stage of the user's own, whatever it raises
                 return self._read(raw)
         except InputError as error:
             return error

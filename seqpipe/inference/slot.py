@@ -14,6 +14,7 @@ from torch import Tensor
 
 from seqpipe.answers.failure import Failure
 from seqpipe.core.chain import FeatureChain
+from seqpipe.core.feature import Reader
 from seqpipe.core.input import Input, Segment
 from seqpipe.core.warning import Warnings
 from seqpipe.data.rows import Row
@@ -124,13 +125,16 @@ def _digest(row_id: str, raw: Any) -> bytes:
 
 def unbound(inputs: Iterable[Any], features: FeatureChain) -> Iterator[Any]:
     """Inputs of which those that hold several are replaced by these (`Reader.unbind`), their ids behind the whole's."""
+    if type(features.reader).unbind is Reader.unbind:
+        yield from inputs
+        return
     for number, given in enumerate(inputs, 1):
         if isinstance(given, (Pause, Failure)) or (isinstance(given, Row) and given.problem is not None):
             yield given
             continue
         row_id, raw = _identify(given, number, bool(features.reader.suffixes))
         try:
-            with decoding(shown(raw), "an input"), features.reader.opened():
+            with decoding(Shown(raw), "an input"), features.reader.opened():
                 parts = features.reader.unbind(raw)
         except InputError:  # reading it will say so, in its place
             parts = None
@@ -141,7 +145,12 @@ def unbound(inputs: Iterable[Any], features: FeatureChain) -> Iterator[Any]:
         yield from (replace(row, id=row.id + suffix, input=part) for suffix, part in parts)
 
 
-def shown(raw: Any) -> str:
-    """An input in messages, which have no room for a long one."""
-    raw = raw.raw if isinstance(raw, Segment) else raw
-    return str(raw) if isinstance(raw, (Input, Path)) else reprlib.repr(raw)
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An input in messages, which have no room for a long one; written out where there is a message."""
+
+    raw: Any
+
+    def __str__(self) -> str:
+        raw = self.raw.raw if isinstance(self.raw, Segment) else self.raw
+        return str(raw) if isinstance(raw, (Input, Path)) else reprlib.repr(raw)
