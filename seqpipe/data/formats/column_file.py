@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, dropwhile
 from pathlib import Path
 
 from seqpipe.config.recipe import DataConfig
@@ -20,6 +22,10 @@ CONLLU = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "dep
 MAX_WORDS = 100_000
 """Of a sentence; a file without blank lines isn't collected in memory as one of a million."""
 
+MAX_VALUES = 10_000
+"""Values of a column that are remembered to tell words from comments: tags are fewer, and lemmas mustn't pile up."""
+
+_COMMENT = re.compile(r"#(?:[ \t]|begin |end |$)")  # "#begin document (bc/cnn): part 000" is of CoNLL-2012
 _KEYED = re.compile(r"# ?([\w:.\[\]-]+) =(?: (.*))?$")  # "# sent_id = weblog-0001"
 _NO_WORD = re.compile(r"\d+[-.]\d+$")  # in CoNLL-U "3-4" is a written form that has two words, "8.1" an elided word
 _CELL = re.compile(r"[^ \t\r\f\v]+")  # not str.split, which takes a no-break space for a separator
@@ -33,10 +39,13 @@ def read_column_file(
     """Sentences of a file as (number from 1, columns, id), one at a time; the file is read as they are asked for.
 
     Fields are separated by tabs if the first token's line has a tab, else by runs of blanks. Lines ``-DOCSTART-`` are
-    left out, comments before a sentence (``# ...``) too, and of a file whose first column is named ``id`` the ranges
-    and empty nodes of CoNLL-U, so that what is left are the syntactic words.
+    left out, comments before a sentence too, and of a file whose first column is named ``id`` the ranges and empty
+    nodes of CoNLL-U, so that what is left are the syntactic words.
 
-    A line ``#`` with as many fields as the others is a token, since texts of the net have such words.
+    A comment is a line before a sentence that begins with ``#`` and a blank or a tab, however many fields it has. Texts
+    of the net have sentences that begin with the word ``#``: that is what such a line is if it has as many fields as
+    the others and, where the target stands, what a word before it or in its sentence has there (behind ``#`` and a tab,
+    anything without blanks). Within a sentence ``#`` is a word.
 
     Args:
         path: the file, UTF-8.
@@ -74,6 +83,34 @@ class _Sentence:
     tokens: list[list[str]] = field(default_factory=list)  # the fields of each
     begun: bool = False
     problem: tuple[int, str] | None = None  # the number of the line, and what is wrong there; the first one
+    opening: deque[tuple[int, str]] = field(default_factory=lambda: deque(maxlen=MAX_WORDS))
+    """Lines before the first token that are comments, or the first words; with their numbers."""
+
+    def add(self, layout: _Layout, number: int, line: str) -> None:
+        """Take the line of a token in."""
+        fields = layout.token(line)
+        self.begun, self.names = True, layout.names
+        if fields is None or self.problem:
+            return
+        if what := layout.problem(line, fields):
+            self.problem = number, what
+        elif len(self.tokens) == MAX_WORDS:
+            self.problem = number, f"has more than {MAX_WORDS} words; a blank line should end each sentence"
+        else:
+            layout.remember(fields)
+            self.tokens.append(fields)
+            return
+        self.tokens.clear()
+
+    def open_with(self, layout: _Layout) -> None:
+        """Put words that looked like comments before the others: from the first one on, they stand in the sentence."""
+        first = _Sentence()
+        for number, line in dropwhile(lambda one: not layout.is_word(one[1]), self.opening):
+            first.add(layout, number, line)
+        if first.begun:
+            self.begun, self.names = True, layout.names
+            self.problem = first.problem or self.problem
+            self.tokens = [] if self.problem else first.tokens + self.tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +121,8 @@ class _Layout:
     tabs: bool
     input: str
     needed: frozenset[str]
+    told_by: int  # the place of the column that tells a word from a comment: the target's, else the last
+    values: set[str] = field(default_factory=set)  # of that column, so far
 
     @classmethod
     def of(cls, line: str, path: Path, config: DataConfig, needs_target: bool) -> _Layout:
@@ -96,12 +135,28 @@ class _Layout:
             names = [config.input]
         elif not needs_target and count < len(names):
             names = names[:count]
-        return cls(names, tabs, config.input, frozenset({config.input, config.target}))
+        told_by = names.index(config.target) if config.target in names else len(names) - 1
+        return cls(names, tabs, config.input, frozenset({config.input, config.target}), told_by)
 
     def token(self, line: str) -> list[str] | None:
         """Fields of a line; None if it stands for no word."""
         fields = _fields(line, self.tabs)
         return None if self.names[0] == "id" and _NO_WORD.match(fields[0]) else fields
+
+    def is_word(self, line: str) -> bool:
+        """Whether a line before a sentence that looks like a comment is a word of it."""
+        fields = _fields(line, self.tabs)
+        if len(fields) != len(self.names) or self.names[0] not in self.needed:  # no number or document is called "#"
+            return False
+        value = fields[self.told_by]
+        if value in self.values or self.names[self.told_by] == self.input:
+            return True
+        return line.startswith("#\t") and " " not in value  # of two columns too, GermEval's "# <tab> address [date]"
+
+    def remember(self, fields: list[str]) -> None:
+        """Keep what a token has in the column that tells words from comments."""
+        if len(self.values) < MAX_VALUES:
+            self.values.add(fields[self.told_by])
 
     def problem(self, line: str, fields: list[str]) -> str | None:
         """What is wrong with a token's line; else None."""
@@ -129,45 +184,30 @@ def _sentences(path: Path, config: DataConfig, needs_target: bool) -> Iterator[_
     sentence = _Sentence()
     # Bytes that are no UTF-8 become surrogates, so that only their own sentence is lost.
     with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
-        for number, line in enumerate(file, 1):
+        for number, line in enumerate(chain(file, [""]), 1):
             line = line.rstrip("\n")
-            ends = not line.strip() or line.startswith("-DOCSTART-")
-            if ends:
+            if not line.strip() or line.startswith("-DOCSTART-"):
+                if layout := layout or _layout_of(sentence.opening, path, config, needs_target):
+                    sentence.open_with(layout)
                 if sentence.begun:
                     yield sentence
                 sentence = _Sentence()
-                continue
-            if not sentence.begun and _is_comment(line, layout, config.columns):
-                if (keyed := _KEYED.match(line)) and keyed[1] == "sent_id" and not unfit(line):
+            elif not sentence.begun and (keyed := _KEYED.match(line)):
+                if keyed[1] == "sent_id" and not unfit(line):
                     sentence.id = (keyed[2] or "").strip()
-                continue
-            layout = layout or _Layout.of(line, path, config, needs_target)
-            fields = layout.token(line)
-            sentence.begun, sentence.names = True, layout.names
-            if fields is None or sentence.problem:
-                continue
-            if what := layout.problem(line, fields):
-                sentence.problem = number, what
-            elif len(sentence.tokens) == MAX_WORDS:
-                sentence.problem = number, f"has more than {MAX_WORDS} words; a blank line should end each sentence"
+            elif not sentence.begun and _COMMENT.match(line):
+                sentence.opening.append((number, line))
             else:
-                sentence.tokens.append(fields)
-                continue
-            sentence.tokens.clear()
-        if sentence.begun:
-            yield sentence
+                layout = layout or _Layout.of(line, path, config, needs_target)
+                sentence.add(layout, number, line)
 
 
-def _is_comment(line: str, layout: _Layout | None, names: Sequence[str] | None) -> bool:
-    """Whether a line before the first token of a sentence says something about it."""
-    if not line.startswith("#"):
-        return False
-    if _KEYED.match(line):
-        return True
-    if not (line == "#" or line.startswith(("# ", "#begin ", "#end "))) or "\t" in line:
-        return False
-    if layout is None and line == "#":  # a comment that says nothing, or a file of words that begins with this one
-        return False
-    count = len(layout.names) if layout else len(names or ())
-    found = len(_fields(line, layout is not None and layout.tabs))
-    return found != count if count else found > 1
+def _layout_of(
+    opening: Iterable[tuple[int, str]], path: Path, config: DataConfig, needs_target: bool
+) -> _Layout | None:
+    """By lines that look like comments and are followed by no others; None if all of them may be comments."""
+    for _, line in opening:
+        layout = _Layout.of(line, path, config, needs_target)
+        if (config.columns or line == "#") and layout.is_word(line):
+            return layout
+    return None

@@ -90,6 +90,53 @@ def test_a_word_that_begins_with_a_number_sign_is_no_comment(tmp_path: Path) -> 
     assert rows[1].problem is not None  # a comment stands before a sentence, so this is a line of two fields
 
 
+WORD_TAG, FOUR, GERMEVAL = ["word", "tag"], ["word", "a", "b", "tag"], ["number", "word", "tag", "inner"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "text", "words", "tags"),
+    [
+        (WORD_TAG, "# newdoc\nhe\tO\nAnn\tB-PER\n\n# newpar\nshe\tO\n", ["he Ann", "she"], ["O B-PER", "O"]),
+        (WORD_TAG, "# newdoc\nhe O\nAnn B-PER\n\n# newpar\nshe O\n", ["he Ann", "she"], ["O B-PER", "O"]),
+        (WORD_TAG, "# newdoc\n\nhe O\n", ["he"], ["O"]),
+        (WORD_TAG, "#\ta.org/1 [2009]\nhe\tO\n\n#\ta.org/2 [2009]\n# x\ty\n#\tO\n", ["he", "#"], ["O", "O"]),
+        (FOUR, "# id 1 d=train\nhe _ _ O\nal _ _ B\n\n# id 2 d=train\nhi _ _ O\n", ["he al", "hi"], ["O B", "O"]),
+        (FOUR, "he _ _ O\n\n# id 2 d=train\n# _ _ O\n# id 2 d=train\n", ["he", "# #"], ["O", "O d=train"]),
+        (GERMEVAL, "#\ta.org [2009]\n1\tIn\tO\tO\n\n#\tb.org\n1\tAuf\tO\tO\n\n#\tc.org\n", ["In", "Auf"], ["O", "O"]),
+        (GERMEVAL, "#\ta.org\tO\tO\n1\tIn\tO\tO\n2\t#\tO\tO\n", ["In #"], ["O O"]),
+        ([*FOUR[:3], "c", "tag"], "# newdoc id = x\n# newdoc id = x\nhe _ _ _ O\n", ["he"], ["O"]),
+        (FOUR, "#begin document (a); 0\nhe _ _ O\n\n#end document a b\n", ["he"], ["O"]),
+    ],
+)  # fmt: skip
+def test_comments_stand_before_a_sentence_with_any_number_of_fields(
+    columns: list[str], text: str, words: list[str], tags: list[str], tmp_path: Path
+) -> None:
+    config = {"format": "columns", "input": "word", "target": "tag"}
+    rows = rows_of(tmp_path / "a.conll", text, columns=columns, **config)
+    assert [(" ".join(row.input), " ".join(row.target)) for row in rows] == list(zip(words, tags, strict=True))
+    assert count_column_file(tmp_path / "a.conll", DataConfig(columns=columns, **config)) == len(rows)
+    numbered = {"input": str(1 + columns.index("word")), "target": str(1 + columns.index("tag"))}
+    rows = rows_of(tmp_path / "a.conll", text, format="columns", **numbered)
+    assert [" ".join(row.input) for row in rows] == words
+
+
+@given(
+    comments=st.lists(st.lists(st.text("abO_=", min_size=1), min_size=1), max_size=3),
+    separator=st.sampled_from("\t "),
+    columns=st.integers(2, 5),
+)
+def test_no_comment_is_a_word_and_no_word_a_comment(
+    comments: list[list[str]], separator: str, columns: int, tmp_path_factory: Any
+) -> None:
+    names = ["word", *(f"c{number}" for number in range(columns - 2)), "tag"]
+    words = "".join(separator.join([word, *["_"] * (columns - 2), "X"]) + "\n" for word in ("a", "#", "b"))
+    said = "".join(f"# {' '.join(comment)}\n" for comment in comments)
+    config = {"format": "columns", "columns": names, "input": "word", "target": "tag"}
+    path = tmp_path_factory.getbasetemp() / "commented.conll"
+    rows = rows_of(path, f"{said}{words}\n{said}\n{said}{words[words.index('#') :]}", **config)
+    assert [row.input for row in rows] == [["a", "#", "b"], ["#", "b"]]
+
+
 @pytest.mark.parametrize(
     ("line", "what"),
     [
