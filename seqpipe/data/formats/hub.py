@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from seqpipe.errors import DataError
+from seqpipe.data.formats.hub_features import column_meanings, meant
+from seqpipe.errors import DataError, InputError
 
 
 def is_saved_data_set(folder: Path) -> bool:
@@ -15,8 +16,8 @@ def is_saved_data_set(folder: Path) -> bool:
     return files["dataset_dict.json"] or (files["dataset_info.json"] and files["state.json"])
 
 
-def read_hub(source: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Rows of ``NAME[:CONFIGURATION][@SPLIT]``.
+def read_hub(source: str) -> Iterator[tuple[int, dict[str, Any] | InputError]]:
+    """Rows of ``NAME[:CONFIGURATION][@SPLIT]``, classes by their names, recordings and images as their bytes or paths.
 
     Args:
         source: NAME is a folder written by ``save_to_disk``, another local folder that ``load_dataset`` opens, or a
@@ -26,14 +27,14 @@ def read_hub(source: str) -> Iterator[tuple[int, dict[str, Any]]]:
     Raises:
         DataError: it can't be opened, or the split isn't there; those that are there are named.
     """
-    import datasets
-
     opened = _open(source)
-    for column, feature in opened.features.items():
-        if isinstance(feature, datasets.Audio):
-            # Decoding inside datasets needs torchcodec; soundfile reads the bytes as well.
-            opened = opened.cast_column(column, datasets.Audio(decode=False))
-    yield from enumerate(opened, 1)
+    meanings = column_meanings(opened.features.to_dict())
+    # Not as `datasets` would give rows: for recordings it wants torchcodec, and Pillow opens formats that run programs.
+    for number, row in enumerate(opened.with_format("arrow"), 1):
+        columns = meant(row.to_pylist()[0], meanings)
+        if isinstance(columns, InputError):
+            columns = InputError(columns.kind, f"data set {source}, row {number}: {columns}")
+        yield number, columns
 
 
 def count_hub(source: str) -> int | None:

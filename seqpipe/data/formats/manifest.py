@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
+from seqpipe.data.formats.hub_features import Meaning, column_meanings, meant
 from seqpipe.errors import DataError, InputError
 from seqpipe.text.validity import undecoded
 
@@ -177,6 +178,7 @@ def _parquet(path: Path) -> Iterator[tuple[int, Record | InputError]]:
 
     first = 1
     with _open_parquet(path) as file:
+        meanings = _meanings(file, path)
         for index in range(file.num_row_groups):
             group = file.metadata.row_group(index)
             number = first
@@ -192,10 +194,19 @@ def _parquet(path: Path) -> Iterator[tuple[int, Record | InputError]]:
                 if batch is None:
                     break
                 for record in _records(batch):
-                    if isinstance(record, str):
-                        record = _bad(f"{path}, row {number}", record)
-                    yield number, record
+                    columns = record if isinstance(record, str) else meant(record, meanings)
+                    yield number, columns if isinstance(columns, dict) else _bad(f"{path}, row {number}", str(columns))
                     number += 1
+
+
+def _meanings(file: Any, path: Path) -> dict[str, Meaning]:
+    """Of the columns, where `datasets` or the Hub wrote the file."""
+    metadata = file.schema_arrow.metadata or {}
+    try:
+        said = json.loads(metadata.get(b"huggingface", b"{}"))
+        return column_meanings((said.get("info") or {}).get("features") or {})
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise DataError(f"{path}: what its metadata say under huggingface can't be read ({error})") from None
 
 
 def _records(batch: Any) -> list[Any]:
