@@ -65,6 +65,13 @@ def test_a_page_is_as_many_inputs_as_lines(folder: Path) -> None:
     assert count_inputs(["alto4.xml", "line.png", "*2019.xml"], DataConfig(), IMAGE_SUFFIXES) == len(rows)
 
 
+def test_lines_come_in_the_order_in_which_they_are_read(folder: Path) -> None:
+    page = (folder / "page2019.xml").read_text()
+    upwards = page.replace("<Page ", '<Page textLineOrder="bottom-to-top" ').replace("readingOrder", "position")
+    (folder / "upwards.xml").write_text(upwards)
+    assert [row.id for row in rows_of("upwards.xml")] == ["upwards.xml:l2", "upwards.xml:l1", "upwards.xml:l3"]
+
+
 def test_a_folder_gives_images_or_where_the_recipe_has_pages_these(folder: Path) -> None:
     (folder / "METS.xml").write_text("<mets/>")
     assert [row.id for row in rows_of(".")] == ["line.png", "scan.png"]

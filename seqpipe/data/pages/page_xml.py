@@ -6,10 +6,7 @@ Source: PRImA PAGE-XML, page content, versions 2010-03-19 to 2019-07-15.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
-from dataclasses import replace
-from operator import itemgetter
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement
 
@@ -29,17 +26,13 @@ from seqpipe.data.pages.document import (
     shortened,
 )
 from seqpipe.data.pages.line import Points
-
-_INDEX = re.compile(r"readingOrder\s*\{[^{}]*index\s*:\s*(\d{1,9})\b")
-"""Where Transkribus writes a line's place in its region. A number of more digits is none; Python refuses thousands."""
+from seqpipe.data.pages.page_order import in_reading_order
 
 
 def read_page_xml(root: Element, path: Path) -> PageDocument:
     """The page of a PAGE document; raises `InputError` as `read_page` does."""
     page = only_page(root, path)
     size = number_in(page.attrib, "imageWidth", "imageHeight")
-    regions = read_regions(page, "id", _line, _outline)
-    places = _reading_order(page)
     return PageDocument(
         path=path,
         kind="page",
@@ -47,34 +40,8 @@ def read_page_xml(root: Element, path: Path) -> PageDocument:
         image=page.get("imageFilename", "").strip(),
         size=(size[0], size[1]) if size is not None and min(size) > 0 else None,
         in_pixels=True,
-        regions=tuple(
-            replace(region, lines=_in_order(region.lines))
-            for region in sorted(regions, key=lambda region: places.get(region.id, len(places)))
-        ),
+        regions=in_reading_order(page, read_regions(page, "id", _line, _outline)),
     )
-
-
-def _reading_order(page: Element) -> dict[str, int]:
-    """Regions' ids with their places, as the document says; those that it doesn't name stay behind, as they come."""
-    order = child(page, "ReadingOrder")
-    found: dict[str, int] = {}
-    waiting = [] if order is None else [order]
-    while waiting:
-        element = waiting.pop()
-        reference = element.get("regionRef")
-        if reference:
-            found.setdefault(reference, len(found))
-        inner = sorted(element, key=lambda one: number_in(one.attrib, "index") or (math.inf,))
-        waiting.extend(reversed(inner))
-    return found
-
-
-def _in_order(lines: tuple[Line, ...]) -> tuple[Line, ...]:
-    """By their places, if all of them have one."""
-    places = [int(found[1]) for line in lines if (found := _INDEX.search(line.element.get("custom", "")))]
-    if len(places) < len(lines):
-        return lines
-    return tuple(line for _, line in sorted(zip(places, lines, strict=True), key=itemgetter(0)))
 
 
 def _outline(region: Element) -> Points:
@@ -93,8 +60,7 @@ def _line(element: Element, name: str) -> Line:
         baseline = _points(child(element, "Baseline"))
     except ValueError as error:
         problem = f"its Coords or Baseline are no points ({shortened(str(error))})"
-    text = _equivalent(element) or " ".join(filter(None, map(_equivalent, children(element, "Word"))))
-    return Line(name, element, baseline, polygon, None, text, problem)
+    return Line(name, element, baseline, polygon, None, _text(element), problem)
 
 
 def _points(element: Element | None) -> Points:
@@ -106,14 +72,30 @@ def _points(element: Element | None) -> Points:
     return parse_points(" ".join(f"{one.get('x')},{one.get('y')}" for one in children(element, "Point")))
 
 
-def _equivalent(element: Element) -> str:
-    """The text of a line or word; of several readings the one with the lowest index, which is the main one."""
+_PARTS = {
+    "TextLine": ("Word",),
+    "Word": ("Glyph",),
+    "Glyph": ("Graphemes",),
+    "Graphemes": ("Grapheme", "GraphemeGroup", "NonPrintingChar"),
+    "GraphemeGroup": ("Grapheme", "NonPrintingChar"),
+}
+"""What a line consists of, level by level."""
+
+
+def _text(element: Element) -> str:
+    """The text of a line or a part of one: its own, else that of its parts.
+
+    Of several readings it is the one with the lowest index, which is the main one, in Unicode, else as plain text.
+    Words and glyphs stand in the order of the text, whatever direction it is written in.
+    """
     readings = children(element, "TextEquiv")
     for reading in sorted(readings, key=lambda one: number_in(one.attrib, "index") or (math.inf,)):
-        unicode = child(reading, "Unicode")
-        if unicode is not None and (text := (unicode.text or "").strip()):
-            return text
-    return ""
+        for form in (child(reading, "Unicode"), child(reading, "PlainText")):
+            if form is not None and (text := (form.text or "").strip()):
+                return text
+    name = local_name(element)
+    parts = [_text(part) for part in element if local_name(part) in _PARTS.get(name, ())]
+    return (" " if name == "TextLine" else "").join(filter(None, parts))
 
 
 def put_page_text(line: Line, text: str | None, confidence: float | None, words: Sequence[float | None]) -> None:

@@ -131,6 +131,17 @@ def equivalent(text: str, index: int | None = None) -> str:
     return f"<TextEquiv{number}><Unicode>{text}</Unicode></TextEquiv>"
 
 
+def glyphs(text: str) -> str:
+    """A glyph for each character."""
+    return "".join(f"<Glyph>{equivalent(character)}</Glyph>" for character in text)
+
+
+GRAPHEMES = (
+    f"<Graphemes><GraphemeGroup><Grapheme>{equivalent('e')}</Grapheme><Grapheme>{equivalent(chr(0x301))}</Grapheme>"
+    f"</GraphemeGroup><NonPrintingChar>{equivalent(chr(0x200D))}</NonPrintingChar></Graphemes>"
+)
+
+
 @pytest.mark.parametrize(
     ("inner", "text"),
     [
@@ -141,6 +152,15 @@ def equivalent(text: str, index: int | None = None) -> str:
         (f'<Word id="a">{equivalent("one")}</Word>' + equivalent("the line"), "the line"),
         (f'<Word id="a">{equivalent("one")}</Word>' + equivalent(""), "one"),
         ("<TextEquiv><PlainText>plain</PlainText><Unicode>ünicode</Unicode></TextEquiv>", "ünicode"),
+        ("<TextEquiv><PlainText>plain text</PlainText></TextEquiv>", "plain text"),
+        ("<TextEquiv><PlainText>plain</PlainText><Unicode/></TextEquiv>", "plain"),
+        (f'<TextEquiv index="0"><PlainText>main</PlainText></TextEquiv>{equivalent("other", 1)}', "main"),
+        ('<Word id="a"><TextEquiv><PlainText>one</PlainText></TextEquiv></Word>', "one"),
+        (f'<Word id="a">{glyphs("one")}</Word><Word id="b">{glyphs("två")}</Word>', "one två"),
+        (f'<Word id="a">{glyphs("x")}{equivalent("one")}</Word><Word id="b">{glyphs("two")}</Word>', "one two"),
+        (f'<Word id="a">{glyphs("שלום")}</Word>', "שלום"),
+        (f'<Word id="a"><Glyph id="b">{GRAPHEMES}</Glyph>{glyphs("x")}</Word>', "e\u0301\u200dx"),
+        (f'<Word id="a">{"<Glyph><Word>" * 5000}{equivalent("deep")}{"</Word></Glyph>" * 5000}</Word>', ""),
         ("", ""),
     ],
 )
@@ -163,6 +183,85 @@ def test_page_is_read_in_its_reading_order(tmp_path: Path) -> None:
     )
     document = read_page(write(tmp_path, page_xml(lines, before=order)))
     assert [line.id for line in document.lines] == ["d", "a", "b", "c"]
+
+
+def placed(name: str, left: int, top: int, attributes: str = "") -> str:
+    """A line of 100 x 20."""
+    points = f"{left},{top} {left + 100},{top} {left + 100},{top + 20} {left},{top + 20}"
+    return f'<TextLine id="{name}" {attributes}><Coords points="{points}"/></TextLine>'
+
+
+def order_of(content: str, folder: Path) -> str:
+    """Names of the lines, as they are read."""
+    return "".join(line.id for line in read_page(write(folder, content)).lines)
+
+
+@pytest.mark.parametrize("direction", ["top-to-bottom", "bottom-to-top", "left-to-right", "right-to-left"])
+@pytest.mark.parametrize("listed", ["abcd", "dcba", "dbca"])
+def test_lines_follow_one_another_as_the_region_says(direction: str, listed: str, tmp_path: Path) -> None:
+    across = direction in ("left-to-right", "right-to-left")
+    lines = {name: placed(name, 150 * at * across, 30 * at * (not across)) for at, name in enumerate("abcd")}
+    content = page_xml("".join(lines[name] for name in listed))
+    content = content.replace("<TextRegion ", f'<TextRegion textLineOrder="{direction}" ')
+    expected = "abcd" if direction in ("top-to-bottom", "left-to-right") else "dcba"
+    assert order_of(content, tmp_path) == expected
+
+
+@pytest.mark.parametrize(
+    ("page", "outer", "inner", "expected"),
+    [
+        ("", "", "", "ab"),
+        ("bottom-to-top", "", "", "ba"),
+        ("bottom-to-top", "top-to-bottom", "", "ab"),
+        ("", "bottom-to-top", "", "ba"),
+        ("top-to-bottom", "top-to-bottom", "bottom-to-top", "ba"),
+        ("", "", "sideways", "ab"),
+    ],
+)
+def test_the_innermost_says_how_lines_follow(page: str, outer: str, inner: str, expected: str, tmp_path: Path) -> None:
+    said = [f'textLineOrder="{direction}"' if direction else "" for direction in (page, outer, inner)]
+    coords = '<Coords points="0,0 9,0 9,9"/>'
+    lines = placed("a", 0, 0) + placed("b", 0, 30)
+    region = (
+        f'<TableRegion id="t" {said[1]}>{coords}<TextRegion id="r" {said[2]}>{coords}{lines}</TextRegion></TableRegion>'
+    )
+    content = page_xml("", before=region).replace("<Page ", f"<Page {said[0]} ")
+    assert order_of(content, tmp_path) == expected
+
+
+def test_what_is_beside_each_other_stays_as_it_is_listed(tmp_path: Path) -> None:
+    parts = placed("a", 0, 3) + placed("b", 150, 0) + placed("c", 0, 33) + placed("d", 150, 30)
+    columns = placed("a", 0, 0) + placed("b", 0, 30) + placed("c", 150, 0) + placed("d", 150, 30)
+    tiers = placed("a", 300, 0) + placed("b", 150, 0) + placed("c", 300, 300) + placed("d", 150, 300)
+    for lines, direction in ((parts, "top-to-bottom"), (columns, "top-to-bottom"), (tiers, "right-to-left")):
+        said = f'<TextRegion textLineOrder="{direction}" '
+        assert order_of(page_xml(lines).replace("<TextRegion ", said), tmp_path) == "abcd"
+
+
+def test_lines_have_numbers(tmp_path: Path) -> None:
+    numbered = placed("a", 0, 0, 'index="10"') + placed("b", 0, 30, 'index="9"') + placed("c", 0, 60, 'index="-1"')
+    assert order_of(page_xml(numbered), tmp_path) == "cba"
+    both = [f'index="{1 - at}" custom="readingOrder {{index:{at};}}"' for at in (0, 1)]
+    assert order_of(page_xml(placed("a", 0, 0, both[0]) + placed("b", 0, 30, both[1])), tmp_path) == "ba"
+    upwards = '<TextRegion textLineOrder="bottom-to-top" '
+    for one, other, expected in ((0, 1, "ab"), (0, 0, "ba"), (0, "", "ba"), ("x", "y", "ba")):
+        lines = placed("a", 0, 0, f'index="{one}"') + placed("b", 0, 30, f'index="{other}"')
+        assert order_of(page_xml(lines).replace("<TextRegion ", upwards), tmp_path) == expected
+
+
+def test_regions_go_where_that_is_read_which_they_lie_in(tmp_path: Path) -> None:
+    coords = '<Coords points="0,0 9,0 9,9"/>'
+    refs = "".join(f'<RegionRefIndexed index="{at}" regionRef="{name}"/>' for at, name in enumerate(("t", "r1")))
+    cells = "".join(f'<TextRegion id="{name}">{coords}{placed(name, 0, 0)}</TextRegion>' for name in "ab")
+    order = f'<ReadingOrder><OrderedGroup id="g">{refs}</OrderedGroup></ReadingOrder>'
+    table = f'<TableRegion id="t">{coords}{cells}</TableRegion>'
+    behind = f'<TextRegion id="u">{coords}{placed("z", 0, 0)}</TextRegion>'
+    assert order_of(page_xml(placed("c", 0, 0), before=order + behind + table), tmp_path) == "abcz"
+    regions = "".join(
+        f'<TextRegion id="{name}" custom="readingOrder {{index:{at};}}">{coords}{placed(name, 0, 0)}</TextRegion>'
+        for at, name in enumerate("ba")
+    )
+    assert order_of(page_xml("", before=regions).replace('<TextRegion id="r1">', "<TextRegion>"), tmp_path) == "ba"
 
 
 def test_lines_have_different_names_without_colons(tmp_path: Path) -> None:
