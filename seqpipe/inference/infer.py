@@ -22,6 +22,7 @@ from seqpipe.data.rows import Row
 from seqpipe.errors import ConfigError
 from seqpipe.inference.engine import Budget, Engine, Window
 from seqpipe.inference.formats.choose import PAGES, check_format, choose_format
+from seqpipe.inference.formats.recordings import RecordingNames
 from seqpipe.inference.inputs import check_inputs, count_inputs, expand_inputs
 from seqpipe.inference.job import Job, Summary
 from seqpipe.inference.pausing import with_pauses
@@ -138,6 +139,9 @@ def infer(
         if kind in PAGES:
             rows = _lines_alone(rows, kind)
         if place is not None:
+            if kind == "ctm":  # all shards are to name recordings as one command would
+                job.recordings = RecordingNames()
+                rows = job.recordings.noting(rows)
             rows = shard(rows, *place, lambda row: measure.amount(pipeline.features.length(row.input)))
         if "-" in inputs:
             rows = with_pauses(rows, lambda: interruption.received)

@@ -19,6 +19,7 @@ from seqpipe.errors import ConfigError, DataError
 from seqpipe.inference.engine import Window
 from seqpipe.inference.formats.choose import FOLDERS, check_place
 from seqpipe.inference.formats.output import write_output
+from seqpipe.inference.formats.recordings import RecordingNames
 from seqpipe.inference.journal import Journal
 from seqpipe.inference.slot import Pause, Slot, digest_of, make_slot
 
@@ -68,6 +69,9 @@ class Job:
         settings: all that the answers depend on; a resumed run must have the same.
         strict: end at the first input that can't be answered.
         on_window: told after every window that is safe.
+
+    Attributes:
+        recordings: what CTM calls them, where others than this job's count too; else None.
     """
 
     def __init__(
@@ -84,6 +88,7 @@ class Job:
         self.strict, self.on_window = strict, on_window
         self.journal = Journal(output) if output != "-" else None
         self.summary = Summary()
+        self.recordings: RecordingNames | None = None
 
     def begin(self, *, resume: bool, overwrite: bool) -> bool:
         """Open the journal; whether there is anything left to do.
@@ -211,7 +216,7 @@ class Job:
         if self.kind in FOLDERS and output.is_dir() and any(output.iterdir()):
             check_replaceable(output, self.kind)
             shutil.rmtree(output)
-        write_output(self.journal.store, self.kind, output, self.prediction)
+        write_output(self.journal.store, self.kind, output, self.prediction, self.recordings)
         self.journal.store.unlink(missing_ok=True)
         self._spend(started)
 

@@ -7,37 +7,42 @@ import re
 from typing import Any
 
 from seqpipe.answers.transcript import word_pieces
+from seqpipe.inference.formats.recordings import CHANNEL, plain_name
 
-CHANNEL = "1"
+_BLANK = re.compile(r"[\s\x00-\x1f\x7f]")
+_MARK = re.compile(r"<alt", re.IGNORECASE)
+"""How sclite's marks of alternatives begin."""
 
 
-def ctm_text(record: dict[str, Any], name: str) -> str:
-    """A line per word: recording, channel, start and duration in seconds, word, confidence.
+def ctm_text(record: dict[str, Any], recording: str, channel: str = CHANNEL) -> str:
+    r"""A line per word: recording, channel, start and duration in seconds, word, confidence.
 
     A word's confidence is the product of its tokens' confidences: the probability that all of them are right, were they
-    independent. Words of a head without tokens have none, which the format allows. White space in a word is written
-    as ``_``.
+    independent. Words of a head without tokens have none, which the format allows. White space and control characters
+    in a word are written as ``_``; a word like ``<ALT>``, which would mark alternatives, has ``\`` before it, which
+    sclite takes away again.
 
     Args:
         record: of a prediction with words.
-        name: of the recording, without white space.
+        recording: its name; see `RecordingNames`.
+        channel: of the recording.
 
-    Source: NIST SCTK, infmts, "CTM format".
+    Source: NIST SCTK 2.4.10, infmts, "CTM format".
 
     Example:
         >>> record = {"words": [{"text": "go", "start": 0.52, "end": 0.8}], "tokens": []}
         >>> print(ctm_text(record, "a"), end="")
         a 1 0.520 0.280 go
     """
-    if name.startswith(";;"):  # a comment
-        name = f"__{name[2:]}"
     lines = []
+    recording = plain_name(recording)
     words = record["words"] or []
     for word, confidence in zip(words, word_confidences(record, len(words)), strict=True):
         start, end = round(1000 * word["start"]), round(1000 * word["end"])
         duration = max(0, end - start)
-        text = re.sub(r"\s", "_", word["text"]) or "_"
-        line = f"{name} {CHANNEL} {start / 1000:.3f} {duration / 1000:.3f} {text}"
+        text = _BLANK.sub("_", word["text"]) or "_"
+        text = f"\\{text}" if _MARK.match(text) else text
+        line = f"{recording} {channel} {start / 1000:.3f} {duration / 1000:.3f} {text}"
         lines.append(line + ("\n" if confidence is None else f" {confidence:.4f}\n"))
     return "".join(lines)
 

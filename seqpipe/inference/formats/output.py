@@ -10,14 +10,17 @@ from seqpipe.inference.formats.column_text import write_columns
 from seqpipe.inference.formats.csv_table import write_csv
 from seqpipe.inference.formats.folder import write_folder
 from seqpipe.inference.formats.parquet import write_parquet
+from seqpipe.inference.formats.recordings import RecordingNames
 
 
-def write_output(store: Path, kind: str, output: Path, prediction: type) -> None:
+def write_output(
+    store: Path, kind: str, output: Path, prediction: type, recordings: RecordingNames | None = None
+) -> None:
     """Write all answers of the store in the wanted format.
 
     The output is written beside its place under a draft's name and renamed, so that it is there whole or not at all;
-    when this returns, it is on the disk. Memory doesn't grow with the number of answers. The same store gives the same
-    bytes.
+    when this returns, it is on the disk. Memory doesn't grow with the number of answers, but for CTM's names of
+    recordings. The same store gives the same bytes.
 
     Args:
         store: a JSON object a line, in the order of the inputs: predictions, and failures with ``error``. With
@@ -25,6 +28,7 @@ def write_output(store: Path, kind: str, output: Path, prediction: type) -> None
         kind: as `choose_format` gave it, and `check_format` let it pass.
         output: a file, or with a format of `FOLDERS` a folder, on the store's file system.
         prediction: the dataclass that the head answers with.
+        recordings: what CTM calls them; see `write_folder`.
 
     Raises:
         ConfigError: there is no place for the output; see `check_place`. The store is as before.
@@ -41,7 +45,7 @@ def write_output(store: Path, kind: str, output: Path, prediction: type) -> None
 
         write_pages(store, kind, output)
     elif kind in FOLDERS:
-        write_folder(store, kind, output)
+        write_folder(store, kind, output, recordings)
     elif kind == "columns":
         write_columns(store, output)
     elif kind == "csv":
