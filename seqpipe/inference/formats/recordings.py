@@ -18,8 +18,8 @@ CHANNEL = "1"
 """Of a recording whose channels aren't told apart."""
 
 _ENDINGS = "|".join(re.escape(ending) for ending in sorted(FILE_SUFFIXES))
-_FILE = re.compile(rf"(?P<path>.+(?:{_ENDINGS}))(?:@[0-9.e+]+)?(?:#(?P<channel>[0-9]+))?", re.IGNORECASE | re.DOTALL)
-"""The id of a file, of a part of one from a second on, of one of its channels."""
+_FILE = re.compile(rf"(?P<path>.+(?:{_ENDINGS}))(?:@[0-9.e+]+)?", re.IGNORECASE | re.DOTALL)
+"""The id of a file, or of a part of one from a second on."""
 _PATH = re.compile(r"(?:/|\.\.?/).*|.*/[^/]*:[0-9]+", re.DOTALL)
 """Other ids that are paths: of files whose ending says nothing, of rows of a table that holds recordings."""
 
@@ -40,11 +40,12 @@ def recording_of(row_id: str) -> Recording:
     """Recording and channel that an answer's id names.
 
     Example:
-        >>> recording_of("a/b.wav@3.2")
-        Recording(of='a/b.wav', channel='1')
+        >>> recording_of("a/b.wav@3.2#2")
+        Recording(of='a/b.wav', channel='2')
     """
-    found = _FILE.fullmatch(row_id)
-    return Recording(found["path"], found["channel"] or CHANNEL) if found else Recording(row_id, CHANNEL)
+    whole, channel = re.fullmatch(r"(.*?)(?:#([0-9]{1,4}))?", row_id, re.DOTALL).groups()  # type: ignore[union-attr]
+    found = _FILE.fullmatch(whole)
+    return Recording(found["path"] if found else whole, channel or CHANNEL)
 
 
 def plain_name(name: str) -> str:

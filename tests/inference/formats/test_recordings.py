@@ -36,6 +36,8 @@ def noted(*ids: str) -> RecordingNames:
         ("a/b.wav@1e+06", "b", "1"),
         ("a/b.wav#2", "b", "2"),
         ("a/b.wav@3.2#2", "b", "2"),
+        ("call-7#2", "call-7", "2"),
+        ("take #b", "take_#b", "1"),
         ("list@3.2", "list@3.2", "1"),
         ("/data/rows.parquet:7", "rows.parquet:7", "1"),
         ("hub:org/set@train:7", "set@train:7", "1"),
