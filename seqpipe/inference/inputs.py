@@ -157,6 +157,13 @@ class _Names(NamedTuple):
             return TEXT_SUFFIXES | {f".{self.config.input.lower()}"}
         return TEXT_SUFFIXES | COLUMN_SUFFIXES if self.config.format == "columns" else TEXT_SUFFIXES
 
+    @property
+    def beside(self) -> Suffixes:
+        """Endings of files that belong to inputs of a folder: texts of recordings, pages and their images."""
+        if self.suffixes & IMAGE_SUFFIXES:
+            return TEXT_SUFFIXES | PAGE_SUFFIXES | IMAGE_SUFFIXES
+        return TEXT_SUFFIXES if self.suffixes else frozenset()
+
 
 def _sources(argument: str, names: _Names) -> Iterator[_Source]:
     """What an argument stands for: more than one thing if it is a pattern."""
@@ -224,6 +231,8 @@ def _rows(
                 others: Counter[str] = Counter()
                 for inner in _folder_sources(name, names, others):
                     yield from [inner] if isinstance(inner, Failure) else _rows(inner, names, notice)
+                for ending in names.beside:
+                    del others[ending]
                 if passed_over is not None:
                     passed_over.update(others)
                 if notice is not None and others:
