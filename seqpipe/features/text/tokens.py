@@ -27,6 +27,7 @@ from seqpipe.text.segmentation import share_out_text
 from seqpipe.text.splitting import Split, checked_text, joined, split_words
 from seqpipe.text.subword_sampling import SampledSpelling, check_sampling, sampled_spelling
 from seqpipe.text.units import SentencePieceUnits
+from seqpipe.text.validity import unfit
 from seqpipe.text.vocabulary import UNKNOWN, Vocabulary
 
 NO_CHARACTER = 0
@@ -80,6 +81,7 @@ class Tokens(Reader):
         ([1, 2, 0], Item(text='CAT', start=5, end=8))
     """
 
+    version = 2  # 2: rules that reach across characters do so in characters and subword units too
     needs_fit = True
     measure = TOKENS
     VOCABULARY, CHARACTERS = "vocabulary.json", "characters.json"
@@ -179,7 +181,7 @@ class Tokens(Reader):
         """
         texts = [checked_text(raw) for raw in rows]
         if self.needs_targets:
-            texts += [target for target in targets if isinstance(target, str)]
+            texts += [target for target in targets if isinstance(target, str) and unfit(target) is None]
         if self.subwords:
             self._known = SentencePieceUnits.learn(
                 (self._normalized(raw).text for raw in texts),

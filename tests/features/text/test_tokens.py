@@ -162,6 +162,33 @@ def test_characters_of_one_that_the_rules_part_share_its_place() -> None:
     assert [(item.start, item.end) for item in items] == [(0, 1), (1, 2), (1, 2), (2, 3), (3, 5)]
 
 
+@pytest.mark.parametrize("units", ["characters", "bpe"])
+@pytest.mark.parametrize(
+    ("rules", "raw", "ruled", "places"),
+    [
+        (["nfkc"], "ｶﾞｷﾞ", "ガギ", [(0, 2), (2, 4)]),
+        (["nfc"], "カ\u3099\u1100\u1161", "ガ가", [(0, 2), (2, 4)]),
+        (["lowercase"], "ΟΔΟΣ", "οδος", [(0, 1), (1, 2), (2, 3), (3, 4)]),
+        (["nfkc", "lowercase"], "ΑΣ ｶﾞ", "ας ガ", [(0, 1), (1, 2), (2, 3), (3, 5)]),
+    ],
+)
+def test_rules_reach_across_characters(
+    units: Any, rules: Any, raw: str, ruled: str, places: list[tuple[int, int]]
+) -> None:
+    """What was learnt from a text after the rules knows the same text before them."""
+    tokens = Tokens(units=units, text=rules, vocabulary_size=30)
+    tokens.fit([ruled, ruled[0], *["turn left now", "turn right now", "stop turning"] * 3])
+    numbers = tokens.prepare(raw, None)
+    assert numbers.tolist() == tokens.prepare(ruled, None).tolist()
+    assert 0 not in numbers.tolist()
+    items = tokens.items(raw)
+    assert all(raw[item.start : item.end] == item.text for item in items)
+    assert [items[0].start, items[-1].end] == [0, len(raw)]
+    if units == "characters":
+        assert [tokens.vocabulary[number] for number in numbers] == list(ruled)
+        assert [(item.start, item.end) for item in items] == places
+
+
 def test_rules_leave_the_words_of_a_list_in_place_for_their_tags() -> None:
     tokens = fitted("words, spelt")
     assert [item.text for item in tokens.items("the , cat")] == ["the", "cat"]
