@@ -13,6 +13,7 @@ from seqpipe.heads.learnt import learnt
 from seqpipe.metrics.text import TextMetric
 from seqpipe.text.rules import TextRule, apply_rules
 from seqpipe.text.units import Characters, SentencePieceUnits, Units, load_units
+from seqpipe.text.validity import unfit
 
 
 class TextHead(Head, register=False):
@@ -48,7 +49,7 @@ class TextHead(Head, register=False):
 
     def fit(self, rows: Iterable[Any], targets: Iterable[Any] = ()) -> None:
         """Learn the units from the training texts; what is no text is left to `encode_target` to name."""
-        self._build(self._learn(apply_rules(text, self.rules) for text in rows if isinstance(text, str)))
+        self._build(self._learn(apply_rules(text, self.rules) for text in rows if _is_text(text)))
 
     def _learn(self, texts: Iterable[str]) -> Units:
         """Units of texts after the rules."""
@@ -69,11 +70,17 @@ class TextHead(Head, register=False):
         self._build(load_units(folder))
 
     def _ruled(self, raw: Any) -> str:
-        """A target after the rules; raises `InputError` if it is no text."""
+        """A target after the rules; raises `InputError` if it is no text, or holds what no text has (`unfit`)."""
         if not isinstance(raw, str):
             raise InputError("bad value", f"the target should be text; received {raw!r}")
+        if what := unfit(raw):
+            raise InputError("bad value", f"the target {what}; received {raw!r:.80}")
         return apply_rules(raw, self.rules)
 
     def target_characters(self, target: Any) -> Sequence[str] | None:
         """The characters of a text after the rules, whatever the units."""
         return list(apply_rules(target, self.rules)) if isinstance(target, str) else None
+
+
+def _is_text(target: Any) -> bool:
+    return isinstance(target, str) and unfit(target) is None

@@ -33,7 +33,7 @@ class LimitedUnits:
         self._all = units
         self.kept = sorted({UNKNOWN, *kept})
         self._own = {number: place for place, number in enumerate(self.kept)}
-        scores = {piece.replace("\u2581", " "): score for piece, score in units.scores().items()}
+        scores = units.scores()
         pieces = map(units.piece, self.kept)
         self._scores = {piece: (scores[piece], place) for place, piece in enumerate(pieces) if piece in scores}
         self._least = 10 * min((score for score, _ in self._scores.values()), default=-1.0)  # of an unknown character
@@ -92,8 +92,8 @@ class LimitedUnits:
         return self._own.get(number) if number is not None else None
 
     def save(self, folder: Path) -> None:
-        """Write ``written_units.json``: the units as SentencePiece writes them."""
-        pieces = [self.piece(number).replace(" ", "\u2581") for number in range(len(self))]
+        """Write ``written_units.json``: the units, as `piece` writes them."""
+        pieces = [self.piece(number) for number in range(len(self))]
         (folder / self.FILE).write_text(json.dumps(pieces, ensure_ascii=False) + "\n", encoding="utf-8")
 
     @classmethod

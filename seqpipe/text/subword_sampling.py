@@ -19,7 +19,6 @@ MAX_KEPT, LONGEST_KEPT = 2_000_000, 20
 stands between words, a whole sentence is one, and comes once."""
 SPELLINGS = 64
 """The likeliest ones of a word that unigram sampling draws from; as many as Kudo (2018) took for whole sentences."""
-SPACE = "\u2581"
 
 
 class Spell(Protocol):
@@ -68,7 +67,7 @@ class SampledSpelling:
         """Numbers of a text, with that of the unknown unit for what the units lack."""
         numbers = random.Random(int(key.child("spelling").generator().integers(2**63)))
         found: list[int] = []
-        for word in text.split(" "):
+        for word in text.split(" "):  # SentencePiece's white space: other kinds are characters of a unit
             if word:
                 found += self._spell(word)(numbers)
         return found
@@ -86,9 +85,9 @@ class SampledSpelling:
         return spell
 
     def _by_merges(self, word: str) -> Spell:
-        if any(sign not in self._scores for sign in SPACE + word):
+        if any(sign not in self._scores for sign in f" {word}"):
             return _Always(self.units.encode_with_unknown(word))
-        return _Merges(SPACE + word, self._scores, self._numbers, self.bpe_dropout)
+        return _Merges(f" {word}", self._scores, self._numbers, self.bpe_dropout)
 
     def _by_probability(self, word: str) -> Spell:
         spellings = self.units.likeliest(word, SPELLINGS)

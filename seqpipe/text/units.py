@@ -6,7 +6,7 @@ import io
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from seqpipe.errors import DataError, InputError, RunError
 
@@ -99,6 +99,13 @@ class Characters:
         return cls(json.loads((folder / cls.FILE).read_text(encoding="utf-8")))
 
 
+SPACE = "\u2581"
+"""How SentencePiece writes a space."""
+STAND_INS = {SPACE: "\ufdd0", "\u2585": "\ufdd1"}
+"""What stands within a model for the characters that SentencePiece keeps for itself: one is read as a space, and lines
+with the other are left out of training. No text holds these stand-ins (Unicode: "noncharacters")."""
+
+
 class SentencePieceUnits:
     """Subword units (Kudo & Richardson 2018).
 
@@ -114,15 +121,24 @@ class SentencePieceUnits:
         self.model = model
         self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
         self._unknown = self._processor.unk_id()
+        learnt = {
+            sign: other for sign, other in STAND_INS.items() if self._processor.piece_to_id(other) != self._unknown
+        }
+        self._to_model = str.maketrans(learnt)
+        self._from_model = str.maketrans({SPACE: " ", **{other: sign for sign, other in learnt.items()}})
 
     @classmethod
     def learn(
         cls, texts: Iterable[str], size: int, kind: Literal["unigram", "bpe"], *, byte_fallback: bool = False
     ) -> SentencePieceUnits:
-        """Train a model of ``size`` units.
+        """Train a model of ``size`` units, which spell every one of the texts.
+
+        What SentencePiece (0.2) passes over in silence is learnt too: texts with U+2585, long ones, line breaks at the
+        end of a text, and the characters of ``<unk>`` where a text has it. Spaces at the ends of a text and repeated
+        ones are no part of its spelling.
 
         Args:
-            texts: to learn from.
+            texts: to learn from, without null characters (`unfit`).
             size: how many units.
             kind: ``unigram`` (Kudo 2018) or ``bpe`` (Sennrich et al. 2016).
             byte_fallback: spell characters that no training text has in their UTF-8 bytes, 256 of the ``size`` units.
@@ -130,65 +146,56 @@ class SentencePieceUnits:
         Raises:
             DataError: SentencePiece can't make that many units out of the texts; its reason is given.
         """
-        import sentencepiece
-
-        written = io.BytesIO()
-        try:
-            sentencepiece.SentencePieceTrainer.train(
-                sentence_iterator=iter(texts),
-                model_writer=written,
-                vocab_size=size,
-                model_type=kind,
-                character_coverage=1.0,
-                byte_fallback=byte_fallback,
-                max_sentence_length=2**30,  # bytes; by default longer texts are left out
-                normalization_rule_name="identity",  # the recipe's own rules have been applied
-                bos_id=-1,
-                eos_id=-1,
-                num_threads=1,  # the order of additions, and so the model, must not depend on the machine
-                minloglevel=2,
-            )
-        except RuntimeError as error:
-            raise DataError(f"SentencePiece can't learn {size} units (vocabulary_size): {error}") from None
-        return cls(written.getvalue())
+        texts, characters = list(texts), set[str]()
+        for text in texts:
+            characters.update(text)
+        units = cls(_train(texts, size, kind, byte_fallback=byte_fallback))
+        passed_over = characters - {" ", *STAND_INS.values(), *units.scores()}
+        if passed_over and not byte_fallback:
+            units = cls(_train(texts, size, kind, required_chars="".join(sorted(passed_over))))
+            if lost := passed_over - units.scores().keys():
+                shown = ", ".join(map(repr, sorted(lost)))
+                raise DataError(f"SentencePiece leaves out {shown}, which training texts hold")
+        return units
 
     def __len__(self) -> int:
         return int(self._processor.get_piece_size())
 
     def encode(self, text: str) -> list[int]:
         """Numbers of a text; raises `InputError` where a character is unknown."""
-        numbers: list[int] = self._processor.encode(text)
+        numbers = self.encode_with_unknown(text)
         if self._unknown in numbers:
             raise InputError("unknown character", f"{text!r} holds characters that the SentencePiece units lack")
         return numbers
 
     def encode_with_unknown(self, text: str) -> list[int]:
         """Numbers of a text, with that of the unknown unit for what the units lack."""
-        return list(self._processor.encode(text))
+        return list(self._processor.encode(text.translate(self._to_model)))
 
     def offsets(self, text: str) -> list[tuple[int, int]]:
         """Where in the text each unit stands, in characters; of a character in bytes, the first ones are empty."""
-        return [tuple(pair) for pair in self._processor.encode(text, return_type="offset_mapping")["offsets"]]
+        found = self._processor.encode(text.translate(self._to_model), return_type="offset_mapping")
+        return [tuple(pair) for pair in found["offsets"]]
 
     def decode(self, numbers: Sequence[int]) -> str:
         """The text of numbers."""
-        return str(self._processor.decode(list(numbers)))
+        return str(self._processor.decode(list(numbers))).translate(self._from_model)
 
     def piece(self, number: int) -> str:
         """The unit, with a space where SentencePiece writes its mark for one."""
-        return str(self._processor.id_to_piece(number)).replace("\u2581", " ")
+        return str(self._processor.id_to_piece(number)).translate(self._from_model)
 
     def number(self, piece: str) -> int | None:
         """What `piece` was given; None if no unit is written so."""
-        marked = piece.replace(" ", "\u2581")
+        marked = piece.translate(self._to_model).replace(" ", SPACE)
         number = int(self._processor.piece_to_id(marked))  # an unknown one gives that of <unk>
         return number if self._processor.id_to_piece(number) == marked else None
 
     def scores(self) -> dict[str, float]:
-        """Of each unit as SentencePiece writes it: log-probabilities (unigram), or the order of merges (BPE)."""
+        """Of each unit as `piece` writes it: log-probabilities (unigram), or the order of merges (BPE)."""
         model = self._processor
         return {
-            str(model.id_to_piece(number)): float(model.get_score(number))
+            self.piece(number): float(model.get_score(number))
             for number in range(len(self))
             if not (model.is_unknown(number) or model.is_byte(number) or model.is_control(number))
         }
@@ -199,7 +206,8 @@ class SentencePieceUnits:
 
     def likeliest(self, text: str, most: int) -> list[list[int]]:
         """The likeliest spellings of a text in units of ``unigram``, best first."""
-        return [list(spelling) for spelling in self._processor.nbest_encode(text, nbest_size=most, out_type=int)]
+        written = text.translate(self._to_model)
+        return [list(spelling) for spelling in self._processor.nbest_encode(written, nbest_size=most, out_type=int)]
 
     def save(self, folder: Path) -> None:
         """Write ``sentencepiece.model``."""
@@ -209,6 +217,31 @@ class SentencePieceUnits:
     def load(cls, folder: Path) -> SentencePieceUnits:
         """What `save` wrote."""
         return cls((folder / cls.FILE).read_bytes())
+
+
+def _train(texts: Iterable[str], size: int, kind: str, **options: Any) -> bytes:
+    """A serialised model."""
+    import sentencepiece
+
+    written, to_model = io.BytesIO(), str.maketrans(STAND_INS)
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=(text if text.isascii() else text.translate(to_model) for text in texts),
+            model_writer=written,
+            vocab_size=size,
+            model_type=kind,
+            character_coverage=1.0,
+            max_sentence_length=2**30,  # bytes; by default longer texts are left out
+            normalization_rule_name="identity",  # the recipe's own rules have been applied
+            bos_id=-1,
+            eos_id=-1,
+            num_threads=1,  # the order of additions, and so the model, must not depend on the machine
+            minloglevel=2,
+            **options,
+        )
+    except RuntimeError as error:
+        raise DataError(f"SentencePiece can't learn {size} units (vocabulary_size): {error}") from None
+    return written.getvalue()
 
 
 def load_units(folder: Path) -> Units:

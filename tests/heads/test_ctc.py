@@ -61,6 +61,28 @@ def test_text_rules_come_before_spelling() -> None:
     assert head.metric.describe() == "lower case, punctuation removed, runs of white space as one space"
 
 
+@pytest.mark.parametrize("units", ["characters", "bpe"])
+@pytest.mark.parametrize("text", ["\u2585 turn", "a\u2581b", "<unk>", "turn\n"])
+def test_targets_are_spelt_whatever_they_hold(units: Any, text: str) -> None:
+    head = CTCHead(input_size=4, units=units, vocabulary_size=30)
+    texts = [text, *["turn left now", "turn right now", "left or right", "stop turning"] * 3]
+    head.fit(texts)
+    for each in texts:
+        assert head.units.decode([label - 1 for label in head.encode_target(each).tolist()]) == each
+
+
+@pytest.mark.parametrize("units", ["characters", "bpe"])
+def test_what_no_text_has_costs_its_row_alone(units: Any, tmp_path: Path) -> None:
+    head = CTCHead(input_size=4, units=units, vocabulary_size=20)
+    head.fit(["turn left now", "turn right now", "a\0b", "a\ud83d"])
+    head.save_assets(tmp_path)
+    assert len(head.encode_target("turn")) > 0
+    for text, said in (("a\0b", "a null character"), ("a\ud83d", "half a surrogate pair")):
+        with pytest.raises(InputError, match=f"the target holds {said}") as caught:
+            head.encode_target(text)
+        assert caught.value.kind == "bad value"
+
+
 def test_the_output_is_a_distribution_in_full_precision() -> None:
     head, batch = fitted(), encoded([5, 3])
     for context in (torch.autocast("cpu", torch.bfloat16), torch.autocast("cpu", enabled=False)):

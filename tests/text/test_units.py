@@ -132,3 +132,57 @@ class TestSentencePiece:
 def test_a_folder_without_units_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"holds neither characters\.json nor sentencepiece\.model"):
         load_units(tmp_path)
+
+
+VARIED = [
+    " ".join(first + middle + last for last in ("ta", "ing", "on")) for first in "rngot" for middle in ("ar", "i", "no")
+]
+
+KEPT_BY_SENTENCEPIECE = {
+    "lower five eighths block": "a \u2585\u2585x b",
+    "the sign for a space": "a\u2581x\u2581 b",
+    "both": "\u2585 \u2581\u2585",
+    "the unknown unit": "a <unk>",
+    "line break at the end": "ax\n",
+    "line breaks": "a\r\nx\r\n",
+    "tab": "a\tx\t",
+    "no-break space": "a\u00a0x",
+    "line separator": "a\u2028x\u2028",
+    "bytes": "<0x41> <s>",
+    "longer than 4192 bytes": "日x" * 1000,
+}
+
+
+@pytest.mark.parametrize("bytes_too", [False, True])
+@pytest.mark.parametrize("text", KEPT_BY_SENTENCEPIECE.values(), ids=KEPT_BY_SENTENCEPIECE.keys())
+@pytest.mark.parametrize("kind", ["unigram", "bpe"])
+def test_training_texts_are_spelt_whatever_they_hold(kind: Any, text: str, bytes_too: bool, tmp_path: Path) -> None:
+    texts = [*VARIED, text, f"xa{text}z"]
+    size = (28 if kind == "unigram" else 40) + 256 * bytes_too
+    units = SentencePieceUnits.learn(texts, size, kind, byte_fallback=bytes_too)
+    units.save(tmp_path)
+    for learnt in (units, SentencePieceUnits.load(tmp_path)):
+        for each in texts[-2:]:
+            numbers = learnt.encode(each)
+            assert learnt.decode(numbers) == each
+            if not bytes_too:
+                assert "".join(learnt.piece(number) for number in numbers).lstrip(" ") == each
+            assert [learnt.number(learnt.piece(number)) for number in numbers] == numbers
+            places = learnt.offsets(each)
+            assert len(places) == len(numbers)
+            assert places[-1][1] == len(each)
+
+
+def test_the_rest_of_a_line_that_sentencepiece_leaves_out_is_learnt() -> None:
+    """Not its characters alone: a unit of several stands for it."""
+    units = SentencePieceUnits.learn([*TEXTS, *["zigzag \u2585 zigzag"] * 20], 40, "bpe")
+    assert " zigzag" in [units.piece(number) for number in units.encode("zigzag")]
+    assert "\u2585" in units.scores()
+
+
+def test_what_sentencepiece_keeps_for_itself_is_unknown_where_no_training_text_has_it() -> None:
+    units = SentencePieceUnits.learn(TEXTS, 19, "bpe")
+    with pytest.raises(InputError, match="lack"):
+        units.encode("turn \u2585")
+    with pytest.raises(DataError, match=r"leaves out '\\x00', which training texts hold"):
+        SentencePieceUnits.learn([*TEXTS, "a\0"], 19, "bpe")
