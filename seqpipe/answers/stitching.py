@@ -80,12 +80,12 @@ def _runs(tokens: Sequence[Token], *, words: bool) -> list[_Run]:
     runs: list[_Run] = []
     within = False  # a word that goes on
     for index, token in enumerate(tokens):
-        text = token.text.strip(" ")
-        if text and words and within and not token.text.startswith(" "):
+        text = token.text.strip()
+        if text and words and within and not token.text[:1].isspace():
             runs[-1] = replace(runs[-1], text=runs[-1].text + text, end=token.end, stop=index + 1)
         elif text:
             runs.append(_Run(text, token.start, token.end, index, index + 1))
-        within = bool(text) and not token.text.endswith(" ")
+        within = bool(text) and not token.text[-1:].isspace()
     return runs
 
 
@@ -94,13 +94,13 @@ def _append(tokens: list[Token], more: Sequence[Token], units: Units, *, between
     if not tokens:
         tokens.extend(more)
         return
-    first = next((index for index, token in enumerate(more) if token.text.strip(" ")), None)
+    first = next((index for index, token in enumerate(more) if token.text.strip()), None)
     if first is None:
         return
     spaces = list(more[:first])
-    while tokens and not tokens[-1].text.strip(" "):
+    while tokens and not tokens[-1].text.strip():
         spaces.insert(0, tokens.pop())
-    if tokens and not tokens[-1].text.endswith(" ") and not more[first].text.startswith(" "):
+    if tokens and not tokens[-1].text[-1:].isspace() and not more[first].text[:1].isspace():
         if spaces:
             tokens.append(spaces[0])
         elif between_words and units.number(" ") is not None:

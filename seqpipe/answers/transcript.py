@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from seqpipe.core.answer import Answer, Mark
+from seqpipe.text.splitting import words_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class Transcript(Answer):
         text, marks = "", []
         for token in self.tokens:
             text += token.text
-            word = len(text.split()) - 1 if token.text.strip() else None
+            word = len(words_of(text)) - 1 if token.text.strip() else None
             marks.append(Mark(token.text, token.start, token.end, token.confidence, word))
         return marks
 
@@ -86,7 +87,7 @@ class Transcript(Answer):
 
 
 def group_words(tokens: tuple[Token, ...]) -> tuple[Word, ...]:
-    """Tokens joined to words at white space (inside tokens too)."""
+    """Tokens joined to words at white space (inside tokens too), as `words_of` parts the text."""
     return tuple(
         Word("".join(piece for piece, _ in word), tokens[word[0][1]].start, tokens[word[-1][1]].end)
         for word in word_pieces(token.text for token in tokens)
@@ -102,11 +103,16 @@ def word_pieces(texts: Iterable[str]) -> Iterator[list[tuple[str, int]]]:
     """
     word: list[tuple[str, int]] = []
     for place, text in enumerate(texts):
-        for index, piece in enumerate(text.split(" ")):
-            if index > 0 and word:
+        if text[:1].isspace() and word:
+            yield word
+            word = []
+        for index, piece in enumerate(words_of(text)):
+            if index > 0:
                 yield word
                 word = []
-            if piece:
-                word.append((piece, place))
+            word.append((piece, place))
+        if text[-1:].isspace() and word:
+            yield word
+            word = []
     if word:
         yield word

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import zip_longest
+from typing import Any
 
 import jiwer
 
 from seqpipe.core.metric import Pair
+from seqpipe.text.splitting import words_of
 
 
 def align(references: Sequence[str], hypotheses: Sequence[str], *, characters: bool = False) -> list[list[Pair]]:
@@ -16,7 +18,7 @@ def align(references: Sequence[str], hypotheses: Sequence[str], *, characters: b
     Args:
         references: what was said.
         hypotheses: what was heard.
-        characters: items are characters, spaces counted; else words, which stand between white space.
+        characters: items are characters, spaces counted; else words (`words_of`).
 
     Example:
         >>> align(["turn left now"], ["turn right"])
@@ -24,8 +26,11 @@ def align(references: Sequence[str], hypotheses: Sequence[str], *, characters: b
     """
     if not references and not hypotheses:
         return []  # jiwer would find one empty row
-    process = jiwer.process_characters if characters else jiwer.process_words
-    output = process(list(references), list(hypotheses))
+    if characters:
+        output: Any = jiwer.process_characters(list(references), list(hypotheses))
+    else:  # jiwer parts words at U+0020 alone
+        sides = ([" ".join(words_of(text)) for text in side] for side in (references, hypotheses))
+        output = jiwer.process_words(*sides)
     rows = []
     for said, heard, chunks in zip(output.references, output.hypotheses, output.alignments, strict=True):
         pairs: list[Pair] = []

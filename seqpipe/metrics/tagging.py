@@ -17,6 +17,7 @@ from seqpipe.metrics import calibration
 from seqpipe.metrics.class_scores import CLASS_SCORES, class_count_names, class_counts, class_scores
 from seqpipe.metrics.layout import Layout
 from seqpipe.metrics.span_errors import SpanError, find_span_errors
+from seqpipe.text.splitting import words_of
 
 _SPAN_COUNTS = ("right_spans", "wanted_spans", "answered_spans")
 
@@ -184,7 +185,7 @@ def tags_of(raw: Any) -> list[str]:
     Raises:
         InputError: it is neither, or empty.
     """
-    tags = raw.split() if isinstance(raw, str) else list(raw) if isinstance(raw, (list, tuple)) else []
+    tags = words_of(raw) if isinstance(raw, str) else list(raw) if isinstance(raw, (list, tuple)) else []
     if not tags or not all(isinstance(tag, str) and tag for tag in tags):
         raise InputError("bad value", f"the target should be a tag for each word; received {raw!r}")
     return tags

@@ -8,6 +8,8 @@ from functools import partial
 from typing import Literal
 from unicodedata import category
 
+from seqpipe.text.splitting import words_of
+
 TextRule = Literal["lowercase", "uppercase", "nfc", "nfkc", "no_punctuation", "collapse_spaces"]
 
 _RULES: dict[str, tuple[str, Callable[[str], str]]] = {
@@ -16,7 +18,7 @@ _RULES: dict[str, tuple[str, Callable[[str], str]]] = {
     "nfc": ("Unicode NFC", partial(unicodedata.normalize, "NFC")),
     "nfkc": ("Unicode NFKC", partial(unicodedata.normalize, "NFKC")),
     "no_punctuation": ("punctuation removed", lambda text: "".join(s for s in text if category(s)[0] != "P")),
-    "collapse_spaces": ("runs of white space as one space", lambda text: " ".join(text.split())),
+    "collapse_spaces": ("runs of white space as one space", lambda text: " ".join(words_of(text))),
 }
 """What each is called in reports, and does."""
 

@@ -56,6 +56,19 @@ def _pattern(split: Split) -> re.Pattern[str]:
     return re.compile(pattern, re.IGNORECASE | re.VERBOSE)
 
 
+def words_of(text: str) -> list[str]:
+    """The words of a text wherever words are counted, placed or scored: what stands between white space.
+
+    White space is what Unicode calls so (no-break spaces are, zero-width ones aren't), and the separators U+001C to
+    U+001F: as `str.split` and `str.isspace` have it. A run of it parts like one, and at the ends it parts nothing.
+
+    Example:
+        >>> words_of(" a\\u00a0b  c\\n")
+        ['a', 'b', 'c']
+    """
+    return text.split()
+
+
 def split_words(text: str, split: Split) -> list[Item]:
     """The words of a text in their order, with character offsets.
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from seqpipe.text.splitting import words_of
 from seqpipe.text.vocabulary import UNKNOWN, Vocabulary
 
 
 class WordUnits:
-    """Words between white space, by number; 0 is the unknown one, which is written so: ``<unk>``.
+    """Words between white space (`words_of`), by number; 0 is the unknown one, which is written so: ``<unk>``.
 
     Args:
         vocabulary: the words.
@@ -28,14 +29,14 @@ class WordUnits:
         Raises:
             DataError: there are none.
         """
-        return cls(Vocabulary.learn((text.split() for text in texts), most=size))
+        return cls(Vocabulary.learn(map(words_of, texts), most=size))
 
     def __len__(self) -> int:
         return len(self.vocabulary)
 
     def encode(self, text: str) -> list[int]:
         """Numbers of the words, that of the unknown one included."""
-        return self.vocabulary.numbers(text.split())
+        return self.vocabulary.numbers(words_of(text))
 
     def decode(self, numbers: Sequence[int]) -> str:
         """The words with a space between two."""

@@ -154,3 +154,14 @@ def test_a_long_recording_is_answered_as_if_it_were_whole(
     for token, expected in zip(joined.tokens, whole.tokens, strict=True):
         assert abs(token.start - expected.start) <= 2 * 0.02 + 1e-6, "two frames"
         assert abs(token.end - expected.end) <= 2 * 0.02 + 1e-6
+
+
+def test_words_part_at_no_break_spaces_too() -> None:
+    """As at spaces: the seam lies between two words, and the sign between them stands there once."""
+    units = Characters(["\u00a0", *"abc"])
+    said = spelt(units, "abc\u00a0cab\u00a0bca\u00a0aab", 0.1)
+    segments = pieces_at(0.0, 0.75, 2.0)
+    parts = [(piece, transcript(units, heard(said, piece))) for piece in segments]
+    joined = CTCHead.join(head_with(units), "whole", parts)
+    check(units, joined, 2.0)
+    assert joined.text == "abc\u00a0cab\u00a0bca\u00a0aab"

@@ -31,7 +31,7 @@ def test_no_words(texts: tuple[str, ...]) -> None:
     assert group_words(tokens_of(*texts)) == ()
 
 
-@given(st.lists(st.text(alphabet="ab ", min_size=1, max_size=4), max_size=10))
+@given(st.lists(st.text(alphabet="ab \u00a0\t\n\x1c\x85\u2028\u3000", min_size=1, max_size=4), max_size=10))
 def test_words_are_those_of_the_text_in_its_order(texts: list[str]) -> None:
     words = group_words(tokens_of(*texts))
     assert [word.text for word in words] == "".join(texts).split()
@@ -39,6 +39,12 @@ def test_words_are_those_of_the_text_in_its_order(texts: list[str]) -> None:
         assert word.start < word.end
     for before, after in itertools.pairwise(words):
         assert before.start <= after.start
+
+
+def test_a_no_break_space_parts_words() -> None:
+    words = group_words(tokens_of(*"a\u00a0b"))
+    assert words == (Word("a", 0.0, 0.5), Word("b", 2.0, 2.5))
+    assert [mark.item for mark in Transcript("a", "a\u00a0b", 1.0, words, tokens_of(*"a\u00a0b")).marks] == [0, None, 1]
 
 
 def test_json_holds_everything_rounded() -> None:

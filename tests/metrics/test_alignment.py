@@ -1,4 +1,5 @@
 import math
+import sys
 from dataclasses import dataclass
 from functools import cache
 
@@ -37,6 +38,7 @@ def rate(references: list[str], hypotheses: list[str]) -> float:
     return metric.scores(metric._count(references, hypotheses).sum(axis=0))["wer"]
 
 
+WHITE_SPACE = "".join(sign for sign in map(chr, range(sys.maxunicode + 1)) if sign.isspace())
 sentences = st.lists(st.sampled_from(["a", "b", "c", "d"]), max_size=6).map(" ".join)
 
 
@@ -64,6 +66,22 @@ def test_edits_are_the_least_possible_summed_over_the_corpus(pairs: list[tuple[s
         assert edits == sum(edit_distance(split(said), split(heard)) for said, heard in pairs)
         assert counts.total == sum(len(split(said)) for said in references)
         assert counts.deletions - counts.insertions == counts.total - sum(len(split(heard)) for heard in hypotheses)
+
+
+@given(
+    st.lists(st.tuples(st.text("ab", min_size=1), st.text(WHITE_SPACE, min_size=1)), max_size=5), st.text(WHITE_SPACE)
+)
+def test_words_part_at_all_white_space(spaced: list[tuple[str, str]], before: str) -> None:
+    words = [word for word, _ in spaced]
+    text = before + "".join(word + space for word, space in spaced)
+    assert align([text], [" ".join(words)]) == align([" ".join(words)], [text]) == [[(word, word) for word in words]]
+    assert errors([text], [""]).total == len(words)
+
+
+def test_a_no_break_space_parts_words_and_a_zero_width_one_does_not() -> None:
+    assert errors(["a\u00a0b"], ["a b"]) == ErrorCounts(substitutions=0, deletions=0, insertions=0, total=2)
+    assert errors(["a b"], ["a\u2009\t b\u3000"]) == ErrorCounts(substitutions=0, deletions=0, insertions=0, total=2)
+    assert errors(["a\u200bb"], ["a b"]) == ErrorCounts(substitutions=1, deletions=0, insertions=1, total=1)
 
 
 def test_counts_by_hand() -> None:

@@ -38,3 +38,11 @@ def test_a_wrong_space_is_an_error_of_the_transcript_though_all_words_are_right(
     metric = TranscriptionMetric()
     assert score(metric, ["go  on"], [answer("go on")]) == {"wer": 0.0, "cer": pytest.approx(100 / 6), "accuracy": 0.0}
     assert metric.errors(metric.count(["go  on"], [answer("go on")])) > 0
+
+
+def test_words_part_at_white_space_whatever_it_is() -> None:
+    metric = TranscriptionMetric()
+    total = metric.count(["a\u00a0b"], [answer("a b")]).sum(axis=0)
+    counts = dict(zip(metric.names, total.tolist(), strict=True))
+    assert (counts["word_errors"], counts["words"]) == (0, 2)
+    assert (counts["character_errors"], counts["characters"]) == (1, 3)  # among characters it is another one

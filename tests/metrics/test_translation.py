@@ -63,3 +63,9 @@ def test_how_translations_are_compared_is_known_before_any_is() -> None:
     described = TranslationMetric().describe()
     assert "BLEU nrefs:1|case:mixed" in described
     assert "chrF nrefs:1" in described
+
+
+def test_words_part_at_white_space_whatever_it_is() -> None:
+    metric = TranslationMetric()
+    by_name = dict(zip(metric.names, count(metric, ["ein\u00a0Hund"], ["ein Hund"])[0].tolist(), strict=True))
+    assert (by_name["word_errors"], by_name["words"]) == (0, 2)

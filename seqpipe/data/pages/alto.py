@@ -29,6 +29,7 @@ from seqpipe.data.pages.document import (
 )
 from seqpipe.data.pages.line import Points
 from seqpipe.errors import InputError
+from seqpipe.text.splitting import words_of
 
 UNITS = ("pixel", "mm10", "inch1200")
 STALE = ("CC", "WC", "SUBS_TYPE", "SUBS_CONTENT", "CS")
@@ -139,7 +140,7 @@ def put_alto_text(line: Line, text: str, confidence: float | None, words: Sequen
     """
     element = line.element
     element.attrib.pop("CS", None)
-    strings, parts = children(element, "String"), text.split()
+    strings, parts = children(element, "String"), words_of(text)
     if len(strings) == len(parts) > 1:
         remove_children(element, ("HYP",))
         for string, word, sure in zip(strings, parts, words, strict=True):

@@ -27,6 +27,7 @@ from seqpipe.data.pages.document import (
 )
 from seqpipe.data.pages.line import Points
 from seqpipe.data.pages.page_order import in_reading_order
+from seqpipe.text.splitting import words_of
 
 
 def read_page_xml(root: Element, path: Path) -> PageDocument:
@@ -110,7 +111,7 @@ def put_page_text(line: Line, text: str | None, confidence: float | None, words:
         confidence: of the text, 0 to 1, if there is one.
         words: confidence of each word of the text.
     """
-    element, parts = line.element, (text or "").split()
+    element, parts = line.element, words_of(text or "")
     found = children(element, "Word")
     if text is not None and len(found) == len(parts):
         for word, part, sure in zip(found, parts, words, strict=True):

@@ -22,6 +22,7 @@ from seqpipe.inference.formats.folder import FAILURES
 from seqpipe.inference.formats.names import NewFiles
 from seqpipe.inference.formats.new_document import layout_of, new_alto, new_page
 from seqpipe.inference.formats.store import read_store, readable
+from seqpipe.text.splitting import words_of
 
 SOFTWARE = "seqpipe"
 
@@ -110,9 +111,9 @@ def _answered(document: PageDocument, kind: str, answers: Answers) -> Element:
             if record is None and not is_new:  # as it stands, words and their places with it
                 texts.append(line.text)
                 continue
-            text = readable(" ".join((old.get(was, "") if record is None else record["text"]).split()))
+            text = readable(" ".join(words_of(old.get(was, "") if record is None else record["text"])))
             sure = None if record is None else record.get("confidence")
-            words = word_confidences(record or {}, len(text.split()))
+            words = word_confidences(record or {}, len(words_of(text)))
             if kind == "alto":
                 put_alto_text(line, text, sure, words)
             else:

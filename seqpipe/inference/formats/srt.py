@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from seqpipe.answers.transcript import Word
+from seqpipe.text.splitting import words_of
 
 LINE_CHARACTERS = 42
 """Of a line; a cue has at most two."""
@@ -37,7 +38,7 @@ def srt_text(record: dict[str, Any], name: str) -> str:
         00:00:00,520 --> 00:00:01,520
         go
     """
-    words = [Word(" ".join(word["text"].split()), word["start"], word["end"]) for word in record["words"] or []]
+    words = [Word(" ".join(words_of(word["text"])), word["start"], word["end"]) for word in record["words"] or []]
     cues = list(_group([word for word in words if word.text]))
     blocks = []
     for number, ((start, end), cue) in enumerate(zip(_times(cues), cues, strict=True), 1):

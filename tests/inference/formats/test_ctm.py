@@ -66,10 +66,10 @@ def test_a_word_has_its_time_and_the_product_of_its_tokens() -> None:
         Token("go", 0.5, 0.6, 0.5),
         Token("od d", 0.7, 0.8, 0.25),
         Token("ay", 1.0, 1.1, 0.5),
-        Token(" ", 1.2, 1.3, 0.1),
+        Token("\u00a0", 1.2, 1.3, 0.1),
         Token("x", 61.23456, 61.3, 1.0),
     )
-    record = Transcript("id", "good day x", 0.9, group_words(tokens), tokens).to_json()
+    record = Transcript("id", "good day\u00a0x", 0.9, group_words(tokens), tokens).to_json()
     assert ctm_text(record, "a/b").splitlines() == [
         "a/b 1 0.500 0.300 good 0.1250",
         "a/b 1 0.700 0.400 day 0.1250",

@@ -5,6 +5,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from seqpipe.answers.transcript import Token, Transcript, group_words
 from seqpipe.inference.formats.srt import srt_text
 
 Words = list[dict[str, Any]]
@@ -100,3 +101,10 @@ def test_odd_records() -> None:
     assert late == "1\n100:00:00,000 --> 100:00:01,500\na\n"
     broken = srt_text(record(("a\n\nb", 0.0, 1.0), ("\u2028", 1.0, 1.1), ("-->", 1.1, 1.2)), "a")
     assert [lines for *_, lines in parse(broken)] == [["a b -->"]]  # an empty line would end the cue
+
+
+def test_a_no_break_space_parts_the_words_of_a_cue() -> None:
+    tokens = tuple(Token(text, at, at + 0.1, 0.9) for at, text in enumerate(["go", "\u00a0", "on"]))
+    found = Transcript("a", "go\u00a0on", 0.9, group_words(tokens), tokens).to_json()
+    assert [word["text"] for word in found["words"]] == ["go", "on"]
+    assert [lines for *_, lines in parse(srt_text(found, "a"))] == [["go"], ["on"]]  # a pause of 1.9 s
