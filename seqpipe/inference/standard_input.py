@@ -15,6 +15,7 @@ from typing import cast
 from seqpipe.answers.failure import Failure
 from seqpipe.config.recipe import DataConfig
 from seqpipe.core.input import FileSpan
+from seqpipe.core.lines import MAX_LINE_BYTES, TOO_LONG
 from seqpipe.core.suffixes import Suffixes
 from seqpipe.data.rows import Row
 from seqpipe.data.source import make_row
@@ -40,12 +41,15 @@ def read_standard_input(config: DataConfig, *, suffixes: Suffixes) -> Iterator[R
     while True:
         number += 1
         try:
-            line = next(lines, None)
+            line = next(lines)
+        except StopIteration:
+            return
         except OSError as error:  # opened for writing alone, say
             yield Failure("-", "unreadable", f"{_WHERE}: can't be read ({error.strerror})")
             return
         if line is None:
-            return
+            yield Failure(f"line {number}", "too long", f"{_WHERE}, row {number}: {TOO_LONG}")
+            continue
         if number == 1:
             line = line.removeprefix(BOM_UTF8)
         if line.strip() or (config.format == "parallel" and not suffixes):
@@ -91,14 +95,14 @@ def _input(number: int, line: bytes, config: DataConfig, suffixes: Suffixes) -> 
     return row if named else replace(row, id=f"line {number}")
 
 
-def _lines(stream: BufferedReader, end: bytes | None) -> Iterator[bytes]:
-    """Lines without their ends, each as soon as it is complete, however the pipe pauses.
+def _lines(stream: BufferedReader, end: bytes | None) -> Iterator[bytes | None]:
+    """Lines without their ends, each as soon as it is complete, however the pipe pauses; None for one that is too long.
 
     Args:
         stream: read as far as it is ready.
         end: of a line; None takes null characters where there are any in what is read first, else line breaks.
     """
-    rest = b""
+    rest, passing_over = b"", False
     while piece := stream.read1(2**16):
         rest += piece
         if end is None:
@@ -107,6 +111,12 @@ def _lines(stream: BufferedReader, end: bytes | None) -> Iterator[bytes]:
             end = b"\0" if b"\0" in rest else b"\n" if b"\n" in rest else None
         if end is not None:
             *lines, rest = rest.split(end)
-            yield from (line.removesuffix(b"\r") if end == b"\n" else line for line in lines)
-    if rest:
-        yield rest.removesuffix(b"\r")
+            for line in lines:
+                line = line.removesuffix(b"\r") if end == b"\n" else line
+                yield None if passing_over or len(line) > MAX_LINE_BYTES else line
+                passing_over = False
+        if len(rest) > MAX_LINE_BYTES + 1:  # with the first half of a CRLF
+            rest, passing_over = b"", True
+    rest = rest.removesuffix(b"\r")
+    if rest or passing_over:
+        yield None if passing_over or len(rest) > MAX_LINE_BYTES else rest

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from seqpipe.answers.failure import Failure
+from seqpipe.core.lines import TOO_LONG, bounded_lines
 from seqpipe.data.rows import Row
 from seqpipe.text.validity import unfit
 
@@ -17,7 +18,7 @@ from seqpipe.text.validity import unfit
 def read_text_file(name: str, *, blanks: bool = False) -> Iterator[Row | Failure]:
     """Lines of a file as rows ``NAME:LINE``; blank ones are passed over, and counted.
 
-    A line that is no UTF-8, or holds a null character, becomes a `Failure` in its place.
+    A line that is no UTF-8, holds a null character or is too long (`bounded_lines`) becomes a `Failure` in its place.
 
     Args:
         name: of the file.
@@ -27,7 +28,10 @@ def read_text_file(name: str, *, blanks: bool = False) -> Iterator[Row | Failure
         OSError: the file can't be opened or read.
     """
     with _open(name) as file:
-        for number, line in enumerate(file, 1):
+        for number, line in enumerate(bounded_lines(file), 1):
+            if line is None:
+                yield Failure(f"{name}:{number}", "too long", f"{name}, line {number}: {TOO_LONG}")
+                continue
             if not blanks and not line.strip():
                 continue
             content = line.removeprefix(BOM_UTF8) if number == 1 else line
@@ -41,7 +45,7 @@ def read_text_file(name: str, *, blanks: bool = False) -> Iterator[Row | Failure
 def count_text_file(name: str, *, blanks: bool = False) -> int:
     """How many rows and failures `read_text_file` will give; raises as it does."""
     with _open(name) as file:
-        return sum(1 for line in file if blanks or line.strip())
+        return sum(1 for line in bounded_lines(file) if line is None or blanks or line.strip())
 
 
 def _open(name: str) -> BinaryIO:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from seqpipe.core.item import Item
+from seqpipe.core.lines import MAX_LINE_BYTES
 from seqpipe.errors import InputError
 
 Split = Literal["whitespace", "punctuation", "signs"]
@@ -98,8 +99,10 @@ def checked_text(raw: Any) -> str | list[str]:
     """An input that a text stage can read: a string, or a list of words.
 
     Raises:
-        InputError: it is neither, holds a null character, or bytes that were no UTF-8.
+        InputError: it is neither, holds a null character or bytes that were no UTF-8, or is longer than a line may be.
     """
+    if isinstance(raw, (str, list, tuple)) and (length := _characters(raw)) > MAX_LINE_BYTES:
+        raise InputError("too long", f"the text has {length:,} characters; {MAX_LINE_BYTES:,} are allowed at most")
     if isinstance(raw, str):
         _check_string(raw)
         return raw
@@ -115,6 +118,10 @@ def checked_text(raw: Any) -> str | list[str]:
         f"a text (or a list of words) is wanted; received {type(raw).__name__} {shown[:60]}"
         f"{' ...' if len(shown) > 60 else ''}",
     )
+
+
+def _characters(raw: str | list[Any] | tuple[Any, ...]) -> int:
+    return len(raw) if isinstance(raw, str) else sum(len(word) for word in raw if isinstance(word, str))
 
 
 def _check_string(text: str) -> None:

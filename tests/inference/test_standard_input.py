@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from seqpipe.answers.failure import Failure
 from seqpipe.config.recipe import DataConfig
+from seqpipe.core.lines import MAX_LINE_BYTES
 from seqpipe.core.suffixes import AUDIO_SUFFIXES, Suffixes
 from seqpipe.data.rows import Row
 from seqpipe.inference.standard_input import read_standard_input
@@ -129,3 +130,24 @@ def test_standard_input_that_cannot_be_read_is_one_failure(tmp_path: Path, monke
         monkeypatch.setattr(sys, "stdin", write_only)
         (unreadable,) = read_standard_input(DataConfig(), suffixes=AUDIO_SUFFIXES)
     assert (unreadable.id, unreadable.kind) == ("-", "unreadable")
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\0"])
+@pytest.mark.parametrize("extra", [0, 1, 3 * MAX_LINE_BYTES])
+def test_a_line_that_is_too_long_fails_in_its_place(
+    end: bytes, extra: int, read: Callable[..., list[Row | Failure]]
+) -> None:
+    suffixes = AUDIO_SUFFIXES if end == b"\0" else NO_FILES
+    long = b"a" * (MAX_LINE_BYTES + extra)
+    for content in (b"a" + end + long + end + b"b" + end, b"a" + end + end + long):
+        *first, last = read(content, suffixes=suffixes)
+        found = first[1] if content.endswith(b"b" + end) else last
+        if extra:
+            assert isinstance(found, Failure)
+            assert (found.kind, found.id) == ("too long", "line 2" if found is not last else "line 3")
+            assert "more than 4,194,304 bytes" in found.message
+        else:
+            assert isinstance(found, Row)
+        if found is not last:
+            assert isinstance(last, Row)
+            assert last.id == ("b" if suffixes else "line 3")

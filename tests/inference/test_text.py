@@ -1,6 +1,7 @@
 """Text through the predictor and the verb: names, limits, windows, refusals."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ import seqpipe
 from seqpipe import cli
 from seqpipe.answers.failure import Failure
 from seqpipe.config.recipe import DataConfig, Recipe
+from seqpipe.core.lines import MAX_LINE_BYTES
 from seqpipe.core.measure import TOKENS, seconds
 from seqpipe.data.rows import Row
 from seqpipe.data.source import read_rows
@@ -201,3 +203,22 @@ def test_a_column_file_that_is_read_as_text_is_told(tmp_path: Path) -> None:
     assert isinstance(row, Row)
     assert row.input == ["Anna", "met"]
     assert len(told) == 1
+
+
+@pytest.mark.parametrize("given", ["a.txt", "a.jsonl", "-"])
+def test_a_line_that_is_too_long_fails_and_the_next_is_answered(
+    given: str, command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = ["Anna met Boris", "a b " * (MAX_LINE_BYTES // 2), "in Paris"]
+    if given == "a.jsonl":
+        lines = [json.dumps({"form": line}) for line in lines]
+    path = tmp_path / given.replace("-", "piped")
+    path.write_text("\n".join(lines) + "\n")
+    with path.open() as piped:
+        monkeypatch.setattr("sys.stdin", piped)
+        status, _, said = command(given, "--output", "o.jsonl")
+    assert status == 3, said
+    records = [json.loads(line) for line in (tmp_path / "o.jsonl").read_text().splitlines()]
+    assert ["error" in record for record in records] == [False, True, False]
+    assert records[1]["error"] == "too long"
+    assert re.search(r"(line|row) 2: has more than 4,194,304 bytes", records[1]["message"])

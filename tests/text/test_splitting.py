@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seqpipe.core.lines import MAX_LINE_BYTES
 from seqpipe.errors import InputError
 from seqpipe.text.splitting import Split, checked_text, joined, split_words
 
@@ -141,3 +142,11 @@ class TestCheckedText:
         with pytest.raises(InputError, match=message) as caught:
             checked_text(raw)
         assert caught.value.kind == "bad value"
+
+
+def test_a_text_longer_than_a_line_may_be_is_refused() -> None:
+    """Before it comes apart, which takes a hundred times its memory."""
+    for raw in ("a" * (MAX_LINE_BYTES + 1), ["a" * MAX_LINE_BYTES, "b"]):
+        with pytest.raises(InputError, match="has 4,194,305 characters; 4,194,304 are allowed") as caught:
+            checked_text(raw)
+        assert caught.value.kind == "too long"

@@ -10,6 +10,7 @@ from itertools import chain, dropwhile
 from pathlib import Path
 
 from seqpipe.config.recipe import DataConfig
+from seqpipe.core.lines import TOO_LONG, bounded_lines
 from seqpipe.errors import InputError
 from seqpipe.text.validity import unfit
 
@@ -56,7 +57,7 @@ def read_column_file(
     Returns:
         For each sentence its number, its columns as lists of words, and its id: that of a comment ``# sent_id = ...``
         (which is also the column ``sent_id``), else an empty one. A sentence that can't be used is an `InputError`
-        (``bad value``) that names file, line and sentence; the others are not harmed.
+        (``bad value``, ``too long``) that names file, line and sentence; the others are not harmed.
 
     Raises:
         OSError: the file can't be opened or read.
@@ -64,7 +65,8 @@ def read_column_file(
     for number, sentence in enumerate(_sentences(path, config, needs_target), 1):
         if sentence.problem:
             line, what = sentence.problem
-            yield number, InputError("bad value", f"{path}, line {line} (sentence {number}): {what}"), sentence.id
+            kind = "too long" if what == TOO_LONG else "bad value"
+            yield number, InputError(kind, f"{path}, line {line} (sentence {number}): {what}"), sentence.id
             continue
         columns: Sentence = {"sent_id": sentence.id} if sentence.id else {}
         columns |= {name: [token[place] for token in sentence.tokens] for place, name in enumerate(sentence.names)}
@@ -184,8 +186,12 @@ def _sentences(path: Path, config: DataConfig, needs_target: bool) -> Iterator[_
     sentence = _Sentence()
     # Bytes that are no UTF-8 become surrogates, so that only their own sentence is lost.
     with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
-        for number, line in enumerate(chain(file, [""]), 1):
-            line = line.rstrip("\n")
+        for number, read in enumerate(chain(bounded_lines(file), [""]), 1):
+            if read is None:
+                sentence.begun, sentence.problem = True, sentence.problem or (number, TOO_LONG)
+                sentence.tokens.clear()
+                continue
+            line = read.rstrip("\n")
             if not line.strip() or line.startswith("-DOCSTART-"):
                 if layout := layout or _layout_of(sentence.opening, path, config, needs_target):
                     sentence.open_with(layout)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from seqpipe.config.recipe import DataConfig
+from seqpipe.core.lines import TOO_LONG, bounded_content
 from seqpipe.core.suffixes import TEXT_SUFFIXES
 from seqpipe.data.formats.walk import find_files
 from seqpipe.errors import DataError, InputError
@@ -35,7 +36,7 @@ def read_folder(folder: Path, names: DataConfig, suffixes: Collection[str]) -> I
         suffixes: endings of the files, in lower case.
 
     Raises:
-        DataError: the folder holds no such files, it or one in it can't be read, or a text is not UTF-8.
+        DataError: the folder holds no such files, it or one in it can't be read, or a text is not UTF-8 or too long.
     """
     number = 0
     for number, path in enumerate(files_below(folder, suffixes), 1):
@@ -45,10 +46,14 @@ def read_folder(folder: Path, names: DataConfig, suffixes: Collection[str]) -> I
         record[names.target] = None
         transcript = path.with_suffix(".txt")
         if transcript.is_file():
+            content = bounded_content(transcript)
+            if content is None:
+                raise DataError(f"{transcript}: {TOO_LONG}")
             try:
-                record[names.target] = transcript.read_text(encoding="utf-8-sig").strip()
+                text = content.decode("utf-8-sig")
             except UnicodeDecodeError as error:
                 raise DataError(f"{transcript}: is not UTF-8 text (byte {error.start}: {error.reason})") from None
+            record[names.target] = text.replace("\r\n", "\n").replace("\r", "\n").strip()
         yield number, record
     if not number:
         raise DataError(f"{folder}: holds no file to read ({', '.join(sorted(suffixes))})")
@@ -64,7 +69,8 @@ def read_text_folder(folder: Path, names: DataConfig) -> Iterator[tuple[int, dic
 
     Returns:
         For each file its number from 1, its columns (the text without white space at its ends), and its path below
-        ``folder``. One that can't be read, is no UTF-8 or holds a null character is an `InputError` that names it.
+        ``folder``. One that can't be read, is no UTF-8, holds a null character or is too long is an `InputError` that
+        names it.
 
     Raises:
         DataError: the folder holds no texts, or it or one in it can't be read.
@@ -73,11 +79,15 @@ def read_text_folder(folder: Path, names: DataConfig) -> Iterator[tuple[int, dic
     for number, path in enumerate(files_below(folder, TEXT_SUFFIXES), 1):
         place = path.relative_to(folder)
         try:
-            text = path.read_bytes().decode("utf-8-sig", "surrogateescape").strip()
+            content = bounded_content(path)
         except OSError as error:
             problem = InputError("unreadable", f"{path}: can't be read ({error.strerror or error})")
             yield number, problem, str(place)
             continue
+        if content is None:
+            yield number, InputError("too long", f"{path}: {TOO_LONG}"), str(place)
+            continue
+        text = content.decode("utf-8-sig", "surrogateescape").strip()
         if what := unfit(text):
             yield number, InputError("bad value", f"{path}: {what}"), str(place)
             continue

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
+from seqpipe.core.lines import TOO_LONG, bounded_lines
 from seqpipe.data.formats.hub_features import Meaning, column_meanings, meant
 from seqpipe.errors import DataError, InputError
 from seqpipe.text.validity import undecoded
@@ -53,8 +54,8 @@ def count_manifest(path: Path, kind: str) -> int:
             return int(file.metadata.num_rows)
     with _open_text(path, kind) as file:
         if kind == "jsonl":
-            return sum(1 for line in file if line.strip())
-        rows = _csv(file, path) if kind == "csv" else _tsv(file)
+            return sum(1 for line in bounded_lines(file) if line is None or line.strip())
+        rows = _csv(file, path) if kind == "csv" else _tsv(file, path)
         next(rows, None)  # the header
         return sum(1 for fields in rows if fields not in ([], [""]))
 
@@ -77,18 +78,25 @@ def _text_rows(path: Path, kind: str) -> Iterator[tuple[int, Record | InputError
         if kind == "jsonl":
             yield from _jsonl(file, path)
         else:
-            yield from _tabular(_csv(file, path) if kind == "csv" else _tsv(file), path)
+            yield from _tabular(_csv(file, path) if kind == "csv" else _tsv(file, path), path)
 
 
 def _bad(where: str, what: str) -> InputError:
     return InputError("bad value", f"{where}: {what}")
 
 
+def _too_long(where: str) -> InputError:
+    return InputError("too long", f"{where}: {TOO_LONG}")
+
+
 def _jsonl(file: TextIO, path: Path) -> Iterator[tuple[int, Record | InputError]]:
-    for number, line in enumerate(file, 1):
+    for number, line in enumerate(bounded_lines(file), 1):
+        where = f"{path}, line {number}"
+        if line is None:
+            yield number, _too_long(where)
+            continue
         if not line.strip():
             continue
-        where = f"{path}, line {number}"
         if problem := undecoded(line):
             yield number, _bad(where, problem)
             continue
@@ -105,12 +113,15 @@ def _jsonl(file: TextIO, path: Path) -> Iterator[tuple[int, Record | InputError]
 
 def _csv(file: TextIO, path: Path) -> Iterator[list[str] | InputError]:
     """Fields of each row. An open quotation costs its own line, not all that it swallowed: those are read again."""
-    taken: list[str] = []  # lines of the present row
-    waiting: list[str] = []  # lines to be read again, the next one last
+    fresh = bounded_lines(file)
+    taken: list[str | None] = []  # lines of the present row
+    waiting: list[str | None] = []  # lines to be read again, the next one last
 
     def lines() -> Iterator[str]:
-        while line := waiting.pop() if waiting else file.readline():
+        while (line := waiting.pop() if waiting else next(fresh, "")) != "":
             taken.append(line)
+            if line is None:
+                raise csv.Error("a line within quotation marks is too long")
             yield line
 
     number = 1
@@ -119,10 +130,12 @@ def _csv(file: TextIO, path: Path) -> Iterator[list[str] | InputError]:
         try:
             fields = next(rows, None)
         except csv.Error as error:
+            where = f"{path}, near line {number}"
+            problem = _too_long(where) if taken[0] is None else _bad(where, f"is not CSV ({error})")
             waiting.extend(reversed(taken[1:]))
             del taken[1:]
             rows = csv.reader(lines(), strict=True)
-            yield _bad(f"{path}, near line {number}", f"is not CSV ({error})")
+            yield problem
         else:
             if fields is None:
                 return
@@ -131,9 +144,10 @@ def _csv(file: TextIO, path: Path) -> Iterator[list[str] | InputError]:
         taken.clear()
 
 
-def _tsv(file: TextIO) -> Iterator[list[str]]:
+def _tsv(file: TextIO, path: Path) -> Iterator[list[str] | InputError]:
     # By hand, not csv.QUOTE_NONE: a row is a physical line and a quotation mark is text, nothing else.
-    return (line.rstrip("\r\n").split("\t") for line in file)
+    for number, line in enumerate(bounded_lines(file), 1):
+        yield _too_long(f"{path}, line {number}") if line is None else line.rstrip("\r\n").split("\t")
 
 
 def _tabular(rows: Iterator[Any], path: Path) -> Iterator[tuple[int, Record | InputError]]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import zip_longest
 from pathlib import Path
 
+from seqpipe.core.lines import TOO_LONG, bounded_lines
 from seqpipe.errors import DataError, InputError
 from seqpipe.text.validity import unfit
 
@@ -31,7 +32,8 @@ def read_parallel(
             `InputError` in its place.
 
     Returns:
-        A blank line is an empty text; a line that is no UTF-8, or holds a null character, an `InputError`.
+        A blank line is an empty text; a line that is no UTF-8, holds a null character or is too long (`bounded_lines`)
+        an `InputError`.
 
     Raises:
         DataError: a file is missing, or has fewer lines than the other; both and the line are named.
@@ -50,10 +52,10 @@ def read_parallel(
     if not paths[1].is_file():
         paths.pop()
     with paths[0].open("rb") as first, paths[-1].open("rb") as second:
-        pairs: Iterator[tuple[bytes | None, ...]] = zip_longest(first, second) if len(paths) > 1 else zip(first)
-        for number, lines in enumerate(pairs, 1):
-            if None in lines:
-                ended = lines.index(None)
+        sides = [bounded_lines(file) for file in (first, second)[: len(paths)]]
+        for number, lines in enumerate(zip_longest(*sides, fillvalue=b""), 1):
+            if b"" in lines:  # not even an end of line
+                ended = lines.index(b"")
                 message = (
                     f"{paths[ended]}: ends after line {number - 1}, and {paths[1 - ended]} goes on with line {number}; "
                     "each line of one is the translation of the same line of the other"
@@ -70,8 +72,9 @@ def _columns(
 ) -> dict[str, str] | InputError:
     columns = {}
     for line, path, name in zip(lines, paths, names, strict=False):
-        content = line or b""
-        text = (content.removeprefix(BOM_UTF8) if number == 1 else content).decode(errors="surrogateescape")
+        if line is None:
+            return InputError("too long", f"{path}, line {number}: {TOO_LONG}")
+        text = (line.removeprefix(BOM_UTF8) if number == 1 else line).decode(errors="surrogateescape")
         if what := unfit(text):
             return InputError("bad value", f"{path}, line {number}: {what}")
         columns[name] = text.rstrip("\r\n")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from seqpipe.core.lines import TOO_LONG, bounded_lines
 from seqpipe.errors import DataError, InputError
 from seqpipe.text.validity import unfit
 
@@ -76,8 +77,10 @@ def read_trees(path: Path, labels: str, *, strict: bool = True) -> Iterator[tupl
 def _trees(path: Path) -> Iterator[list[Phrase] | InputError]:
     # Bytes that are no UTF-8 become surrogates, so that only their own tree is lost.
     with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
-        for number, line in enumerate(file, 1):
-            if line.strip():
+        for number, line in enumerate(bounded_lines(file), 1):
+            if line is None:
+                yield InputError("too long", f"{path}, line {number}: {TOO_LONG}")
+            elif line.strip():
                 try:
                     yield parse_tree(line)
                 except InputError as error:

@@ -288,11 +288,12 @@ class Tokens(Reader):
         else:
             original = self.preview(text)
             found = self._normalized(text)
+            holds_text = bool(found.text.strip())
             if self.units == "characters":
                 places: Iterable[tuple[int, int]] = zip(found.starts, found.ends, strict=True)
             else:
                 places = self._unit_places(found)
-            items = [Item(original[start:end], start, end) for start, end in places if found.text.strip()]
+            items = [Item(original[start:end], start, end) for start, end in places if holds_text]
         if not items:
             raise InputError(
                 "empty", "the text holds no words; it is empty, or nothing is left of it after the text rules"

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqpipe.config.recipe import DataConfig, load_recipe
+from seqpipe.core.lines import MAX_LINE_BYTES
 from seqpipe.data.fingerprint import fingerprint
 from seqpipe.data.formats import column_file
 from seqpipe.data.formats.column_file import count_column_file, read_column_file
@@ -236,3 +237,15 @@ def test_public_sets_have_the_sentences_and_words_that_they_say(name: str, sente
     assert len(rows) == sentences
     assert all(row.problem is None for row in rows)
     assert sum(len(row.input) for row in rows) == words
+
+
+@pytest.mark.parametrize("before", ["", "x X\n", "# sent_id = s\nx X\n"])
+def test_a_line_that_is_too_long_costs_its_sentence_alone(before: str, tmp_path: Path) -> None:
+    text = f"a A\n\n{before}{'b' * MAX_LINE_BYTES} B\ny Y\n\nc C\n"
+    rows = rows_of(tmp_path / "a.col", text, **TAGGING)
+    assert count_column_file(tmp_path / "a.col", DataConfig(**TAGGING)) == len(rows) == 3
+    assert [row.input for row in rows] == [["a"], None, ["c"]]
+    problem = rows[1].problem
+    assert problem is not None
+    assert problem.kind == "too long"
+    assert f"line {3 + before.count(chr(10))} (sentence 2): has more than 4,194,304 bytes" in str(problem)

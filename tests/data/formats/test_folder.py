@@ -6,6 +6,7 @@ import pytest
 import soundfile
 
 from seqpipe.config.recipe import DataConfig
+from seqpipe.core.lines import MAX_LINE_BYTES
 from seqpipe.core.suffixes import AUDIO_SUFFIXES
 from seqpipe.data.formats.folder import files_below
 from seqpipe.data.rows import Row
@@ -116,3 +117,19 @@ def test_a_folder_without_texts_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "a.wav").touch()
     with pytest.raises(DataError, match=r"holds no text \(\.txt\)"):
         text_rows(tmp_path)
+
+
+def test_a_text_that_is_too_long_is_named(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "b" / "1.txt").write_text("a" * (MAX_LINE_BYTES + 1))
+    with pytest.raises(DataError, match=r"1\.txt: has more than 4,194,304 bytes"):
+        list(read_rows(str(folder), DataConfig(), suffixes=AUDIO_SUFFIXES))
+    texts = list(read_rows(str(folder), DataConfig(format="folder", id="name"), suffixes=frozenset()))
+    (long,) = [row for row in texts if row.problem is not None and row.problem.kind == "too long"]
+    assert long.id == "b/1.txt"
+    assert len(texts) == 5
+
+
+def test_line_ends_of_a_text_beside_a_recording_are_line_feeds(folder: Path) -> None:
+    (folder / "a.txt").write_bytes(b"\xef\xbb\xbfone\r\ntwo\rthree\r\n")
+    row = next(iter(read_rows(str(folder), DataConfig(), suffixes=AUDIO_SUFFIXES)))
+    assert row.target == "one\ntwo\nthree"

@@ -1,5 +1,6 @@
 import csv
 import json
+import re
 import unicodedata
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seqpipe.core.lines import MAX_LINE_BYTES
 from seqpipe.data.formats.manifest import count_manifest, read_manifest
 from seqpipe.errors import DataError, InputError
 
@@ -255,3 +257,41 @@ def test_a_file_without_a_readable_header_is_an_error_all_the_same(kind: str, tm
     path.write_bytes(b"path,gr\xfcn\tmore\n1\n")
     with pytest.raises(DataError, match=r"rows\..*(is not UTF-8 text|is not a Parquet file)"):
         next(read_manifest(path, kind, strict=False))
+
+
+LONG = "a" * (MAX_LINE_BYTES + 1)
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl"])
+@pytest.mark.parametrize("last", [True, False])
+def test_a_line_that_is_too_long_costs_itself_alone(kind: str, last: bool, tmp_path: Path) -> None:
+    path = tmp_path / f"rows.{kind}"
+    rows = [write(tmp_path / f"some.{kind}", [{"path": "a", "text": "b"}]).read_text()]
+    rows += [LONG + "\n"] if last else [LONG + "\n", rows[0].splitlines()[-1] + "\n"]
+    path.write_text("".join(rows))
+    found = list(read_manifest(path, kind, strict=False))
+    assert count_manifest(path, kind) == len(found) == len(rows)
+    assert [isinstance(columns, InputError) for _, columns in found] == [False, True, False][: len(rows)]
+    problem = found[1][1]
+    assert isinstance(problem, InputError)
+    assert problem.kind == "too long"
+    assert re.search(r"rows\.\w+, (near )?line \d: has more than 4,194,304 bytes", str(problem))
+    with pytest.raises(DataError, match="more than 4,194,304 bytes"):
+        read(path)
+
+
+def test_a_long_line_within_an_open_quotation_in_csv(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(f'path,text\na,"b\n{LONG}\nc,d\n')
+    found = [columns for _, columns in read_manifest(path, "csv", strict=False)]
+    assert count_manifest(path, "csv") == 3
+    assert [str(each).partition(": ")[2][:20] for each in found[:2]] == ["is not CSV (a line w", "has more than 4,194,"]
+    assert found[2] == {"path": "c", "text": "d"}
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv"])
+def test_a_header_that_is_too_long_is_an_error(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / f"rows.{kind}"
+    path.write_text(LONG + "\nb\n")
+    with pytest.raises(DataError, match="line 1: has more than 4,194,304 bytes"):
+        list(read_manifest(path, kind, strict=False))

@@ -6,6 +6,7 @@ import pytest
 
 from seqpipe import DataError, InputError, read_rows
 from seqpipe.config.recipe import DataConfig
+from seqpipe.core.lines import MAX_LINE_BYTES
 
 CONFIG = DataConfig(format="parallel", input="en", target="de")
 
@@ -65,3 +66,12 @@ def test_one_side_in_the_place_of_both_is_told(tmp_path: Path) -> None:
     for name in ("train.en", "train.de"):
         with pytest.raises(DataError, match=rf"{name}: is one side alone; .* in common: .*train$"):
             list(read_rows(name, CONFIG, suffixes=frozenset(), root=tmp_path))
+
+
+def test_a_line_that_is_too_long_costs_its_pair_alone(tmp_path: Path) -> None:
+    write(tmp_path, b"a\n" + b"b" * (MAX_LINE_BYTES + 1) + b"\nc\n", b"x\ny\nz\n")
+    rows = list(read_rows("train", CONFIG, suffixes=frozenset(), root=tmp_path))
+    assert [(row.input, row.target) for row in rows if row.problem is None] == [("a", "x"), ("c", "z")]
+    assert isinstance(rows[1].problem, InputError)
+    assert rows[1].problem.kind == "too long"
+    assert "train.en, line 2: has more than 4,194,304 bytes" in str(rows[1].problem)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from seqpipe.config.recipe import DataConfig
+from seqpipe.core.lines import MAX_LINE_BYTES
 from seqpipe.data.formats.sentiment_trees import parse_tree
 from seqpipe.data.rows import Row
 from seqpipe.data.source import is_there, read_rows
@@ -103,3 +104,13 @@ def test_sentences_of_the_treebank_are_those_of_its_tables(part: str, labels: st
     sentences = [(row.target, row.input) for row in rows if row.columns["node"] == "sentence"]
     assert sentences == list(dict.fromkeys(table))
     assert len({(row.target, row.input) for row in rows}) == len(rows) > 5 * len(table)
+
+
+def test_a_line_that_is_too_long_costs_itself_alone(trees: Path) -> None:
+    with (trees / "some.trees.txt").open("a") as file:
+        file.write("(4 " + "a" * MAX_LINE_BYTES + ")\n(1 fine)\n")
+    rows = rows_of("trees:some.trees.txt@fine", trees, strict=False)
+    assert [str(row.problem) for row in rows if row.problem] == [
+        f"{trees / 'some.trees.txt'}, line 5: has more than 4,194,304 bytes, the most that a line or a text may have"
+    ]
+    assert rows[-1].input == "fine"
