@@ -7,14 +7,25 @@ from typing import Any
 
 import yaml
 
+from seqpipe.core.written import WrittenBoolean, WrittenFloat, WrittenInteger
 from seqpipe.errors import ConfigError
+
+_TAG = "tag:yaml.org,2002:"
 
 
 class PlainLoader(yaml.SafeLoader):
-    """YAML of plain values: no tags, no key twice."""
+    """YAML of plain values: no tags, no key twice; keys and dates are text, numbers know how they were written."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012
+        first: [(tag, pattern) for tag, pattern in found if tag != f"{_TAG}timestamp"]
+        for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """A mapping; raises `ConstructorError` for a key that stands there twice."""
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag.removeprefix(_TAG) in ("bool", "int", "float", "null"):
+                key.tag = f"{_TAG}str"
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         for index, key in enumerate(keys):
             if key in keys[:index]:
@@ -22,6 +33,17 @@ class PlainLoader(yaml.SafeLoader):
                     None, None, f"the key {key!r} stands here twice", node.start_mark
                 )
         return super().construct_mapping(node, deep)
+
+
+def _remember_writing(name: str, kind: Any) -> None:
+    """Let scalars of a type be built with the text that stood there."""
+    build = getattr(PlainLoader, f"construct_yaml_{name}")
+    PlainLoader.add_constructor(_TAG + name, lambda loader, node: kind(build(loader, node), node.value))
+
+
+_remember_writing("bool", WrittenBoolean)
+_remember_writing("int", WrittenInteger)
+_remember_writing("float", WrittenFloat)
 
 
 def read_yaml(path: Path) -> Any:

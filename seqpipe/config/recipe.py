@@ -16,6 +16,7 @@ from seqpipe.config.search_space import SearchConfig
 from seqpipe.core.head import SearchMethods, find_head
 from seqpipe.core.options import config_error
 from seqpipe.core.stage import StageConfig, find_stage
+from seqpipe.core.written import Name, unwritten
 from seqpipe.errors import ConfigError, did_you_mean
 
 
@@ -74,11 +75,6 @@ class PipelineConfig(Section):
     head: _slot("head", None)  # type: ignore[valid-type]
 
 
-def _named(value: Any) -> Any:
-    """Columns without names go by numbers, which YAML doesn't take for text."""
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
 class DataConfig(Section):
     """``data:`` where rows come from, and which column is what."""
 
@@ -88,16 +84,16 @@ class DataConfig(Section):
     dev: str | None = Field(None, description="source that is scored while training, and never trained on")
     test: str | None = Field(None, description="source that `evaluate` scores if there is one, else dev")
     format: Literal["auto", "jsonl", "csv", "tsv", "parquet", "columns", "parallel", "folder", "hub", "pages"] = "auto"
-    columns: list[str] | None = Field(
+    columns: list[Name] | None = Field(
         None, min_length=1, description="names of the columns of a column file (format: columns), in their order"
     )
-    input: Annotated[str, BeforeValidator(_named)] = Field("path", description="column of the input")
-    target: Annotated[str, BeforeValidator(_named)] = Field("text", description="column of the target")
-    id: str | None = Field(None, description="column that names a row in messages and results")
-    start: str | None = Field(None, description="column of a span's start in the file, in seconds")
-    end: str | None = Field(None, description="column of a span's end in the file, in seconds")
-    channel: str | None = Field(None, description="column of a recording's channel, from 1 (or A for 1, B for 2)")
-    group: str | None = Field(None, description="column whose values should be in one part only, e.g. speaker")
+    input: Name = Field("path", description="column of the input")
+    target: Name = Field("text", description="column of the target")
+    id: Name | None = Field(None, description="column that names a row in messages and results")
+    start: Name | None = Field(None, description="column of a span's start in the file, in seconds")
+    end: Name | None = Field(None, description="column of a span's end in the file, in seconds")
+    channel: Name | None = Field(None, description="column of a recording's channel, from 1 (or A for 1, B for 2)")
+    group: Name | None = Field(None, description="column whose values should be in one part only, e.g. speaker")
     max_length: float | None = Field(
         None, gt=0, description="training row, in seconds (or steps); longer can't be used"
     )
@@ -263,7 +259,7 @@ def parse_recipe(tree: dict[str, Any], source: str) -> Recipe:
     except ValidationError as error:
         raise _with_nearest_keys(config_error(error, Recipe.model_fields), tree).within(source=source) from None
     try:
-        recipe.decoding = _checked_decoding(recipe, recipe.decoding).model_dump()
+        recipe.decoding = unwritten(_checked_decoding(recipe, recipe.decoding).model_dump())
     except ConfigError as error:
         raise error.within(source=source) from None
     return recipe

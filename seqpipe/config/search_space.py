@@ -8,11 +8,13 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator, ValidationError, model_validator
 
 from seqpipe.core.options import config_error
+from seqpipe.core.written import unwritten
 from seqpipe.errors import ConfigError
 
 
 def _number(value: Any) -> int | float:
     """A finite number; YAML takes 1e-3, without a point, for text."""
+    value = unwritten(value)
     try:
         number = value if isinstance(value, int) and not isinstance(value, bool) else float(str(value))
     except ValueError:
@@ -70,6 +72,7 @@ def _parse(value: Any) -> Range | list[Any]:
         except ValidationError as error:
             raise config_error(error, Range.model_fields) from None
     if isinstance(value, list) and value:
+        value = [unwritten(choice) for choice in value]
         if len({repr(choice) for choice in value}) < len(value):
             raise ConfigError(f"holds a choice twice: {value!r}")
         return value

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, validate_call
 from torch import nn
 
+from seqpipe.core.written import unwritten
 from seqpipe.errors import ConfigError, did_you_mean
 
 _PYDANTIC = ConfigDict(arbitrary_types_allowed=True, extra="forbid", allow_inf_nan=False)
@@ -98,7 +99,7 @@ def validate(model: type[BaseModel], options: Mapping[str, Any]) -> dict[str, An
         checked = model.model_validate(dict(options))
     except ValidationError as error:
         raise config_error(error, model.model_fields) from None
-    return {name: getattr(checked, name) for name in model.model_fields}
+    return {name: unwritten(getattr(checked, name)) for name in model.model_fields}
 
 
 def config_error(error: ValidationError, known: Iterable[str]) -> ConfigError:

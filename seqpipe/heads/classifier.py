@@ -6,13 +6,14 @@ from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
 import torch
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqpipe.answers.classification import Classification, ClassProbability
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.core.source import Location
+from seqpipe.core.written import Name
 from seqpipe.errors import ConfigError, InputError
 from seqpipe.heads.learnt import learnt, usable
 from seqpipe.heads.pooled import ClassesHead
@@ -21,17 +22,12 @@ from seqpipe.metrics.classification import ClassificationMetric
 from seqpipe.text.classes import Classes, class_name
 
 
-def _as_names(value: Any) -> Any:
-    """Classes by name; digits on a command line are read as numbers."""
-    return [str(item) if isinstance(item, int) else item for item in value] if isinstance(value, list) else value
-
-
 class ClassifierDecoding(BaseModel):
     """The keys of ``decoding:`` in a recipe with a classifying head."""
 
     model_config = ConfigDict(extra="forbid")
     top: int = Field(10, ge=1, description="classes whose probabilities are in an answer, the most probable ones")
-    among: Annotated[list[str], Field(min_length=1), BeforeValidator(_as_names)] | None = Field(
+    among: Annotated[list[Name], Field(min_length=1)] | None = Field(
         None,
         description="classes that an answer may have, where others can't be, and that share the probability; null: all",
     )

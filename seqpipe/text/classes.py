@@ -11,9 +11,10 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from seqpipe.core.written import Name
 from seqpipe.errors import ConfigError, DataError, InputError, did_you_mean
 
-ClassWeights = Literal["none", "balanced"] | dict[str, float]
+ClassWeights = Literal["none", "balanced"] | dict[Name, float]
 """How much a class counts in the loss: all alike; inversely to its frequency; or as given (1 for those that aren't)."""
 
 

@@ -38,6 +38,7 @@ def run(options: argparse.Namespace) -> int:
 
     from seqpipe.config.overrides import parse_override
     from seqpipe.config.recipe import find_recipe, load_recipe
+    from seqpipe.core.written import unwritten
     from seqpipe.evaluation.experiments.recipe_text import edited
     from seqpipe.evaluation.experiments.tune import tune
 
@@ -50,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
             out,
             trials=options.trials,
             timeout=options.timeout,
-            text=edited(text, dict(map(parse_override, options.overrides))),
+            text=edited(text, {path: unwritten(value) for path, value in map(parse_override, options.overrides)}),
             keep=options.keep,
             prune=not options.no_pruning,
             quiet=options.quiet,

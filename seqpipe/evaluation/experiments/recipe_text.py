@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from seqpipe.config.overrides import set_value
+from seqpipe.config.plain_yaml import PlainLoader
 from seqpipe.errors import ConfigError
 
 
@@ -22,12 +23,12 @@ def edited(text: str, values: Mapping[str, Any]) -> str | None:
     Returns:
         The text, or None where it can't be edited so that it reads as meant (anchors, say).
     """
-    meant = copy.deepcopy(yaml.safe_load(text))
+    meant = copy.deepcopy(yaml.load(text, Loader=PlainLoader))
     try:
         for path, value in values.items():
             set_value(meant, path, value, path)
             text = _replace(text, path.split("."), value)
-        return text if yaml.safe_load(text) == meant else None
+        return text if yaml.load(text, Loader=PlainLoader) == meant else None
     except (yaml.YAMLError, ConfigError, LookupError):
         return None
 
