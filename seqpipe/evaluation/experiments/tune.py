@@ -181,7 +181,8 @@ def _pruner(recipe: Recipe) -> Any:
         # The rate falls with the share of all epochs, so the same epoch of a longer training is always worse.
         return optuna.pruners.NopPruner()
     # A CTC model says nothing but blanks at first, for longer or shorter by chance: what it is worth shows later.
-    return optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=-(-recipe.training.epochs // 2))
+    # Optuna prunes at the end of epoch n_warmup_steps already, so this is the first one of the second half.
+    return optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=recipe.training.epochs // 2 + 1)
 
 
 def _take_up_the_stopped(study: Any) -> None:

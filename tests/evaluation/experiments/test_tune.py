@@ -17,7 +17,7 @@ from seqpipe.core.metric import ScoreKind
 from seqpipe.errors import ConfigError, DataError, RunError, SeqpipeError
 from seqpipe.evaluation.experiments.crossval import crossval
 from seqpipe.evaluation.experiments.search_report import VALUES, SearchReport
-from seqpipe.evaluation.experiments.tune import tune
+from seqpipe.evaluation.experiments.tune import _pruner, tune
 from seqpipe.heads.ctc import CTCHead
 from seqpipe.metrics.transcription import TranscriptionMetric
 
@@ -134,8 +134,25 @@ def test_a_killed_search_goes_on_as_if_nothing_had_been(
     assert len(outcomes(out)) == 3
 
 
+@pytest.mark.parametrize(("epochs", "earliest"), [(1, None), (2, None), (3, 2), (4, 3), (5, 3), (8, 5), (30, 16)])
+def test_a_trial_is_given_up_at_the_end_of_an_epoch_of_the_second_half(
+    epochs: int, earliest: int | None, folder: Path
+) -> None:
+    study = optuna.create_study(pruner=_pruner(small(folder, f"training.epochs={epochs}")))
+    for _ in range(4):  # better ones
+        values = dict.fromkeys(range(1, epochs + 1), 0.0)
+        study.add_trial(optuna.create_trial(value=0.0, intermediate_values=values))
+    trial = study.ask()
+    given_up = None
+    for epoch in range(1, epochs):  # at the last one nothing is left to save
+        trial.report(1.0, epoch)
+        if given_up is None and trial.should_prune():
+            given_up = epoch
+    assert given_up == earliest
+
+
 @pytest.mark.slow
-def test_a_hopeless_trial_is_given_up_after_half_of_its_epochs(folder: Path, tmp_path: Path) -> None:
+def test_a_hopeless_trial_is_given_up_in_the_second_half_of_its_epochs(folder: Path, tmp_path: Path) -> None:
     recipe = small(folder, "training.epochs=4")
     search(recipe, tmp_path, 1)
     study = optuna.load_study(study_name="seqpipe", storage=f"sqlite:///{tmp_path}/study.db")
@@ -152,7 +169,7 @@ def test_a_hopeless_trial_is_given_up_after_half_of_its_epochs(folder: Path, tmp
         )
     found = search(recipe, tmp_path, 6)
     assert [trial["outcome"] for trial in found.trials] == ["done"] * 5 + ["given up"]
-    assert found.trials[-1]["epochs"] == 2
+    assert found.trials[-1]["epochs"] == 3
     assert not (tmp_path / "trial-5" / "metrics.json").exists()
     assert [trial["outcome"] for trial in search(recipe, tmp_path, 7, prune=False).trials][-1] == "done"
 
