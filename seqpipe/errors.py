@@ -11,6 +11,10 @@ Result = TypeVar("Result")
 Default = TypeVar("Default")
 
 
+MAX_PROBLEMS = 20
+"""Of a recipe, that are told at once."""
+
+
 class SeqpipeError(Exception):
     """Base of all errors that a user can mend; the message says which item, what was received and what to do."""
 
@@ -19,11 +23,11 @@ class ConfigError(SeqpipeError, ValueError):
     """A recipe, an override or a constructor argument is wrong.
 
     Attributes:
-        problems: pairs of a key path (``("pipeline", "encoder", "layers")``) and what is wrong there.
+        problems: pairs of a key path (``("pipeline", "encoder", "layers")``) and what is wrong there; the first 20.
     """
 
     def __init__(self, problems: str | Iterable[tuple[tuple[str, ...], str]], *, source: str | None = None) -> None:
-        self.problems = [((), problems)] if isinstance(problems, str) else list(problems)
+        self.problems = [((), problems)] if isinstance(problems, str) else list(problems)[:MAX_PROBLEMS]
         self.source = source
         lines = [f"{'.'.join(path)}{' ' if path else ''}{message}" for path, message in self.problems]
         super().__init__("\n".join(f"{source}: {line}" if source else line for line in lines))
@@ -114,6 +118,12 @@ RENAMED = {
     "longest_steps": "max_steps",
 }
 """What options and settings were called in 0.1, and are called now."""
+
+
+def shown(value: object) -> str:
+    """A value as messages show it: as Python writes it, its beginning if that is long."""
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:200]}..."
 
 
 def did_you_mean(received: str, known: Iterable[str]) -> str:

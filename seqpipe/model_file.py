@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -51,7 +52,7 @@ def save(pipeline: nn.Module, recipe: Recipe, learnt: Mapping[str, Stage], folde
             **info,
             "format_version": str(FORMAT_VERSION),
             "files": json.dumps(_hashes(draft)),
-            "weights": _hash_weights(weights),
+            "weights": hash_weights(weights),
         }
         save_file(weights, draft / MODEL, metadata)
         _sort_header(draft / MODEL)
@@ -107,7 +108,7 @@ def read(folder: Path) -> tuple[Recipe, dict[str, Tensor]]:
     except SafetensorError as error:
         raise RunError(f"{path}: is truncated or no model file ({error}); restore it, or train again") from None
     version = metadata.get("format_version", "")
-    if not version.isdigit():
+    if not re.fullmatch(r"[0-9]{1,9}", version):
         raise RunError(f"{path}: is not a model of seqpipe (its metadata has no format_version)")
     if int(version) > FORMAT_VERSION:
         raise RunError(
@@ -118,7 +119,7 @@ def read(folder: Path) -> tuple[Recipe, dict[str, Tensor]]:
             f"{path}: was written by an older seqpipe (format {version}, this one reads {FORMAT_VERSION}), which had "
             "other names for weights and options; train again, or take the version that wrote it"
         )
-    if _hash_weights(weights) != metadata.get("weights"):
+    if hash_weights(weights) != metadata.get("weights"):
         raise RunError(f"{path}: was altered since it was saved (the checksum of its weights differs)")
     try:
         files = dict(json.loads(metadata["files"]))
@@ -185,7 +186,8 @@ def hash_file(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _hash_weights(weights: dict[str, Tensor]) -> str:
+def hash_weights(weights: dict[str, Tensor]) -> str:
+    """SHA-256 of names, types, shapes and values."""
     total = hashlib.sha256()
     for name in sorted(weights):
         value = weights[name].contiguous()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-import yaml
-
-from seqpipe.config.plain_yaml import PlainLoader
-from seqpipe.errors import ConfigError, did_you_mean
+from seqpipe.config.plain_yaml import parse_yaml
+from seqpipe.errors import ConfigError, did_you_mean, shown
 
 
 def apply_override(tree: dict[str, Any], override: str) -> None:
@@ -26,9 +25,9 @@ def parse_override(override: str) -> tuple[str, Any]:
     if not separator or not path:
         raise ConfigError(f"{override!r} is no override; write key.path=value, e.g. training.epochs=10")
     try:
-        return path, yaml.load(text, Loader=PlainLoader)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{override!r}: the value is not valid YAML ({error})") from None
+        return path, parse_yaml(text)
+    except ConfigError as error:
+        raise ConfigError(f"{override!r}: the value {error}") from None
 
 
 def set_value(tree: dict[str, Any], path: str, value: Any, override: str) -> None:
@@ -53,8 +52,8 @@ def set_value(tree: dict[str, Any], path: str, value: Any, override: str) -> Non
 def _list_index(at: Any, key: str, override: str) -> int:
     """The position in a list that ``key`` names: a number, or the class name of a stage that occurs once."""
     if not isinstance(at, list):
-        raise ConfigError(f"{override!r}: {key} can't be looked up in the value {at!r}")
-    if key.isdigit() and int(key) < len(at):
+        raise ConfigError(f"{override!r}: {key} can't be looked up in the value {shown(at)}")
+    if re.fullmatch(r"[0-9]{1,9}", key) and int(key) < len(at):
         return int(key)
     names = [item.get("stage", "") if isinstance(item, dict) else str(item) for item in at]
     if names.count(key) != 1:

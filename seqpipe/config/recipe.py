@@ -13,11 +13,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 from seqpipe.config.overrides import apply_override
 from seqpipe.config.plain_yaml import read_yaml
 from seqpipe.config.search_space import SearchConfig
+from seqpipe.core.files import expand_home
 from seqpipe.core.head import SearchMethods, find_head
 from seqpipe.core.options import config_error
 from seqpipe.core.stage import StageConfig, find_stage
 from seqpipe.core.written import Name, unwritten
-from seqpipe.errors import ConfigError, did_you_mean
+from seqpipe.errors import MAX_PROBLEMS, ConfigError, did_you_mean, shown
 
 
 class Section(BaseModel):
@@ -43,6 +44,8 @@ def _slot(role: str, chain: str | None) -> Any:
                 except ConfigError as error:
                     name = item.get("stage") if isinstance(item, dict) else item
                     problems += error.within(name if isinstance(name, str) else str(index)).problems
+                if len(problems) >= MAX_PROBLEMS:
+                    break
             if problems:
                 raise ConfigError(problems)
             value = StageConfig(chain, {"stages": stages})
@@ -223,7 +226,7 @@ def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         raise ConfigError(f"{path}: is a manifest, not a recipe; a recipe names it as data.train")
     tree = read_yaml(path)
     if not isinstance(tree, dict):
-        raise ConfigError(f"should hold data, pipeline, training; found {tree!r}", source=str(path))
+        raise ConfigError(f"should hold data, pipeline, training; found {shown(tree)}", source=str(path))
     for override in overrides:
         apply_override(tree, override)
     recipe = parse_recipe(tree, str(path))
@@ -231,9 +234,9 @@ def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         recipe.data.root = str(path.parent.resolve())
     elif not recipe.data.root.startswith("starter:"):
         # Absolute, so that the run directory finds its data from any folder.
-        recipe.data.root = str(Path(recipe.data.root).expanduser().resolve())
+        recipe.data.root = str(expand_home(recipe.data.root).resolve())
     if recipe.training.init_from is not None:
-        recipe.training.init_from = str(Path(recipe.training.init_from).expanduser().resolve())
+        recipe.training.init_from = str(expand_home(recipe.training.init_from).resolve())
     for stage in (recipe.pipeline.features, recipe.pipeline.frontend, recipe.pipeline.encoder, recipe.pipeline.head):
         _resolve_paths(stage)
     return recipe
@@ -244,7 +247,7 @@ def _resolve_paths(value: Any) -> None:
     if isinstance(value, StageConfig):
         for key, option in value.options.items():
             if isinstance(option, Path):
-                value.options[key] = option.expanduser().resolve()
+                value.options[key] = expand_home(option).resolve()
             else:
                 _resolve_paths(option)
     elif isinstance(value, (list, tuple)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Annotated, Any
 
@@ -9,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator, Val
 
 from seqpipe.core.options import config_error
 from seqpipe.core.written import unwritten
-from seqpipe.errors import ConfigError
+from seqpipe.errors import ConfigError, shown
 
 
 def _number(value: Any) -> int | float:
@@ -20,7 +21,7 @@ def _number(value: Any) -> int | float:
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise ConfigError(f"should be a finite number; received {value!r}")
+        raise ConfigError(f"should be a finite number; received {shown(value)}")
     return number
 
 
@@ -74,9 +75,20 @@ def _parse(value: Any) -> Range | list[Any]:
     if isinstance(value, list) and value:
         value = [unwritten(choice) for choice in value]
         if len({repr(choice) for choice in value}) < len(value):
-            raise ConfigError(f"holds a choice twice: {value!r}")
+            raise ConfigError(f"holds a choice twice: {shown(value)}")
+        for choice in value:
+            if not _is_plain(choice):
+                raise ConfigError(f"holds {shown(choice)}, which JSON can't hold; put quotation marks around text")
         return value
-    raise ConfigError(f"should be a range, e.g. {{low: 1, high: 4}}, or a list of choices; received {value!r}")
+    raise ConfigError(f"should be a range, e.g. {{low: 1, high: 4}}, or a list of choices; received {shown(value)}")
+
+
+def _is_plain(choice: Any) -> bool:
+    """Whether JSON gives it back as it is: no date, no NaN, no mapping with keys that are no text."""
+    try:
+        return bool(json.loads(json.dumps(choice)) == choice)
+    except (TypeError, ValueError):
+        return False
 
 
 Space = Annotated[Range | list[Any], BeforeValidator(_parse)]

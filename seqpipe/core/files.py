@@ -43,6 +43,11 @@ def draft_folder(output: Path) -> Iterator[Path]:
         shutil.rmtree(draft, ignore_errors=True)
 
 
+def expand_home(path: str | Path) -> Path:
+    """A path whose ``~`` is the home folder; as it stands where there is no such user, as shells have it."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - that of Path raises RuntimeError instead
+
+
 def move(draft: Path, output: Path) -> None:
     """Rename, lastingly: the name is written to the disk before this returns."""
     draft.replace(output)

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from torch import nn
 
 from seqpipe.core.written import unwritten
-from seqpipe.errors import ConfigError, did_you_mean
+from seqpipe.errors import MAX_PROBLEMS, ConfigError, did_you_mean, shown
 
 _PYDANTIC = ConfigDict(arbitrary_types_allowed=True, extra="forbid", allow_inf_nan=False)
 _models: dict[type[Any], type[BaseModel]] = {}
@@ -106,7 +106,7 @@ def config_error(error: ValidationError, known: Iterable[str]) -> ConfigError:
     """pydantic's findings in the words of this project."""
     known = list(known)
     problems: list[tuple[tuple[str, ...], str]] = []
-    for item in error.errors():
+    for item in error.errors()[:MAX_PROBLEMS]:
         path = tuple(str(part) for part in item["loc"])
         inner = item.get("ctx", {}).get("error")
         if isinstance(inner, ConfigError):
@@ -118,7 +118,7 @@ def config_error(error: ValidationError, known: Iterable[str]) -> ConfigError:
             problems.append((path, "is required and was not given"))
         else:
             message = item["msg"][0].lower() + item["msg"][1:]
-            problems.append((path, f"{message.removeprefix('value error, ')}; received {item['input']!r}"))
+            problems.append((path, f"{message.removeprefix('value error, ')}; received {shown(item['input'])}"))
     return ConfigError(problems)
 
 

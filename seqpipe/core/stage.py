@@ -14,7 +14,7 @@ from pydantic_core import CoreSchema, core_schema
 from torch import Tensor, nn
 
 from seqpipe.core.options import config_model, parameters_of, upstream_parameters, validate, validated
-from seqpipe.errors import ConfigError, did_you_mean
+from seqpipe.errors import ConfigError, did_you_mean, shown
 
 _registry: dict[str, type[Stage]] = {}
 
@@ -129,7 +129,7 @@ class StageConfig:
         if isinstance(value, str):
             value = {"stage": value}
         if not isinstance(value, Mapping) or not isinstance(value.get("stage"), str):
-            raise ConfigError(f"should be a stage, e.g. {{stage: LogMel, n_mels: 80}}; received {value!r}")
+            raise ConfigError(f"should be a stage, e.g. {{stage: LogMel, n_mels: 80}}; received {shown(value)}")
         options = {key: option for key, option in value.items() if key != "stage"}
         stage = find_stage(value["stage"])
         return cls(value["stage"], validate(config_model(stage), options))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from seqpipe.config.recipe import DataConfig
+from seqpipe.core.files import expand_home
 from seqpipe.core.input import FileSpan
 from seqpipe.core.suffixes import IMAGE_SUFFIXES, INK_SUFFIXES, TEXT_SUFFIXES, Suffixes
 from seqpipe.data.formats.column_file import read_column_file
@@ -55,7 +56,7 @@ def data_root(config: DataConfig) -> Path:
         from seqpipe.data.starter.catalogue import starter_data
 
         return starter_data(root.removeprefix("starter:"))
-    return Path(root).expanduser()
+    return expand_home(root)
 
 
 def is_there(part: str, config: DataConfig) -> bool:
@@ -65,7 +66,7 @@ def is_there(part: str, config: DataConfig) -> bool:
         return side(root / part, config.input).exists()
     if part.startswith("trees:"):
         part = split_trees(part.removeprefix("trees:"))[0]
-    part = str(Path(part).expanduser())
+    part = str(expand_home(part))
     if part.startswith("hub:") or (root / part).exists():
         return True
     return is_page(part) and glob.has_magic(part) and bool(glob.glob(part, root_dir=root, recursive=True))  # noqa: PTH207
@@ -156,7 +157,7 @@ def _records(
     """Records of a source, what paths in it are relative to, and its name for messages."""
     if source.startswith("trees:"):
         name, labels = split_trees(source.removeprefix("trees:"))
-        path = root / Path(name).expanduser()
+        path = root / expand_home(name)
         _must_exist(path)
         return _nameless(read_trees(path, labels, strict=strict)), path.parent, str(path)
     if source.startswith("hub:") or config.format == "hub":
@@ -164,7 +165,7 @@ def _records(
         if (root / name.partition("@")[0]).is_dir():
             name = str(root / name)
         return _nameless(read_hub(name)), Path(), source
-    path, wanted = root / Path(source).expanduser(), config.format
+    path, wanted = root / expand_home(source), config.format
     if source.startswith("starter:"):
         from seqpipe.data.starter.catalogue import starter_source
 
@@ -190,7 +191,7 @@ def _lists_pages(source: str, config: DataConfig, root: Path) -> bool:
         return False
     if config.format == "pages":
         return manifest_kind(Path(source)) is None  # a manifest may stand beside pages
-    return is_page(source) and not (root / Path(source).expanduser()).is_dir()
+    return is_page(source) and not (root / expand_home(source)).is_dir()
 
 
 def _nameless(records: Iterable[tuple[int, Mapping[str, Any] | InputError]]) -> Records:

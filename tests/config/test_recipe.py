@@ -175,6 +175,24 @@ def test_what_is_no_yaml_is_an_error_that_names_the_file(content: bytes, tmp_pat
         load_recipe(tmp_path / "r.yaml")
 
 
+def test_a_users_folder_that_there_is_not_stays_as_it_was_written(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a shell; pathlib's own `expanduser` raises RuntimeError."""
+    monkeypatch.chdir(tiny.parent)
+    recipe = load_recipe(tiny, ["data.root=~no-such-user/data", "training.init_from=~no-such-user/run"])
+    assert recipe.data.root == str(tiny.parent / "~no-such-user" / "data")
+
+
+def test_long_values_and_many_mistakes_are_told_in_a_few_lines(tiny: Path) -> None:
+    tiny.write_text(f"{TINY}training: {{epochs: {'x' * 5000}}}\n")
+    with pytest.raises(ConfigError, match=r"received 'xxx.*\.\.\.$") as caught:
+        load_recipe(tiny)
+    assert len(str(caught.value)) < 500
+    tiny.write_text(TINY + "training:\n" + "".join(f"  key{number}: 1\n" for number in range(2000)))
+    with pytest.raises(ConfigError, match=r"training\.key0 is not known") as caught:
+        load_recipe(tiny)
+    assert len(caught.value.problems) == 20
+
+
 # Overrides
 
 
@@ -221,6 +239,10 @@ def test_overrides_reach_what_the_recipe_leaves_out(tiny: Path) -> None:
         ("pipeline.features.2.n_mels=3", r"2 should be a position below 2"),
         ("pipeline.features.-1.n_mels=3", r"-1 should be a position below 2"),
         ("data.train.path=3", r"path can't be looked up in the value 'train\.tsv'"),
+        ("pipeline.features.²=3", r"² should be a position below 2"),
+        (f"pipeline.features.{'9' * 5000}=3", r"9 should be a position below 2"),
+        (f"training.epochs={'9' * 5000}", r"the value is not valid YAML: .* is no int .*\(line 1, column 1\)"),
+        ("data.root='a\0b'", r"U\+0000 is not allowed"),
     ],
 )
 def test_an_override_that_leads_nowhere_is_told(override: str, message: str, tiny: Path) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePath
 from typing import Any
 
+from seqpipe.core.files import expand_home
 from seqpipe.core.suffixes import IMAGE_SUFFIXES, Suffixes
 from seqpipe.data.formats.folder import files_below
 from seqpipe.data.formats.safe_xml import LARGEST
@@ -39,14 +40,14 @@ def page_files(source: str, root: Path) -> list[Path]:
     Raises:
         DataError: there are none, or a folder can't be read.
     """
-    path = root / Path(source).expanduser()
+    path = root / expand_home(source)
     if path.is_file():
         return [path]
     if path.is_dir():
         found = list(files_below(path, PAGE_SUFFIXES))
     elif glob.has_magic(source):
         # Not as one pattern: the root's own name may have brackets.
-        names = glob.glob(str(Path(source).expanduser()), root_dir=root, recursive=True)  # noqa: PTH207
+        names = glob.glob(str(expand_home(source)), root_dir=root, recursive=True)  # noqa: PTH207
         found = [root / name for name in sorted(names) if is_page(name)]
     else:
         raise DataError(f"{path}: there is no such file or folder")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import yaml
 
 from seqpipe.config.overrides import set_value
-from seqpipe.config.plain_yaml import PlainLoader
+from seqpipe.config.plain_yaml import parse_yaml
 from seqpipe.errors import ConfigError
 
 
@@ -23,12 +24,12 @@ def edited(text: str, values: Mapping[str, Any]) -> str | None:
     Returns:
         The text, or None where it can't be edited so that it reads as meant (anchors, say).
     """
-    meant = copy.deepcopy(yaml.load(text, Loader=PlainLoader))
+    meant = copy.deepcopy(parse_yaml(text))
     try:
         for path, value in values.items():
             set_value(meant, path, value, path)
             text = _replace(text, path.split("."), value)
-        return text if yaml.load(text, Loader=PlainLoader) == meant else None
+        return text if parse_yaml(text) == meant else None
     except (yaml.YAMLError, ConfigError, LookupError):
         return None
 
@@ -53,7 +54,7 @@ def _child(node: Any, key: str) -> Any:
     names = [_stage_name(item) for item in node.value]
     if key in names:
         return node.value[names.index(key)]
-    return node.value[int(key)] if key.isdigit() else None
+    return node.value[int(key)] if re.fullmatch(r"[0-9]{1,9}", key) else None
 
 
 def _stage_name(item: Any) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from seqpipe.config.plain_yaml import PlainLoader
+from seqpipe.config.plain_yaml import parse_yaml
 from seqpipe.config.recipe import parse_recipe
 from seqpipe.core.files import write_json, write_text
 from seqpipe.errors import ConfigError
@@ -117,7 +117,7 @@ def _best_recipe(space: SearchSpace, values: dict[str, Any], text: str | None) -
     written = edited(text, {**values, "data.root": meant.data.root}) if text is not None else None
     if written is not None:
         try:
-            if parse_recipe(yaml.load(written, Loader=PlainLoader), BEST) == meant:
+            if parse_recipe(parse_yaml(written), BEST) == meant:
                 return written
         except ConfigError:
             pass  # the dump is always right

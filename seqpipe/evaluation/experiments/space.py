@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -122,7 +123,7 @@ def _look_up(tree: dict[str, Any], path: str) -> Any:
             raise ConfigError(f"is not in the recipe: {place or 'it'} has no {key}{near}")
         elif isinstance(at, list):
             names = [item.get("stage", "") if isinstance(item, dict) else "" for item in at]
-            if key.isdigit() and int(key) < len(at):
+            if re.fullmatch(r"[0-9]{1,9}", key) and int(key) < len(at):
                 at = at[int(key)]
             elif names.count(key) == 1:
                 at = at[names.index(key)]
