@@ -128,7 +128,10 @@ def infer(
             decoding = settings.get("decoding")
             cluster = RayEngine(run, chosen, decoding=decoding, actors=workers, modules=modules, notice=progress.say)
             source = stack.enter_context(closing(cluster))
-        if not job.begin(resume=resume, overwrite=overwrite):
+        is_left = job.begin(resume=resume, overwrite=overwrite)
+        if job.journal is not None and job.journal.damage is not None:
+            progress.say(job.journal.damage)
+        if not is_left:
             progress.say(f"{output} is finished already")
             job.summary.finished = True
             return job.summary

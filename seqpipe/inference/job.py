@@ -95,7 +95,7 @@ class Job:
 
         Raises:
             ConfigError: the output is there already, or was begun and ``resume`` not given, or with other settings.
-            DataError: the journal is damaged.
+            DataError: nothing vouches for the answers, or they are gone.
             OSError: its folder can't be written to.
         """
         journal, output = self.journal, Path(self.output)
@@ -210,14 +210,19 @@ class Job:
             return
         started = time.perf_counter()
         self.journal.finish()
-        self.journal.close()
         output = Path(self.output)
         # With --overwrite, or where it was killed right after this.
         if self.kind in FOLDERS and output.is_dir() and any(output.iterdir()):
             check_replaceable(output, self.kind)
             shutil.rmtree(output)
-        write_output(self.journal.store, self.kind, output, self.prediction, self.recordings)
-        self.journal.store.unlink(missing_ok=True)
+        if self.kind == "jsonl":  # which the store becomes
+            self.journal.close()
+            write_output(self.journal.store, self.kind, output, self.prediction, self.recordings)
+        else:
+            write_output(self.journal.store, self.kind, output, self.prediction, self.recordings)
+            self.journal.check()  # what was read was all
+            self.journal.close()
+            self.journal.store.unlink()
         self._spend(started)
 
     def _spend(self, started: float) -> None:

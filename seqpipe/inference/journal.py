@@ -9,23 +9,63 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from hashlib import blake2b
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from seqpipe.core.files import lock, sync
 from seqpipe.errors import ConfigError, DataError
 from seqpipe.inference.engine import Budget
-from seqpipe.inference.same_inputs import differing_inputs
+from seqpipe.inference.same_inputs import differing_inputs, is_fingerprint
 
-FORMAT = 1
+FORMAT = 2
+"""1 had checksums that didn't depend on the lines before."""
 BLOCK = 1 << 20
+Count = Annotated[int, Field(ge=0, lt=2**62)]
+
+
+class _Record(BaseModel):
+    """A line of the list; what else a line may hold is damage."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+
+
+class _Settings(_Record):
+    model_config = ConfigDict(strict=True, extra="allow")
+    kind: Literal["settings"]
+
+
+class _Window(_Record):
+    kind: Literal["window"]
+    inputs: Count
+    digest: str
+    bytes: Count
+    answers: str
+    failures: dict[str, Count]
+    seconds: Annotated[float, Field(ge=0)]
+
+
+class _Budget(_Record):
+    kind: Literal["budget"]
+    window: Count
+    chunk: Count
+    steps: Annotated[int, Field(ge=1)]
+
+
+class _Done(_Record):
+    kind: Literal["done"]
+
+
+_RECORD: TypeAdapter[Any] = TypeAdapter(Annotated[_Settings | _Window | _Budget | _Done, Field(discriminator="kind")])
 
 
 class Journal:
     """Finished windows beside an output: ``<output>.partial`` has their answers, ``<output>.journal`` vouches for them.
 
     A window is safe as soon as `add` returns: its answers are on disk before the line that says so. What stands behind
-    the last such line is of a window that was interrupted, and cut off by `resume`. The list stays when the output is
-    written, to say what it answers.
+    the last such line is of a window that was interrupted, and cut off by `resume`. So is what stands behind damage, of
+    either file: a line's checksum goes over the lines before it too. The list stays when the output is written, to say
+    what it answers.
 
     Attributes:
         store: JSON lines, an answer each.
@@ -36,6 +76,7 @@ class Journal:
         digests: of each window's inputs, and how many they are.
         budgets: that memory made smaller.
         done: whether all inputs are answered, and only the output was still to be written.
+        damage: what `resume` found damaged, and what it does about it; None if nothing was.
     """
 
     def __init__(self, output: str) -> None:
@@ -47,6 +88,8 @@ class Journal:
         self.digests: list[tuple[int, str]] = []
         self.budgets: list[Budget] = []
         self.done = False
+        self.damage: str | None = None
+        self._sum, self._length = 0, 0  # checksum and bytes of the list so far
         self._answers: IO[bytes] | None = None
         self._lines: IO[bytes] | None = None
 
@@ -67,84 +110,121 @@ class Journal:
             self._lines = self._locked("ab")
         except OSError as error:
             raise OSError(f"--output {self.output}: can't be written there: {error.strerror} ({self.path})") from None
+        self._answers = self.store.open("wb")  # before the list is: answers for which nothing vouches are a riddle
         self._lines.truncate(0)
-        self._answers = self.store.open("wb")
         self._write("settings", {"format": FORMAT, **settings})
         sync(self.path.parent)
 
     def resume(self, settings: Mapping[str, Any]) -> None:
-        """Go on behind the last finished window.
+        """Go on behind the last finished window that is whole, as are those before it.
 
         Raises:
             ConfigError: the run was begun with other settings: each is named with both values; or somebody else goes on
             with it now.
-            DataError: the files are damaged, or of another version.
+            DataError: the files are of another version, one of them is gone, or the line with the settings is damaged.
         """
         records = list(self._read())
-        if not records:  # killed in its first moments
-            self.create(settings)
+        if not records:
+            if self.store.exists() and self.store.stat().st_size:
+                raise DataError(
+                    f"{self.damage or f'{self.path}: is gone or empty'}; nothing else vouches for the answers in "
+                    f"{self.store}: put the file back, or start again with --overwrite"
+                )
+            self.damage = None
+            self.create(settings)  # killed in its first moments
             return
-        self._compare(records[0], settings)
-        self.done = any(kind == "done" for kind, _, _ in records)
-        if self.done and not self.store.exists():  # it has become the output
-            for kind, record, _ in records:
-                if kind == "window":
-                    self._count(record)
-            return
+        self._compare(records[0][0], settings)
+        self.done = any(isinstance(record, _Done) for record, _, _ in records)
         if not self.store.exists():
-            raise DataError(f"{self.store}: is gone, with the answers so far; start again with --overwrite")
-        self._lines = self._locked("r+b")
-        good = 0
-        with self.store.open("rb") as answers:
-            for kind, record, line in records:
-                if kind == "budget":
-                    self.budgets.append(Budget(**record))
-                elif kind == "window":
-                    if _digest(answers, record["bytes"]) != record["answers"]:
-                        raise DataError(
-                            f"{self.store}: the answers of window {self.windows} are not those that were written; "
-                            "restore the file, or start again with --overwrite"
-                        )
+            if not self.done:
+                what = "which may have become the output" if self.damage else "with the answers so far"
+                raise DataError(
+                    f"{f'{self.damage}; ' if self.damage else ''}{self.store}: is gone, {what}; put the file back, or "
+                    "start again with --overwrite"
+                )
+            for record, _, _ in records:  # the store has become the output
+                if isinstance(record, _Window):
                     self._count(record)
-                good += len(line)
+            return
+        self._lines = self._locked("r+b")
+        with self.store.open("rb") as answers:
+            for record, checksum, end in records:
+                if isinstance(record, _Budget):
+                    self.budgets.append(Budget(record.window, record.chunk, record.steps))
+                elif isinstance(record, _Window):
+                    if _digest(answers, record.bytes) != record.answers:
+                        self.damage = (
+                            f"{self.store}: the answers of window {self.windows} are not those that were written"
+                        )
+                        self.done = False
+                        break
+                    self._count(record)
+                self._sum, self._length = checksum, end
+        if self.damage is not None:
+            self.damage += (
+                f"; going on behind the {self.windows} windows ({self.inputs} inputs) that are whole before it"
+            )
         self._answers = self.store.open("r+b")
         self._answers.truncate(self.size)
         self._answers.seek(self.size)
-        self._lines.truncate(good)
-        self._lines.seek(good)
+        self._lines.truncate(self._length)
+        self._lines.seek(self._length)
 
     def add(self, answers: bytes, digest: str, inputs: int, failures: Mapping[str, int], seconds: float) -> None:
         """Make a window's answers safe.
 
         Raises:
-            OSError: no space left, say; the windows before are still whole.
+            OSError: no space left, say, or somebody else has changed the files; the windows before are still whole.
         """
-        if self._answers is None or self._lines is None:
+        if self._answers is None:
             raise RuntimeError("call create or resume first")
-        for file, path in ((self._answers, self.store), (self._lines, self.path)):
-            if not path.exists() or not os.path.samestat(path.stat(), os.fstat(file.fileno())):
-                raise OSError(f"{path}: was moved or deleted while the answers were written to it")
+        self.check()
         self._answers.write(answers)
         self._answers.flush()
         os.fsync(self._answers.fileno())
-        record = {
-            "inputs": inputs,
-            "digest": digest,
-            "bytes": len(answers),
-            "answers": blake2b(answers, digest_size=16).hexdigest(),
-            "failures": dict(failures),
-            "seconds": round(seconds, 3),
-        }
-        self._write("window", record)
+        record = _Window(
+            kind="window",
+            inputs=inputs,
+            digest=digest,
+            bytes=len(answers),
+            answers=blake2b(answers, digest_size=16).hexdigest(),
+            failures=dict(failures),
+            seconds=round(seconds, 3),
+        )
+        self._write("window", record.model_dump(exclude={"kind"}))
         self._count(record)
 
+    def check(self) -> None:
+        """See that both files are still those that were opened, and of the size to which they were written.
+
+        Raises:
+            OSError: another program has moved, replaced, truncated or lengthened one.
+        """
+        for file, path, size in ((self._answers, self.store, self.size), (self._lines, self.path, self._length)):
+            if file is None:
+                raise RuntimeError("call create or resume first")
+            opened = os.fstat(file.fileno())
+            if not path.exists() or not os.path.samestat(path.stat(), opened):
+                raise OSError(f"{path}: was moved, deleted or replaced while the answers were written to it")
+            if opened.st_size != size:
+                raise OSError(
+                    f"{path}: has {opened.st_size} bytes where {size} were written, so another program has changed it "
+                    "meanwhile; --resume goes on behind the last window that is whole"
+                )
+
     def lower_budget(self, budget: Budget) -> None:
-        """Note a smaller budget before it is used."""
+        """Note a smaller budget before it is used; raises `OSError` as `add` does."""
+        self.check()
         self._write("budget", budget._asdict())
         self.budgets.append(budget)
 
     def finish(self) -> None:
-        """All inputs are answered; what is left is to turn the answers into the output."""
+        """All inputs are answered; what is left is to turn the answers into the output.
+
+        Raises:
+            OSError: as of `check`.
+        """
+        self.check()
         if not self.done:
             self._write("done", {})
             self.done = True
@@ -166,36 +246,46 @@ class Journal:
             )
         return file
 
-    def _count(self, record: Mapping[str, Any]) -> None:
-        self.inputs += record["inputs"]
-        self.size += record["bytes"]
-        self.seconds += record["seconds"]
-        self.failures.update(record["failures"])
-        self.digests.append((record["inputs"], record["digest"]))
+    def _count(self, record: _Window) -> None:
+        self.inputs += record.inputs
+        self.size += record.bytes
+        self.seconds += record.seconds
+        self.failures.update(record.failures)
+        self.digests.append((record.inputs, record.digest))
 
     def _write(self, kind: str, record: Mapping[str, Any]) -> None:
         if self._lines is None:
             raise RuntimeError("call create or resume first")
         text = json.dumps({"kind": kind, **record}, sort_keys=True).encode()
-        self._lines.write(b"%08x %s\n" % (zlib.crc32(text), text))
+        self._sum = zlib.crc32(text, self._sum)
+        self._length += self._lines.write(b"%08x %s\n" % (self._sum, text))
         self._lines.flush()
         os.fsync(self._lines.fileno())
 
-    def _read(self) -> Iterator[tuple[str, dict[str, Any], bytes]]:
-        """Records up to the first that is not whole; only the last line may be so."""
-        lines = self.path.read_bytes().splitlines(keepends=True) if self.path.exists() else []
+    def _read(self) -> Iterator[tuple[Any, int, int]]:
+        """Records up to the first that is not whole, each with the checksum and the bytes of the list until then."""
+        lines = []
+        if self.path.exists():
+            with self.path.open("rb") as file:
+                lines = file.readlines()
+        checksum, end = 0, 0
         for number, line in enumerate(lines, 1):
-            crc, _, text = line.rstrip(b"\n").partition(b" ")
-            if not line.endswith(b"\n") or crc != b"%08x" % zlib.crc32(text):
-                if number < len(lines):
-                    raise DataError(f"{self.path}, line {number}: is damaged; start again with --overwrite")
+            if not line.endswith(b"\n") and number == len(lines):
+                return  # killed while it was written
+            written, _, text = line.rstrip(b"\n").partition(b" ")
+            checksum, end = zlib.crc32(text, checksum), end + len(line)
+            try:
+                record = _RECORD.validate_json(text) if written == b"%08x" % checksum else None
+            except ValidationError:
+                record = None
+            if record is None or isinstance(record, _Settings) != (number == 1):
+                self.damage = f"{self.path}, line {number}: is damaged"
                 return
-            record = json.loads(text)
-            yield record.pop("kind"), record, line
+            yield record, checksum, end
 
-    def _compare(self, first: tuple[str, dict[str, Any], bytes], settings: Mapping[str, Any]) -> None:
-        kind, before, _ = first
-        if kind != "settings" or before.pop("format", None) != FORMAT:
+    def _compare(self, first: _Settings, settings: Mapping[str, Any]) -> None:
+        before = dict(first.model_extra or {})
+        if before.pop("format", None) != FORMAT:
             raise DataError(f"{self.path}: is of another version of seqpipe; finish it with that, or use --overwrite")
         now = json.loads(json.dumps(settings))
         changed = [name for name in sorted({*before, *now}) if before.get(name) != now.get(name)]
@@ -203,7 +293,8 @@ class Journal:
             lines = []
             for name in changed:
                 one_line = [f"{name}: {_shown(before.get(name))}, now {_shown(now.get(name))}"]
-                lines += differing_inputs(before[name], now[name]) if name == "inputs" else one_line
+                is_known = name == "inputs" and all(map(is_fingerprint, (before.get(name), now.get(name))))
+                lines += differing_inputs(before[name], now[name]) if is_known else one_line
             raise ConfigError(
                 f"{self.output}: was begun otherwise, so --resume would mix what doesn't belong together\n"
                 + "\n".join(f"  {line}" for line in lines)

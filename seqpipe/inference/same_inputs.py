@@ -50,6 +50,11 @@ def differing_inputs(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[
     ]
 
 
+def is_fingerprint(value: Any) -> bool:
+    """Whether a JSON value has the form of what `fingerprint_inputs` gives."""
+    return isinstance(value, dict) and isinstance(value.get("arguments"), list) and isinstance(value.get("lists"), dict)
+
+
 def _content(files: Iterable[Path]) -> dict[str, Any]:
     total = hashlib.sha256()
     size = 0

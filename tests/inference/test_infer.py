@@ -268,7 +268,7 @@ def test_an_output_folder_that_vanishes_is_told(
             answer("new/out.csv")
     take = job.Job._take
     monkeypatch.setattr(job.Job, "_take", lambda *given: (shutil.rmtree("other", ignore_errors=True), take(*given)))
-    with pytest.raises(OSError, match=r"out\.csv\.partial: was moved or deleted while"):
+    with pytest.raises(OSError, match=r"out\.csv\.partial: was moved, deleted or replaced while"):
         answer("other/out.csv")
 
 

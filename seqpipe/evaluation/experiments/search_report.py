@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from seqpipe.config.plain_yaml import parse_yaml
 from seqpipe.config.recipe import parse_recipe
 from seqpipe.core.files import write_json, write_text
