@@ -11,12 +11,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from seqpipe.config.plain_yaml import read_yaml
 from seqpipe.config.recipe import Recipe, parse_recipe
+from seqpipe.core.assets import read_json
 from seqpipe.core.chain import find_stages
 from seqpipe.core.files import move, sync
 from seqpipe.core.stage import Stage, find_stage
@@ -122,8 +124,8 @@ def read(folder: Path) -> tuple[Recipe, dict[str, Tensor]]:
     if hash_weights(weights) != metadata.get("weights"):
         raise RunError(f"{path}: was altered since it was saved (the checksum of its weights differs)")
     try:
-        files = dict(json.loads(metadata["files"]))
-    except (KeyError, TypeError, ValueError):
+        files = TypeAdapter(dict[str, str]).validate_json(metadata.get("files", ""), strict=True)
+    except ValidationError:
         raise RunError(f"{path}: was altered since it was saved (its list of files can't be read)") from None
     for name, wanted in files.items():
         if not (folder / name).is_file():
@@ -142,9 +144,7 @@ def read(folder: Path) -> tuple[Recipe, dict[str, Tensor]]:
 def _check_versions(folder: Path) -> None:
     """Raise `RunError` for a stage that means something else now than when the model was saved."""
     stages = folder / ASSETS / STAGES
-    if not stages.is_file():
-        raise RunError(f"{stages}: is missing from the run directory")
-    for name, version in json.loads(stages.read_text(encoding="utf-8")).items():
+    for name, version in read_json(stages, dict[str, int]).items():
         try:
             now = find_stage(name).version
         except ConfigError:
@@ -166,6 +166,10 @@ def load_weights(pipeline: nn.Module, weights: dict[str, Tensor], folder: Path) 
             raise RunError(
                 f"{folder / MODEL}: {name} is {list(weights[name].shape)}, the recipe asks for {list(value.shape)}"
             )
+        if weights[name].dtype != value.dtype:
+            raise RunError(f"{folder / MODEL}: {name} is {weights[name].dtype}, the recipe asks for {value.dtype}")
+        if not weights[name].isfinite().all():
+            raise RunError(f"{folder / MODEL}: {name} holds weights that are not finite; restore it, or train again")
     with torch.no_grad():
         for name, value in own.items():
             value.copy_(weights[name])

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from seqpipe import model_file
 from seqpipe.config.recipe import Recipe
+from seqpipe.core.assets import loading
 from seqpipe.core.chain import FeatureChain
 from seqpipe.core.head import Encoded, Head
 from seqpipe.core.options import upstream_parameters
@@ -188,11 +189,18 @@ class Pipeline(nn.Module):
             RunError: the folder holds no model, or one that is truncated, altered, or of another version.
         """
         own, weights = model_file.read(folder)
-        pipeline = cls(recipe or own)
         assets = folder / model_file.ASSETS
-        pipeline.features.load_assets(assets / "features")
-        pipeline._build()
-        pipeline.head.load_assets(assets / "head")
+        if recipe is None:
+            with loading(folder / model_file.RECIPE):
+                pipeline = cls(own)
+        else:
+            pipeline = cls(recipe)
+        with loading(assets / "features"):
+            pipeline.features.load_assets(assets / "features")
+        with loading(folder / model_file.RECIPE):
+            pipeline._build()
+        with loading(assets / "head"):
+            pipeline.head.load_assets(assets / "head")
         model_file.load_weights(pipeline, weights, folder)
         return pipeline.eval()
 

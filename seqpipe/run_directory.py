@@ -62,20 +62,28 @@ def read_metrics(run: Path) -> dict[str, Any]:
         return {}
     try:
         metrics = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RunError(f"{path}: is no JSON ({error}); delete {run} to train it anew") from None
-    if not isinstance(metrics, dict) or not {"dev", "seconds", "rows"} <= metrics.keys():
+    forms: dict[str, Any] = {"dev": dict, "seconds": (int, float), "rows": dict}
+    if not isinstance(metrics, dict) or not all(isinstance(metrics.get(name), form) for name, form in forms.items()):
         raise RunError(f"{path}: is damaged, or not what a training writes; delete {run} to train it anew")
     return metrics
 
 
 def read_log(run: Path) -> list[dict[str, str]]:
-    """Rows of ``log/metrics.csv``; none where there is no log."""
+    """Rows of ``log/metrics.csv``; none where there is no log.
+
+    Raises:
+        RunError: it is damaged.
+    """
     path = run / LOG / "metrics.csv"
     if not path.is_file():
         return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise RunError(f"{path}: is damaged ({error}); delete it for a report without curves") from None
 
 
 def environment() -> dict[str, Any]:

@@ -7,7 +7,7 @@ import torch
 
 from seqpipe.core.files import write_json
 from seqpipe.errors import RunError
-from seqpipe.run_directory import open_run_directory
+from seqpipe.run_directory import open_run_directory, read_log, read_metrics
 
 
 def test_an_absent_or_empty_folder_is_made_and_taken(tmp_path: Path) -> None:
@@ -65,6 +65,23 @@ def test_metrics_say_how_the_model_came_to_be_and_are_written_last(trained_run: 
     files = {path: path.stat().st_mtime_ns for path in trained_run.rglob("*") if path.is_file()}
     assert max(files, key=lambda path: files[path]) == trained_run / "metrics.json"
     assert not [path for path in files if path.name.startswith(".")]
+
+
+@pytest.mark.parametrize(
+    "content", [b"\xff", b"[" * 100_000, b"[]", b'{"dev": 5, "seconds": 1, "rows": {}}', b'{"dev": {}}']
+)
+def test_metrics_that_are_damaged_are_told(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "metrics.json").write_bytes(content)
+    with pytest.raises(RunError, match=r"metrics\.json: is (no JSON|damaged).*; delete .* to train it anew"):
+        read_metrics(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"step,lr\n1,\xff\n", b"step,lr\n1," + b"9" * 200_000])
+def test_a_log_that_is_damaged_is_told(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "log").mkdir()
+    (tmp_path / "log" / "metrics.csv").write_bytes(content)
+    with pytest.raises(RunError, match=r"log/metrics\.csv: is damaged"):
+        read_log(tmp_path)
 
 
 def test_the_log_has_what_the_curves_show(trained_run: Path) -> None:

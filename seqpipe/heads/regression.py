@@ -16,9 +16,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqpipe.answers.regression import Regression
+from seqpipe.core.assets import read_json
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.core.source import Location
-from seqpipe.errors import DataError, InputError
+from seqpipe.errors import DataError, InputError, RunError
 from seqpipe.heads.learnt import learnt, usable
 from seqpipe.heads.pooled import PooledHead
 from seqpipe.metrics.numbers import numbers_of
@@ -119,8 +120,14 @@ class RegressionHead(PooledHead):
         (folder / "scale.json").write_text(json.dumps(self.scale.__dict__) + "\n", encoding="utf-8")
 
     def load_assets(self, folder: Path) -> None:
-        """Restore the scale."""
-        self._build(Scale(**json.loads((folder / "scale.json").read_text(encoding="utf-8"))))
+        """Restore the scale; raises `RunError` if the file is damaged."""
+        path = folder / "scale.json"
+        scale: Scale = read_json(path, Scale)
+        sizes = {len(scale.means), len(scale.standard_deviations), len(scale.tolerances)}
+        numbers = [*scale.means, *scale.standard_deviations, *scale.tolerances]
+        if len(sizes) > 1 or not scale.means or not np.isfinite(numbers).all() or min(scale.standard_deviations) <= 0:
+            raise RunError(f"{path}: is damaged: a value has no mean, or no deviation above 0; restore it")
+        self._build(scale)
 
     def encode_target(self, raw: Any) -> Tensor:
         """Distances from the means, in deviations, ``[V]`` float.

@@ -9,13 +9,21 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from pydantic import BaseModel, NonNegativeInt
 from torch import Tensor
 
+from seqpipe.core.assets import read_json
 from seqpipe.core.written import Name
-from seqpipe.errors import ConfigError, DataError, InputError, did_you_mean
+from seqpipe.errors import ConfigError, DataError, InputError, RunError, did_you_mean
 
 ClassWeights = Literal["none", "balanced"] | dict[Name, float]
 """How much a class counts in the loss: all alike; inversely to its frequency; or as given (1 for those that aren't)."""
+
+
+class _Content(BaseModel):
+    names: list[str]
+    counts: list[NonNegativeInt]
+    items: NonNegativeInt | None = None
 
 
 class Classes:
@@ -137,9 +145,13 @@ class Classes:
 
     @classmethod
     def load(cls, folder: Path) -> Classes:
-        """What `save` wrote."""
-        content = json.loads((folder / cls.FILE).read_text(encoding="utf-8"))
-        return cls(content["names"], content["counts"], content.get("items"))
+        """What `save` wrote; raises `RunError` if the file is damaged."""
+        path = folder / cls.FILE
+        content: _Content = read_json(path, _Content)
+        names, counts = content.names, content.counts
+        if not names or len(set(names)) < len(names) or len(counts) != len(names):
+            raise RunError(f"{path}: is damaged: a class stands there twice, or without a count; restore it")
+        return cls(names, counts, content.items)
 
 
 def class_name(raw: Any) -> str:

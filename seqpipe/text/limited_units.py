@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from seqpipe.core.assets import read_json
 from seqpipe.errors import RunError
 from seqpipe.text.units import SentencePieceUnits
 from seqpipe.text.vocabulary import UNKNOWN
@@ -101,13 +102,13 @@ class LimitedUnits:
         """What `save` wrote.
 
         Raises:
-            RunError: there is no such file, or it names units that are not among ``units``.
+            RunError: there is no such file, it is damaged, or it names units that are not among ``units``.
         """
         path = folder / cls.FILE
-        if not path.is_file():
-            raise RunError(f"{path}: is missing; it says which units the head writes (vocabulary_threshold)")
-        pieces: list[str] = json.loads(path.read_text(encoding="utf-8"))
+        pieces: list[str] = read_json(path, list[str])
         kept = [units.number(piece) for piece in pieces]
+        if not kept:
+            raise RunError(f"{path}: is damaged: it names no units; restore it")
         if None in kept:
             raise RunError(f"{path}: {pieces[kept.index(None)]!r} is no unit of the features")
         return cls(units, (number for number in kept if number is not None))

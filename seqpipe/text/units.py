@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from seqpipe.core.assets import loading, read_json
 from seqpipe.errors import DataError, InputError, RunError
 
 
@@ -95,8 +96,13 @@ class Characters:
 
     @classmethod
     def load(cls, folder: Path) -> Characters:
-        """What `save` wrote."""
-        return cls(json.loads((folder / cls.FILE).read_text(encoding="utf-8")))
+        """What `save` wrote; raises `RunError` if the file is damaged."""
+        characters = read_json(folder / cls.FILE, list[str])
+        wrong = [text for text in characters if len(text) != 1]
+        if not characters or wrong or len(set(characters)) < len(characters):
+            what = f"{wrong[0]!r:.40} is no character" if wrong else "there are none, or one stands there twice"
+            raise RunError(f"{folder / cls.FILE}: is damaged: {what}; restore it")
+        return cls(characters)
 
 
 SPACE = "\u2581"
@@ -215,8 +221,14 @@ class SentencePieceUnits:
 
     @classmethod
     def load(cls, folder: Path) -> SentencePieceUnits:
-        """What `save` wrote."""
-        return cls((folder / cls.FILE).read_bytes())
+        """What `save` wrote; raises `RunError` if the file is missing or damaged."""
+        path = folder / cls.FILE
+        with loading(path):
+            model = path.read_bytes()
+            units = cls(model) if model else None  # SentencePiece takes nothing for a model without a word
+        if units is None or not len(units):
+            raise RunError(f"{path}: is damaged: it holds no units; restore it")
+        return units
 
 
 def _train(texts: Iterable[str], size: int, kind: str, **options: Any) -> bytes:

@@ -7,10 +7,19 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from seqpipe.errors import DataError
+from pydantic import BaseModel, NonNegativeInt
+
+from seqpipe.core.assets import read_json
+from seqpipe.errors import DataError, RunError
 
 UNKNOWN = 0
 """The number of whatever is not in a vocabulary."""
+
+
+class _Content(BaseModel):
+    entries: list[str]
+    counts: list[NonNegativeInt]
+    unknown: NonNegativeInt = 0
 
 
 class Vocabulary:
@@ -76,6 +85,9 @@ class Vocabulary:
 
     @classmethod
     def load(cls, path: Path) -> Vocabulary:
-        """What `save` wrote."""
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return cls(content["entries"], content["counts"], content.get("unknown", 0))
+        """What `save` wrote; raises `RunError` if the file is damaged."""
+        content: _Content = read_json(path, _Content)
+        entries, counts = content.entries, content.counts
+        if len(set(entries)) < len(entries) or len(counts) != len(entries):
+            raise RunError(f"{path}: is damaged: an entry stands there twice, or without a count; restore it")
+        return cls(entries, counts, content.unknown)

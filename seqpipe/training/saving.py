@@ -185,6 +185,6 @@ def read_checkpoint(path: Path) -> SavedState:
         return SavedState(int(content["global_step"]), float(run["seconds"]), str(run["data"]), list(run["changed"]))
     except pickle.UnpicklingError:
         reason = "it is damaged, or holds more than plain values and tensors"
-    except (RuntimeError, EOFError, OSError, LookupError, TypeError) as error:
+    except (RuntimeError, EOFError, OSError, LookupError, TypeError, ValueError, AttributeError) as error:
         reason = str(error).partition("\n")[0]
     raise RunError(f"{path}: can't be resumed from ({reason}); delete it to start this run afresh")

@@ -96,7 +96,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def _reads_text(run: str) -> bool:
     """Whether a recipe begins so, as far as can be told without the modules that would read it."""
     recipe = Path(run) / "recipe.yaml"
-    return recipe.is_file() and "\n  features:\n  - stage: Tokens\n" in recipe.read_text(encoding="utf-8")
+    return recipe.is_file() and b"\n  features:\n  - stage: Tokens\n" in recipe.read_bytes()
 
 
 def run(options: argparse.Namespace) -> int:

@@ -8,13 +8,14 @@ from typing import Annotated, Any
 
 import torch
 from pydantic import Field
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
+from seqpipe.core.assets import read_tensors
 from seqpipe.core.feature import Feature
 from seqpipe.core.options import Upstream
 from seqpipe.core.sequence import PaddedSequence
-from seqpipe.errors import ConfigError, DataError
+from seqpipe.errors import ConfigError, DataError, RunError
 from seqpipe.features.text.after_tokens import token_numbers, tokens_before
 from seqpipe.features.text.ngrams import ngram_keys, places_of
 from seqpipe.layers.dropout import dropout
@@ -124,8 +125,14 @@ class LogRatioFeatures(Feature):
         save_file({name: getattr(self, name).cpu().contiguous() for name in names}, folder / self.FILE)
 
     def load_assets(self, folder: Path) -> None:
-        """Restore the counts."""
-        self._build(**load_file(folder / self.FILE))
+        """Restore the counts; raises `RunError` if the file is damaged."""
+        path = folder / self.FILE
+        found = read_tensors(path, {"keys": 1, "counts": 2, "texts": 1, "labels": 1})
+        if len(found["counts"]) != len(found["keys"]) or len(found["labels"]) != len(found["texts"]):
+            raise RunError(f"{path}: is damaged: its tables are not of one size; restore it")
+        if found["counts"].shape[1] < 2 or (found["counts"] < 0).any():
+            raise RunError(f"{path}: is damaged: counts are of two classes or more, and never negative; restore it")
+        self._build(**found)
 
     def forward(self, sequence: PaddedSequence) -> PaddedSequence:
         """Look up the ratios."""

@@ -8,10 +8,11 @@ from typing import Annotated, Any
 
 import torch
 from pydantic import Field
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from seqpipe.core.assets import read_tensors
 from seqpipe.core.feature import Feature
 from seqpipe.core.options import Upstream
 from seqpipe.core.sequence import PaddedSequence
@@ -82,8 +83,8 @@ class NGramFeatures(Feature):
         save_file({"keys": self.keys.cpu()}, folder / self.FILE)
 
     def load_assets(self, folder: Path) -> None:
-        """Restore the n-grams."""
-        self._build(load_file(folder / self.FILE)["keys"])
+        """Restore the n-grams; raises `RunError` if the file is damaged."""
+        self._build(read_tensors(folder / self.FILE, {"keys": 1})["keys"])
 
     def forward(self, sequence: PaddedSequence) -> PaddedSequence:
         """Look up and add."""
