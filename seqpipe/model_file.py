@@ -175,6 +175,11 @@ def load_weights(pipeline: nn.Module, weights: dict[str, Tensor], folder: Path) 
             value.copy_(weights[name])
 
 
+def model_files(folder: Path) -> list[Path]:
+    """The files of a run directory that a model is read from."""
+    return [folder / MODEL, *(folder / name for name in _names(folder))]
+
+
 def _hashes(folder: Path) -> dict[str, str]:
     return {name: hash_file(folder / name) for name in sorted(_names(folder))}
 

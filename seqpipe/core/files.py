@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
+import stat
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
+from seqpipe.errors import ConfigError
+
 
 @contextmanager
 def draft_file(output: Path) -> Iterator[BinaryIO]:
-    """A file beside the output, which becomes it when all went well and is removed otherwise."""
-    draft = output.with_name(f".{output.name}.draft")
+    """A file beside the output, which becomes it when all went well and is removed otherwise; a link stays one."""
+    output = target_of(output)
+    draft = companion(output, ".draft", ".")
     try:
         with draft.open("wb") as file:
             yield file
@@ -28,9 +32,9 @@ def draft_file(output: Path) -> Iterator[BinaryIO]:
 @contextmanager
 def draft_folder(output: Path) -> Iterator[Path]:
     """A new folder beside the output, which becomes it when all went well and is removed otherwise."""
-    output = output.resolve()  # a link to a folder can't be renamed onto; what it leads to can
+    output = target_of(output)  # a link to a folder can't be renamed onto; what it leads to can
     output.parent.mkdir(parents=True, exist_ok=True)
-    draft = output.with_name(f".{output.name}.draft")
+    draft = companion(output, ".draft", ".")
     if draft.exists():  # of a process that was killed
         shutil.rmtree(draft)
     draft.mkdir()
@@ -41,6 +45,66 @@ def draft_folder(output: Path) -> Iterator[Path]:
         move(draft, output)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def target_of(path: Path) -> Path:
+    """What a link leads to in the end; the path itself if it is none.
+
+    Raises:
+        ConfigError: it leads to itself.
+    """
+    try:
+        return path.resolve() if path.is_symlink() else path
+    except (OSError, RuntimeError) as error:
+        raise ConfigError(f"{path}: is a link that leads nowhere ({error}); remove it, or give another name") from None
+
+
+def companion(path: Path, end: str, start: str = "") -> Path:
+    """The name of a file that stands beside another one while that one is written.
+
+    Raises:
+        ConfigError: the file system takes no names of so many bytes.
+    """
+    name = f"{start}{path.name}{end}"
+    existing = next((parent for parent in path.absolute().parents if parent.exists()), Path("/"))
+    limit = os.pathconf(existing, "PC_NAME_MAX") if hasattr(os, "pathconf") else 255
+    if len(os.fsencode(name)) > limit:
+        size, added = len(os.fsencode(path.name)), len(os.fsencode(name)) - len(os.fsencode(path.name))
+        raise ConfigError(
+            f"{path}: the name has {size} bytes, and {start}NAME{end} stands beside it while it is written; the file "
+            f"system takes names of {limit} bytes, so give one of at most {limit - added}"
+        )
+    return path.parent / name
+
+
+def file_identity(path: Path) -> tuple[int, int] | None:
+    """What tells a file from others, whatever it is called; None if there is no such file."""
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return None
+    return (found.st_dev, found.st_ino) if stat.S_ISREG(found.st_mode) else None
+
+
+def check_replaced(option: str, outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
+    """See that no output replaces what the command reads, by whatever names both go.
+
+    Args:
+        option: that names the outputs, for the message.
+        outputs: files that will be replaced if they are there, and folders with all in them.
+        inputs: files that are read; none is looked at where no output is there.
+
+    Raises:
+        ConfigError: an output is an input.
+    """
+    files = (path for output in outputs for path in ([output] if not output.is_dir() else output.rglob("*")))
+    replaced = {found: path for path in files if (found := file_identity(path)) is not None}
+    for path in inputs if replaced else ():
+        found = file_identity(path)
+        if found in replaced:
+            raise ConfigError(
+                f"{option} {replaced[found]}: is {path}, which this command reads and would replace; give another name"
+            )
 
 
 def expand_home(path: str | Path) -> Path:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from seqpipe.core.input import Input
 from seqpipe.errors import InputError
 
 
@@ -31,6 +33,12 @@ class Row:
     source: str = ""
     columns: Mapping[str, Any] = field(default_factory=dict)
     problem: InputError | None = None
+
+    @property
+    def files(self) -> list[Path]:
+        """What it was read from, and what its input is, as far as these are files."""
+        own = self.input.path if isinstance(self.input, Input) else None
+        return [*([Path(self.source)] if self.source else []), *([own] if own is not None else [])]
 
     @property
     def place(self) -> tuple[str, int]:

@@ -15,6 +15,8 @@ import torch
 from seqpipe.answers.failure import Failure
 from seqpipe.config.recipe import DataConfig
 from seqpipe.core.answer import Answer
+from seqpipe.core.files import check_replaced, companion, file_identity
+from seqpipe.core.input import Input
 from seqpipe.core.interruption import Interruption
 from seqpipe.core.suffixes import Suffixes
 from seqpipe.data.pages.line import PageLine
@@ -23,7 +25,7 @@ from seqpipe.errors import ConfigError
 from seqpipe.inference.engine import Budget, Engine, Window
 from seqpipe.inference.formats.choose import PAGES, check_format, choose_format
 from seqpipe.inference.formats.recordings import RecordingNames
-from seqpipe.inference.inputs import check_inputs, count_inputs, expand_inputs
+from seqpipe.inference.inputs import check_inputs, count_inputs, expand_inputs, input_files
 from seqpipe.inference.job import Job, Summary
 from seqpipe.inference.pausing import with_pauses
 from seqpipe.inference.predictor import Predictor, load
@@ -34,7 +36,7 @@ from seqpipe.inference.settings import Settings
 from seqpipe.inference.shard import parse_shard, shard
 from seqpipe.inference.slot import IDLE, Pause, unbound
 from seqpipe.inference.workers import Workers
-from seqpipe.model_file import MODEL, hash_file
+from seqpipe.model_file import MODEL, hash_file, model_files
 
 COLUMNS = ("input", "id", "start", "end", "channel", "format")
 """Keys of ``data`` that say what manifests hold."""
@@ -85,6 +87,8 @@ def infer(
         DataError: a source can't be read; a failure, if strict.
         RunError: there is no model.
     """
+    if output != "-":
+        companion(Path(output), ".journal")
     kind = choose_format(output, kind)
     place = parse_shard(part) if part else None
     if data and (unknown := sorted(data.keys() - set(COLUMNS))):
@@ -119,6 +123,10 @@ def infer(
         strict=strict,
         on_window=progress.update,
     )
+    if job.journal is not None and (overwrite or not (Path(output).exists() or job.journal.store.exists())):
+        outputs = [Path(output), job.journal.store, job.journal.path]
+        check_replaced("--output", outputs, model_files(Path(run)))
+        check_replaced("--output", outputs, input_files(inputs, config, suffixes=suffixes))
     interruption = Interruption()
     with interruption.listening(), progress, ExitStack() as stack:
         source: Any
@@ -147,6 +155,7 @@ def infer(
                 rows = job.recordings.noting(rows)
             rows = shard(rows, *place, lambda row: measure.amount(pipeline.features.length(row.input)))
         if "-" in inputs:
+            rows = _others_than(Path(output), rows)
             rows = with_pauses(rows, lambda: interruption.received)
             if output != "-":
                 rows = _whole_windows(rows, interruption)
@@ -211,6 +220,16 @@ def _whole_windows(rows: Iterable[Any], interruption: Interruption) -> Iterator[
     yield from (IDLE if isinstance(row, Pause) else row for row in rows)
     if interruption.received:
         raise KeyboardInterrupt
+
+
+def _others_than(output: Path, rows: Iterable[Any]) -> Iterator[Any]:
+    """Rows; raises `ConfigError` at one that is read from the file that the output will replace."""
+    replaced = file_identity(output)
+    for row in rows:
+        path = row.input.path if isinstance(row, Row) and isinstance(row.input, Input) else None
+        if replaced is not None and path is not None:
+            check_replaced("--output", [output], [path])
+        yield row
 
 
 def _lines_alone(rows: Iterable[Any], kind: str) -> Iterator[Any]:

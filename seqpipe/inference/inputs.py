@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 
 from seqpipe.answers.failure import Failure
 from seqpipe.config.recipe import DataConfig
-from seqpipe.core.input import FileSpan
+from seqpipe.core.input import FileSpan, Input
 from seqpipe.core.suffixes import IMAGE_SUFFIXES, TEXT_SUFFIXES, Suffixes
 from seqpipe.data.formats.column_file import COLUMN_SUFFIXES, count_column_file
 from seqpipe.data.formats.hub import count_hub, is_saved_data_set
@@ -324,3 +324,33 @@ def _count(source: _Source, names: _Names) -> int | None:
                 return 1
     except OSError:
         return 1  # its failure
+
+
+def input_files(arguments: Iterable[str], config: DataConfig, *, suffixes: Suffixes) -> Iterator[Path]:
+    """The files that `expand_inputs` reads inputs, or names of inputs, from; none of ``hub:`` and standard input.
+
+    Args:
+        arguments, config, suffixes: as `expand_inputs` takes them.
+    """
+    names = _Names(suffixes, config)
+    for argument in arguments:
+        if not argument.startswith("hub:"):
+            for source in _sources(argument, names):
+                yield from _files(source, names)
+
+
+def _files(source: _Source, names: _Names) -> Iterator[Path]:
+    path = Path(source.name)
+    match source.kind:
+        case "folder":
+            for inner in _folder_sources(source.name, names):
+                yield from [] if isinstance(inner, Failure) else _files(inner, names)
+        case "data set":
+            yield from path.rglob("*")
+        case "manifest" | "columns" | "page":
+            yield path
+            for row in _rows(source, names, None) if names.suffixes else ():
+                if isinstance(row, Row) and isinstance(row.input, Input) and row.input.path is not None:
+                    yield row.input.path
+        case _:
+            yield path

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from seqpipe.answers.failure import Failure
+from seqpipe.core.files import target_of
 from seqpipe.core.interruption import Interruption
 from seqpipe.errors import ConfigError, DataError
 from seqpipe.inference.engine import Window
@@ -214,7 +215,7 @@ class Job:
         # With --overwrite, or where it was killed right after this.
         if self.kind in FOLDERS and output.is_dir() and any(output.iterdir()):
             check_replaceable(output, self.kind)
-            shutil.rmtree(output)
+            shutil.rmtree(target_of(output))
         if self.kind == "jsonl":  # which the store becomes
             self.journal.close()
             write_output(self.journal.store, self.kind, output, self.prediction, self.recordings)

@@ -13,7 +13,7 @@ from typing import IO, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from seqpipe.core.files import lock, sync
+from seqpipe.core.files import companion, lock, sync
 from seqpipe.errors import ConfigError, DataError
 from seqpipe.inference.engine import Budget
 from seqpipe.inference.same_inputs import differing_inputs, is_fingerprint
@@ -80,9 +80,8 @@ class Journal:
     """
 
     def __init__(self, output: str) -> None:
-        name = output.rstrip("/")
         self.output = output
-        self.store, self.path = Path(f"{name}.partial"), Path(f"{name}.journal")
+        self.store, self.path = companion(Path(output), ".partial"), companion(Path(output), ".journal")
         self.inputs, self.size, self.seconds = 0, 0, 0.0
         self.failures: Counter[str] = Counter()
         self.digests: list[tuple[int, str]] = []

@@ -25,13 +25,18 @@ def run(options: argparse.Namespace) -> int:
     """Print the rates."""
     from pathlib import Path
 
-    from seqpipe.config.recipe import load_recipe
+    from seqpipe.config.recipe import find_recipe, load_recipe
+    from seqpipe.core.files import check_replaced
     from seqpipe.training.find_rate import find_rate
 
     recipe = load_recipe(options.recipe, options.overrides)
     picture = Path(options.picture) if options.picture else None
     if picture is not None and not picture.absolute().parent.is_dir():
         raise ConfigError(f"--picture {picture}: there is no folder {picture.parent}")
+    if picture is not None:
+        root = Path(recipe.data.root or "")
+        sources = [root / name for name in (recipe.data.train, recipe.data.dev, recipe.data.test) if name is not None]
+        check_replaced("--picture", [picture], [find_recipe(options.recipe), *sources])
     found = find_rate(recipe, steps=options.steps, lowest=options.lowest, highest=options.highest)
     if picture is not None:
         found.draw(picture)

@@ -133,6 +133,29 @@ def test_an_output_that_is_there_is_safe(answer: Callable[..., Summary]) -> None
     assert len(lines()) == 16
 
 
+@pytest.mark.parametrize("inputs", [["list.jsonl"], ["dev"], ["dev/0*.wav"]])
+def test_a_recording_that_is_listed_is_not_replaced(inputs: list[str], answer: Callable[..., Summary]) -> None:
+    before = Path("dev/003.wav").read_bytes()
+    Path("linked.wav").hardlink_to("dev/003.wav")
+    for output in ("dev/003.wav", "linked.wav", "dev/../dev/003.wav"):
+        with pytest.raises(ConfigError, match=r"--output .*\.wav: is .*dev/003\.wav, which this command reads"):
+            answer(output, kind="jsonl", inputs=inputs, overwrite=True)
+    assert Path("dev/003.wav").read_bytes() == before
+    assert not list(Path("dev").glob("*.partial"))
+
+
+def test_a_recording_that_standard_input_names_is_not_replaced(
+    trained_run: Path, folder: Path, seqpipe_command: Command
+) -> None:
+    before = (folder / "dev" / "003.wav").read_bytes()
+    names = "".join(f"dev/{number:03}.wav\n" for number in range(5))
+    options = ["--output", "dev/003.wav", "--format", "jsonl", "--overwrite"]
+    done = seqpipe_command("infer", trained_run, "-", *options, input=names, cwd=folder)
+    assert done.returncode == 2
+    assert "--output dev/003.wav: is dev/003.wav, which this command reads" in done.stderr
+    assert (folder / "dev" / "003.wav").read_bytes() == before
+
+
 def test_an_overwritten_output_stays_till_the_new_one_is_whole(
     answer: Callable[..., Summary], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -151,3 +151,87 @@ def test_answers_for_which_nothing_vouches_are_left_alone(command: Command, monk
     assert status == 1
     assert "out.csv.journal, line 1: is damaged; nothing else vouches for the answers in out.csv.partial" in said
     assert Path("out.csv.partial").read_bytes() == before
+
+
+# Outputs that are inputs
+
+
+@pytest.mark.parametrize("how", ["its name", "another name", "a hard link", "a symbolic link", "a folder", "a pattern"])
+@pytest.mark.parametrize("end", ["", ".partial", ".journal"])
+def test_what_is_read_is_never_replaced(how: str, end: str, run: Path, tmp_path: Path, capfd: Any) -> None:
+    (tmp_path / "texts").mkdir()
+    text = tmp_path / "texts" / f"out.txt{end}"
+    text.write_text("Anna met Boris\n", encoding="utf-8")
+    if how == "a folder" and end:
+        pytest.skip("a folder gives files that end with .txt")
+    given = {
+        "its name": text,
+        "another name": tmp_path / "texts" / ".." / "texts" / text.name,
+        "a hard link": tmp_path / "linked.txt",
+        "a symbolic link": tmp_path / "linked.txt",
+        "a folder": text.parent,
+        "a pattern": tmp_path / "**" / "*.txt*",
+    }[how]
+    if "link" in how:
+        (given.hardlink_to if how == "a hard link" else given.symlink_to)(text)
+    output = ["--output", str(tmp_path / "texts" / "out.txt"), "--format", "jsonl", "--overwrite"]
+    assert cli.main(["infer", str(run), str(given), *output]) == 2
+    assert f"--output {text}: is " in capfd.readouterr().err
+    assert text.read_text(encoding="utf-8") == "Anna met Boris\n"
+    assert {path.name for path in text.parent.iterdir()} == {text.name}
+
+
+def test_lists_standard_input_and_the_model_are_not_replaced_either(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(shutil.copytree(run, tmp_path / "run").parent)
+    Path("list.jsonl").write_text('{"text": "Anna met Boris"}\n')
+    listed = ["--set", "data.input=text"]
+    model = Path("run/recipe.yaml").read_bytes()
+    assert cli.main(["infer", "run", "list.jsonl", "--output", "./list.jsonl", "--overwrite", *listed]) == 2
+    assert "--output list.jsonl: is list.jsonl, which this command reads" in capfd.readouterr().err
+    output = ["--output", "run/recipe.yaml", "--format", "jsonl", "--overwrite"]
+    assert cli.main(["infer", "run", "list.jsonl", *output, *listed]) == 2
+    assert "--output run/recipe.yaml: is run/recipe.yaml, which this command reads" in capfd.readouterr().err
+    assert Path("run/recipe.yaml").read_bytes() == model
+    assert Path("list.jsonl").read_text() == '{"text": "Anna met Boris"}\n'
+    assert cli.main(["infer", "run", "list.jsonl", "--output", "other.jsonl", "--overwrite", *listed]) == 0
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("target", ["there", "not there", "on another file system"])
+def test_an_output_that_is_a_link_stays_one(kind: str, target: str, command: Command, tmp_path: Path) -> None:
+    there = tmp_path / "elsewhere" / "answers"
+    there.parent.mkdir()
+    if target == "on another file system":
+        memory = Path("/dev/shm")
+        if not memory.is_dir() or memory.stat().st_dev == tmp_path.stat().st_dev:
+            pytest.skip("there is no other file system to write to")
+        there = memory / f"{tmp_path.name}-{kind}"
+    if target == "there":
+        there.write_text("before")
+    link = Path(f"out.{kind}")
+    link.symlink_to(there)
+    try:
+        assert command(str(link), "--overwrite")[0] == 0
+        assert link.is_symlink()
+        assert command(f"whole.{kind}")[0] == 0
+        assert there.read_bytes() == Path(f"whole.{kind}").read_bytes()
+        assert not there.is_symlink()
+        assert command(str(link), "--resume") == (0, f"out.{kind} is finished already\n")
+        assert not Path(f"{link}.partial").exists()
+    finally:
+        there.unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize(("kind", "size"), [("jsonl", 248), ("csv", 250), ("jsonl", 255), ("jsonl", 300)])
+def test_a_name_that_is_too_long_is_told_with_what_is_allowed(kind: str, size: int, command: Command) -> None:
+    name = "ä" * ((size - len(kind) - 1) // 2) + f".{kind}"
+    name = "x" * (size - len(name.encode())) + name
+    status, said = command(name)
+    assert status == 2
+    assert f"{name}: the name has {size} bytes, and NAME.journal stands beside it while it is written" in said
+    assert "takes names of 255 bytes, so give one of at most 247" in said
+    assert [path.name for path in Path.cwd().iterdir()] == ["lines.txt"]
+    status, _ = command(f"{'x' * (247 - len(kind) - 1)}.{kind}")
+    assert status == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from seqpipe.core.files import write_text
+from seqpipe.core.files import check_replaced, write_text
 from seqpipe.errors import ConfigError
 from seqpipe.evaluation.report.examples import verdict
 from seqpipe.evaluation.report.page import fill
@@ -24,6 +24,8 @@ def write_comparison(comparison: Comparison, output: str | Path) -> Path:
     path = Path(output)
     if path.is_dir():
         raise ConfigError(f"{path}: is a folder; --output names a file")
+    files = (file for found in comparison.evaluations for row in found.rows for file in row.files)
+    check_replaced("--output", [path], files)
     items = [next(iter(found.aligned.values())) for found in comparison.evaluations]
     evaluation = comparison.evaluations[0]
     rows = [

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from seqpipe.core.files import write_text
+from seqpipe.core.files import check_replaced, write_text
 from seqpipe.errors import ConfigError
 from seqpipe.evaluation.report.attention_map import attention_map
 from seqpipe.evaluation.report.augmentation import augmented_rows, shown_rows
@@ -25,6 +25,7 @@ from seqpipe.evaluation.scores.evaluate import Evaluation, evaluate
 from seqpipe.evaluation.scores.item_errors import character_matrix, item_errors
 from seqpipe.inference.predictor import load
 from seqpipe.metrics.span_errors import KINDS, SpanError
+from seqpipe.model_file import model_files
 from seqpipe.run_directory import read_log, read_metrics
 
 REPORT = "report.html"
@@ -78,6 +79,8 @@ def write_report(
         metrics = read_metrics(run)
     kinds = list(metric.kinds.items())
     charts = learning_charts(read_log(run), metric.kinds)
+    rows = evaluation.rows if evaluation is not None else ()
+    check_replaced("--output", [path], [*model_files(run), *(file for row in rows for file in row.files)])
     page = fill(
         "report.html.j2",
         title=run.resolve().name,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from seqpipe.core.files import target_of
 from seqpipe.core.measure import Measure
 from seqpipe.core.suffixes import IMAGE_SUFFIXES
 from seqpipe.errors import ConfigError, did_you_mean
@@ -93,6 +94,7 @@ def check_place(output: Path, kind: str) -> None:
     Raises:
         ConfigError: there is something else, or a folder that isn't empty, or one that can't be renamed onto.
     """
+    output = target_of(output)
     for parent in output.parents:
         if parent.exists():
             if not parent.is_dir():

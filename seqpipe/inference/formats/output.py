@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
-from seqpipe.core.files import move, sync
+from seqpipe.core.files import draft_file, move, sync, target_of
 from seqpipe.inference.formats.choose import FOLDERS, PAGES, check_place
 from seqpipe.inference.formats.column_text import write_columns
 from seqpipe.inference.formats.csv_table import write_csv
@@ -26,7 +27,7 @@ def write_output(
         store: a JSON object a line, in the order of the inputs: predictions, and failures with ``error``. With
             ``jsonl`` it is renamed and becomes the output; otherwise it stays.
         kind: as `choose_format` gave it, and `check_format` let it pass.
-        output: a file, or with a format of `FOLDERS` a folder, on the store's file system.
+        output: a file, or with a format of `FOLDERS` a folder; what it leads to if it is a link, which stays.
         prediction: the dataclass that the head answers with.
         recordings: what CTM calls them; see `write_folder`.
 
@@ -39,7 +40,13 @@ def write_output(
     output.parent.mkdir(parents=True, exist_ok=True)
     if kind == "jsonl":
         sync(store)
-        move(store, output)
+        target = target_of(output)
+        if store.stat().st_dev == target.parent.stat().st_dev:
+            move(store, target)
+        else:  # a link to another file system
+            with draft_file(target) as file, store.open("rb") as answers:
+                shutil.copyfileobj(answers, file)
+            store.unlink()
     elif kind in PAGES:
         from seqpipe.inference.formats.page_files import write_pages  # all of XML: no other format should wait for it
 

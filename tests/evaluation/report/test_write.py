@@ -52,6 +52,20 @@ def test_names_and_texts_of_the_data_are_text(report: Path, harm: str) -> None:
     assert page.text.count(harm) >= 3  # as id, as reference, as speaker
 
 
+@pytest.mark.parametrize("name", ["data/dev.tsv", "data/dev/003.wav", "run/model.safetensors"])
+def test_a_page_replaces_nothing_that_is_read(
+    name: str, trained_run: Path, tone_data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(trained_run, tmp_path / "run")
+    shutil.copytree(tone_data, tmp_path / "data")
+    before = (tmp_path / name).read_bytes()
+    (tmp_path / "link").hardlink_to(tmp_path / name)
+    options = ["--data", str(tmp_path / "data" / "dev.tsv"), "--output", str(tmp_path / "link")]
+    assert cli.main(["report", str(tmp_path / "run"), *options]) == 2
+    assert f"--output {tmp_path}/link: is {tmp_path}/{name}, which this command reads" in capfd.readouterr().err
+    assert (tmp_path / name).read_bytes() == before
+
+
 def test_it_stands_alone(report: Path) -> None:
     page = Page(report)
     links = [
