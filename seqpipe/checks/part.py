@@ -18,8 +18,9 @@ from seqpipe.checks.labels import encode_label
 from seqpipe.config.recipe import DataConfig
 from seqpipe.core.chain import FeatureChain
 from seqpipe.core.warning import collecting_warnings
+from seqpipe.data.columns import unread_spans
 from seqpipe.data.rows import Row
-from seqpipe.data.source import data_root, read_rows, training_rows, unread_files, unread_spans
+from seqpipe.data.source import data_root, read_rows, training_rows, unread_files
 from seqpipe.errors import InputError
 from seqpipe.pipeline import Pipeline
 

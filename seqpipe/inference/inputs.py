@@ -15,13 +15,14 @@ from seqpipe.answers.failure import Failure
 from seqpipe.config.recipe import DataConfig
 from seqpipe.core.input import FileSpan, Input
 from seqpipe.core.suffixes import IMAGE_SUFFIXES, TEXT_SUFFIXES, Suffixes
+from seqpipe.data.columns import unread_spans
 from seqpipe.data.formats.column_file import COLUMN_SUFFIXES, count_column_file
 from seqpipe.data.formats.hub import count_hub, is_saved_data_set
 from seqpipe.data.formats.manifest import count_manifest
 from seqpipe.data.formats.walk import endings, find_files
 from seqpipe.data.pages.rows import METS, PAGE_SUFFIXES, count_lines, is_page, page_rows, unread_pages
 from seqpipe.data.rows import Row
-from seqpipe.data.source import manifest_kind, read_rows, unread_spans
+from seqpipe.data.source import manifest_kind, read_rows
 from seqpipe.errors import DataError, InputError
 from seqpipe.inference.pipe import is_pipe, read_pipe
 from seqpipe.inference.standard_input import read_standard_input

@@ -17,8 +17,8 @@ from seqpipe.config.recipe import DataConfig
 from seqpipe.core.input import FileSpan
 from seqpipe.core.lines import MAX_LINE_BYTES, TOO_LONG
 from seqpipe.core.suffixes import Suffixes
+from seqpipe.data.columns import make_row
 from seqpipe.data.rows import Row
-from seqpipe.data.source import make_row
 from seqpipe.errors import DataError
 from seqpipe.text.validity import unfit
 

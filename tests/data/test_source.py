@@ -1,5 +1,4 @@
 import gzip
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +9,11 @@ import pytest
 from seqpipe.config.recipe import DataConfig
 from seqpipe.core.input import FileSpan
 from seqpipe.core.suffixes import AUDIO_SUFFIXES, INK_SUFFIXES, Suffixes
+from seqpipe.data.columns import unread_spans
 from seqpipe.data.fingerprint import fingerprint
 from seqpipe.data.formats.manifest import count_manifest
 from seqpipe.data.rows import Row
-from seqpipe.data.source import read_rows, unread_files, unread_spans
+from seqpipe.data.source import read_rows, unread_files
 from seqpipe.errors import DataError, InputError
 from seqpipe.features.speech.waveform import Waveform
 
@@ -220,17 +220,3 @@ def test_files_of_a_folder_that_are_not_read_are_told(tmp_path: Path) -> None:
     assert unread_files("a.wav", DataConfig(), AUDIO_SUFFIXES, tmp_path) is None
     (tmp_path / "list.tsv").write_text("path\ttext\n")
     assert unread_files("list.tsv", DataConfig(), AUDIO_SUFFIXES, tmp_path) is None
-
-
-@pytest.mark.parametrize(("cell", "channel"), [("1", 1), ("2", 2), ("a", 1), ("B", 2), ("", None), (3, 3)])
-def test_a_channel_is_a_number_or_a_letter(cell: object, channel: int | None, tmp_path: Path) -> None:
-    (row,) = rows_of(tmp_path / "rows.jsonl", json.dumps({"path": "a.wav", "text": "x", "side": cell}), channel="side")
-    assert row.input.channel == channel
-    assert row.id == ("a.wav" if channel is None else f"a.wav#{channel}")
-
-
-@pytest.mark.parametrize("cell", ["0", "-1", "C", "1.5", "²", "9" * 5000])
-def test_other_channels_are_refused(cell: str, tmp_path: Path) -> None:
-    (row,) = rows_of(tmp_path / "rows.jsonl", json.dumps({"path": "a.wav", "text": "x", "side": cell}), channel="side")
-    assert row.problem is not None
-    assert (row.problem.kind, "side should be" in str(row.problem)) == ("bad value", True)

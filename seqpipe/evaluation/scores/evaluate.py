@@ -15,8 +15,9 @@ from seqpipe.answers.failure import Failure
 from seqpipe.checks.labels import disagreements
 from seqpipe.core.head import Head
 from seqpipe.core.metric import Counts, Metric, Pair, SpanMetric
+from seqpipe.data.columns import unread_spans
 from seqpipe.data.rows import Row
-from seqpipe.data.source import data_root, is_there, read_rows, unread_spans
+from seqpipe.data.source import data_root, is_there, read_rows
 from seqpipe.errors import ConfigError, DataError, InputError, did_you_mean
 from seqpipe.evaluation.scores.bootstrap import grouped, score_intervals
 from seqpipe.evaluation.scores.teacher_forcing import teacher_forced_scores

@@ -1,0 +1,137 @@
+"""A row out of its columns: what each cell stands for."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from seqpipe.config.recipe import DataConfig
+from seqpipe.core.input import FileSpan
+from seqpipe.core.suffixes import INK_SUFFIXES, Suffixes
+from seqpipe.data.pages.line import PageLine
+from seqpipe.data.rows import Row
+from seqpipe.errors import DataError, InputError, did_you_mean
+from seqpipe.text.validity import unfit
+
+
+def make_row(
+    number: int,
+    columns: Mapping[str, Any],
+    config: DataConfig,
+    base: Path,
+    source: str,
+    *,
+    suffixes: Suffixes,
+    needs_target: bool,
+    needs_id: bool,
+    name: str = "",
+) -> Row:
+    """One row from its columns; raises `DataError` if a column is missing (a target: in the first row).
+
+    Args:
+        number, columns, config, base, source: where it stands, what it says, and what that means.
+        suffixes, needs_target, needs_id: as for `read_rows`.
+        name: its id, if the recipe names no column of ids.
+    """
+    where = f"{source}, row {number}"
+
+    def column(wanted: str, key: str) -> Any:
+        if wanted not in columns:
+            raise DataError(f"{where}: has no column {wanted} (data.{key}){did_you_mean(wanted, columns)}")
+        return columns[wanted]
+
+    value = column(config.input, "input")
+    named_by = config.id if config.id and (needs_id or config.id in columns) else None
+    row_id = str(column(named_by, "id")) if named_by else name
+    problem: InputError | None = None
+    if suffixes & INK_SUFFIXES and _is_json(value):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError) as error:
+            said = f"the column {config.input} (data.input) begins with [ and is not JSON ({error})"
+            value, problem = None, InputError("bad value", said)
+    if suffixes:
+        row_id = row_id or (value if isinstance(value, str) else str(number))
+        spans = [(column(cell, key), cell) for cell, key in ((config.start, "start"), (config.end, "end")) if cell]
+        try:
+            seconds = {title: _seconds(cell, title) for cell, title in spans}
+            channel = _channel(column(config.channel, "channel"), config.channel) if config.channel else None
+            value = _file(value, base, seconds.get(config.start or ""), seconds.get(config.end or ""), channel)
+        except InputError as error:
+            value, problem = None, problem or error
+        if not named_by and isinstance(value, FileSpan):
+            row_id += value.part
+    elif what := unfit(_all_text(value)):
+        value, problem = None, InputError("bad value", f"the column {config.input} (data.input) {what}")
+    target = columns.get(config.target)
+    if target is None and needs_target:
+        if config.target not in columns and number == 1:  # the wrong name for all rows, not one row without
+            where += f" ({row_id})" if row_id else ""
+            column(config.target, "target")
+        problem = problem or InputError("no target", f"has nothing in the column {config.target} (data.target)")
+    return Row(row_id or str(number), value, target, number, source, columns, problem)
+
+
+def _all_text(value: Any) -> str:
+    """A text, or all words of a list; nothing of what is neither."""
+    if isinstance(value, (list, tuple)):
+        return " ".join(word for word in value if isinstance(word, str))
+    return value if isinstance(value, str) else ""
+
+
+def unread_spans(row: Row, config: DataConfig) -> str | None:
+    """What to tell the user where a source has columns of spans that the recipe doesn't read; else None."""
+    if config.start or config.end or not isinstance(row.input, FileSpan):
+        return None
+    found = [name for name in ("start", "end") if name in row.columns]
+    if not found:
+        return None
+    return (
+        f"has {'columns' if len(found) > 1 else 'a column'} {' and '.join(found)}, "
+        "and the recipe names no data.start and data.end, so whole files are read"
+    )
+
+
+def _file(value: Any, base: Path, start: float | None, end: float | None, channel: int | None) -> Any:
+    """A file, or a span of one; what is neither path nor bytes stays as it is, for the features to judge."""
+    if isinstance(value, Mapping) and value.keys() & {"bytes", "path"}:  # an undecoded column of `datasets`
+        value = value["bytes"] if value.get("bytes") is not None else value.get("path")
+    elif isinstance(value, Mapping) and "polygon" in value:  # of pages that were divided into folds
+        return PageLine.of(value)
+    if isinstance(value, str) and value:
+        value = base / value
+    return FileSpan(value, start or 0.0, end, channel) if isinstance(value, (Path, bytes)) else value
+
+
+def _is_json(value: Any) -> bool:
+    """Whether a cell holds strokes themselves: tables of text have no lists."""
+    return isinstance(value, str) and value.lstrip().startswith("[") and not value.endswith(tuple(INK_SUFFIXES))
+
+
+def _seconds(value: Any, name: str) -> float | None:
+    if value is None or value == "":
+        return None
+    try:
+        seconds = float(value)
+    except (TypeError, ValueError):
+        seconds = math.nan
+    if not math.isfinite(seconds) or seconds < 0:
+        raise InputError("bad value", f"{name} should be seconds, at least 0; received {value!r}")
+    return seconds
+
+
+def _channel(value: Any, name: str) -> int | None:
+    """From 1; None where a cell is empty."""
+    written = str(value if value is not None else "").strip().upper()
+    if not written:
+        return None
+    if written in ("A", "B"):  # of telephone conversations, in NIST's formats
+        return 1 + "AB".index(written)
+    if not (written.isascii() and written.isdigit()) or not 1 <= int(written[:9]) < 10_000:
+        raise InputError(
+            "bad value", f"{name} should be the number of a channel, from 1, or A or B; received {value!r}"
+        )
+    return int(written)
