@@ -12,6 +12,7 @@ import soundfile
 import torch
 
 from seqpipe.core.feature import Feature
+from seqpipe.core.randomness import RowKey
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.errors import ConfigError, RunError, SeqpipeError
 from seqpipe.pipeline import Pipeline
@@ -158,13 +159,22 @@ def test_what_can_not_be_is_told(overrides: list[str], message: str, train_tones
         train_tones(tmp_path / "run", *overrides)
 
 
+class Overflow(Feature):
+    """Makes of a loud recording one whose power is not finite."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.output_size = 1
+
+    def prepare(self, raw: torch.Tensor, key: RowKey | None) -> torch.Tensor:
+        return raw * 1e25 if raw.abs().max() > 1e6 else raw
+
+
 @pytest.fixture
 def exploding(tone_data: Path, tmp_path: Path) -> Path:
-    """Rows of which one overflows on its way to the model: finite samples, whose power is not."""
+    """Rows of which one overflows on its way to the model (`Overflow`)."""
     folder = Path(shutil.copytree(tone_data, tmp_path / "data"))
-    soundfile.write(
-        folder / "loud.wav", np.full(8000, 1e30, dtype=np.float32) * np.sin(np.arange(8000)), 8000, subtype="FLOAT"
-    )
+    soundfile.write(folder / "loud.wav", 1e8 * np.sin(np.arange(8000)), 8000, subtype="FLOAT")
     with (folder / "few.tsv").open("a") as file:
         file.write("loud.wav\tloud\tab\n")
     return folder
@@ -174,7 +184,8 @@ def test_a_loss_that_is_not_finite_names_its_row_and_skips_the_step(
     exploding: Path, train_tones: TrainTones, tmp_path: Path
 ) -> None:
     notices: list[str] = []
-    metrics = train_tones(tmp_path / "run", f"data.root={exploding}", notices=notices)
+    overrides = [f"data.root={exploding}", "pipeline.features.1=Overflow"]
+    metrics = train_tones(tmp_path / "run", *overrides, notices=notices)
     assert metrics["skipped_steps"] == 2  # once an epoch
     said = [notice for notice in notices if "the loss is nan" in notice]
     assert len(said) == 2
@@ -182,7 +193,7 @@ def test_a_loss_that_is_not_finite_names_its_row_and_skips_the_step(
     assert any("this step is skipped (2 of at most 10: training.max_bad_steps)" in notice for notice in notices)
     assert all(bool(torch.isfinite(value).all()) for value in weights(tmp_path / "run").values())
     with pytest.raises(SeqpipeError, match=r"1 steps had a loss .* training\.max_bad_steps allows 0"):
-        train_tones(tmp_path / "strict", f"data.root={exploding}", "training.max_bad_steps=0")
+        train_tones(tmp_path / "strict", *overrides, "training.max_bad_steps=0")
 
 
 def test_trying_the_largest_batch_leaves_no_trace(

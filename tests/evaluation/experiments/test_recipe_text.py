@@ -73,7 +73,11 @@ KEYS = [
     "decoding.method",
 ]
 plain = st.one_of(
-    st.booleans(), st.none(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text(max_size=9)
+    st.booleans(),
+    st.none(),
+    st.integers(-(2**63), 2**63 - 1),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(max_size=9),
 )
 
 

@@ -36,14 +36,14 @@ def test_sclite_scores_recordings_of_folders_words_of_all_kinds_and_parts(
     spoken: Callable[..., Transcript], save_answers: Callable[..., Any], tmp_path: Path
 ) -> None:
     odd = ["!", '"', "#", "$", "%", "&", "'", "(a)", "*", "+", "a-b", "a.b", "a/b", "a:b", "<b>", "<ALT>", "<alt_end>"]
-    odd += ["[a]", "^", "_", "`", "|", "}", "~", "été", "日本", "a\x00b", "a\u00a0b"]
+    odd += ["[a]", "^", "_", "`", "|", "}", "~", "été", "日本", "a\x00b"]
     said = {
         "dev/one.wav": ("go on now", "go on now", (3, 3, 0, 0, 0)),
         "dev/two.wav": ("go now", "go on now", (3, 2, 0, 1, 0)),
         "test/two.flac": ("no so on", "so no on on", (4, 2, 1, 1, 0)),
         "dev/odd.wav": (
             " ".join(odd),
-            " ".join(word.replace("\x00", "_").replace("\u00a0", "_") for word in odd),
+            " ".join(word.replace("\x00", "_") for word in odd),
             None,
         ),
     }
