@@ -17,6 +17,9 @@ from seqpipe.config.recipe import DataConfig, Recipe
 from seqpipe.data.rows import Row
 from seqpipe.pipeline import Pipeline
 
+CAUGHT_LATE = ("is not an input that can be decoded", "the model's answer holds values that are no finite numbers")
+"""What failures say that no reader knew of: the last nets of `infer`, which are there for stages of users' own."""
+
 
 class ReaderTarget(Target):
     """Files that are inputs of a model: as `infer` finds, reads and answers them, in this process."""
@@ -59,6 +62,8 @@ class ReaderTarget(Target):
             raise FaultError(f"{len(answers)} answers to {len(rows)} inputs")
         for answer in answers:
             finite(answer.to_json())
+            if isinstance(answer, Failure) and any(words in answer.message for words in CAUGHT_LATE):
+                raise FaultError(answer.message)
         failures = sum(isinstance(answer, Failure) for answer in answers)
         return "answered" if failures < len(answers) else "failed" if failures else "empty"
 
