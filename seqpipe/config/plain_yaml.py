@@ -143,5 +143,8 @@ def read_yaml(path: Path) -> Any:
         return parse_yaml(content.decode("utf-8"))
     except ConfigError as error:
         raise error.within(source=str(path)) from None
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"is no UTF-8 text (line {line}: {error.reason})", source=str(path)) from None
+    except OSError as error:
         raise ConfigError(f"can't be read: {error}", source=str(path)) from None

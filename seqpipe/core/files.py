@@ -51,12 +51,17 @@ def target_of(path: Path) -> Path:
     """What a link leads to in the end; the path itself if it is none.
 
     Raises:
-        ConfigError: it leads to itself.
+        ConfigError: it leads to itself, or into a folder that isn't there.
     """
+    if not path.is_symlink():
+        return path
     try:
-        return path.resolve() if path.is_symlink() else path
+        found = path.resolve()
     except (OSError, RuntimeError) as error:
         raise ConfigError(f"{path}: is a link that leads nowhere ({error}); remove it, or give another name") from None
+    if not found.parent.is_dir():
+        raise ConfigError(f"{path}: is a link to {found}, and there is no such folder; make it, or give another name")
+    return found
 
 
 def companion(path: Path, end: str, start: str = "") -> Path:

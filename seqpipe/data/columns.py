@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -130,6 +131,7 @@ def _channel(value: Any, name: str) -> int | None:
         return None
     if written in ("A", "B"):  # of telephone conversations, in NIST's formats
         return 1 + "AB".index(written)
+    written = re.sub(r"\.0+$", "", written)  # of a table in which some rows have none, whole numbers are floats
     if not (written.isascii() and written.isdigit()) or not 1 <= int(written[:9]) < 10_000:
         raise InputError(
             "bad value", f"{name} should be the number of a channel, from 1, or A or B; received {value!r}"

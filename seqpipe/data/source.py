@@ -14,7 +14,7 @@ from seqpipe.core.suffixes import IMAGE_SUFFIXES, TEXT_SUFFIXES, Suffixes
 from seqpipe.data.columns import make_row
 from seqpipe.data.formats.column_file import read_column_file
 from seqpipe.data.formats.folder import read_folder, read_text_folder
-from seqpipe.data.formats.hub import read_hub
+from seqpipe.data.formats.hub import is_saved_data_set, read_hub
 from seqpipe.data.formats.manifest import read_manifest
 from seqpipe.data.formats.parallel_text import read_parallel, side
 from seqpipe.data.formats.sentiment_trees import read_trees, split_trees
@@ -156,7 +156,8 @@ def _records(
         path = root / expand_home(name)
         _must_exist(path)
         return _nameless(read_trees(path, labels, strict=strict)), path.parent, str(path)
-    if source.startswith("hub:") or config.format == "hub":
+    is_saved = config.format == "auto" and is_saved_data_set(root / expand_home(source))
+    if source.startswith("hub:") or config.format == "hub" or is_saved:
         name = source.removeprefix("hub:")
         if (root / name.partition("@")[0]).is_dir():
             name = str(root / name)

@@ -136,10 +136,14 @@ class Journal:
         self.done = any(isinstance(record, _Done) for record, _, _ in records)
         if not self.store.exists():
             if not self.done:
-                what = "which may have become the output" if self.damage else "with the answers so far"
+                if self.damage and Path(self.output).exists():
+                    raise DataError(
+                        f"{self.damage}; so nothing tells whether {self.output} is finished, which is left as it is: "
+                        f"if it is, {self.path} may be deleted; or start again with --overwrite"
+                    )
                 raise DataError(
-                    f"{f'{self.damage}; ' if self.damage else ''}{self.store}: is gone, {what}; put the file back, or "
-                    "start again with --overwrite"
+                    f"{f'{self.damage}; ' if self.damage else ''}{self.store}: is gone, with the answers so far; put "
+                    "the file back, or start again with --overwrite"
                 )
             for record, _, _ in records:  # the store has become the output
                 if isinstance(record, _Window):

@@ -16,7 +16,9 @@ def row_of(folder: Path, cell: object) -> Row:
     return row
 
 
-@pytest.mark.parametrize(("cell", "channel"), [("1", 1), ("2", 2), ("a", 1), ("B", 2), ("", None), (3, 3)])
+@pytest.mark.parametrize(
+    ("cell", "channel"), [("1", 1), ("2", 2), ("a", 1), ("B", 2), ("", None), (3, 3), (2.0, 2), ("1.0", 1)]
+)
 def test_a_channel_is_a_number_or_a_letter(cell: object, channel: int | None, tmp_path: Path) -> None:
     row = row_of(tmp_path, cell)
     assert row.input.channel == channel

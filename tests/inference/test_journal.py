@@ -284,6 +284,10 @@ def test_a_finished_list_whose_answers_became_the_output_is_recognised(output: s
     again.resume(SETTINGS)
     assert again.done
     assert again.inputs == 5
+    path = Path(f"{output}.journal")
+    path.write_bytes(path.read_bytes().replace(b'"inputs": 2', b'"inputs": 3', 1))
+    with pytest.raises(DataError, match=r"is damaged; so nothing tells whether .* is finished, which is left as it is"):
+        Journal(output).resume(SETTINGS)
 
 
 def test_a_newer_format_is_refused(output: str) -> None:

@@ -1,7 +1,10 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqpipe.text.validity import undecoded, unfit
+from seqpipe.errors import InputError
+from seqpipe.text.splitting import checked_text
+from seqpipe.text.validity import MAX_MARKS, undecoded, unfit
 
 
 @given(st.binary())
@@ -20,3 +23,19 @@ def test_half_a_surrogate_pair_and_a_null_character_are_named() -> None:
     assert unfit("a\ud83d") == "holds half a surrogate pair (U+D83D), which is no character"
     assert unfit("a\0b") == "holds a null character"
     assert unfit("naïve 🎉") is None
+
+
+@pytest.mark.parametrize("marks", ["\u0323\u0301", "\u0301", "\u05b0\u05b1\u05b2"])
+@pytest.mark.parametrize("before", [0, 1, 999, 1000, 1001, 5003])
+def test_marks_without_end_are_refused_wherever_they_stand(marks: str, before: int) -> None:
+    def pile(count: int) -> str:
+        return "a" * before + (marks * count)[:count] + "b" * 2500
+
+    assert unfit(pile(MAX_MARKS)) is None
+    assert unfit(pile(MAX_MARKS + 1)) == "holds more than 1000 combining marks in a row"
+    with pytest.raises(InputError, match="more than 1000 combining marks"):
+        checked_text(["word", pile(200_000)])
+
+
+def test_text_of_letters_with_marks_is_fit_however_long() -> None:
+    assert unfit("a\u0323\u0301" * 100_000) is None

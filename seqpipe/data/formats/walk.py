@@ -68,14 +68,18 @@ def _look_into(
             if _is_folder(entry):
                 found.folders.add(entry.name)
                 found.names.append(entry.name)
-            elif (PurePath(entry.name).suffix.lower() in suffixes or entry.name.lower().endswith(longer)) and _is_file(
-                entry
-            ):
+            elif _is_wanted(entry.name, suffixes, longer) and _is_file(entry):
                 found.names.append(entry.name)
             elif passed_over is not None:
                 passed_over[PurePath(entry.name).suffix.lower()] += 1
     found.names.sort(reverse=True)
     return found
+
+
+def _is_wanted(name: str, suffixes: Collection[str], longer: tuple[str, ...]) -> bool:
+    """Whether a file is one by its name; ``._x.wav`` holds what macOS knows of ``x.wav`` on other file systems."""
+    is_one = PurePath(name).suffix.lower() in suffixes or name.lower().endswith(longer)
+    return is_one and not name.startswith("._")
 
 
 def endings(passed_over: Counter[str]) -> str:

@@ -23,6 +23,8 @@ MIN_RATE, MAX_RATE = 1_000, 768_000
 """Of a recording, in hertz: speech is gone below, and no recorder goes beyond."""
 BLOCK_FRAMES = 1 << 22
 """That are read at once: how many there are is what a header promises, and may be more than any memory holds."""
+MAX_CHANNELS = 32
+"""Of an array that has fewer samples than channels."""
 HEADERLESS = ".raw"
 """Ending of samples without a header."""
 HINT = (
@@ -193,6 +195,12 @@ def array_of(raw: dict[str, Any]) -> tuple[np.ndarray[Any, Any], int]:
             "bad value",
             "audio array: array should be [S] or [S, channels], sampling_rate above 0, and start, if given, seconds "
             f"from 0 on; received {list(samples.shape)}, {rate} and {start:g}",
+        )
+    if samples.ndim == 2 and samples.shape[1] > max(len(samples), MAX_CHANNELS):
+        raise InputError(
+            "bad value",
+            f"audio array: should be [S, channels], and has {samples.shape[1]:,} channels of {len(samples)} samples; "
+            "is it [channels, S]? transpose it",
         )
     return samples, rate
 

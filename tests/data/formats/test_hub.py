@@ -64,6 +64,7 @@ def lengths(rows: list[Row]) -> Iterator[int]:
 def test_a_saved_data_set_gives_its_rows(splits: datasets.DatasetDict, tmp_path: Path) -> None:
     splits["train"].save_to_disk(str(tmp_path / "saved"))
     rows = read(f"hub:{tmp_path}/saved")
+    assert [row.id for row in read(f"{tmp_path}/saved")] == [row.id for row in rows]  # it is told by what is in it
     assert [row.target for row in rows] == SPLITS["train"]
     assert [row.number for row in rows] == [1, 2, 3]
     assert list(lengths(rows)) == [10 * len(text) for text in SPLITS["train"]]

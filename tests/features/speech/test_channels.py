@@ -80,6 +80,13 @@ def test_each_gives_a_recording_a_channel(samples: np.ndarray, tmp_path: Path) -
     assert Waveform().unbind({"array": both, "sampling_rate": RATE}) is None
 
 
+def test_an_array_that_lies_the_other_way_is_told(samples: np.ndarray) -> None:
+    for how in ("mix", "each"):
+        for call in (Waveform(channels=how).length, lambda raw: Waveform().prepare(raw, None)):
+            with pytest.raises(InputError, match=r"8,000 channels of 2 samples; is it \[channels, S\]"):
+                call({"array": np.stack([samples, samples]), "sampling_rate": RATE})
+
+
 def test_a_channel_of_a_file(samples: np.ndarray, tmp_path: Path) -> None:
     both = np.stack([samples, -samples], axis=1)
     path = tmp_path / "a.flac"
