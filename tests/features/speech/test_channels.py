@@ -35,6 +35,18 @@ def test_channels_that_cancel_fall_back_to_the_louder(weaker: float, offset: flo
     assert f"channel {expected + 1}, the loudest" in message
 
 
+@pytest.mark.parametrize("share", [0.0, 0.05, 0.3, 0.5, 1.0])
+def test_a_part_in_opposite_phase_counts_by_its_power(share: float, noisy: Any) -> None:
+    samples = np.tile(noisy(8192).numpy(), 20)  # a block's power is that of the others
+    turned = 0.999 * samples
+    turned[len(samples) - round(share * len(samples)) :] *= -1
+    both = np.stack([samples, turned], axis=1)
+    mono, heard = read(both, "mix")
+    np.testing.assert_array_equal(mono, samples if share > 0.1 else both.mean(axis=1))
+    assert [kind for kind, _ in heard] == ["cancelling channels"] * (share > 0.1)
+    assert not heard or f"in {100 * share:.0f} % of its sound" in heard[0][1]
+
+
 def test_channels_that_do_not_are_mixed(samples: np.ndarray, noisy: Any) -> None:
     other = noisy(8001).numpy()[1:]
     for both in (
