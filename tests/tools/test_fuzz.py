@@ -35,6 +35,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_each_kind_of_fault_is_seen_counted_and_kept(tmp_path: Path) -> None:
     (tmp_path / "bad.py").write_text(BAD.format(tools=str(TOOLS)))
     options = ["--cases", "20", "--seconds", "2", "--memory", "60", "--json", "found.json", "--out", "kept"]
