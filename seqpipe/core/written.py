@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator
 
 
-class WrittenInteger(int):
-    """A whole number with the text that it was read from."""
+class Written:
+    """A number with the text that it was read from."""
 
     written: str
 
-    def __new__(cls, value: int, written: str = "") -> WrittenInteger:
-        """As `int`; ``written`` is what stood there."""
-        made = super().__new__(cls, value)
+    def __new__(cls, value: Any, written: str = "") -> Self:
+        """As the number's own type; ``written`` is what stood there."""
+        made = super().__new__(cls, value)  # type: ignore[call-arg]  # of `int` or `float`, which stands behind this
         made.written = written
         return made
+
+
+class WrittenInteger(Written, int):
+    """A whole number with the text that it was read from."""
 
 
 class WrittenBoolean(WrittenInteger):
@@ -26,19 +30,8 @@ class WrittenBoolean(WrittenInteger):
         return self.written
 
 
-class WrittenFloat(float):
-    """A number with the text that it was read from."""
-
-    written: str
-
-    def __new__(cls, value: float, written: str = "") -> WrittenFloat:
-        """As `float`; ``written`` is what stood there."""
-        made = super().__new__(cls, value)
-        made.written = written
-        return made
-
-
-Written = WrittenInteger | WrittenFloat
+class WrittenFloat(Written, float):
+    """A number with a fraction, or of this form, with the text that it was read from."""
 
 
 def _as_name(value: Any) -> Any:

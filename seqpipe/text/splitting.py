@@ -11,7 +11,7 @@ from typing import Any, Literal
 from seqpipe.core.item import Item
 from seqpipe.core.lines import MAX_LINE_BYTES
 from seqpipe.errors import InputError
-from seqpipe.text.validity import unfit
+from seqpipe.text.validity import piled
 
 Split = Literal["whitespace", "punctuation", "signs"]
 """Where a text comes apart: at ``whitespace`` alone, for text that is tokenised already; around ``punctuation`` too; or
@@ -133,5 +133,5 @@ def _check_string(text: str) -> None:
             text.encode()
         except UnicodeEncodeError as error:
             raise InputError("bad value", f"the text is not valid Unicode, at offset {error.start}") from None
-        if what := unfit(text):
+        if what := piled(text):
             raise InputError("bad value", f"the text {what}")

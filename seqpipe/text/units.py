@@ -176,12 +176,16 @@ class SentencePieceUnits:
 
     def encode_with_unknown(self, text: str) -> list[int]:
         """Numbers of a text, with that of the unknown unit for what the units lack."""
-        return list(self._processor.encode(text.translate(self._to_model)))
+        return list(self._processor.encode(self._written(text)))
 
     def offsets(self, text: str) -> list[tuple[int, int]]:
         """Where in the text each unit stands, in characters; of a character in bytes, the first ones are empty."""
-        found = self._processor.encode(text.translate(self._to_model), return_type="offset_mapping")
+        found = self._processor.encode(self._written(text), return_type="offset_mapping")
         return [tuple(pair) for pair in found["offsets"]]
+
+    def _written(self, text: str) -> str:
+        """A text as the model has it; no stand-in is for an ASCII character."""
+        return text if text.isascii() else text.translate(self._to_model)
 
     def decode(self, numbers: Sequence[int]) -> str:
         """The text of numbers."""
@@ -212,8 +216,8 @@ class SentencePieceUnits:
 
     def likeliest(self, text: str, most: int) -> list[list[int]]:
         """The likeliest spellings of a text in units of ``unigram``, best first."""
-        written = text.translate(self._to_model)
-        return [list(spelling) for spelling in self._processor.nbest_encode(written, nbest_size=most, out_type=int)]
+        found = self._processor.nbest_encode(self._written(text), nbest_size=most, out_type=int)
+        return [list(spelling) for spelling in found]
 
     def save(self, folder: Path) -> None:
         """Write ``sentencepiece.model``."""

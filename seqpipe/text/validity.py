@@ -32,15 +32,18 @@ def unfit(text: str) -> str | None:
     """
     if "\0" in text:
         return "holds a null character"
-    if what := undecoded(text):
-        return what
+    return undecoded(text) or piled(text)
+
+
+def piled(text: str) -> str | None:
+    """What to say of a text in which more than `MAX_MARKS` combining marks follow one another; else None."""
     if len(text) > MAX_MARKS and not text.isascii() and _has_marks(text):
         return f"holds more than {MAX_MARKS} combining marks in a row"
     return None
 
 
 def _has_marks(text: str) -> bool:
-    """Whether more than `MAX_MARKS` marks follow one another: then one stands at every so many characters."""
+    """Whether it is so: then a mark stands at one of every `MAX_MARKS` places."""
     for place in range(MAX_MARKS, len(text), MAX_MARKS):
         if unicodedata.combining(text[place]):
             around = text[place - MAX_MARKS : place + MAX_MARKS + 1]

@@ -98,11 +98,10 @@ def _by_direction(lines: Sequence[Line], direction: str | None) -> Sequence[Line
 
     So columns within a region are read one after the other, and parts of a line from the first to the last.
     """
-    boxes = np.array(
-        [bounds(line.polygon or line.baseline) or (np.nan,) * 4 for line in lines]
-    )  # NaN is beside nothing
     if direction not in _DIRECTIONS or len(lines) > MAX_LINES:
         return lines
+    nowhere = (np.nan,) * 4  # beside nothing
+    boxes = np.array([bounds(line.polygon or line.baseline) or nowhere for line in lines])
     axis, sign = _DIRECTIONS[direction]
     middle, extent = sign * (boxes[:, axis] + boxes[:, axis + 2]) / 2, boxes[:, axis + 2] - boxes[:, axis]
     start, end = boxes[:, 1 - axis], boxes[:, 3 - axis]
