@@ -17,10 +17,11 @@ from seqpipe.checks.findings import Findings, usable
 from seqpipe.checks.labels import encode_label
 from seqpipe.config.recipe import DataConfig
 from seqpipe.core.chain import FeatureChain
+from seqpipe.core.suffixes import AUDIO_SUFFIXES
 from seqpipe.core.warning import collecting_warnings
-from seqpipe.data.columns import unread_spans
 from seqpipe.data.rows import Row
 from seqpipe.data.source import data_root, read_rows, training_rows, unread_files
+from seqpipe.data.spans import shorter_than_read, unread_spans
 from seqpipe.errors import InputError
 from seqpipe.pipeline import Pipeline
 
@@ -154,14 +155,26 @@ def read_part(
     part.rows, part.inspections = usable(
         _with_bar(rows, name) if progress and sys.stderr.isatty() else rows, inspect, part.findings
     )
-    if part.rows and (message := unread_spans(part.rows[0], config)):
-        part.findings.warn(part.rows[0], "spans not read", message)
+    _warn_of_spans(part, config, features)
     if part.rows and (message := unread_files(source, config, suffixes, root or data_root(config))):
         part.findings.warn(part.rows[0], "files not read", message)
     for row, inspection in zip(part.rows, part.inspections, strict=True):
         for kind, message in inspection.warnings:
             part.findings.warn(row, kind, message)
     return part
+
+
+def _warn_of_spans(part: Part, config: DataConfig, features: FeatureChain) -> None:
+    """Where columns say that rows are parts of recordings, and whole ones are read."""
+    for row in part.rows:
+        if message := unread_spans(row, config):
+            part.findings.warn(row, "spans not read", message)
+            return  # one row speaks for all
+    if not features.reader.suffixes & AUDIO_SUFFIXES:
+        return
+    for row, inspection in zip(part.rows, part.inspections, strict=True):
+        if message := shorter_than_read(row, features.measure.amount(inspection.length), config):
+            part.findings.warn(row, "spans not read", message)
 
 
 def _with_bar(rows: list[Row], name: str) -> Iterable[Row]:

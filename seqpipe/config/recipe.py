@@ -95,6 +95,7 @@ class DataConfig(Section):
     id: Name | None = Field(None, description="column that names a row in messages and results")
     start: Name | None = Field(None, description="column of a span's start in the file, in seconds")
     end: Name | None = Field(None, description="column of a span's end in the file, in seconds")
+    duration: Name | None = Field(None, description="column of a span's length, in seconds, in the place of its end")
     channel: Name | None = Field(None, description="column of a recording's channel, from 1 (or A for 1, B for 2)")
     group: Name | None = Field(None, description="column whose values should be in one part only, e.g. speaker")
     max_length: float | None = Field(
@@ -107,6 +108,12 @@ class DataConfig(Section):
     def _columns_differ(self) -> DataConfig:
         if self.columns and len(set(self.columns)) < len(self.columns):
             raise ValueError(f"columns names one twice: {', '.join(self.columns)}")
+        return self
+
+    @model_validator(mode="after")
+    def _spans_end_once(self) -> DataConfig:
+        if self.end and self.duration:
+            raise ValueError("end and duration both say where a span ends: name one of them")
         return self
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from seqpipe.core.input import FileSpan
 from seqpipe.core.suffixes import INK_SUFFIXES, Suffixes
 from seqpipe.data.pages.line import PageLine
 from seqpipe.data.rows import Row
+from seqpipe.data.spans import Span, read_span, span_columns
 from seqpipe.errors import DataError, InputError, did_you_mean
 from seqpipe.text.validity import unfit
 
@@ -56,11 +55,11 @@ def make_row(
             value, problem = None, InputError("bad value", said)
     if suffixes:
         row_id = row_id or (value if isinstance(value, str) else str(number))
-        spans = [(column(cell, key), cell) for cell, key in ((config.start, "start"), (config.end, "end")) if cell]
+        if number == 1:  # a name that no row has; JSON lines leave out in a row what it doesn't have
+            for cell, key in span_columns(config):
+                column(cell, key)
         try:
-            seconds = {title: _seconds(cell, title) for cell, title in spans}
-            channel = _channel(column(config.channel, "channel"), config.channel) if config.channel else None
-            value = _file(value, base, seconds.get(config.start or ""), seconds.get(config.end or ""), channel)
+            value = _file(value, base, read_span(columns, config))
         except InputError as error:
             value, problem = None, problem or error
         if not named_by and isinstance(value, FileSpan):
@@ -83,20 +82,7 @@ def _all_text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-def unread_spans(row: Row, config: DataConfig) -> str | None:
-    """What to tell the user where a source has columns of spans that the recipe doesn't read; else None."""
-    if config.start or config.end or not isinstance(row.input, FileSpan):
-        return None
-    found = [name for name in ("start", "end") if name in row.columns]
-    if not found:
-        return None
-    return (
-        f"has {'columns' if len(found) > 1 else 'a column'} {' and '.join(found)}, "
-        "and the recipe names no data.start and data.end, so whole files are read"
-    )
-
-
-def _file(value: Any, base: Path, start: float | None, end: float | None, channel: int | None) -> Any:
+def _file(value: Any, base: Path, span: Span) -> Any:
     """A file, or a span of one; what is neither path nor bytes stays as it is, for the features to judge."""
     if isinstance(value, Mapping) and value.keys() & {"bytes", "path"}:  # an undecoded column of `datasets`
         value = value["bytes"] if value.get("bytes") is not None else value.get("path")
@@ -104,36 +90,9 @@ def _file(value: Any, base: Path, start: float | None, end: float | None, channe
         return PageLine.of(value)
     if isinstance(value, str) and value:
         value = base / value
-    return FileSpan(value, start or 0.0, end, channel) if isinstance(value, (Path, bytes)) else value
+    return FileSpan(value, *span) if isinstance(value, (Path, bytes)) else value
 
 
 def _is_json(value: Any) -> bool:
     """Whether a cell holds strokes themselves: tables of text have no lists."""
     return isinstance(value, str) and value.lstrip().startswith("[") and not value.endswith(tuple(INK_SUFFIXES))
-
-
-def _seconds(value: Any, name: str) -> float | None:
-    if value is None or value == "":
-        return None
-    try:
-        seconds = float(value)
-    except (TypeError, ValueError):
-        seconds = math.nan
-    if not math.isfinite(seconds) or seconds < 0:
-        raise InputError("bad value", f"{name} should be seconds, at least 0; received {value!r}")
-    return seconds
-
-
-def _channel(value: Any, name: str) -> int | None:
-    """From 1; None where a cell is empty."""
-    written = str(value if value is not None else "").strip().upper()
-    if not written:
-        return None
-    if written in ("A", "B"):  # of telephone conversations, in NIST's formats
-        return 1 + "AB".index(written)
-    written = re.sub(r"\.0+$", "", written)  # of a table in which some rows have none, whole numbers are floats
-    if not (written.isascii() and written.isdigit()) or not 1 <= int(written[:9]) < 10_000:
-        raise InputError(
-            "bad value", f"{name} should be the number of a channel, from 1, or A or B; received {value!r}"
-        )
-    return int(written)

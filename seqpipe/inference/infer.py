@@ -38,7 +38,7 @@ from seqpipe.inference.slot import IDLE, Pause, unbound
 from seqpipe.inference.workers import Workers
 from seqpipe.model_file import MODEL, hash_file, model_files
 
-COLUMNS = ("input", "id", "start", "end", "channel", "format")
+COLUMNS = ("input", "id", "start", "end", "duration", "channel", "format")
 """Keys of ``data`` that say what manifests hold."""
 SPENT = ("reading", "features", "model", "decoding", "writing")
 

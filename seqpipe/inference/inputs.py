@@ -15,7 +15,6 @@ from seqpipe.answers.failure import Failure
 from seqpipe.config.recipe import DataConfig
 from seqpipe.core.input import FileSpan, Input
 from seqpipe.core.suffixes import IMAGE_SUFFIXES, TEXT_SUFFIXES, Suffixes
-from seqpipe.data.columns import unread_spans
 from seqpipe.data.formats.column_file import COLUMN_SUFFIXES, count_column_file
 from seqpipe.data.formats.hub import count_hub, is_saved_data_set
 from seqpipe.data.formats.manifest import count_manifest
@@ -23,6 +22,7 @@ from seqpipe.data.formats.walk import endings, find_files
 from seqpipe.data.pages.rows import METS, PAGE_SUFFIXES, count_lines, is_page, page_rows, unread_pages
 from seqpipe.data.rows import Row
 from seqpipe.data.source import manifest_kind, read_rows
+from seqpipe.data.spans import unread_spans
 from seqpipe.errors import DataError, InputError
 from seqpipe.inference.pipe import is_pipe, read_pipe
 from seqpipe.inference.standard_input import read_standard_input
@@ -272,10 +272,9 @@ def _listed_rows(source: _Source, names: _Names, notice: Callable[[str], None] |
             message = f"{row.where}: {row.problem}" if row.source else str(row.problem)
             yield Failure(row.id, row.problem.kind, message)
             continue
-        if notice is not None:
-            if message_about_spans := unread_spans(row, config):
-                notice(f"{name}: {message_about_spans}")
-            notice = None  # the first row speaks for all
+        if notice is not None and (unread := unread_spans(row, config)):
+            notice(f"{name}: {unread}")
+            notice = None  # one row speaks for all
         yield row
 
 

@@ -88,7 +88,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="data.input, data.id, data.start, data.end, data.channel, data.format (of a manifest), or decoding.*",
+        help="data.input, data.id, data.start, data.end, data.duration, data.channel, data.format (of a manifest), or "
+        "decoding.*",
     )
     parser.add_argument("--quiet", action="store_true", help="show nothing while it goes on")
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from seqpipe.data.spans import span_columns
 from seqpipe.evaluation.scores.bootstrap import grouped, score_intervals
 from seqpipe.evaluation.scores.evaluate import Evaluation
 from seqpipe.metrics import calibration
@@ -52,7 +53,7 @@ def by_column(evaluation: Evaluation) -> dict[str, list[Slice]]:
     the input is (its number of samples) is left to `by_length`, and one of lists (a tag a word) is passed over.
     """
     config = evaluation.pipeline.recipe.data
-    left_out = {config.input, config.id, config.start, config.end, config.channel}
+    left_out = {config.input, config.id, *(name for name, _ in span_columns(config))}
     lengths = _lengths(evaluation)
     found = {}
     for name in evaluation.rows[0].columns:

@@ -15,9 +15,9 @@ from seqpipe.answers.failure import Failure
 from seqpipe.checks.labels import disagreements
 from seqpipe.core.head import Head
 from seqpipe.core.metric import Counts, Metric, Pair, SpanMetric
-from seqpipe.data.columns import unread_spans
 from seqpipe.data.rows import Row
 from seqpipe.data.source import data_root, is_there, read_rows
+from seqpipe.data.spans import unread_spans
 from seqpipe.errors import ConfigError, DataError, InputError, did_you_mean
 from seqpipe.evaluation.scores.bootstrap import grouped, score_intervals
 from seqpipe.evaluation.scores.teacher_forcing import teacher_forced_scores
@@ -230,7 +230,7 @@ def evaluate(
     predictions = list(predictor.predict(rows))
     broken = [item.message for item in predictions if isinstance(item, Failure)]
     _refuse(broken, f"{source}: {len(broken)} of {len(rows)} inputs can't be used")
-    unread = unread_spans(rows[0], pipeline.recipe.data)
+    unread = next(filter(None, (unread_spans(row, pipeline.recipe.data) for row in rows)), None)
     return Evaluation(
         source=source if root is None else str(root / source),
         pipeline=pipeline,
