@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from seqpipe.core.lines import TOO_LONG, bounded_lines
+from seqpipe.core.lines import MAX_LINE_BYTES, TOO_LONG, bounded_lines
 from seqpipe.data.formats.hub_features import Meaning, column_meanings, meant
 from seqpipe.errors import DataError, InputError
 from seqpipe.text.validity import undecoded
@@ -112,16 +112,23 @@ def _jsonl(file: TextIO, path: Path) -> Iterator[tuple[int, Record | InputError]
 
 
 def _csv(file: TextIO, path: Path) -> Iterator[list[str] | InputError]:
-    """Fields of each row. An open quotation costs its own line, not all that it swallowed: those are read again."""
+    """Fields of each row. An open quotation costs its own line, not all that it swallowed: those are read again.
+
+    All lines of a row together have at most `MAX_LINE_BYTES` characters.
+    """
+    # Of the whole process, and 131,072 characters at first. Only ever raised: what another thread reads stays readable.
+    csv.field_size_limit(max(csv.field_size_limit(), MAX_LINE_BYTES))
     fresh = bounded_lines(file)
     taken: list[str | None] = []  # lines of the present row
     waiting: list[str | None] = []  # lines to be read again, the next one last
 
     def lines() -> Iterator[str]:
+        size = 0
         while (line := waiting.pop() if waiting else next(fresh, "")) != "":
+            size = len(line or "") + (size if taken else 0)
             taken.append(line)
-            if line is None:
-                raise csv.Error("a line within quotation marks is too long")
+            if line is None or size > MAX_LINE_BYTES + 2:  # the end of a line is none of it
+                raise csv.Error(f"over {MAX_LINE_BYTES:,} characters from a quotation mark on; is its end missing?")
             yield line
 
     number = 1

@@ -195,13 +195,14 @@ def test_a_broken_row_costs_itself_alone_where_rows_need_not_all_be_told(kind: s
     assert count_manifest(path, kind) == 4
 
 
-def test_an_open_quotation_in_csv_swallows_nothing_where_rows_need_not_all_be_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", [3_000, 250_000])  # fewer and more characters than a row may have
+def test_an_open_quotation_in_csv_swallows_nothing_where_rows_need_not_all_be_told(count: int, tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
-    lines = [f"{number}.wav,text" for number in range(30_000)]  # more than csv takes for a field
+    lines = [f"{number}.wav,some more text" for number in range(count)]
     lines[7] = '7.wav,"text'
     path.write_text("path,text\n" + "\n".join(lines))
     rows = list(read_manifest(path, "csv", strict=False))
-    assert [number for number, _ in rows] == list(range(1, 30_001))
+    assert [number for number, _ in rows] == list(range(1, count + 1))
     assert [place for place, (_, columns) in enumerate(rows) if isinstance(columns, InputError)] == [7]
     assert "near line 9: is not CSV" in str(rows[7][1])
 
@@ -285,8 +286,29 @@ def test_a_long_line_within_an_open_quotation_in_csv(tmp_path: Path) -> None:
     path.write_text(f'path,text\na,"b\n{LONG}\nc,d\n')
     found = [columns for _, columns in read_manifest(path, "csv", strict=False)]
     assert count_manifest(path, "csv") == 3
-    assert [str(each).partition(": ")[2][:20] for each in found[:2]] == ["is not CSV (a line w", "has more than 4,194,"]
+    assert [str(each).partition(": ")[2][:20] for each in found[:2]] == ["is not CSV (over 4,1", "has more than 4,194,"]
     assert found[2] == {"path": "c", "text": "d"}
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "tsv", "parquet"])
+def test_a_long_cell_is_read_whole_whatever_the_kind(kind: str, tmp_path: Path) -> None:
+    strokes = json.dumps([[[x, x % 7] for x in range(30_000)]])  # 400,000 characters
+    rows = [{"id": "a", "strokes": strokes}, {"id": "b", "strokes": "wörd, " * 100_000}, {"id": "c", "strokes": "[]"}]
+    assert read(write(tmp_path / f"rows.{kind}", rows)) == rows
+
+
+@pytest.mark.parametrize("breaks", [0, 1000])
+def test_a_row_of_csv_has_at_most_as_many_characters_as_a_line(breaks: int, tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    end = ',"' + "x" * (MAX_LINE_BYTES - breaks - 4) + "\n" * breaks + '"'
+    path.write_text(f"path,text\na{end}\nb,d\n", newline="")
+    first, second = (columns for _, columns in read_manifest(path, "csv", strict=False))
+    assert (len(first["text"]), second) == (MAX_LINE_BYTES - 4, {"path": "b", "text": "d"})
+    path.write_text(f"path,text\nabcd{end}\nb,d\n", newline="")
+    first, *_, last = (columns for _, columns in read_manifest(path, "csv", strict=False))
+    assert isinstance(first, InputError)
+    assert "4,194,304" in str(first)
+    assert last == {"path": "b", "text": "d"}
 
 
 @pytest.mark.parametrize("kind", ["csv", "tsv"])
