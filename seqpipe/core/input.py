@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+from seqpipe.core.file_names import normal_name
+
 
 @runtime_checkable
 class Input(Protocol):
@@ -83,7 +85,7 @@ class FileSpan:
         part = (self.start, self.end, *([] if self.channel is None else [self.channel]))
         if isinstance(self.source, bytes):
             return hashlib.sha256(self.source).hexdigest(), *part
-        return self.source.name, file_size(self.source), *part
+        return normal_name(self.source.name), file_size(self.source), *part
 
     def record(self) -> dict[str, Any]:
         """Path (of bytes a hash), span, and the channel if it has one."""

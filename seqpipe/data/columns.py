@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from seqpipe.config.recipe import DataConfig
+from seqpipe.core.file_names import on_disk
 from seqpipe.core.input import FileSpan
 from seqpipe.core.suffixes import INK_SUFFIXES, Suffixes
 from seqpipe.data.pages.line import PageLine
@@ -89,7 +90,7 @@ def _file(value: Any, base: Path, span: Span) -> Any:
     elif isinstance(value, Mapping) and "polygon" in value:  # of pages that were divided into folds
         return PageLine.of(value)
     if isinstance(value, str) and value:
-        value = base / value
+        value = on_disk(base / value)
     return FileSpan(value, *span) if isinstance(value, (Path, bytes)) else value
 
 

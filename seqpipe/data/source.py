@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from seqpipe.config.recipe import DataConfig
+from seqpipe.core.file_names import on_disk
 from seqpipe.core.files import expand_home
 from seqpipe.core.suffixes import IMAGE_SUFFIXES, TEXT_SUFFIXES, Suffixes
 from seqpipe.data.columns import make_row
@@ -52,7 +53,7 @@ def data_root(config: DataConfig) -> Path:
         from seqpipe.data.starter.catalogue import starter_data
 
         return starter_data(root.removeprefix("starter:"))
-    return expand_home(root)
+    return on_disk(expand_home(root))
 
 
 def is_there(part: str, config: DataConfig) -> bool:
@@ -63,7 +64,7 @@ def is_there(part: str, config: DataConfig) -> bool:
     if part.startswith("trees:"):
         part = split_trees(part.removeprefix("trees:"))[0]
     part = str(expand_home(part))
-    if part.startswith("hub:") or (root / part).exists():
+    if part.startswith("hub:") or on_disk(root / part).exists():
         return True
     return is_page(part) and glob.has_magic(part) and bool(glob.glob(part, root_dir=root, recursive=True))  # noqa: PTH207
 
@@ -153,7 +154,7 @@ def _records(
     """Records of a source, what paths in it are relative to, and its name for messages."""
     if source.startswith("trees:"):
         name, labels = split_trees(source.removeprefix("trees:"))
-        path = root / expand_home(name)
+        path = on_disk(root / expand_home(name))
         _must_exist(path)
         return _nameless(read_trees(path, labels, strict=strict)), path.parent, str(path)
     is_saved = config.format == "auto" and is_saved_data_set(root / expand_home(source))
@@ -162,7 +163,7 @@ def _records(
         if (root / name.partition("@")[0]).is_dir():
             name = str(root / name)
         return _nameless(read_hub(name)), Path(), source
-    path, wanted = root / expand_home(source), config.format
+    path, wanted = on_disk(root / expand_home(source)), config.format
     if source.startswith("starter:"):
         from seqpipe.data.starter.catalogue import starter_source
 
@@ -230,7 +231,7 @@ def _kind(path: Path, wanted: str) -> str:
 
 def unread_files(source: str, config: DataConfig, suffixes: Suffixes, root: Path) -> str | None:
     """What to tell the user where a source is a folder that holds files which are neither inputs nor their texts."""
-    path = root / expand_home(source)
+    path = on_disk(root / expand_home(source))
     if config.format not in ("auto", "folder") or not path.is_dir():
         return None
     others: Counter[str] = Counter()

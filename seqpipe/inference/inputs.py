@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 
 from seqpipe.answers.failure import Failure
 from seqpipe.config.recipe import DataConfig
+from seqpipe.core.file_names import on_disk
 from seqpipe.core.input import FileSpan, Input
 from seqpipe.core.suffixes import IMAGE_SUFFIXES, TEXT_SUFFIXES, Suffixes
 from seqpipe.data.formats.column_file import COLUMN_SUFFIXES, count_column_file
@@ -191,6 +192,9 @@ def _sources(argument: str, names: _Names) -> Iterator[_Source]:
 
 def _source_at(name: str, names: _Names) -> _Source:
     mode = _mode(name)
+    if not mode and not name.isascii():
+        name = str(on_disk(Path(name)))
+        mode = _mode(name)
     if stat.S_ISDIR(mode):
         return _Source("data set" if is_saved_data_set(Path(name)) else "folder", name)
     if stat.S_ISREG(mode) and (listing := names.listing(name)):

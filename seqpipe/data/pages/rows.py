@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePath
 from typing import Any
 
+from seqpipe.core.file_names import on_disk
 from seqpipe.core.files import expand_home
 from seqpipe.core.suffixes import IMAGE_SUFFIXES, Suffixes
 from seqpipe.data.formats.folder import files_below
@@ -40,7 +41,7 @@ def page_files(source: str, root: Path) -> list[Path]:
     Raises:
         DataError: there are none, or a folder can't be read.
     """
-    path = root / expand_home(source)
+    path = on_disk(root / expand_home(source))
     if path.is_file():
         return [path]
     if path.is_dir():
@@ -156,7 +157,7 @@ def find_image(document: PageDocument) -> Path:
     stem = document.path.stem
     endings = sorted(IMAGE_SUFFIXES)
     candidates += [folder / f"{stem}{ending}" for ending in (*endings, *map(str.upper, endings))]
-    return next((path for path in candidates if _is_file(path)), candidates[0])
+    return next((path for path in map(on_disk, candidates) if _is_file(path)), candidates[0])
 
 
 def _is_file(path: Path) -> bool:
