@@ -91,6 +91,18 @@ def file_identity(path: Path) -> tuple[int, int] | None:
     return (found.st_dev, found.st_ino) if stat.S_ISREG(found.st_mode) else None
 
 
+def check_place(option: str, path: Path) -> None:
+    """See that a file can be there, before what is to stand in it is worked out.
+
+    Raises:
+        ConfigError: there is a folder of its name, or none that it could lie in.
+    """
+    if path.is_dir():
+        raise ConfigError(f"{path}: is a folder; {option} names a file")
+    if not path.parent.is_dir():
+        raise ConfigError(f"{option} {path}: there is no folder {path.parent}; make it, or give another name")
+
+
 def check_replaced(option: str, outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
     """See that no output replaces what the command reads, by whatever names both go.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from pathlib import Path
 
 SUMMARY = "Put runs side by side on the same rows: scores, significance, recipes, and where they differ."
 EXAMPLE = "seqpipe compare runs/a runs/b --data data/an4/dev.tsv --output a_b.html"
@@ -25,8 +26,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Compare, and print a table or JSON."""
+    from seqpipe.core.files import check_place
     from seqpipe.evaluation.scores.compare import compare
 
+    if options.output:
+        check_place("--output", Path(options.output))
     comparison = compare(options.runs, options.data, group=options.group, device=options.device)
     for notice in comparison.notices:
         print(notice, file=sys.stderr)

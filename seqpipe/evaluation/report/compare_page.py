@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from seqpipe.core.files import check_replaced, write_text
-from seqpipe.errors import ConfigError
+from seqpipe.core.files import check_place, check_replaced, write_text
 from seqpipe.evaluation.report.examples import verdict
 from seqpipe.evaluation.report.page import fill
 from seqpipe.evaluation.scores.compare import Comparison
@@ -18,12 +17,11 @@ def write_comparison(comparison: Comparison, output: str | Path) -> Path:
     """Write a comparison as one HTML file that needs nothing else.
 
     Raises:
-        ConfigError: ``output`` is a folder.
+        ConfigError: ``output`` is a folder, lies in none, or would replace what was compared.
         OSError: the file can't be written.
     """
     path = Path(output)
-    if path.is_dir():
-        raise ConfigError(f"{path}: is a folder; --output names a file")
+    check_place("--output", path)
     files = (file for found in comparison.evaluations for row in found.rows for file in row.files)
     check_replaced("--output", [path], files)
     items = [next(iter(found.aligned.values())) for found in comparison.evaluations]

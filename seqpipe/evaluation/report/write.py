@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from seqpipe.core.files import check_replaced, write_text
-from seqpipe.errors import ConfigError
+from seqpipe.core.files import check_place, check_replaced, write_text
 from seqpipe.evaluation.report.attention_map import attention_map
 from seqpipe.evaluation.report.augmentation import augmented_rows, shown_rows
 from seqpipe.evaluation.report.charts import draw_lines, draw_reliability, learning_charts
@@ -66,15 +65,16 @@ def write_report(
         OSError: the file can't be written.
     """
     run = Path(run)
+    path = run / REPORT
+    if output is not None:
+        path = Path(output)
+        check_place("--output", path)
     predictor = load(run, decoding=decoding, device=device)
     pipeline = predictor.pipeline
     recipe, metric = pipeline.recipe, pipeline.head.metric
     evaluation = None
     if data or recipe.data.dev or recipe.data.test:
         evaluation = evaluate(predictor, data, part="dev", group=group)
-    path = Path(output) if output is not None else run / REPORT
-    if path.is_dir():
-        raise ConfigError(f"{path}: is a folder; --output names a file")
     if metrics is None:
         metrics = read_metrics(run)
     kinds = list(metric.kinds.items())

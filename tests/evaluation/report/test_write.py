@@ -197,8 +197,8 @@ def test_an_output_that_can_not_be_written_is_told(
 ) -> None:
     with pytest.raises(ConfigError, match="is a folder; --output names a file"):
         write_report(trained_run, output=tmp_path, device="cpu")
-    assert cli.main(["report", str(trained_run), "--output", str(tmp_path / "no" / "r.html")]) == 1
-    assert "No such file or directory" in capsys.readouterr().err
+    assert cli.main(["report", str(trained_run), "--output", str(tmp_path / "no" / "r.html")]) == 2
+    assert f"there is no folder {tmp_path / 'no'}; make it" in capsys.readouterr().err
     with pytest.raises(RunError, match="there is no such run directory"):
         write_report(tmp_path / "nowhere")
 
