@@ -68,7 +68,10 @@ def make_row(
     elif what := unfit(_all_text(value)):
         value, problem = None, InputError("bad value", f"the column {config.input} (data.input) {what}")
     target = columns.get(config.target)
-    if target is None and needs_target:
+    if isinstance(target, InputError):  # of a source that reads it from elsewhere
+        problem = problem or (target if needs_target else None)
+        target, columns = None, {**columns, config.target: None}
+    elif target is None and needs_target:
         if config.target not in columns and number == 1:  # the wrong name for all rows, not one row without
             where += f" ({row_id})" if row_id else ""
             column(config.target, "target")

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import codecs
 import unicodedata
 from itertools import groupby
 
 MAX_MARKS = 1000
 """Combining marks in a row: more than any that are drawn over each other for fun."""
+
+_BYTE_ORDER_MARKS = {
+    mark.decode(errors="surrogateescape"): name
+    for mark, name in (
+        (codecs.BOM_UTF32_LE, "UTF-32"),  # before UTF-16's, which it begins with
+        (codecs.BOM_UTF32_BE, "UTF-32"),
+        (codecs.BOM_UTF16_LE, "UTF-16"),
+        (codecs.BOM_UTF16_BE, "UTF-16"),
+    )
+}
 
 
 def undecoded(text: str) -> str | None:
@@ -16,6 +27,8 @@ def undecoded(text: str) -> str | None:
     try:
         text.encode()
     except UnicodeEncodeError as error:
+        if encoding := next((name for mark, name in _BYTE_ORDER_MARKS.items() if text.startswith(mark)), None):
+            return f"is not UTF-8 text but {encoding}, by the byte order mark at its beginning; save it as UTF-8"
         code = ord(text[error.start])
         if 0xDC80 <= code <= 0xDCFF:
             return f"is not UTF-8 text (byte 0x{code - 0xDC00:02x})"
@@ -30,9 +43,9 @@ def unfit(text: str) -> str | None:
     combining marks in a row, which CPython 3.11 brings into Unicode's order in a time that grows by their square, no
     language needs more than 30 (Unicode Standard Annex #15, "Stream-Safe Text Format").
     """
-    if "\0" in text:
-        return "holds a null character"
-    return undecoded(text) or piled(text)
+    if what := undecoded(text):  # first, since UTF-16 holds null characters too
+        return what
+    return "holds a null character" if "\0" in text else piled(text)
 
 
 def piled(text: str) -> str | None:

@@ -7,7 +7,7 @@ from seqpipe.text.splitting import checked_text
 from seqpipe.text.validity import MAX_MARKS, undecoded, unfit
 
 
-@given(st.binary())
+@given(st.binary().filter(lambda content: not content.startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff"))))
 def test_what_is_said_of_bytes_is_what_decoding_them_says(content: bytes) -> None:
     text = content.decode(errors="surrogateescape")
     try:
@@ -17,6 +17,14 @@ def test_what_is_said_of_bytes_is_what_decoding_them_says(content: bytes) -> Non
         expected = f"is not UTF-8 text (byte 0x{content[error.start]:02x})"
     assert undecoded(text) == expected
     assert (unfit(text) is None) == (undecoded(text) is None and b"\0" not in content)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32", "utf-32-be"])
+def test_other_unicode_is_named_by_its_byte_order_mark(encoding: str) -> None:
+    content = ("" if encoding in ("utf-16", "utf-32") else "\ufeff") + "grün"
+    said = unfit(content.encode(encoding).decode("utf-8-sig", "surrogateescape"))
+    assert said is not None
+    assert said.startswith(f"is not UTF-8 text but {encoding[:6].upper()}, by the byte order mark")
 
 
 def test_half_a_surrogate_pair_and_a_null_character_are_named() -> None:

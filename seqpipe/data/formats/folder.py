@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,37 +27,55 @@ def files_below(folder: Path, suffixes: Collection[str]) -> Iterator[Path]:
         yield found
 
 
+def transcript_names(path: Path) -> Iterator[Path]:
+    """What the file that holds the text of a recording (an image, an ink) may be called, the likeliest first."""
+    yield path.with_suffix(".txt")
+
+
 def read_folder(folder: Path, names: DataConfig, suffixes: Collection[str]) -> Iterator[tuple[int, dict[str, Any]]]:
     """Recordings (images, inks) below ``folder`` in order of their paths; ``x.txt`` beside ``x.flac`` holds its text.
 
     Args:
         folder: searched with all folders in it.
-        names: of the columns; an id column gets the file's path without its ending. A file without text has None as
-            target.
+        names: of the columns; an id column gets the file's path without its ending. In the place of a target that a
+            file doesn't have, or that can't be read, is no UTF-8 or is too long, an `InputError` says so.
         suffixes: endings of the files, in lower case.
 
     Raises:
-        DataError: the folder holds no such files, it or one in it can't be read, or a text is not UTF-8 or too long.
+        DataError: the folder holds no such files, or it or one in it can't be read.
     """
     number = 0
     for number, path in enumerate(files_below(folder, suffixes), 1):
         place = path.relative_to(folder)
         record: dict[str, Any] = {names.id: str(place.with_suffix(""))} if names.id else {}
-        record[names.input] = str(place)
-        record[names.target] = None
-        transcript = path.with_suffix(".txt")
-        if transcript.is_file():
-            content = bounded_content(transcript)
-            if content is None:
-                raise DataError(f"{transcript}: {TOO_LONG}")
-            try:
-                text = content.decode("utf-8-sig")
-            except UnicodeDecodeError as error:
-                raise DataError(f"{transcript}: is not UTF-8 text (byte {error.start}: {error.reason})") from None
-            record[names.target] = text.replace("\r\n", "\n").replace("\r", "\n").strip()
+        record |= {names.input: str(place), names.target: _transcript(path)}
         yield number, record
     if not number:
         raise DataError(f"{folder}: holds no file to read ({', '.join(sorted(suffixes))})")
+
+
+def _transcript(path: Path) -> str | InputError:
+    """The text beside a file, or why there is none."""
+    looked_for = list(transcript_names(path))
+    found = next((name for name in looked_for if os.path.lexists(name)), None)
+    if found is None:
+        tried = " or ".join(name.name for name in looked_for)
+        return InputError("no target", f"has no text beside it; looked for {tried} in {path.parent}")
+    return _content(found)
+
+
+def _content(path: Path) -> str | InputError:
+    """The one text that a file holds, without white space at its ends and with line feeds; or what is wrong with it."""
+    try:
+        content = bounded_content(path)
+    except OSError as error:
+        return InputError("unreadable", f"{path}: can't be read ({error.strerror or error})")
+    if content is None:
+        return InputError("too long", f"{path}: {TOO_LONG}")
+    text = content.decode("utf-8-sig", "surrogateescape")
+    if what := unfit(text):
+        return InputError("bad value", f"{path}: {what}")
+    return text.replace("\r\n", "\n").replace("\r", "\n").strip()
 
 
 def read_text_folder(folder: Path, names: DataConfig) -> Iterator[tuple[int, dict[str, Any] | InputError, str]]:
@@ -78,18 +97,9 @@ def read_text_folder(folder: Path, names: DataConfig) -> Iterator[tuple[int, dic
     number = 0
     for number, path in enumerate(files_below(folder, TEXT_SUFFIXES), 1):
         place = path.relative_to(folder)
-        try:
-            content = bounded_content(path)
-        except OSError as error:
-            problem = InputError("unreadable", f"{path}: can't be read ({error.strerror or error})")
-            yield number, problem, str(place)
-            continue
-        if content is None:
-            yield number, InputError("too long", f"{path}: {TOO_LONG}"), str(place)
-            continue
-        text = content.decode("utf-8-sig", "surrogateescape").strip()
-        if what := unfit(text):
-            yield number, InputError("bad value", f"{path}: {what}"), str(place)
+        text = _content(path)
+        if isinstance(text, InputError):
+            yield number, text, str(place)
             continue
         record: dict[str, Any] = {names.id: str(place.with_suffix(""))} if names.id else {}
         record |= {names.input: text, names.target: place.parent.name or None}

@@ -8,7 +8,7 @@ import soundfile
 from seqpipe.config.recipe import DataConfig
 from seqpipe.core.lines import MAX_LINE_BYTES
 from seqpipe.core.suffixes import AUDIO_SUFFIXES
-from seqpipe.data.formats.folder import files_below
+from seqpipe.data.formats.folder import files_below, transcript_names
 from seqpipe.data.rows import Row
 from seqpipe.data.source import read_rows
 from seqpipe.errors import DataError
@@ -50,12 +50,41 @@ def test_a_recording_without_text_is_a_bad_row_only_where_targets_are_needed(nam
     assert bad.id.startswith(name)
     assert bad.problem is not None
     assert bad.problem.kind == "no target"
+    looked_for = [path.name for path in transcript_names(folder / f"{name}.wav")]
+    assert (
+        str(bad.problem) == f"has no text beside it; looked for {' or '.join(looked_for)} in {(folder / name).parent}"
+    )
 
 
-def test_a_text_that_is_no_utf8_is_an_error_that_names_it(folder: Path) -> None:
-    (folder / "a.txt").write_bytes("grün".encode("latin-1"))
-    with pytest.raises(DataError, match=r"a\.txt: is not UTF-8"):
-        list(read_rows(str(folder), DataConfig(), suffixes=AUDIO_SUFFIXES))
+@pytest.mark.parametrize(
+    ("content", "kind", "what"),
+    [
+        ("grün".encode("latin-1"), "bad value", r"is not UTF-8 text \(byte 0xfc\)"),
+        (
+            "grün".encode("utf-16"),
+            "bad value",
+            r"is not UTF-8 text but UTF-16, by the byte order mark .*save it as UTF-8",
+        ),
+        (b"a" * (MAX_LINE_BYTES + 1), "too long", "has more than 4,194,304 bytes"),
+        (None, "unreadable", r"can't be read \(No such file"),
+    ],
+)
+def test_a_text_that_cannot_be_read_is_its_own_row_s_problem(
+    content: bytes | None, kind: str, what: str, folder: Path
+) -> None:
+    if content is None:
+        (folder / "a.txt").unlink()
+        (folder / "a.txt").symlink_to("gone.txt")
+    else:
+        (folder / "a.txt").write_bytes(content)
+    bad, *good = read_rows(str(folder), DataConfig(), suffixes=AUDIO_SUFFIXES)
+    assert [row.problem for row in good] == [None] * 3
+    assert (bad.id, bad.target, bad.columns["text"]) == ("a.wav", None, None)
+    assert bad.problem is not None
+    assert bad.problem.kind == kind
+    assert re.match(rf"{folder}/a\.txt: {what}", str(bad.problem))
+    unlabelled = list(read_rows(str(folder), DataConfig(), suffixes=AUDIO_SUFFIXES, needs_target=False))
+    assert [row.problem for row in unlabelled] == [None] * 4
 
 
 def test_a_folder_without_recordings_is_an_error(tmp_path: Path) -> None:
@@ -99,7 +128,12 @@ def test_a_text_without_a_class_is_a_bad_row_only_where_targets_are_needed(tmp_p
 
 
 @pytest.mark.parametrize(
-    ("content", "what"), [(b"gr\xfcn", r"is not UTF-8 text \(byte 0xfc\)"), (b"a\0b", "holds a null character")]
+    ("content", "what"),
+    [
+        (b"gr\xfcn", r"is not UTF-8 text \(byte 0xfc\)"),
+        ("grün".encode("utf-16"), r".* but UTF-16, .*"),
+        (b"a\0b", "holds a null character"),
+    ],
 )
 def test_a_text_that_cannot_be_read_is_a_bad_row_that_names_it(content: bytes, what: str, tmp_path: Path) -> None:
     (tmp_path / "pos").mkdir()
@@ -121,8 +155,6 @@ def test_a_folder_without_texts_is_an_error(tmp_path: Path) -> None:
 
 def test_a_text_that_is_too_long_is_named(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "b" / "1.txt").write_text("a" * (MAX_LINE_BYTES + 1))
-    with pytest.raises(DataError, match=r"1\.txt: has more than 4,194,304 bytes"):
-        list(read_rows(str(folder), DataConfig(), suffixes=AUDIO_SUFFIXES))
     texts = list(read_rows(str(folder), DataConfig(format="folder", id="name"), suffixes=frozenset()))
     (long,) = [row for row in texts if row.problem is not None and row.problem.kind == "too long"]
     assert long.id == "b/1.txt"
