@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from seqpipe.config.recipe import DataConfig
+from seqpipe.core.file_names import on_disk
 from seqpipe.core.lines import TOO_LONG, bounded_content
 from seqpipe.core.suffixes import TEXT_SUFFIXES
 from seqpipe.data.formats.walk import find_files
@@ -27,13 +28,26 @@ def files_below(folder: Path, suffixes: Collection[str]) -> Iterator[Path]:
         yield found
 
 
+_MADE_OF = (".bin", ".nrm")
+"""Before the ending of images that were made of a line: black and white, and grey (OCRopus)."""
+
+
 def transcript_names(path: Path) -> Iterator[Path]:
-    """What the file that holds the text of a recording (an image, an ink) may be called, the likeliest first."""
-    yield path.with_suffix(".txt")
+    """What the file that holds the text of a recording (an image, an ink) may be called, the likeliest first.
+
+    ``x.gt.txt`` is the ground truth of a line in the layout of OCRopus, Kraken, Tesseract and OCR-D, where ``x.txt``
+    beside it is what a program has read.
+    """
+    stem = Path(path.stem)
+    for name in [stem.name, *([stem.stem] if stem.suffix in _MADE_OF else [])]:
+        yield path.with_name(f"{name}.gt.txt")
+        yield path.with_name(f"{name}.txt")
 
 
 def read_folder(folder: Path, names: DataConfig, suffixes: Collection[str]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Recordings (images, inks) below ``folder`` in order of their paths; ``x.txt`` beside ``x.flac`` holds its text.
+    """Recordings (images, inks) below ``folder`` in order of their paths; their texts are beside them.
+
+    What those are called is told by `transcript_names`.
 
     Args:
         folder: searched with all folders in it.
@@ -57,7 +71,7 @@ def read_folder(folder: Path, names: DataConfig, suffixes: Collection[str]) -> I
 def _transcript(path: Path) -> str | InputError:
     """The text beside a file, or why there is none."""
     looked_for = list(transcript_names(path))
-    found = next((name for name in looked_for if os.path.lexists(name)), None)
+    found = next((name for name in map(on_disk, looked_for) if os.path.lexists(name)), None)
     if found is None:
         tried = " or ".join(name.name for name in looked_for)
         return InputError("no target", f"has no text beside it; looked for {tried} in {path.parent}")

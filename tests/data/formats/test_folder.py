@@ -1,4 +1,5 @@
 import re
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import soundfile
 
 from seqpipe.config.recipe import DataConfig
 from seqpipe.core.lines import MAX_LINE_BYTES
-from seqpipe.core.suffixes import AUDIO_SUFFIXES
+from seqpipe.core.suffixes import AUDIO_SUFFIXES, IMAGE_SUFFIXES
 from seqpipe.data.formats.folder import files_below, transcript_names
 from seqpipe.data.rows import Row
 from seqpipe.data.source import read_rows
@@ -165,3 +166,30 @@ def test_line_ends_of_a_text_beside_a_recording_are_line_feeds(folder: Path) -> 
     (folder / "a.txt").write_bytes(b"\xef\xbb\xbfone\r\ntwo\rthree\r\n")
     row = next(iter(read_rows(str(folder), DataConfig(), suffixes=AUDIO_SUFFIXES)))
     assert row.target == "one\ntwo\nthree"
+
+
+def test_ground_truth_lies_beside_lines_as_ocr_programs_have_it(tmp_path: Path) -> None:
+    (tmp_path / "page").mkdir()
+    texts = {"1.gt.txt": "truth", "1.txt": "a guess", "2.txt": "own", "3.gt.txt": "of both", "c.d.gt.txt": "dotted"}
+    for name, text in texts.items():
+        (tmp_path / "page" / name).write_text(text)
+    for name in ("1.png", "2.tif", "3.bin.png", "3.nrm.png", "c.d.jpg", "c.e.jpg"):
+        (tmp_path / "page" / name).touch()
+    rows = list(read_rows(str(tmp_path), DataConfig(), suffixes=IMAGE_SUFFIXES))
+    assert [row.target for row in rows] == ["truth", "own", "of both", "of both", "dotted", None]
+    assert "looked for c.e.gt.txt or c.e.txt in" in str(rows[-1].problem)
+    assert [str(path) for path in transcript_names(Path("a/b.bin.png"))] == [
+        "a/b.bin.gt.txt",
+        "a/b.bin.txt",
+        "a/b.gt.txt",
+        "a/b.txt",
+    ]
+
+
+@pytest.mark.parametrize("forms", [("NFC", "NFD"), ("NFD", "NFC")])
+def test_a_text_belongs_to_its_recording_in_any_normalization(forms: tuple[str, str], tmp_path: Path) -> None:
+    sound, text = (unicodedata.normalize(form, "étude") for form in forms)
+    soundfile.write(tmp_path / f"{sound}.wav", np.zeros(80), 8000)
+    (tmp_path / f"{text}.txt").write_text("its text")
+    (row,) = read_rows(str(tmp_path), DataConfig(), suffixes=AUDIO_SUFFIXES)
+    assert (row.target, row.id) == ("its text", f"{sound}.wav")
