@@ -229,7 +229,7 @@ def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
             the file and the key path.
     """
     path = find_recipe(source)
-    if path.suffix.lower() in (".tsv", ".csv", ".jsonl", ".ndjson", ".parquet"):
+    if path.suffix.lower() in (".tsv", ".csv", ".jsonl", ".ndjson", ".json", ".parquet"):
         raise ConfigError(f"{path}: is a manifest, not a recipe; a recipe names it as data.train")
     tree = read_yaml(path)
     if not isinstance(tree, dict):

@@ -24,7 +24,14 @@ from seqpipe.data.pages.rows import is_page, page_files, page_rows
 from seqpipe.data.rows import Row
 from seqpipe.errors import ConfigError, DataError, InputError
 
-MANIFEST_KINDS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".tsv": "tsv", ".parquet": "parquet"}
+MANIFEST_KINDS = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "jsonl",  # what NeMo's manifests end with
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".parquet": "parquet",
+}
 
 
 def manifest_kind(name: Path) -> str | None:

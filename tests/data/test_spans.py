@@ -39,7 +39,7 @@ def test_a_nemo_manifest_is_parts_of_recordings(tmp_path: Path) -> None:
         {"audio_filepath": "call.wav", "text": "three", "offset": 4.0, "duration": None},
     ]
     (tmp_path / "train.json").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    config = DataConfig(format="jsonl", input="audio_filepath", start="offset", duration="duration")
+    config = DataConfig(input="audio_filepath", start="offset", duration="duration")
     found = list(read_rows("train.json", config, suffixes=AUDIO_SUFFIXES, root=tmp_path))
     path = tmp_path / "call.wav"
     assert [row.input for row in found] == [FileSpan(path, 0.5, 1.75), FileSpan(path, 0, 2), FileSpan(path, 4)]

@@ -102,6 +102,27 @@ def test_columns_of_spans_that_are_not_read_are_told_once(folder: Path) -> None:
     assert len(told) == 1
 
 
+def test_a_manifest_of_nemos_gives_parts_of_recordings(folder: Path) -> None:
+    (folder / "calls.json").write_text('{"audio_filepath": "a.wav", "offset": 0.5, "duration": 1}\n' * 2)
+    told: list[str] = []
+    named = DataConfig(input="audio_filepath", start="offset", duration="duration")
+    rows = list(expand_inputs(["calls.json"], named, suffixes=AUDIO_SUFFIXES, notice=told.append))
+    assert ([row.input for row in rows], told) == ([FileSpan(Path("a.wav"), 0.5, 1.5)] * 2, [])
+    list(expand_inputs(["calls.json"], DataConfig(input="audio_filepath"), suffixes=AUDIO_SUFFIXES, notice=told.append))
+    assert told == [
+        "calls.json: has columns offset and duration, and the recipe names no data.start and data.duration, so whole "
+        "files are read"
+    ]
+
+
+def test_a_list_in_json_is_no_manifest_and_how_to_make_one_is_told(folder: Path) -> None:
+    (folder / "calls.json").write_text('[\n{"path": "a.wav"}\n]\n')
+    first, row, last = expand_inputs(["calls.json"], DataConfig(), suffixes=AUDIO_SUFFIXES)
+    assert (row.id, first.kind, last.kind) == ("a.wav", "bad value", "bad value")
+    assert "calls.json, line 1: is not JSON" in first.message
+    assert "an object a line, as jq -c '.[]' makes them of a list" in first.message
+
+
 @pytest.fixture
 def given(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     return lambda text: monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))

@@ -18,6 +18,8 @@ from seqpipe.text.validity import undecoded
 
 Record = dict[str, Any]
 
+AN_OBJECT_A_LINE = "a manifest has an object a line, as jq -c '.[]' makes them of a list"
+
 _BATCH_BYTES = 16 * 2**20
 """Of a Parquet file, decoded at once: recordings may stand in it."""
 
@@ -103,12 +105,12 @@ def _jsonl(file: TextIO, path: Path) -> Iterator[tuple[int, Record | InputError]
         try:
             record = json.loads(line)
         except (ValueError, RecursionError) as error:
-            yield number, _bad(where, f"is not JSON ({error})")
+            yield number, _bad(where, f"is not JSON ({error}); {AN_OBJECT_A_LINE}")
             continue
         if isinstance(record, dict):
             yield number, record
         else:
-            yield number, _bad(where, f"should be a JSON object; received {line.strip()[:80]}")
+            yield number, _bad(where, f"should be a JSON object; received {line.strip()[:80]}; {AN_OBJECT_A_LINE}")
 
 
 def _csv(file: TextIO, path: Path) -> Iterator[list[str] | InputError]:
