@@ -10,6 +10,7 @@ from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement
 
 from seqpipe.data.formats.safe_xml import local_name
+from seqpipe.data.pages.alto_order import in_reading_order
 from seqpipe.data.pages.document import (
     STEP,
     Box,
@@ -60,7 +61,7 @@ def read_alto(root: Element, path: Path) -> PageDocument:
         image=said.get("fileName", ""),
         size=None if size is None else (size[0], size[1]),
         in_pixels=unit == "pixel",
-        regions=tuple(read_regions(page, "ID", _line, _outline)),
+        regions=in_reading_order(root, page, read_regions(page, "ID", _line, _outline)),
     )
 
 

@@ -74,7 +74,7 @@ class PageDocument:
         image: name of the image's file, as the document gives it; may be empty.
         size: width and height of the page in the unit of all points; None where it isn't told.
         in_pixels: whether that unit is the pixel of the image.
-        regions: in reading order.
+        regions: in reading order; one between whose lines others are read stands here in several pieces.
     """
 
     path: Path

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from heapq import heappop, heappush
 from operator import itemgetter
@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqpipe.data.pages.document import Line, Region, bounds, child, number_in
+from seqpipe.data.pages.reading_order import arranged, inherited, places_of
 
 _INDEX = re.compile(r"readingOrder\s*\{[^{}]*index\s*:\s*(\d{1,9})\b")
 """Where Transkribus writes a line's place in its region. A number of more digits is none; Python refuses thousands."""
@@ -26,64 +27,67 @@ _DIRECTIONS = {"top-to-bottom": (1, 1), "bottom-to-top": (1, -1), "left-to-right
 MAX_LINES = 5_000
 """Of a region whose lines are put in order by where they lie. Time grows with the square: a second for these."""
 
-_T = TypeVar("_T")
-_Part = TypeVar("_Part", Line, Region)
+_Part = TypeVar("_Part", Line, Element)
 
 
 def in_reading_order(page: Element, regions: Sequence[Region]) -> tuple[Region, ...]:
     """Regions of a page, and the lines in each.
 
-    Regions stand as ``ReadingOrder`` has them; one that it doesn't name where the region is that it lies in, or behind.
-    A page without it may have Transkribus' numbers. Lines of a region stand by their ``index``, else by Transkribus'
-    numbers, else as they are listed, if that isn't against the ``textLineOrder`` of the region or of what that lies in.
+    Regions stand as ``ReadingOrder`` has them, which goes before all numbers; one that it doesn't name where the region
+    is that it lies in, or behind. A region named twice is read once, and a name that no region has is passed over.
+    Among those that have the same place, and where it names none, regions that lie in the same stand by Transkribus'
+    numbers (``custom="readingOrder {index:0;}"``), else as they are listed. Lines of a region stand by their ``index``,
+    else by Transkribus' numbers, else as they are listed, if that isn't against the ``textLineOrder`` of the region or
+    of what that lies in. Numbers count where all have one, and not all the same.
 
     Args:
         page: of a PAGE document.
         regions: with their lines, as listed.
     """
-    order = _reading_order(page)
-    places = _inherited(page, lambda element: order.get(element.get("id", "")))
-    directions = _inherited(page, lambda element: element.get("textLineOrder"))
-    listed = regions if order else _by_number(regions) or regions
+    directions = inherited(page, lambda element: element.get("textLineOrder"))
     found = []
-    for region in sorted(listed, key=lambda region: places.get(region.element, len(order))):
+    for region in _by_numbers_within(page, regions):
         lines = _by_number(region.lines) or _by_direction(region.lines, directions.get(region.element))
         found.append(replace(region, lines=tuple(lines)))
-    return tuple(found)
+    return arranged(page, found, places_of(page, _references(page), "id"))
 
 
-def _reading_order(page: Element) -> dict[str, int]:
-    """Regions' ids with their places, as the document says."""
+def _references(page: Element) -> Iterator[str]:
+    """Regions' ids as the reading order has them, a group's own before its members'."""
     order = child(page, "ReadingOrder")
-    found: dict[str, int] = {}
     waiting = [] if order is None else [order]
     while waiting:
         element = waiting.pop()
-        reference = element.get("regionRef")
-        if reference:
-            found.setdefault(reference, len(found))
+        yield element.get("regionRef", "")
         inner = sorted(element, key=lambda one: number_in(one.attrib, "index") or (math.inf,))
         waiting.extend(reversed(inner))
-    return found
 
 
-def _inherited(page: Element, own: Callable[[Element], _T | None]) -> dict[Element, _T]:
-    """What elements say of themselves, else what those say that they are in; nothing of the others."""
-    found: dict[Element, _T] = {}
-    waiting: list[tuple[Element, _T | None]] = [(page, None)]
+def _by_numbers_within(page: Element, regions: Sequence[Region]) -> list[Region]:
+    """Regions by the numbers that they, and those that they lie in, have among their neighbours."""
+    parents = {inner: outer for outer in page.iter() for inner in outer}
+    holding: set[Element] = set()
+    for region in regions:  # what holds lines, and all round it
+        element: Element | None = region.element
+        while element is not None and element not in holding:
+            holding.add(element)
+            element = parents.get(element)
+    places: dict[Element, int] = {}
+    waiting = [(page, False)]
     while waiting:
-        element, outside = waiting.pop()
-        said = own(element)
-        value = outside if said is None else said
-        if value is not None:
-            found[element] = value
-        waiting.extend((inner, value) for inner in element)
-    return found
+        outer, is_read = waiting.pop()
+        if is_read:
+            places[outer] = len(places)
+            continue
+        inner = [element for element in outer if element in holding]
+        waiting.append((outer, True))  # a region's own lines stand behind the regions in it
+        waiting.extend((element, False) for element in reversed(_by_number(inner) or inner))
+    return sorted(regions, key=lambda region: places[region.element])
 
 
 def _by_number(parts: Sequence[_Part]) -> list[_Part] | None:
-    """Lines or regions by the numbers that the document gives them; None unless all have one, and not all the same."""
-    elements = [part.element for part in parts]
+    """Lines or elements by the numbers that the document gives them; None unless all have one, and not all the same."""
+    elements = [part.element if isinstance(part, Line) else part for part in parts]
     for numbers in (
         [found[0] for element in elements if (found := number_in(element.attrib, "index"))],
         [float(match[1]) for element in elements if (match := _INDEX.search(element.get("custom", "")))],

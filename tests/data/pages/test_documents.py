@@ -264,6 +264,103 @@ def test_regions_go_where_that_is_read_which_they_lie_in(tmp_path: Path) -> None
     assert order_of(page_xml("", before=regions).replace('<TextRegion id="r1">', "<TextRegion>"), tmp_path) == "ba"
 
 
+def block(name: str, lines: str, attributes: str = "") -> str:
+    return f'<TextBlock ID="{name}" {attributes}>{"".join(f"""<TextLine ID="{one}"/>""" for one in lines)}</TextBlock>'
+
+
+def alto_page(blocks: str, order: str = "") -> str:
+    return f"<alto>{order and f'<ReadingOrder>{order}</ReadingOrder>'}<Layout><Page>{blocks}</Page></Layout></alto>"
+
+
+def group(inner: str, kind: str = "OrderedGroup", refs: str = "") -> str:
+    """A group; of letters and numbers, with a reference to each."""
+    members = inner if "<" in inner else "".join(f'<ElementRef REF="{one}"/>' for one in inner.split())
+    return f'<{kind} REF="{refs}">{members}</{kind}>'
+
+
+BLOCKS = block("B1", "ab") + block("B2", "cd") + block("B3", "ef")
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [
+        ("", "abcdef"),
+        (group("B3 B1 B2"), "efabcd"),
+        (group("B2"), "cdabef"),  # what isn't named is behind
+        (group("B3") + group("B1 B2 B3"), "efabcd"),  # another order, for the rest
+        (group("B3 B3 B2"), "efcdab"),
+        (group("B9 B3 nothing"), "efabcd"),
+        (group("B9"), "abcdef"),
+        (group(group("B3", "UnorderedGroup") + group("B2 B1"), "UnorderedGroup"), "efcdab"),
+        (group("", refs="B3 B1"), "efabcd"),
+        ("<OrderedGroup><ElementRef REF='B3 B1'/><ElementRef REF='B2'/></OrderedGroup>", "efabcd"),
+        (group("f e a c d b"), "feacdb"),  # lines of blocks that are read side by side
+        (group("d B1 c"), "dabcef"),
+        (group("d B1"), "dcabef"),  # the other line of a block stays with it
+        (group("f", refs="B3"), "feabcd"),
+        (group("B9", refs="B9"), "abcdef"),
+        ("<OrderedGroup/>", "abcdef"),
+    ],
+)
+def test_alto_is_read_in_its_reading_order(order: str, expected: str, tmp_path: Path) -> None:
+    assert order_of(alto_page(BLOCKS, order), tmp_path) == expected
+
+
+def test_the_reading_order_of_alto_may_name_strings_and_outer_blocks(tmp_path: Path) -> None:
+    line = '<TextLine ID="{0}"><String ID="s{0}"><Glyph ID="g{0}"/></String></TextLine>'
+    words = line.format("a") + line.format("b")
+    content = alto_page(f"<TextBlock ID='B'>{words}</TextBlock>", group("gb sa"))
+    assert order_of(content, tmp_path) == "ba"
+    composed = f"<ComposedBlock ID='C'>{block('B1', 'ab')}{block('B2', 'cd')}</ComposedBlock>{block('B3', 'e')}"
+    assert order_of(alto_page(composed, group("B3 C")), tmp_path) == "eabcd"
+    assert order_of(alto_page(composed, group("B2 B3 C")), tmp_path) == "cdeab"
+
+
+@pytest.mark.parametrize(
+    ("following", "expected"),
+    [
+        ({"B3": "B1", "B1": "B2"}, "efabcd"),
+        ({"B2": "B1"}, "cdabef"),
+        ({"B2": "B9"}, "cdabef"),
+        ({"B1": "B3", "B2": "B3"}, "abefcd"),  # the first that is listed has it
+        ({"B1": "B3", "B3": "B2", "B2": "B1"}, "abefcd"),  # a circle begins where the document does
+        ({"B1": "B1"}, "abcdef"),
+        ({}, "abcdef"),
+    ],
+)
+def test_blocks_of_alto_say_which_comes_next(following: dict[str, str], expected: str, tmp_path: Path) -> None:
+    blocks = "".join(
+        block(name, lines, f'IDNEXT="{following.get(name, "")}"')
+        for name, lines in (("B1", "ab"), ("B2", "cd"), ("B3", "ef"))
+    )
+    assert order_of(alto_page(blocks), tmp_path) == expected
+    assert order_of(alto_page(blocks, group("B2")), tmp_path) == "cdabef"  # says it better
+
+
+def test_regions_have_numbers_among_their_neighbours(tmp_path: Path) -> None:
+    coords = '<Coords points="0,0 9,0 9,9"/>'
+
+    def region(name: str, number: int | None, inner: str = "", kind: str = "TextRegion") -> str:
+        custom = "" if number is None else f' custom="readingOrder {{index:{number};}}"'
+        lines = placed(name, 0, 0) if name else ""
+        return f'<{kind} id="r{name}"{custom}>{coords}{inner}{lines}</{kind}>'
+
+    table = region("", 1, region("b", None) + region("c", None), "TableRegion")
+    numbered = region("d", 2) + table + region("a", 0)
+    assert order_of(page_xml("", before=numbered), tmp_path) == "abcd"
+    turned = region("", 1, region("b", 1) + region("c", 0), "TableRegion")
+    assert order_of(page_xml("", before=region("d", 2) + turned + region("a", 0)), tmp_path) == "acbd"
+    # The reading order goes before, and numbers order what it leaves out; one that names nothing there is none.
+    for named, expected in (("rd", "dabc"), ("elsewhere", "abcd"), ("rc", "cabd")):
+        said = f'<ReadingOrder><UnorderedGroup id="g"><RegionRef regionRef="{named}"/></UnorderedGroup></ReadingOrder>'
+        assert order_of(page_xml("", before=said + numbered), tmp_path) == expected
+
+
+def test_regions_may_be_nested_by_thousands(tmp_path: Path) -> None:
+    nested = f"{'<TextRegion>' * 3000}{placed('b', 0, 0)}{'</TextRegion>' * 3000}"
+    assert order_of(page_xml(placed("c", 0, 0), before=nested + placed("a", 0, 0)), tmp_path) == "bca"
+
+
 def test_lines_have_different_names_without_colons(tmp_path: Path) -> None:
     lines = "".join(f"<TextLine {name} {BOX}/>" for name in ('ID="a:b/c"', "", 'ID="x"', 'ID="x"', 'ID=" "'))
     document = read_page(write(tmp_path, alto(lines)))
