@@ -56,7 +56,8 @@ def check(recipe: Recipe, source: str | None = None, *, progress: bool = False) 
         raise ConfigError("data.train is required: its rows give the vocabulary")
     train = read("train", config.train, root)
     if not train.rows:
-        raise DataError("\n".join([f"{config.train}: holds no rows that can be used", *train.findings.lines()]))
+        found = [*train.findings.summary, *train.findings.lines()]
+        raise DataError("\n".join([f"{config.train}: holds no rows that can be used", *found]))
     pipeline.fit(train.rows)
     notices = pipeline.features.fit_messages()
     train.findings.summary += notices

@@ -139,10 +139,11 @@ def read_part(
         DataError: the source can't be opened, or lacks a column.
     """
     suffixes = features.reader.suffixes
-    if name == "train" and source == config.train:
-        rows = list(training_rows(config, suffixes=suffixes))
-    else:
-        rows = list(read_rows(source, config, suffixes=suffixes, root=root))
+    with collecting_warnings() as heard:
+        if name == "train" and source == config.train:
+            rows = list(training_rows(config, suffixes=suffixes))
+        else:
+            rows = list(read_rows(source, config, suffixes=suffixes, root=root))
     part = Part(name, source, [], [], max_length=max_length, measured=features.reader.has_lengths)
     whole = config.check == "full"
 
@@ -158,6 +159,11 @@ def read_part(
     _warn_of_spans(part, config, features)
     if part.rows and (message := unread_files(source, config, suffixes, root or data_root(config))):
         part.findings.warn(part.rows[0], "files not read", message)
+    for kind, message in heard:  # of the source, by the first row, as is what was passed over
+        if part.rows:
+            part.findings.warn(part.rows[0], kind, message)
+        else:
+            part.findings.summary.append(message)
     for row, inspection in zip(part.rows, part.inspections, strict=True):
         for kind, message in inspection.warnings:
             part.findings.warn(row, kind, message)

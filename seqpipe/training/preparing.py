@@ -99,7 +99,7 @@ def prepare_training(
     training = read_part("train", config.train, config, max_length=config.max_length, **reading)
     if not training.rows:
         training.findings.enforce(config.max_bad_share)
-        raise DataError(f"{config.train}: holds no rows that can be used")
+        raise DataError("\n".join([f"{config.train}: holds no rows that can be used", *training.findings.summary]))
     training.findings.enforce(config.max_bad_share)  # before what is left is learnt from, which may say odd things
     data = fingerprint(training.rows)
     changed: list[str] = []

@@ -14,6 +14,7 @@ from seqpipe.data.pages.alto_order import in_reading_order
 from seqpipe.data.pages.document import (
     STEP,
     Box,
+    Doubt,
     Line,
     PageDocument,
     bounds,
@@ -85,7 +86,9 @@ def _line(element: Element, name: str) -> Line:
         baseline = _baseline(element.get("BASELINE", ""), bounds(polygon) or box)
     except ValueError as error:
         problem = f"its Shape or BASELINE are no points ({shortened(str(error))})"
-    return Line(name, element, baseline, polygon, box, _text(element), problem)
+    text = _text(element)
+    doubt: Doubt | None = "emptied" if not text and _has_other(strings) else None
+    return Line(name, element, baseline, polygon, box, text, problem, doubt)
 
 
 def _baseline(given: str, box: Box | None) -> Points:
@@ -125,6 +128,15 @@ def _text(element: Element) -> str:
             case "HYP":
                 text = text.rstrip() + part.get("CONTENT", "-")
     return text.strip()
+
+
+def _has_other(strings: Sequence[Element]) -> bool:
+    """Whether empty words have other readings, or glyphs that are not empty."""
+    return any(
+        (part.text or "").strip() if local_name(part) == "ALTERNATIVE" else part.get("CONTENT", "").strip()
+        for string in strings
+        for part in string.iter()
+    )
 
 
 def put_alto_text(line: Line, text: str, confidence: float | None, words: Sequence[float | None]) -> None:

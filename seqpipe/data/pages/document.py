@@ -14,6 +14,9 @@ from seqpipe.data.pages.line import Points
 from seqpipe.errors import InputError
 
 Kind = Literal["alto", "page"]
+Doubt = Literal["emptied", "of parts"]
+"""Of a line's text: the reading that counts is empty, and another one, or that of a part, is not; or the line has
+readings of its own, all empty, so that the text is that of its parts."""
 STEP = "text recognition"
 """What a document says was done by the program that wrote its text."""
 Box = tuple[float, float, float, float]
@@ -35,6 +38,7 @@ class Line:
         box: or None.
         text: transcription; empty where there is none.
         problem: what is wrong with its points; else empty.
+        doubt: what is odd about the text; see `Doubt`.
     """
 
     id: str
@@ -44,6 +48,7 @@ class Line:
     box: Box | None
     text: str
     problem: str = ""
+    doubt: Doubt | None = None
 
 
 @dataclass(frozen=True, slots=True)

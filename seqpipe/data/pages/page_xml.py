@@ -13,6 +13,7 @@ from xml.etree.ElementTree import Element, SubElement
 from seqpipe.data.formats.safe_xml import local_name
 from seqpipe.data.pages.document import (
     STEP,
+    Doubt,
     Line,
     PageDocument,
     Region,
@@ -61,7 +62,13 @@ def _line(element: Element, name: str) -> Line:
         baseline = _points(child(element, "Baseline"))
     except ValueError as error:
         problem = f"its Coords or Baseline are no points ({shortened(str(error))})"
-    return Line(name, element, baseline, polygon, None, _text(element), problem)
+    text = _text(element)
+    doubt: Doubt | None = None
+    if not text and any(map(_own_text, element.iter())):
+        doubt = "emptied"
+    elif text and (readings := children(element, "TextEquiv")) and not any(map(_own_text, readings)):
+        doubt = "of parts"
+    return Line(name, element, baseline, polygon, None, text, problem, doubt)
 
 
 def _points(element: Element | None) -> Points:
@@ -86,17 +93,26 @@ _PARTS = {
 def _text(element: Element) -> str:
     """The text of a line or a part of one: its own, else that of its parts.
 
-    Of several readings it is the one with the lowest index, which is the main one, in Unicode, else as plain text.
+    Of several readings it is the one with the lowest index, which is the main one, also where it is empty and others
+    are not: whoever emptied it didn't mean a machine's guess behind it. One without index stands behind those with one.
     Words and glyphs stand in the order of the text, whatever direction it is written in.
     """
     readings = children(element, "TextEquiv")
-    for reading in sorted(readings, key=lambda one: number_in(one.attrib, "index") or (math.inf,)):
-        for form in (child(reading, "Unicode"), child(reading, "PlainText")):
-            if form is not None and (text := (form.text or "").strip()):
-                return text
+    texts = list(map(_own_text, readings))
+    if any(texts):
+        main = min(range(len(texts)), key=lambda at: number_in(readings[at].attrib, "index") or (math.inf,))
+        return texts[main]
     name = local_name(element)
     parts = [_text(part) for part in element if local_name(part) in _PARTS.get(name, ())]
     return (" " if name == "TextLine" else "").join(filter(None, parts))
+
+
+def _own_text(reading: Element) -> str:
+    """Of a ``TextEquiv``: what it says in Unicode, else as plain text."""
+    if local_name(reading) != "TextEquiv":
+        return ""
+    forms = (child(reading, "Unicode"), child(reading, "PlainText"))
+    return next((text for form in forms if form is not None and (text := (form.text or "").strip())), "")
 
 
 def put_page_text(line: Line, text: str | None, confidence: float | None, words: Sequence[float | None]) -> None:

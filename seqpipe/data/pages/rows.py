@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePath
 from typing import Any
@@ -12,10 +13,11 @@ from typing import Any
 from seqpipe.core.file_names import on_disk
 from seqpipe.core.files import expand_home
 from seqpipe.core.suffixes import IMAGE_SUFFIXES, Suffixes
+from seqpipe.core.warning import warn
 from seqpipe.data.formats.folder import files_below
 from seqpipe.data.formats.safe_xml import LARGEST
 from seqpipe.data.formats.walk import find_files
-from seqpipe.data.pages.document import PageDocument
+from seqpipe.data.pages.document import Line, PageDocument
 from seqpipe.data.pages.geometry import complete
 from seqpipe.data.pages.line import PageLine
 from seqpipe.data.pages.read import read_page
@@ -77,8 +79,9 @@ def page_rows(
 ) -> Iterator[Row]:
     """A row for each line of pages, in reading order: called ``page:line``, with the transcription (NFC) as its target.
 
-    A line without transcription is no example: where targets are needed it is left out, and so is a page without lines.
-    Else such a page has a row with a `Row.problem` (``empty``). A document that can't be read is one row with a
+    A line without transcription is no example: where targets are needed it is left out, and so is a page without lines;
+    how many such lines there are, and how many whose text is doubtful (`Doubt`), is told at the end (`warn`). Else a
+    page without lines has a row with a `Row.problem` (``empty``). A document that can't be read is one row with a
     problem, a line that can't be found a row with a problem of its own.
 
     Args:
@@ -87,6 +90,7 @@ def page_rows(
         needs_target: whether lines are examples, or to be answered.
         columns: what a row calls its input and its target. Beside them it has ``page``, ``region`` and ``line``.
     """
+    told = _Untold()
     for path in files:
         name = str(path.relative_to(root)) if root is not None and path.is_relative_to(root) else str(path)
         try:
@@ -97,17 +101,54 @@ def page_rows(
         if not needs_target and not document.lines:
             problem = InputError("empty", f"{path}: describes a page without lines")
             yield Row(name, None, number=1, source=str(path), problem=problem)
-        yield from _rows(document, name, needs_target, columns)
+        yield from _rows(document, name, needs_target, columns, told)
+    for kind, message in told.messages():
+        warn(kind, message)
 
 
-def _rows(document: PageDocument, name: str, needs_target: bool, columns: tuple[str, str]) -> Iterator[Row]:
+class _Untold:
+    """Lines of which something is to be told, by what that is: how many, and the first."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.first: dict[str, str] = {}
+
+    def add(self, line: Line, where: str) -> None:
+        """Note a line that is, or would be, an example."""
+        if what := line.doubt or ("" if line.text else "missing"):
+            self.counts[what] += 1
+            self.first.setdefault(what, where)
+
+    def messages(self) -> Iterator[tuple[str, str]]:
+        """What to tell the user, as (a short fixed kind, a message)."""
+        for what, (kind, said) in _SAID.items():
+            if count := self.counts[what]:
+                yield kind, f"{count:,} {'line' if count == 1 else 'lines'} {said}; the first: {self.first[what]}"
+
+
+_SAID = {
+    "missing": ("no transcription", "without text, so no examples"),
+    "emptied": (
+        "emptied transcription",
+        "whose text is empty while another reading of it (an alternative, in PAGE one of a higher index) is not, so no "
+        "examples",
+    ),
+    "of parts": ("text of parts", "whose own text is empty, so that the text of its words was taken"),
+}
+
+
+def _rows(
+    document: PageDocument, name: str, needs_target: bool, columns: tuple[str, str], told: _Untold
+) -> Iterator[Row]:
     image = find_image(document)
     has_image = _is_file(image)
     lines = [(region, line) for region in document.regions for line in region.lines]
     for number, ((region, line), found) in enumerate(zip(lines, complete(document.lines), strict=True), 1):
         text = unicodedata.normalize("NFC", line.text) or None
-        if needs_target and not text:
-            continue
+        if needs_target:
+            told.add(line, f"{document.path}, line {line.id}")
+            if not text:
+                continue
         problem: InputError | None = None
         if isinstance(found, str):
             problem = InputError("bad value", f"{document.path}, line {line.id}: {found}")

@@ -15,6 +15,7 @@ from seqpipe.config.recipe import Recipe
 from seqpipe.core.files import write_json
 from seqpipe.core.metric import headline_scores
 from seqpipe.core.suffixes import Suffixes
+from seqpipe.core.warning import collecting_warnings
 from seqpipe.data.rows import Row
 from seqpipe.data.source import data_root, read_rows
 from seqpipe.errors import ConfigError, RunError
@@ -161,7 +162,10 @@ def _rows(recipe: Recipe, parts: Sequence[str], notice: Notice) -> tuple[list[Ro
         source = getattr(recipe.data, part)
         if source is None:
             raise ConfigError(f"data.{part} is required: --parts {','.join(parts)} asks for its rows")
-        rows += read_rows(source, recipe.data, suffixes=suffixes, root=data_root(recipe.data))
+        with collecting_warnings() as heard:
+            rows += read_rows(source, recipe.data, suffixes=suffixes, root=data_root(recipe.data))
+        for _, message in heard:
+            notice(message)
     # Left out here already: a row that training may leave out would end the fold that should be scored on it.
     findings = Findings()
     good, _ = usable(rows, lambda row: features.length(row.input), findings)

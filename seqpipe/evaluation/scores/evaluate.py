@@ -15,6 +15,7 @@ from seqpipe.answers.failure import Failure
 from seqpipe.checks.labels import disagreements
 from seqpipe.core.head import Head
 from seqpipe.core.metric import Counts, Metric, Pair, SpanMetric
+from seqpipe.core.warning import collecting_warnings
 from seqpipe.data.rows import Row
 from seqpipe.data.source import data_root, is_there, read_rows
 from seqpipe.data.spans import unread_spans
@@ -218,7 +219,8 @@ def evaluate(
     pipeline = predictor.pipeline
     source, root = (data, None) if data is not None else _part(pipeline.recipe, part)
     suffixes = pipeline.features.reader.suffixes
-    rows = list(read_rows(source, pipeline.recipe.data, suffixes=suffixes, needs_id=False, root=root))
+    with collecting_warnings() as heard:
+        rows = list(read_rows(source, pipeline.recipe.data, suffixes=suffixes, needs_id=False, root=root))
     if not rows:
         raise DataError(f"{source}: holds no rows")
     for column, values in (where or {}).items():
@@ -238,7 +240,11 @@ def evaluate(
         predictions=predictions,
         row_counts=pipeline.head.metric.count([row.target for row in rows], predictions, [row.input for row in rows]),
         group=group,
-        notices=[*([f"{rows[0].source}: {unread}"] if unread else []), *_unspellable(rows, pipeline.head)],
+        notices=[
+            *([f"{rows[0].source}: {unread}"] if unread else []),
+            *(message for _, message in heard),
+            *_unspellable(rows, pipeline.head),
+        ],
     )
 
 

@@ -151,6 +151,16 @@ GRAPHEMES = (
         (f'<Word id="a">{equivalent("one")}</Word><Word id="b">{equivalent("two")}</Word>', "one two"),
         (f'<Word id="a">{equivalent("one")}</Word>' + equivalent("the line"), "the line"),
         (f'<Word id="a">{equivalent("one")}</Word>' + equivalent(""), "one"),
+        (equivalent("", 0) + equivalent("guess", 1), ""),
+        (equivalent("guess", 1) + equivalent(" ", 0), ""),
+        (equivalent("") + equivalent("guess"), ""),
+        (equivalent("guess") + equivalent(""), "guess"),
+        (equivalent("") + equivalent("guess", 7), "guess"),
+        (f'<Word id="a">{equivalent("one")}</Word>' + equivalent("", 0) + equivalent("guess", 1), ""),
+        (
+            f'<Word id="a">{equivalent("one")}</Word><Word id="b">{equivalent("", 0)}{equivalent("guess", 1)}</Word>',
+            "one",
+        ),
         ("<TextEquiv><PlainText>plain</PlainText><Unicode>ünicode</Unicode></TextEquiv>", "ünicode"),
         ("<TextEquiv><PlainText>plain text</PlainText></TextEquiv>", "plain text"),
         ("<TextEquiv><PlainText>plain</PlainText><Unicode/></TextEquiv>", "plain"),
@@ -168,6 +178,41 @@ def test_readings_of_page_make_a_text(inner: str, text: str, tmp_path: Path) -> 
     coords = '<Coords points="50,70 550,70 550,112 50,112"/>'
     (line,) = read_page(write(tmp_path, page_xml(f'<TextLine id="l">{coords}{inner}</TextLine>'))).lines
     assert line.text == text
+
+
+@pytest.mark.parametrize(
+    ("inner", "doubt"),
+    [
+        (equivalent("one", 0) + equivalent("guess", 1), None),
+        (equivalent("", 0) + equivalent("guess", 1), "emptied"),
+        (equivalent("", 0) + equivalent("", 1), None),
+        ("", None),
+        (f'<Word id="a">{equivalent("one")}</Word>', None),
+        (f'<Word id="a">{equivalent("one")}</Word>{equivalent("")}', "of parts"),
+        (f'<Word id="a">{equivalent("", 0)}{equivalent("guess", 1)}</Word>', "emptied"),
+    ],
+)
+def test_a_text_may_be_doubtful(inner: str, doubt: str | None, tmp_path: Path) -> None:
+    coords = '<Coords points="50,70 550,70 550,112 50,112"/>'
+    (line,) = read_page(write(tmp_path, page_xml(f'<TextLine id="l">{coords}{inner}</TextLine>'))).lines
+    assert line.doubt == doubt
+
+
+@pytest.mark.parametrize(
+    ("inner", "doubt"),
+    [
+        ('<String CONTENT="one"><ALTERNATIVE>two</ALTERNATIVE></String>', None),
+        ('<String CONTENT=""><ALTERNATIVE>two</ALTERNATIVE></String>', "emptied"),
+        ('<String CONTENT=" "><Glyph CONTENT="o"/></String>', "emptied"),
+        ('<String CONTENT=""><ALTERNATIVE/></String>', None),
+        ('<String CONTENT=""/>', None),
+        ("", None),
+    ],
+)
+def test_an_alternative_is_no_text(inner: str, doubt: str | None, tmp_path: Path) -> None:
+    (line,) = read_page(write(tmp_path, alto(f'<TextLine ID="l" {BOX}>{inner}</TextLine>'))).lines
+    assert line.text == ("one" if doubt is None and "one" in inner else "")
+    assert line.doubt == doubt
 
 
 def test_page_is_read_in_its_reading_order(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from PIL import Image
 
 from seqpipe.config.recipe import DataConfig
 from seqpipe.core.suffixes import AUDIO_SUFFIXES, IMAGE_SUFFIXES
+from seqpipe.core.warning import collecting_warnings
 from seqpipe.data.fingerprint import fingerprint
 from seqpipe.data.formats.safe_xml import LARGEST
 from seqpipe.data.pages.line import PageLine
@@ -92,6 +93,27 @@ def test_a_manifest_may_stand_beside_pages(folder: Path) -> None:
 def test_lines_without_text_are_no_examples_but_can_be_answered(folder: Path) -> None:
     assert len(rows_of("pages/alto4.xml", folder)) == 2
     assert [row.id for row in rows_of("pages/alto4.xml", folder, needs_target=False)][-1] == "pages/alto4.xml:l3"
+
+
+def test_lines_that_are_no_examples_are_counted(folder: Path) -> None:
+    readings = '<TextEquiv index="{}"><Unicode>{}</Unicode></TextEquiv>'
+    page = folder / "pages/page2019.xml"
+    was = page.read_text()
+    page.write_text(was.replace('<TextEquiv index="0" conf="0.5"><Unicode>the old-</Unicode>', readings.format(0, "")))
+    page.write_text(page.read_text().replace("</TextEquiv></TextEquiv>", "</TextEquiv>"))
+    with collecting_warnings() as heard:
+        rows = rows_of("pages/*.xml", folder)
+    assert [row.target for row in rows] == ["the old-", "second line & more", "second line & more"]
+    missing, emptied = heard
+    assert missing[0] == "no transcription"
+    assert missing[1].startswith("2 lines without text, so no examples; the first: ")
+    assert missing[1].endswith("alto4.xml, line l3")
+    assert emptied[0] == "emptied transcription"
+    assert emptied[1].startswith("1 line whose text is empty while another reading of it")
+    assert emptied[1].endswith("page2019.xml, line l1")
+    with collecting_warnings() as heard:
+        assert len(rows_of("pages/*.xml", folder, needs_target=False)) == 6
+    assert heard == []  # they are asked for, and answered
 
 
 def test_columns_are_called_as_the_recipe_wants(folder: Path) -> None:
