@@ -43,32 +43,38 @@ class FileSpan:
         start: seconds from the beginning of the file, at least 0.
         end: seconds from the beginning of the file, or None for its end.
         channel: of a recording that has several, from 1; None leaves to the reader what becomes of them.
+        page: of an image that has several, from 1; likewise.
     """
 
     source: Path | bytes
     start: float = 0.0
     end: float | None = None
     channel: int | None = None
+    page: int | None = None
 
     def __str__(self) -> str:
         name = f"<{len(self.source)} bytes>" if isinstance(self.source, bytes) else str(self.source)
-        name += "" if self.channel is None else f"#{self.channel}"
+        name += self._number
         if self.start == 0 and self.end is None:
             return name
         return f"{name} [{self.start:g} s to {'the end' if self.end is None else f'{self.end:g} s'}]"
 
     @property
     def name(self) -> str | None:
-        """``path@start#channel``, as far as these are given; None of bytes."""
+        """``path@start#channel`` or ``path#page``, as far as these are given; None of bytes."""
         if isinstance(self.source, bytes):
             return None
         return f"{self.source}{self.part}"
 
     @property
     def part(self) -> str:
-        """``@start#channel``, as far as these are given: what a name has behind the file's."""
-        start = f"@{self.start:g}" if self.start else ""
-        return start if self.channel is None else f"{start}#{self.channel}"
+        """``@start#channel`` or ``#page``, as far as these are given: what a name has behind the file's."""
+        return (f"@{self.start:g}" if self.start else "") + self._number
+
+    @property
+    def _number(self) -> str:
+        number = self.channel if self.channel is not None else self.page
+        return "" if number is None else f"#{number}"
 
     @property
     def path(self) -> Path | None:
@@ -81,20 +87,22 @@ class FileSpan:
         return None
 
     def identity(self) -> Hashable:
-        """Name and size of the file (a hash of bytes), the span, and the channel if it has one."""
-        part = (self.start, self.end, *([] if self.channel is None else [self.channel]))
+        """Name and size of the file (a hash of bytes), the span, and the channel or page if it has one."""
+        part: tuple[Any, ...] = (self.start, self.end, *([] if self.channel is None else [self.channel]))
+        part += () if self.page is None else ("page", self.page)
         if isinstance(self.source, bytes):
             return hashlib.sha256(self.source).hexdigest(), *part
         return normal_name(self.source.name), file_size(self.source), *part
 
     def record(self) -> dict[str, Any]:
-        """Path (of bytes a hash), span, and the channel if it has one."""
+        """Path (of bytes a hash), span, and the channel or page if it has one."""
         if isinstance(self.source, bytes):
             where = {"sha256": hashlib.sha256(self.source).hexdigest()}
         else:
             where = {"path": str(self.source.absolute())}
         channel = {} if self.channel is None else {"channel": self.channel}
-        return {**where, "start": self.start, "end": self.end, **channel}
+        page = {} if self.page is None else {"page": self.page}
+        return {**where, "start": self.start, "end": self.end, **channel, **page}
 
 
 @dataclass(frozen=True, slots=True)

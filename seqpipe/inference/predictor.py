@@ -19,6 +19,7 @@ from seqpipe.core.feature import Reader
 from seqpipe.core.head import ConcatenatesParts, JoinsSegments
 from seqpipe.core.input import Input
 from seqpipe.core.measure import TOKENS, Measure
+from seqpipe.core.warning import warn
 from seqpipe.data.rows import Row
 from seqpipe.errors import RENAMED, ConfigError, did_you_mean
 from seqpipe.features.speech.channels import Channels
@@ -132,16 +133,19 @@ class Predictor:
             whole=whole,
         )
 
-    def predict(self, inputs: Iterable[Any]) -> Iterator[Any]:
+    def predict(self, inputs: Iterable[Any], *, unbind: bool = True) -> Iterator[Any]:
         """Answers in the order of the inputs, lazily; a `Failure` in the place of each input that can't be used.
 
-        May be called in several threads at once. Inputs are read ahead by at most two windows.
+        May be called in several threads at once. Inputs are read ahead by at most two windows. What is odd about an
+        input that is answered, whoever takes the answers hears (`seqpipe.core.warning.collecting_warnings`).
 
         Args:
             inputs: of a model for speech paths, `FileSpan`, bytes, arrays (mappings with ``array`` and
                 ``sampling_rate``); of one for handwriting paths, bytes, arrays ``[H, W]``; of one for text strings and
                 lists of words, whose answers are called after their number, from 1; of all `Row`, or a `Failure`, which
                 is handed through. Any iterable, also one without end.
+            unbind: an input that holds several (pages; channels, where each is asked for) has an answer for each, whose
+                ids have ``#1``, ``#2``, ... behind its own. Else it has one, as in training.
 
         Raises:
             TypeError: one input was given in the place of several.
@@ -150,14 +154,16 @@ class Predictor:
             raise TypeError(
                 f"predict takes a list of inputs, or another iterable; received one: {reprlib.repr(inputs)}"
             )
-        return self._answers(inputs)
+        return self._answers(inputs, unbind)
 
-    def _answers(self, inputs: Iterable[Any]) -> Iterator[Any]:
+    def _answers(self, inputs: Iterable[Any], unbind: bool) -> Iterator[Any]:
         engine = Engine(self.pipeline, self.settings, self.compute)
         with closing(Workers(self.preparation, count=self.workers)) as workers:
-            rows = unbound(inputs, self.pipeline.features)
+            rows = unbound(inputs, self.pipeline.features) if unbind else inputs
             for window in engine.windows(reading.Reader(self.preparation, workers), rows):
                 if isinstance(window, Window):
+                    for kind, message in window.warnings:
+                        warn(kind, message)
                     yield from window.answers
 
     def close(self) -> None:

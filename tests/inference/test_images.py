@@ -16,8 +16,10 @@ from seqpipe import cli
 from seqpipe.answers.failure import Failure
 from seqpipe.config.recipe import Recipe
 from seqpipe.core.measure import PIXELS
+from seqpipe.core.warning import collecting_warnings
 from seqpipe.data.rows import Row
 from seqpipe.errors import ConfigError
+from seqpipe.evaluation.scores.evaluate import evaluate
 from seqpipe.inference.engine import Engine, Window
 from seqpipe.inference.predictor import Predictor
 from seqpipe.inference.reading import Reader
@@ -110,6 +112,36 @@ def test_what_python_may_give(predictor: Predictor, tmp_path: Path) -> None:
     assert len({answer.text for answer in answers[:4]}) == 1
     assert isinstance(answers[4], Failure)
     assert "an image is a path" in answers[4].message
+
+
+def test_each_page_of_a_tiff_is_answered(command: Command, predictor: Predictor, tmp_path: Path) -> None:
+    (tmp_path / "scans").mkdir()
+    line("minimum").save("scans/b.tif", save_all=True, append_images=[line("some more"), line("a")])
+    line("last").save("scans/c.tif")
+    Path("list.tsv").write_text("path\tid\ttext\nscans/b.tif\tmine\tminimum\n")
+    assert command("scans", "--output", "out.jsonl")[0] == 0
+    answers = [json.loads(answer) for answer in Path("out.jsonl").read_text().splitlines()]
+    assert [answer["id"] for answer in answers] == ["scans/b.tif#1", "scans/b.tif#2", "scans/b.tif#3", "scans/c.tif"]
+    alone = list(predictor.predict([np.asarray(line(words)) for words in ("minimum", "some more", "a", "last")]))
+    assert [answer["text"] for answer in answers] == [answer.text for answer in alone]
+    assert command("list.tsv", "--set", "data.id=id", "--output", "listed.jsonl")[0] == 0
+    listed = [json.loads(answer)["id"] for answer in Path("listed.jsonl").read_text().splitlines()]
+    assert listed == ["mine#1", "mine#2", "mine#3"]
+    content = Path("scans/b.tif").read_bytes()
+    assert [answer.id for answer in predictor.predict([b"", content])] == ["1", "2#1", "2#2", "2#3"]
+    with collecting_warnings() as heard:
+        (answer,) = predictor.predict([Path("scans/b.tif")], unbind=False)  # as a row with a target
+    assert answer.text == alone[0].text
+    assert heard == [("several pages", "scans/b.tif: the file has 3 pages; the first is read")]
+
+
+def test_a_score_is_of_the_first_page_and_says_so(run: Path, tmp_path: Path) -> None:
+    line("abc").save(tmp_path / "a.tif", save_all=True, append_images=[line("b a")])
+    line("abc").save(tmp_path / "b.tif")
+    (tmp_path / "list.tsv").write_text("path\ttext\na.tif\tabc\nb.tif\tabc\n")
+    found = evaluate(run, str(tmp_path / "list.tsv"), device="cpu")
+    assert len(found.predictions) == 2
+    assert any("a.tif: the file has 2 pages; the first is read" in notice for notice in found.notices)
 
 
 def test_limits_are_in_columns(run: Path, command: Command) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +16,7 @@ from seqpipe.answers.failure import Failure
 from seqpipe.checks.labels import disagreements
 from seqpipe.core.head import Head
 from seqpipe.core.metric import Counts, Metric, Pair, SpanMetric
-from seqpipe.core.warning import collecting_warnings
+from seqpipe.core.warning import Warnings, collecting_warnings
 from seqpipe.data.rows import Row
 from seqpipe.data.source import data_root, is_there, read_rows
 from seqpipe.data.spans import unread_spans
@@ -229,7 +230,8 @@ def evaluate(
     # Of rows with another number of tags than of words. Before anything is predicted, since that may take hours.
     numbers = [f"{row.where}: {error}" for row, error in disagreements(rows, pipeline)]
     _refuse(numbers, f"{source}: {len(numbers)} of {len(rows)} rows can't be scored")
-    predictions = list(predictor.predict(rows))
+    with collecting_warnings() as odd:
+        predictions = list(predictor.predict(rows, unbind=False))
     broken = [item.message for item in predictions if isinstance(item, Failure)]
     _refuse(broken, f"{source}: {len(broken)} of {len(rows)} inputs can't be used")
     unread = next(filter(None, (unread_spans(row, pipeline.recipe.data) for row in rows)), None)
@@ -243,9 +245,18 @@ def evaluate(
         notices=[
             *([f"{rows[0].source}: {unread}"] if unread else []),
             *(message for _, message in heard),
+            *_by_kind(odd),
             *_unspellable(rows, pipeline.head),
         ],
     )
+
+
+def _by_kind(warnings: Warnings) -> Iterator[str]:
+    """How many inputs are odd in the same way, with the first."""
+    counts = Counter(kind for kind, _ in warnings)
+    first = dict(reversed(warnings))
+    for kind, count in counts.items():
+        yield first[kind] + (f" ({kind}: {count:,} inputs)" if count > 1 else "")
 
 
 def _part(recipe: Any, preferred: str | None) -> tuple[str, Path | None]:

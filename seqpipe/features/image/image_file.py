@@ -14,10 +14,10 @@ from typing import Any, BinaryIO
 from seqpipe.core.input import FileSpan
 from seqpipe.errors import InputError, decoding
 from seqpipe.features.image.image_pixels import Brightness, brightness_of
+from seqpipe.features.image.tiff import SIGNATURES, beginning_at, check_directory, page_offsets
 from seqpipe.features.input_file import check_file
 
 PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
-TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 ORIENTATION = 0x0112
 """Tag of EXIF and TIFF."""
 TURNED = (5, 6, 7, 8)
@@ -34,7 +34,7 @@ class Opened:
         width: in pixels, as it is to be looked at.
         height: in pixels, as it is to be looked at.
         orientation: how it has yet to be turned, as EXIF counts: 1 not at all.
-        pages: that the file holds, 2 standing for more than one too.
+        pages: that the file holds, as far as they were counted: up to the one that was asked for.
     """
 
     name: str
@@ -45,16 +45,16 @@ class Opened:
     pages: int
 
 
-def source_of(raw: Any) -> Path | bytes:
-    """The file that an input is, or its bytes; raises `InputError` if it is none."""
+def image_of(raw: Any) -> FileSpan:
+    """The file that an input is, or its bytes, with the page that is meant; raises `InputError` if it is none."""
     if isinstance(raw, FileSpan):
         if raw.start != 0 or raw.end is not None:
             raise InputError("bad value", f"{raw}: an image has no start and end in seconds; leave both out")
-        return raw.source
-    if isinstance(raw, (str, Path)) and raw != "":
-        return Path(raw)
-    if isinstance(raw, bytes):
         return raw
+    if isinstance(raw, (str, Path)) and raw != "":
+        return FileSpan(Path(raw))
+    if isinstance(raw, bytes):
+        return FileSpan(raw)
     raise InputError(
         "bad value",
         "an image is a path, the bytes of a file, a FileSpan, an array [H, W] or [H, W, 3] or the line of a page; "
@@ -62,19 +62,39 @@ def source_of(raw: Any) -> Path | bytes:
     )
 
 
+def count_pages(image: FileSpan) -> int:
+    """How many pages an image's file has: those of a TIFF (`page_offsets`), else 1; also of one that can't be read.
+
+    Raises:
+        InputError: they are too many.
+    """
+    source, name = image.source, str(image)
+    try:
+        if isinstance(source, Path) and not source.is_file():
+            return 1
+        with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
+            start = file.read(4)
+            file.seek(0)
+            return len(page_offsets(file, name)) if start in SIGNATURES else 1
+    except (OSError, ValueError):
+        return 1
+
+
 @contextmanager
-def opened(source: Path | bytes, *, max_pixels: int) -> Iterator[Opened]:
+def opened(image: FileSpan, *, max_pixels: int) -> Iterator[Opened]:
     """An image file, its header read and its pixels not.
 
+    A JPEG's further images are a camera's previews, and a PNG's are frames of an animation: neither are pages.
+
     Args:
-        source: path or bytes of a PNG, JPEG or TIFF.
+        image: path or bytes of a PNG, JPEG or TIFF; of several pages the first, unless it says which.
         max_pixels: of an image; it would take as many bytes or several times as many.
 
     Raises:
-        InputError: the file is missing, no file, unreadable, empty, truncated, too large or no image; while it is open,
-            whatever shows that it is truncated or undecodable.
+        InputError: the file is missing, no file, unreadable, empty, truncated, too large or no image, or has no such
+            page; while it is open, whatever shows that it is truncated or undecodable.
     """
-    name = str(FileSpan(source))
+    source, name = image.source, str(image)
     if isinstance(source, Path):
         check_file(source, "an image")
     elif not source:
@@ -83,7 +103,7 @@ def opened(source: Path | bytes, *, max_pixels: int) -> Iterator[Opened]:
         decoding(name, "an image"),
         io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file,
     ):
-        found = _read_header(file, name)
+        found = _read_header(file, name, image.page)
         if found.width * found.height > max_pixels:
             raise InputError(
                 "too large",
@@ -92,7 +112,7 @@ def opened(source: Path | bytes, *, max_pixels: int) -> Iterator[Opened]:
         yield found
 
 
-def _read_header(file: BinaryIO, name: str) -> Opened:
+def _read_header(file: BinaryIO, name: str, page: int | None) -> Opened:
     # The classes themselves: Image.open would try other formats too, some of them run programs, and would let its own
     # limit of pixels (a global of the process) decide about large images, with a warning or an error.
     start = file.read(8)
@@ -109,15 +129,21 @@ def _read_header(file: BinaryIO, name: str) -> Opened:
 
         image = JpegImageFile(file)
         orientation = _orientation(image.info.get("exif", b""))
-    elif start.startswith(TIFF):
+    elif start.startswith(SIGNATURES):
         from PIL.TiffImagePlugin import TiffImageFile
 
-        _check_directory(file, name)
-        image = TiffImageFile(file)  # turns itself as its tag says
-        pages = 2 if getattr(image, "is_animated", False) else 1
-        _check_strips(image, file, name)
+        offsets = page_offsets(file, name, page)
+        pages = len(offsets)
+        if page is None or 1 <= page <= pages:
+            at = offsets[(page or 1) - 1]
+            check_directory(file, name, at)
+            image = TiffImageFile(beginning_at(file, at))  # turns itself as its tag says
+            _check_strips(image, file, name)
     else:
         raise InputError("undecodable", f"{name}: is no PNG, JPEG or TIFF")
+    if page is not None and not 1 <= page <= pages:
+        there = f"there are pages 1 to {pages:,}" if pages > 1 else "there is one page"
+        raise InputError("bad value", f"{name}: {there}")
     width, height = reversed(image.size) if orientation in TURNED else image.size
     if width < 1 or height < 1:
         raise InputError("empty", f"{name}: has {width} x {height} pixels")
@@ -159,25 +185,6 @@ def _orientation(exif: bytes) -> int:
     except InputError:
         return 1
     return value if value in range(1, 9) else 1
-
-
-def _check_directory(file: BinaryIO, name: str) -> None:
-    """Of a TIFF, which says what the pixels are; it often stands behind them, and is what is missing of a cut file."""
-    start = file.read(16)
-    end = file.seek(0, io.SEEK_END)
-    order = "<" if start.startswith(b"II") else ">"
-    large = struct.unpack(f"{order}2xH", start[:4])[0] == 43  # BigTIFF
-    head, count, entry = (16, "Q", 20) if large else (8, "H", 12)
-    at, needed = 0, head
-    if len(start) >= head:
-        at = struct.unpack(f"{order}8xQ" if large else f"{order}4xI", start[:head])[0]
-        needed = at + struct.calcsize(count)
-    if at > 0 and needed <= end:
-        file.seek(at)
-        needed += entry * struct.unpack(f"{order}{count}", file.read(struct.calcsize(count)))[0]
-    file.seek(0)
-    if needed > end:
-        raise InputError("truncated", f"{name}: ends after {end} bytes; its header goes on to byte {needed}")
 
 
 def _check_strips(image: Any, file: BinaryIO, name: str) -> None:

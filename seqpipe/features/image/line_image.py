@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 import numpy as np
@@ -17,9 +18,10 @@ from seqpipe.core.randomness import RowKey
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.core.source import Source
 from seqpipe.core.suffixes import IMAGE_SUFFIXES
+from seqpipe.core.warning import warn
 from seqpipe.data.pages.line import PageLine
 from seqpipe.errors import InputError
-from seqpipe.features.image.image_file import opened, read_brightness, source_of
+from seqpipe.features.image.image_file import count_pages, image_of, opened, read_brightness
 from seqpipe.features.image.image_pixels import Brightness, brightness_of_array, check_shape
 from seqpipe.features.image.ink import Background, Grey, Ink, contrast_of, darkness_of, stretched
 from seqpipe.features.image.page_line import crop, crop_size
@@ -97,7 +99,7 @@ class LineImage(Reader):
         array = _array_of(raw)
         if array is not None:
             return array.shape[1], array.shape[0]
-        with opened(source_of(raw), max_pixels=self.max_pixels) as found:
+        with opened(image_of(raw), max_pixels=self.max_pixels) as found:
             return found.width, found.height
 
     def _width(self, raw: Any, width: int, height: int) -> int:
@@ -122,14 +124,17 @@ class LineImage(Reader):
         """Brightness ``[H, W]``, 0 to 1, of the right height."""
         array = _array_of(raw)
         if array is not None:
-            image = brightness_of_array(array, name_of(raw))
-            return _resized(image, self._width(raw, *image.size), self.height)
-        with opened(source_of(raw), max_pixels=self.max_pixels) as found:
+            pixels = brightness_of_array(array, name_of(raw))
+            return _resized(pixels, self._width(raw, *pixels.size), self.height)
+        image = image_of(raw)
+        with opened(image, max_pixels=self.max_pixels) as found:
+            if image.page is None and found.pages > 1:
+                warn("several pages", f"{name_of(raw)}: the file has {found.pages:,} pages; the first is read")
             width = self._width(raw, found.width, found.height)
             return _resized(read_brightness(found, width=width, height=self.height), width, self.height)
 
     def warnings(self, raw: Any, prepared: Tensor) -> list[tuple[str, str]]:
-        """``blank``, ``low contrast``, ``mostly ink``, ``lower resolution``, ``unusual shape``, ``several pages``."""
+        """``blank``, ``low contrast``, ``mostly ink``, ``lower resolution``, ``unusual shape``."""
         found = []
         name = name_of(raw)
         width, height = self._size(raw)
@@ -149,11 +154,17 @@ class LineImage(Reader):
         aspect = width / height
         if not NARROW <= aspect <= WIDE:
             found.append(("unusual shape", f"{name}: {width} x {height} pixels; is that a line of writing?"))
-        if not isinstance(raw, (np.ndarray, PageLine)):
-            with opened(source_of(raw), max_pixels=self.max_pixels) as file:
-                if file.pages > 1:
-                    found.append(("several pages", f"{name}: the file has several pages; the first is read"))
         return found
+
+    def unbind(self, raw: Any) -> list[tuple[str, Any]] | None:
+        """The pages of a TIFF that has several; see `Reader.unbind`."""
+        if isinstance(raw, (np.ndarray, PageLine)):
+            return None
+        image = image_of(raw)
+        count = 1 if image.page is not None else count_pages(image)
+        if count == 1:
+            return None
+        return [(f"#{number}", replace(image, page=number)) for number in range(1, count + 1)]
 
     def source(self, raw: Any) -> Source:
         """Places are pixels of the input."""

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from seqpipe.core.input import FileSpan
+from seqpipe.core.warning import warn
 from seqpipe.features.image.image_file import opened, read_brightness
 
 MAX_PIXELS = 200_000_000
@@ -26,6 +28,7 @@ class _Page:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.pixels: NDArray[np.uint8] | None = None
+        self.count = 1  # of the file's pages
 
 
 class _Kept:
@@ -70,7 +73,8 @@ if hasattr(os, "register_at_fork"):
 def page_pixels(path: Path) -> NDArray[np.uint8]:
     """The brightness of a page's image, ``[H, W]`` uint8, not to be written to; decoded when it is first asked for.
 
-    May be called from several threads. A file that changes is read again.
+    Of a file of several pages it is the first, and `warn` is told. May be called from several threads. A file that
+    changes is read again.
 
     Raises:
         InputError: the image is missing, unreadable, no image, truncated or larger than `MAX_PIXELS`.
@@ -78,32 +82,35 @@ def page_pixels(path: Path) -> NDArray[np.uint8]:
     try:
         status = path.stat()
     except (OSError, ValueError):  # reading it will say what is wrong
-        return _decode(path)
+        return _decode(path)[0]
     key = (str(path), status.st_mtime_ns, status.st_size)
     kept = _kept
     page = kept.page(key)
     with page.lock:
         if page.pixels is None:
             try:
-                page.pixels = _decode(path)
+                page.pixels, page.count = _decode(path)
             except BaseException:
                 kept.drop(key)
                 raise
     kept.forget_old()
+    if page.count > 1:
+        warn("several pages", f"{path}: the file has {page.count:,} pages; the lines are looked for on the first")
     return page.pixels
 
 
 def page_size(path: Path) -> tuple[int, int]:
     """Width and height of a page's image, by its header; raises as `page_pixels` does."""
-    with opened(path, max_pixels=MAX_PIXELS) as found:
+    with opened(FileSpan(path), max_pixels=MAX_PIXELS) as found:
         return found.width, found.height
 
 
-def _decode(path: Path) -> NDArray[np.uint8]:
-    with opened(path, max_pixels=MAX_PIXELS) as found:
+def _decode(path: Path) -> tuple[NDArray[np.uint8], int]:
+    """The page's pixels, and how many pages the file has."""
+    with opened(FileSpan(path), max_pixels=MAX_PIXELS) as found:
         image = read_brightness(found, width=found.width, height=found.height)
         pixels = np.array(image)
     if pixels.dtype != np.uint8:  # of more than 8 bits: 0 to 1
         pixels = np.rint(pixels * 255).astype(np.uint8)
     pixels.setflags(write=False)
-    return pixels
+    return pixels, found.pages

@@ -36,6 +36,8 @@ HINT = (
 def as_span(raw: Any) -> FileSpan:
     """A path, the bytes of a file, or a span, as a span; raises `InputError` for anything else."""
     if isinstance(raw, FileSpan):
+        if raw.page is not None:
+            raise InputError("bad value", f"{raw}: a recording has no pages; leave page out")
         return raw
     if isinstance(raw, (str, Path)) and raw != "":
         return FileSpan(Path(raw))

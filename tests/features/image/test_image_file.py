@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 from seqpipe import FileSpan, InputError, LineImage
+from seqpipe.core.warning import collecting_warnings
 from seqpipe.features.image.image_file import opened
 
 Written = Callable[..., np.ndarray]
@@ -105,10 +106,15 @@ def test_a_large_jpeg_is_what_its_scaled_copy_is(written: Written) -> None:
 def test_of_several_pages_the_first_is_read(written: Written) -> None:
     first, second = Image.fromarray(written("one")), Image.fromarray(written("another"))
     raw = file_of(first, "TIFF", save_all=True, append_images=[second])
-    prepared = STAGE.prepare(raw, None)
+    with collecting_warnings() as heard:
+        prepared = STAGE.prepare(raw, None)
     assert torch.equal(prepared, STAGE.prepare(np.asarray(first), None))
-    assert [kind for kind, _ in STAGE.warnings(raw, prepared)] == ["several pages"]
-    assert STAGE.warnings(file_of(first, "TIFF"), prepared) == []
+    assert [kind for kind, _ in heard] == ["several pages"]
+    assert heard[0][1].endswith("the file has 2 pages; the first is read")
+    with collecting_warnings() as heard:
+        STAGE.prepare(file_of(first, "TIFF"), None)
+        STAGE.prepare(FileSpan(raw, page=2), None)
+    assert heard == []
 
 
 class TestWhatIsNoImage:
@@ -225,7 +231,7 @@ def test_the_file_is_closed_whatever_happens(tmp_path: Path, written: Written) -
         path.write_bytes(part)
         files = []
         try:
-            with opened(path, max_pixels=10**6) as found:
+            with opened(FileSpan(path), max_pixels=10**6) as found:
                 files.append(found.image.fp)
                 found.image.load()
         except InputError:
