@@ -29,7 +29,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word of a transcript, with the place of its first and last unit."""
+    """A word of a transcript, with the place of its units, from the first of the input to the last."""
 
     text: str
     start: float
@@ -89,7 +89,12 @@ class Transcript(Answer):
 def group_words(tokens: tuple[Token, ...]) -> tuple[Word, ...]:
     """Tokens joined to words at white space (inside tokens too), as `words_of` parts the text."""
     return tuple(
-        Word("".join(piece for piece, _ in word), tokens[word[0][1]].start, tokens[word[-1][1]].end)
+        # Of what is written from right to left in an image, the first unit ends last.
+        Word(
+            "".join(piece for piece, _ in word),
+            min(tokens[place].start for _, place in word),
+            max(tokens[place].end for _, place in word),
+        )
         for word in word_pieces(token.text for token in tokens)
     )
 

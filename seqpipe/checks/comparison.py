@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from seqpipe.checks.directions import find_directions
 from seqpipe.checks.duplicates import find_duplicates, find_equal_ids
 from seqpipe.checks.groups import compare_groups
 from seqpipe.checks.lengths import find_long_inputs, find_unusual_rates
@@ -61,6 +62,7 @@ def compare(parts: Sequence[Part], pipeline: Pipeline, config: DataConfig) -> No
         if config.id:
             find_equal_ids(part)
     compare_groups(parts, config)
+    find_directions(parts, pipeline.head, measure)
     find_long_inputs(parts, show)
     find_unusual_rates(parts, pipeline.head, show)
     find_duplicates(parts, measure)

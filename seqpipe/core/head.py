@@ -198,6 +198,22 @@ class SpellsTargets(Protocol):
 
 
 @runtime_checkable
+class OrdersTargets(Protocol):
+    """Texts may be put into display order, from left to right, before they are learnt."""
+
+    @property
+    def base_direction(self) -> str | None:
+        """Of texts that are; None where they stay in the order in which they are read."""
+
+    @property
+    def follows_input(self) -> bool:
+        """Whether what is learnt of a text goes through the input from its beginning to its end."""
+
+    def read_back(self, target: str) -> str:
+        """A text after the rules as it would be answered, if it were recognised without an error."""
+
+
+@runtime_checkable
 class SamplesTargets(Protocol):
     """Targets may be encoded anew in every epoch of training."""
 

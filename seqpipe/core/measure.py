@@ -22,6 +22,7 @@ class Measure:
         window_length: how much input closes a window early, in this measure, so that what is done is soon safe.
         trivial: inputs of at most this length are alike by chance, so equal ones are no duplicates.
         scaled: said of a length in messages, where it isn't the input's own: ``as scaled by the recipe``.
+        from_left: whether inputs run from left to right, whatever the direction in which they were written.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Measure:
     window_length: float = 500_000
     trivial: int = 0
     scaled: str = ""
+    from_left: bool = False
 
     @property
     def is_time(self) -> bool:
@@ -68,7 +70,7 @@ class Measure:
 
 STEPS = Measure("step")
 TOKENS = Measure("token", inputs="text", limit="max_tokens", window=4096, trivial=4)
-PIXELS = Measure("pixel", inputs="images of lines", scaled=" as scaled by the recipe")
+PIXELS = Measure("pixel", inputs="images of lines", scaled=" as scaled by the recipe", from_left=True)
 POINTS = Measure("point", inputs="pen strokes")
 
 

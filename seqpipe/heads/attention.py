@@ -25,13 +25,15 @@ from seqpipe.features.text.embedding import Embedding
 from seqpipe.features.text.tokens import Tokens
 from seqpipe.heads.decoded_text import DecodedTextHead
 from seqpipe.heads.learnt import learnt
+from seqpipe.heads.text_head import written
 from seqpipe.layers.dropout import DropoutKind, dropout
 from seqpipe.layers.vocabulary_loss import vocabulary_loss
 from seqpipe.metrics.text import TextMetric
 from seqpipe.metrics.transcription import TranscriptionMetric
 from seqpipe.metrics.translation import TranslationMetric
+from seqpipe.text.bidi import BaseDirection
 from seqpipe.text.limited_units import LimitedUnits
-from seqpipe.text.rules import TextRule, apply_rules
+from seqpipe.text.rules import TextRule
 from seqpipe.text.subword_sampling import SampledSpelling, check_sampling, sampled_spelling
 from seqpipe.text.units import SentencePieceUnits, Units
 from seqpipe.text.word_units import WordUnits
@@ -55,6 +57,9 @@ class AttentionHead(DecodedTextHead):
         vocabulary_threshold: of ``shared`` units, only those are written that training's targets hold so often, what is
             rarer is spelt in shorter ones; with 0 all are, those of the source's language too.
         text: rules applied to the training texts, and to both sides before scoring; see `TextRule`.
+        base_direction: texts are written in display order, as `CTCHead` says. Attention may go through an image in any
+            direction, so this is for ``ctc_weight``, which may not, and ``location``, which hardly does; not for
+            ``shared`` units and words.
         embedding_size: E, of units that were written, and of the decoder's output.
         hidden_size: H, units of a layer of the decoder.
         layers: of the decoder.
@@ -93,6 +98,7 @@ class AttentionHead(DecodedTextHead):
         vocabulary_size: Annotated[int, Field(gt=1)] = 8000,
         vocabulary_threshold: Annotated[int, Field(ge=0)] = 0,
         text: list[TextRule] = [],  # noqa: B006
+        base_direction: BaseDirection | None = None,
         embedding_size: Annotated[int, Field(gt=0)] = 256,
         hidden_size: Annotated[int, Field(gt=0)] = 256,
         layers: Annotated[int, Field(gt=0)] = 1,
@@ -116,6 +122,10 @@ class AttentionHead(DecodedTextHead):
         features: Annotated[FeatureChain | None, Upstream("features")] = None,
     ) -> None:
         super().__init__()
+        if base_direction is not None and units in ("shared", "words"):
+            message = f"goes with units: characters, unigram or bpe; they are {units}"
+            raise ConfigError(message).within("base_direction")
+        self.base_direction = base_direction
         if tied == "all" and units != "shared":
             raise ConfigError(f"all goes with units: shared; they are {units}").within("tied")
         if copy_unknown and units != "words":
@@ -244,7 +254,7 @@ class AttentionHead(DecodedTextHead):
         Raises:
             InputError: it is no text, or holds characters that units of characters lack.
         """
-        text, units = self._ruled(raw), self.units
+        text, units = self._written(raw), self.units
         numbers = units.encode_with_unknown(text) if isinstance(units, SentencePieceUnits) else units.encode(text)
         return torch.tensor(numbers, dtype=torch.int64)
 
@@ -253,7 +263,14 @@ class AttentionHead(DecodedTextHead):
         sampled = sampled_spelling(
             self.units, self.spelt_in, bpe_dropout=self.bpe_dropout, unigram_sampling=self.unigram_sampling
         )
-        return partial(_sampled_target, sampled, tuple(self.rules)) if sampled is not None else None
+        if sampled is None:
+            return None
+        return partial(_sampled_target, sampled, tuple(self.rules), self.base_direction)
+
+    @property
+    def follows_input(self) -> bool:
+        """Where a CTC loss takes part; attention may go through the input in any direction."""
+        return bool(self.ctc_weight)
 
     def min_steps(self, target: Tensor) -> int:
         """One is enough; a CTC loss needs one for each label, and one between equal ones."""
@@ -308,9 +325,11 @@ class AttentionHead(DecodedTextHead):
             raise ConfigError(message).within("decoding", "ctc_weight")
 
 
-def _sampled_target(spelling: SampledSpelling, rules: Sequence[TextRule], raw: str, key: RowKey) -> Tensor:
+def _sampled_target(
+    spelling: SampledSpelling, rules: Sequence[TextRule], base_direction: BaseDirection | None, raw: str, key: RowKey
+) -> Tensor:
     """A text as labels ``[L]`` int64, in units that are drawn."""
-    return torch.tensor(spelling.encode(apply_rules(raw, rules), key.child("target")), dtype=torch.int64)
+    return torch.tensor(spelling.encode(written(raw, rules, base_direction), key.child("target")), dtype=torch.int64)
 
 
 def _tokens_of(features: FeatureChain | None) -> Tokens | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 import torch
@@ -29,6 +30,7 @@ from seqpipe.heads.learnt import learnt
 from seqpipe.heads.text_head import TextHead
 from seqpipe.layers.dropout import DropoutKind, dropout
 from seqpipe.metrics.transcription import TranscriptionMetric
+from seqpipe.text.bidi import BaseDirection, logical_characters
 from seqpipe.text.rules import TextRule
 from seqpipe.text.units import Units
 
@@ -51,6 +53,10 @@ class CTCHead(TextHead):
         vocabulary_size: how many SentencePiece units; not used for characters.
         text: rules applied to the training texts, and to both sides before scoring, in this order: ``nfc``, ``nfkc``,
             ``lowercase``, ``uppercase``, ``no_punctuation``, ``collapse_spaces``.
+        base_direction: puts texts into display order, from left to right as columns of an image, by the Unicode
+            bidirectional algorithm (UAX #9), and answers back: ``rtl``, ``ltr``, or ``auto``, that of a text's first
+            strong character; for ``characters``. None leaves texts in the order in which they are read, which is that
+            of the steps of speech and of pen strokes in any direction.
         dropout: probability, on the encoded steps.
         dropout_kind: what is dropped together; see `DropoutKind`.
         shortcut: weight of a second CTC loss, of a layer of its own right behind the front-end, while training. It
@@ -76,14 +82,19 @@ class CTCHead(TextHead):
         units: Literal["characters", "unigram", "bpe"] = "characters",
         vocabulary_size: Annotated[int, Field(gt=1)] = 500,
         text: list[TextRule] = [],  # noqa: B006
+        base_direction: BaseDirection | None = None,
         dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0,
         dropout_kind: DropoutKind = "elements",
         shortcut: Annotated[float, Field(ge=0)] = 0.0,
         front_size: Annotated[int | None, Upstream("front_size")] = None,
     ) -> None:
         super().__init__()
+        if base_direction is not None and units != "characters":
+            # A unit may hold the end of one word and the beginning of another, which reading order parts.
+            raise ConfigError(f"goes with units: characters; they are {units}").within("base_direction")
         if shortcut and front_size is None:
             raise ConfigError("needs a front-end; a head by itself has none (front_size)").within("shortcut")
+        self.base_direction = base_direction
         self.shortcut, self.front_size = shortcut, front_size
         self.side_output: nn.Linear | None = None
         self.text_metric = TranscriptionMetric(text)
@@ -104,7 +115,12 @@ class CTCHead(TextHead):
         Raises:
             InputError: it is no text, or holds characters that the vocabulary lacks.
         """
-        return torch.tensor(self.units.encode(self._ruled(raw)), dtype=torch.int64) + 1
+        return torch.tensor(self.units.encode(self._written(raw)), dtype=torch.int64) + 1
+
+    @property
+    def follows_input(self) -> bool:
+        """True: labels are aligned with steps in their order."""
+        return True
 
     def min_steps(self, target: Tensor) -> int:
         """Encoded steps that a target takes at least."""
@@ -154,7 +170,12 @@ class CTCHead(TextHead):
             Token(self.units.piece(number), start, end, posterior)
             for number, start, end, posterior in zip(numbers, starts, ends, path.posteriors, strict=True)
         )
-        return Transcript(row_id, self.units.decode(numbers), confidence, group_words(tokens), tokens)
+        text = self.units.decode(numbers)
+        if self.base_direction is not None:
+            read = logical_characters(text, self.base_direction)
+            text = "".join(character for character, _ in read)
+            tokens = tuple(replace(tokens[place], text=character) for character, place in read)
+        return Transcript(row_id, text, confidence, group_words(tokens), tokens)
 
     def join(self, row_id: str, parts: Sequence[tuple[Segment, Transcript]]) -> Transcript:
         """The transcripts of a long input's segments, in their order, as the whole's; see `stitch`."""

@@ -187,10 +187,10 @@ class DecodedTextHead(TextHead, register=False):
 
     def _text(self, labels: Sequence[int], attended: Sequence[int], location: Location, steps: int) -> str:
         if not attended or UNKNOWN not in labels:
-            return self.units.decode(labels)
+            return self._read(self.units.decode(labels))
         items = location.items
         if len(items) != steps:  # a step is no word: a front-end has joined some
-            return self.units.decode(labels)
+            return self._read(self.units.decode(labels))
         return " ".join(
             items[place].text if label == UNKNOWN and place < len(items) else self.units.piece(label)
             for label, place in zip(labels, attended, strict=False)

@@ -11,6 +11,7 @@ from seqpipe.core.head import Head
 from seqpipe.errors import InputError
 from seqpipe.heads.learnt import learnt
 from seqpipe.metrics.text import TextMetric
+from seqpipe.text.bidi import BaseDirection, display_text, logical_text
 from seqpipe.text.rules import TextRule, apply_rules
 from seqpipe.text.units import Characters, SentencePieceUnits, Units, load_units
 from seqpipe.text.validity import unfit
@@ -24,6 +25,8 @@ class TextHead(Head, register=False):
         vocabulary_size: how many SentencePiece units.
         rules: applied to the training texts, and to both sides before scoring.
         text_metric: what scores the answers.
+        base_direction: of texts that are learnt in display order, from left to right, and answered in the order in
+            which they are read (`seqpipe.text.bidi`); None where these are taken to be the same.
     """
 
     needs_fit = True
@@ -31,6 +34,7 @@ class TextHead(Head, register=False):
     vocabulary_size: int
     rules: list[TextRule]
     text_metric: TextMetric
+    base_direction: BaseDirection | None = None
     _units: Units | None = None
 
     @property
@@ -49,10 +53,10 @@ class TextHead(Head, register=False):
 
     def fit(self, rows: Iterable[Any], targets: Iterable[Any] = ()) -> None:
         """Learn the units from the training texts; what is no text is left to `encode_target` to name."""
-        self._build(self._learn(apply_rules(text, self.rules) for text in rows if _is_text(text)))
+        self._build(self._learn(written(text, self.rules, self.base_direction) for text in rows if _is_text(text)))
 
     def _learn(self, texts: Iterable[str]) -> Units:
-        """Units of texts after the rules."""
+        """Units of texts as they are learnt."""
         if self.kind == "characters":
             return Characters.learn(texts)
         return SentencePieceUnits.learn(texts, self.vocabulary_size, self.kind)
@@ -69,17 +73,31 @@ class TextHead(Head, register=False):
         """Restore the units."""
         self._build(load_units(folder))
 
-    def _ruled(self, raw: Any) -> str:
-        """A target after the rules; raises `InputError` if it is no text, or holds what no text has (`unfit`)."""
+    def _written(self, raw: Any) -> str:
+        """A target as it is learnt; raises `InputError` if it is no text, or holds what no text has (`unfit`)."""
         if not isinstance(raw, str):
             raise InputError("bad value", f"the target should be text; received {raw!r}")
         if what := unfit(raw):
             raise InputError("bad value", f"the target {what}; received {raw!r:.80}")
-        return apply_rules(raw, self.rules)
+        return written(raw, self.rules, self.base_direction)
+
+    def _read(self, text: str) -> str:
+        """What was written, in the order in which it is read."""
+        return text if self.base_direction is None else logical_text(text, self.base_direction)
+
+    def read_back(self, target: str) -> str:
+        """A text after the rules as it would be answered, if it were recognised without an error."""
+        return self._read(written(target, self.rules, self.base_direction))
 
     def target_characters(self, target: Any) -> Sequence[str] | None:
         """The characters of a text after the rules, whatever the units."""
         return list(apply_rules(target, self.rules)) if isinstance(target, str) else None
+
+
+def written(text: str, rules: Sequence[TextRule], base_direction: BaseDirection | None) -> str:
+    """A text after the rules, in display order if it has a base direction."""
+    text = apply_rules(text, rules)
+    return text if base_direction is None else display_text(text, base_direction)
 
 
 def _is_text(target: Any) -> bool:
