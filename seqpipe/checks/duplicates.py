@@ -8,6 +8,7 @@ from typing import Any
 
 from seqpipe.checks.findings import shortened
 from seqpipe.checks.part import Part
+from seqpipe.core.cell import same_cells
 from seqpipe.core.measure import STEPS, Measure
 from seqpipe.data.rows import Row
 
@@ -39,14 +40,14 @@ def find_duplicates(parts: Sequence[Part], measure: Measure = STEPS) -> None:
         first: dict[int, Row] = {}
         for number, row in same:
             if number in first:
-                if short[row.place] and row.target == first[number].target:
+                if short[row.place] and same_cells(row.target, first[number].target):
                     repeated[number] += 1
                 else:
                     _warn(parts[number], row, first[number], "duplicate")
             first.setdefault(number, row)
         for number, row in first.items():
             for other, there in first.items():
-                if other != number and not (short[row.place] and row.target == there.target):
+                if other != number and not (short[row.place] and same_cells(row.target, there.target)):
                     _warn(parts[number], row, there, f"in {parts[other].name} too")
     for part, count in zip(parts, repeated, strict=True):
         if count:
@@ -57,7 +58,7 @@ def find_duplicates(parts: Sequence[Part], measure: Measure = STEPS) -> None:
 
 
 def _warn(part: Part, row: Row, other: Row, kind: str) -> None:
-    if row.target == other.target:
+    if same_cells(row.target, other.target):
         part.findings.warn(row, kind, f"the same input as {other.where}, and the same target")
     else:
         kind += ", with another target"
@@ -68,7 +69,7 @@ def _warn(part: Part, row: Row, other: Row, kind: str) -> None:
 def _differing(own: Any, there: Any) -> tuple[str, str]:
     """Two targets, shortened to where they differ; of lists of the same length, the first item that does."""
     if isinstance(own, (list, tuple)) and isinstance(there, (list, tuple)) and len(own) == len(there):
-        places = [place for place, pair in enumerate(zip(own, there, strict=True)) if pair[0] != pair[1]]
+        places = [place for place, pair in enumerate(zip(own, there, strict=True)) if not same_cells(*pair)]
         more = f" (and {len(places) - 1} more differ)" if len(places) > 1 else ""
         return f"{shortened(own[places[0]])} at word {places[0] + 1}", f"{shortened(there[places[0]])}{more}"
     one, other = shortened(own), shortened(there)

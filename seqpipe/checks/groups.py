@@ -8,6 +8,7 @@ from typing import Any
 
 from seqpipe.checks.part import Part
 from seqpipe.config.recipe import DataConfig
+from seqpipe.core.cell import cell_text
 from seqpipe.data.rows import Row
 from seqpipe.errors import DataError, did_you_mean
 
@@ -44,8 +45,7 @@ def _usual(part: Part) -> str | None:
 
 
 def _group(row: Row, column: str) -> str | None:
-    value = row.columns.get(column)
-    return None if value is None or value == "" else str(value)
+    return cell_text(row.columns.get(column))
 
 
 def _shared(part: Part, groups: Counter[Any], other: Part, column: str, *, warn: bool) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from seqpipe.config.recipe import DataConfig
+from seqpipe.core.cell import cell_text, plain
 from seqpipe.core.file_names import on_disk
 from seqpipe.core.input import FileSpan
 from seqpipe.core.suffixes import INK_SUFFIXES, Suffixes
@@ -44,9 +45,11 @@ def make_row(
             raise DataError(f"{where}: has no column {wanted} (data.{key}){did_you_mean(wanted, columns)}")
         return columns[wanted]
 
+    columns = {title: plain(value) for title, value in columns.items()}
     value = column(config.input, "input")
     named_by = config.id if config.id and (needs_id or config.id in columns) else None
-    row_id = str(column(named_by, "id")) if named_by else name
+    given = cell_text(column(named_by, "id")) if named_by else None
+    row_id = given or name
     problem: InputError | None = None
     if suffixes & INK_SUFFIXES and _is_json(value):
         try:
@@ -63,7 +66,7 @@ def make_row(
             value = _file(value, base, read_span(columns, config))
         except InputError as error:
             value, problem = None, problem or error
-        if not named_by and isinstance(value, FileSpan):
+        if given is None and isinstance(value, FileSpan):
             row_id += value.part
     elif what := unfit(_all_text(value)):
         value, problem = None, InputError("bad value", f"the column {config.input} (data.input) {what}")

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqpipe.answers.classification import MultiClassification
+from seqpipe.core.cell import plain
 from seqpipe.core.metric import BaseMetric, Pair, ScoreKind, per_cent
 from seqpipe.errors import InputError, read_or
 from seqpipe.metrics import calibration
@@ -124,6 +125,7 @@ def label_names(raw: Any, separator: str) -> list[str]:
     Raises:
         InputError: it is neither, or a label is empty.
     """
+    raw = plain(raw)
     if isinstance(raw, str):
         raw = raw.split(None if separator.isspace() else separator) if raw.strip() else []
     if not isinstance(raw, (list, tuple)):
@@ -131,4 +133,4 @@ def label_names(raw: Any, separator: str) -> list[str]:
     try:
         return list(dict.fromkeys(class_name(label) for label in raw))
     except InputError:
-        raise InputError("bad value", f"a label of the target is empty or no text; received {raw!r:.80}") from None
+        raise InputError("bad value", f"a label of the target names no class; received {raw!r:.80}") from None

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+from decimal import Decimal
 from typing import Any
 
+from seqpipe.core.cell import plain
 from seqpipe.errors import InputError
 
 
@@ -15,15 +17,15 @@ def numbers_of(raw: Any) -> list[float]:
     Raises:
         InputError: it holds none, or what is no finite number.
     """
-    parts: Any = raw
+    parts: Any = plain(raw)
     if isinstance(raw, str):
         try:
             parts = json.loads(raw) if raw.lstrip().startswith("[") else raw.split()
         except (ValueError, RecursionError):
             parts = None
-    elif isinstance(raw, (int, float)):
-        parts = [raw]
-    numbers = [_number(part) for part in parts] if isinstance(parts, (list, tuple)) else []
+    elif isinstance(parts, (int, float, Decimal)):
+        parts = [parts]
+    numbers = [_number(plain(part)) for part in parts] if isinstance(parts, (list, tuple)) else []
     if not numbers or not all(map(math.isfinite, numbers)):
         raise InputError("bad value", f"the target should be a finite number (or several); received {raw!r:.80}")
     return numbers
@@ -31,7 +33,8 @@ def numbers_of(raw: Any) -> list[float]:
 
 def _number(part: Any) -> float:
     """A number; nan for what is none."""
-    if isinstance(part, bool) or not isinstance(part, (int, float, str)) or (isinstance(part, str) and "_" in part):
+    is_number = isinstance(part, (int, float, Decimal)) and not isinstance(part, bool)
+    if not is_number and not (isinstance(part, str) and "_" not in part):
         return math.nan
     try:
         return float(part)

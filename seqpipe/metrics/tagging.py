@@ -9,14 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqpipe.answers.tagging import Tagging
+from seqpipe.core.cell import plain
 from seqpipe.core.metric import BaseMetric, Pair, ScoreKind, per_cent
 from seqpipe.decoding.spans import OUTSIDE, broken_spans, span_counts, spans_of, split_tag
 from seqpipe.decoding.tag_schemes import Scheme, convert
-from seqpipe.errors import InputError
+from seqpipe.errors import InputError, read_or
 from seqpipe.metrics import calibration
 from seqpipe.metrics.class_scores import CLASS_SCORES, class_count_names, class_counts, class_scores
 from seqpipe.metrics.layout import Layout
 from seqpipe.metrics.span_errors import SpanError, find_span_errors
+from seqpipe.text.classes import class_name
 from seqpipe.text.splitting import words_of
 
 _SPAN_COUNTS = ("right_spans", "wanted_spans", "answered_spans")
@@ -185,9 +187,10 @@ def tags_of(raw: Any) -> list[str]:
     Raises:
         InputError: it is neither, or empty.
     """
-    tags = words_of(raw) if isinstance(raw, str) else list(raw) if isinstance(raw, (list, tuple)) else []
-    if not tags or not all(isinstance(tag, str) and tag for tag in tags):
-        raise InputError("bad value", f"the target should be a tag for each word; received {raw!r}")
+    parts = words_of(raw) if isinstance(raw, str) else plain(raw)
+    tags = [read_or("", class_name, part) for part in parts] if isinstance(parts, (list, tuple)) else []
+    if not tags or not all(tags):
+        raise InputError("bad value", f"the target should be a tag for each word; received {raw!r:.80}")
     return tags
 
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from seqpipe.core.cell import cell_text
 from seqpipe.core.metric import BaseMetric, Pair, ScoreKind
 from seqpipe.text.rules import TextRule, apply_rules, describe_rules
 
@@ -26,7 +27,7 @@ class TextMetric(BaseMetric, ABC):
     def __init__(self, rules: Sequence[TextRule] = ()) -> None:
         self.rules = list(rules)
 
-    def count(self, targets: Sequence[str], answers: Sequence[Any], inputs: Sequence[Any] = ()) -> NDArray[np.int64]:
+    def count(self, targets: Sequence[Any], answers: Sequence[Any], inputs: Sequence[Any] = ()) -> NDArray[np.int64]:
         """Of every row, ``[N, C]``, in the order of `names`."""
         return self._count(*self.comparable(targets, answers))
 
@@ -34,14 +35,14 @@ class TextMetric(BaseMetric, ABC):
     def _count(self, references: Sequence[str], hypotheses: Sequence[str]) -> NDArray[np.int64]:
         """Of texts after the rules."""
 
-    def comparable(self, targets: Sequence[str], answers: Sequence[Any]) -> tuple[list[str], list[str]]:
+    def comparable(self, targets: Sequence[Any], answers: Sequence[Any]) -> tuple[list[str], list[str]]:
         """References and the answers' ``text``, after the rules."""
         return (
-            [apply_rules(text, self.rules) for text in targets],
+            [apply_rules(_text(target), self.rules) for target in targets],
             [apply_rules(answer.text, self.rules) for answer in answers],
         )
 
-    def aligned(self, targets: Sequence[str], answers: Sequence[Any]) -> dict[str, list[list[Pair]]]:
+    def aligned(self, targets: Sequence[Any], answers: Sequence[Any]) -> dict[str, list[list[Pair]]]:
         """Items of every row beside those of its answer, by kind of item."""
         return self._aligned(*self.comparable(targets, answers))
 
@@ -51,8 +52,13 @@ class TextMetric(BaseMetric, ABC):
 
     def target_classes(self, target: Any) -> list[str]:
         """The text itself, for sets of which few different ones occur."""
-        return [target if isinstance(target, str) else repr(target)]
+        return [_text(target)]
 
     def describe(self) -> str:
         """How text is normalised before scoring."""
         return describe_rules(self.rules)
+
+
+def _text(target: Any) -> str:
+    """A reference; of what heads refuse since it is no text, what its cell is called."""
+    return target if isinstance(target, str) else cell_text(target) or ""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, time
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +16,7 @@ from pydantic import BaseModel, NonNegativeInt
 from torch import Tensor
 
 from seqpipe.core.assets import read_json
+from seqpipe.core.cell import cell_text, plain
 from seqpipe.core.written import Name
 from seqpipe.errors import ConfigError, DataError, InputError, RunError, did_you_mean
 
@@ -155,22 +159,28 @@ class Classes:
 
 
 def class_name(raw: Any) -> str:
-    """A target as the name of a class.
+    """A target, one of its labels or one of its tags as the name of a class; see `cell_text`.
+
+    A number with a fraction is refused, since classes that are numbers are rarely meant by it.
 
     Raises:
-        InputError: it is neither a text nor a number.
+        InputError: it is no text, whole number, truth value or date.
     """
-    if isinstance(raw, str) and raw.strip():
-        return raw.strip()
-    if isinstance(raw, (bool, int)):
-        return str(raw)
-    if isinstance(raw, float) and raw.is_integer():
-        return str(int(raw))  # a table with gaps has whole numbers as 1.0
-    raise InputError("bad value", f"the target should name a class; received {raw!r}")
+    value = plain(raw)
+    is_name = isinstance(value, (str, int, date, time)) or (
+        isinstance(value, (float, Decimal)) and math.isfinite(value) and value == int(value)
+    )
+    name = (cell_text(value) or "").strip() if is_name else ""
+    if not name:
+        is_fraction = isinstance(value, (float, Decimal)) and math.isfinite(value)
+        hint = "; a fraction is a class if it is written as text, and a number to RegressionHead" if is_fraction else ""
+        raise InputError("bad value", f"the target should name a class; received {raw!r:.80}{hint}")
+    return name
 
 
 def _order(name: str) -> tuple[bool, float, str]:
     try:
-        return False, float(name), name
+        number = float(name)
     except ValueError:
-        return True, 0.0, name
+        number = math.nan
+    return (False, number, name) if math.isfinite(number) else (True, 0.0, name)

@@ -1,7 +1,11 @@
 import json
+import math
 import shutil
 from pathlib import Path
+from typing import Any
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 from seqpipe.checks.check import check, check_command
@@ -119,6 +123,41 @@ def test_a_source_that_is_not_there_is_named_before_the_recipes_own(folder: Path
 def test_a_test_part_that_is_not_there_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert check_command(str(folder / "tones.yaml"), None, ["data.test=test.tsv"])
     assert "test: test.tsv is not there, so it was not looked at" in capsys.readouterr().out
+
+
+def test_a_column_of_numbers_with_gaps_means_what_it_means_as_text(tmp_path: Path) -> None:
+    texts = ["good film", "bad film", "fine film", "ugly film", "a film"]
+    columns = {"label": [1.0, 0.0, 1.0, 0.0, math.nan], "id": [1.0, 2.0, 3.0, 3.0, 4.0], "speaker": [0.0, 0, 1, 1, 7]}
+    pyarrow.parquet.write_table(pyarrow.table({"text": texts, **columns}), tmp_path / "train.parquet")
+    rows = zip(texts, "1010 ", "12334", "00117", strict=True)
+    lines = [",".join(cells).replace(" ,", ",") for cells in (("text", *columns), *rows)]
+    (tmp_path / "train.csv").write_text("\n".join(lines).replace(", ", ",") + "\n")
+    (tmp_path / "dev.csv").write_text("text,label,id,speaker\nfine film,1,9,1\nugly,0,8,2\n")
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(
+        f"""
+        data: {{root: {tmp_path}, train: train.csv, dev: dev.csv, input: text, target: label, id: id, group: speaker}}
+        pipeline:
+          features: [{{stage: Tokens}}, {{stage: LogRatioFeatures}}]
+          head: {{stage: ClassifierHead}}
+        training: {{epochs: 1, batch_steps: 100, learning_rate: 0.1}}
+        """
+    )
+
+    def found(manifest: str) -> list[Any]:
+        parts = check(load_recipe(recipe, [f"data.train={manifest}"])).values()
+        return [
+            (
+                {**part.numbers, "source": ""},
+                [(row.id, kind, message.replace(manifest, "")) for row, kind, message in part.warnings],
+            )
+            for part in parts
+        ] + [[row.number for part in parts for row, _, _ in part.problems]]
+
+    from_text = found("train.csv")
+    assert from_text[0][0]["groups"]["shared"] == {"dev": 1}
+    assert from_text[-1] == [5]
+    assert found("train.parquet") == from_text
 
 
 def test_an_empty_cell_is_one_bad_row(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -25,6 +25,13 @@ def test_what_is_in_two_parts_is_named_on_both_sides(make_part: MakePart, named:
     assert "dev.tsv, row 1 (r1)" in train.findings.warnings[1][2]
 
 
+def test_targets_are_the_same_in_tables_that_hold_them_otherwise(make_part: MakePart, named: Named) -> None:
+    train = make_part("train", ["1", [1, 2], "1.0"], contents=[b"a", b"b", b"c"])
+    dev = make_part("dev", [1.0, ["1", 2.0], 1.0], contents=[b"a", b"b", b"c"])
+    find_duplicates([train, dev])
+    assert named(train) == [(1, "in dev too"), (2, "in dev too"), (3, "in dev too, with another target")]
+
+
 def test_the_same_text_is_no_finding(make_part: MakePart) -> None:
     part = make_part("train", ["yes"] * 9, contents=[bytes([number]) for number in range(9)])
     find_duplicates([part])

@@ -28,6 +28,14 @@ def test_a_group_in_two_parts_is_named_once_in_each_with_its_first_rows(make_par
     assert train.findings.numbers["groups"] == {"column": "speaker", "count": 3, "shared": {"dev": 1}}
 
 
+def test_numbers_of_groups_are_the_same_in_tables_that_hold_them_otherwise(make_part: MakePart, named: Named) -> None:
+    train = make_part("train", ["x"] * 3, columns=[{"speaker": value} for value in ("0", "17", "")])
+    dev = make_part("dev", ["x"] * 3, columns=[{"speaker": value} for value in (0.0, 17.0, None)])
+    compare_groups([train, dev], DataConfig(group="speaker"))
+    assert named(train) == [(1, "speaker in dev too"), (2, "speaker in dev too")]
+    assert dev.findings.numbers["groups"]["count"] == 2
+
+
 def test_a_usual_column_is_summarised_without_a_warning(make_part: MakePart) -> None:
     train, dev = speakers(make_part, "writer")
     compare_groups([train, dev], DataConfig())

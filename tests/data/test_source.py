@@ -1,4 +1,5 @@
 import gzip
+import math
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,22 @@ def test_numbers_of_a_parquet_manifest_are_seconds_as_they_stand(tmp_path: Path)
     config = DataConfig(start="start", end="end")
     (row,) = read_rows(str(tmp_path / "rows.parquet"), config, suffixes=AUDIO_SUFFIXES)
     assert row.input == FileSpan(tmp_path / "a.wav", 1.0)
+
+
+def test_whole_numbers_of_a_column_with_gaps_are_no_other_ids_and_nothing_is_nothing(tmp_path: Path) -> None:
+    columns = {"id": [17.0, math.nan], "speaker": [3.0, math.nan], "path": ["a.wav", "b.wav"], "text": ["x", "y"]}
+    pyarrow.parquet.write_table(pyarrow.table(columns), tmp_path / "rows.parquet")
+    given, nameless = read_rows(str(tmp_path / "rows.parquet"), DataConfig(id="id"), suffixes=AUDIO_SUFFIXES)
+    assert (given.id, nameless.id) == ("17", "b.wav")
+    assert (given.columns["speaker"], nameless.columns["speaker"]) == (3.0, None)
+
+
+def test_a_target_that_is_no_number_is_none(tmp_path: Path) -> None:
+    pyarrow.parquet.write_table(pyarrow.table({"path": ["a"] * 2, "text": [1.0, math.nan]}), tmp_path / "rows.parquet")
+    whole, none = read_rows(str(tmp_path / "rows.parquet"), DataConfig(), suffixes=AUDIO_SUFFIXES)
+    assert (whole.target, whole.problem) == (1.0, None)
+    assert none.problem is not None
+    assert (none.target, none.problem.kind) == (None, "no target")
 
 
 def test_bytes_in_a_parquet_manifest_are_the_file_itself(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def test_targets_are_lists_or_texts_with_a_separator() -> None:
         assert head.encode_target(raw).tolist() == [0, 0, 0]
     assert fitted(["a b", " b  c ", ""], separator=" ").encode_target("c\ta").tolist() == [1, 0, 1]
     assert fitted(["a, b", "c"], separator=",").classes.names == ["a", "b", "c"]
-    assert fitted([[1, 2], [2.0]]).classes.names == ["1", "2"]
+    assert fitted([[1, 2], [2.0], np.array([1.0])]).classes.names == ["1", "2"]
 
 
 @pytest.mark.parametrize("raw", ["rain||wind", "rain|", None, 5, [None], ["rain", ""], {"rain": 1}])

@@ -1,5 +1,6 @@
 import math
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,8 @@ def test_a_target_may_hold_several_numbers_however_they_are_written() -> None:
     assert head.scale.means == [5.0, 5.0]
     assert len(head.scale.tolerances) == 2
     for raw in ([3, 30.0], "3 30", " 3\t30.0 ", "[3, 30]", (3.0, 30)):
+        assert torch.equal(head.encode_target(raw), head.encode_target([3.0, 30.0]))
+    for raw in ([Decimal("3"), Decimal("30.00")], np.array([3, 30]), [np.float32(3), np.int8(30)]):
         assert torch.equal(head.encode_target(raw), head.encode_target([3.0, 30.0]))
     with pytest.raises(InputError, match=r"should hold 2 numbers; received 1: 7"):
         head.encode_target(7)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -157,7 +158,8 @@ def test_gradients_reach_every_parameter(options: dict[str, Any], encoded: Encod
 def test_targets_are_lists_of_tags_or_texts_of_them() -> None:
     head = fitted(WORDS)
     assert head.encode_target("DET  NOUN\tDET").tolist() == head.encode_target(["DET", "NOUN", "DET"]).tolist()
-    for raw in ("", "  ", [], None, 5, ["DET", ""], ["DET", None], {"DET": 1}):
+    assert fitted([[0, 1.0], ["0"]]).encode_target(np.array([1.0, 0])).tolist() == [1, 0]  # of a list with gaps
+    for raw in ("", "  ", [], None, 5, [0.5], ["DET", ""], ["DET", None], {"DET": 1}):
         with pytest.raises(InputError, match="should be a tag for each word") as caught:
             head.encode_target(raw)
         assert caught.value.kind == "bad value"

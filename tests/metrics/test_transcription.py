@@ -19,6 +19,12 @@ def test_scores_are_per_cent_after_the_rules() -> None:
     assert score(metric, ["turn left", "go on"], answers) == {"wer": 0.0, "cer": 0.0, "accuracy": 100.0}
 
 
+def test_a_reference_that_is_no_text_is_scored_by_what_its_cell_is_called() -> None:
+    metric = TranscriptionMetric([])
+    assert metric.comparable([5.0, None], [answer("5"), answer("")])[0] == ["5", ""]
+    assert metric.target_classes(5.0) == ["5"]
+
+
 def test_scores_of_a_corpus_come_from_the_sum_of_its_rows_counts() -> None:
     metric = TranscriptionMetric(["lowercase"])
     targets = ["TURN right", "go on", "go", "turn left"]

@@ -1,3 +1,5 @@
+import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -76,12 +78,30 @@ def test_what_is_saved_is_restored(tmp_path: Path) -> None:
     assert torch.equal(loaded.positive_weights("balanced"), classes.positive_weights("balanced"))
 
 
-@pytest.mark.parametrize(("raw", "name"), [(" good ", "good"), (3, "3"), (True, "True"), (2.0, "2"), ("2.0", "2.0")])
-def test_texts_and_whole_numbers_name_classes(raw: Any, name: str) -> None:
+@pytest.mark.parametrize(
+    ("raw", "name"),
+    [
+        *((" good ", "good"), (3, "3"), (True, "True"), (2.0, "2"), ("2.0", "2.0"), ("1.5", "1.5")),
+        *((np.int64(3), "3"), (np.float32(3), "3"), (np.bool_(False), "False"), (np.str_(" x"), "x")),
+        *((Decimal("4.00"), "4"), (datetime.date(2024, 2, 29), "2024-02-29")),
+    ],
+)
+def test_texts_whole_numbers_and_dates_name_classes(raw: Any, name: str) -> None:
     assert class_name(raw) == name
 
 
-@pytest.mark.parametrize("raw", ["", "  ", None, 1.5, float("nan"), float("inf"), ["a"], {}])
+@pytest.mark.parametrize("raw", [1.5, np.float64(1.5), Decimal("1.5")])
+def test_a_fraction_is_refused_with_what_it_may_be_meant_for(raw: Any) -> None:
+    with pytest.raises(InputError, match=r"should name a class.*written as text.*RegressionHead"):
+        class_name(raw)
+
+
+def test_names_that_float_reads_and_are_no_numbers_stand_in_the_order_of_the_alphabet() -> None:
+    for names in (["nan", "10", "9", "inf", "a"], ["a", "inf", "9", "nan", "10"]):
+        assert Classes.learn(names).names == ["9", "10", "a", "inf", "nan"]
+
+
+@pytest.mark.parametrize("raw", ["", "  ", None, float("nan"), float("inf"), Decimal("NaN"), ["a"], {}, b"a"])
 def test_anything_else_does_not(raw: Any) -> None:
     with pytest.raises(InputError, match="should name a class") as caught:
         class_name(raw)

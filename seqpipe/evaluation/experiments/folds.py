@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from seqpipe.config.recipe import DataConfig
+from seqpipe.core.cell import cell_text
 from seqpipe.core.files import write_text
 from seqpipe.core.input import FileSpan, Input
 from seqpipe.core.suffixes import Suffixes
@@ -100,13 +101,13 @@ def _value(row: Row, column: str | None, option: str) -> str:
     if column:
         if column not in row.columns:
             raise DataError(f"{row.where}: has no column {column} ({option}){did_you_mean(column, row.columns)}")
-        value = row.columns[column]
+        value = cell_text(row.columns[column])
     else:
-        value = row.target
-    if value is None or value == "":
+        value = cell_text(row.target)
+    if value is None:
         place = f"the column {column}" if column else "the target"
         raise DataError(f"{row.where}: {place} is empty ({option})")
-    return str(value)
+    return value
 
 
 class FoldManifests:
@@ -173,5 +174,5 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Input):
         return value.record()
     if isinstance(value, (datetime.date, datetime.time, decimal.Decimal)):
-        return str(value)
+        return cell_text(value)
     raise TypeError(f"a column holds {type(value).__name__}")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from seqpipe.core.answer import Mark
+from seqpipe.core.cell import cell_text
 from seqpipe.core.metric import Pair
 from seqpipe.core.picture import Drawing, Picture
 from seqpipe.core.sequence import PaddedSequence
@@ -138,7 +139,7 @@ def _example(evaluation: Evaluation, position: int, columns: Sequence[str], *, w
         notes.append("without picture and sound, to keep this file small")
     return Example(
         id=row.id,
-        columns={name: str(row.columns[name]) for name in columns if row.columns.get(name) is not None},
+        columns={name: shown for name in columns if (shown := cell_text(row.columns.get(name))) is not None},
         verdict=verdict(evaluation, position, spelt=characters is not None),
         confidence=prediction.confidence,
         reference=reference,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from seqpipe.core.cell import cell_text
 from seqpipe.data.spans import span_columns
 from seqpipe.evaluation.scores.bootstrap import grouped, score_intervals
 from seqpipe.evaluation.scores.evaluate import Evaluation
@@ -84,7 +85,7 @@ def _lengths(evaluation: Evaluation) -> NDArray[np.float64]:
 
 
 def _shown(value: object) -> str:
-    return "(none)" if value is None or value == "" else str(value)
+    return cell_text(value) or "(none)"
 
 
 def _numbers(values: Sequence[str]) -> NDArray[np.float64] | None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from seqpipe.config.recipe import Recipe
+from seqpipe.core.cell import same_cells
 from seqpipe.core.input import Input
 from seqpipe.errors import ConfigError, DataError
 from seqpipe.evaluation.scores.bootstrap import Difference, grouped, paired_differences
@@ -152,10 +153,11 @@ def _refuse_other_rows(first: Evaluation, other: Evaluation, first_name: str, na
             f"{len(first.rows)} of {first.source}; {hint}"
         )
     for one, two in zip(first.rows, other.rows, strict=True):
-        if one.target != two.target or _place(one.input) != _place(two.input):
+        if not same_cells(one.target, two.target) or _place(one.input) != _place(two.input):
+            inputs = ", from another input" if same_cells(one.target, two.target) else ""
             raise DataError(
                 f"{name} doesn't score the same rows as {first_name}: {two.where} has {two.target!r}, and {one.where} "
-                f"has {one.target!r}{'' if one.target != two.target else ', from another input'}; {hint}"
+                f"has {one.target!r}{inputs}; {hint}"
             )
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from seqpipe.answers.failure import Failure
 from seqpipe.checks.labels import disagreements
+from seqpipe.core.cell import cell_text
 from seqpipe.core.head import Head
 from seqpipe.core.metric import Counts, Metric, Pair, SpanMetric
 from seqpipe.core.warning import Warnings, collecting_warnings
@@ -89,7 +90,7 @@ class Evaluation:
     @cached_property
     def groups(self) -> list[str] | None:
         """The group of each row, if rows are drawn in groups."""
-        return None if self.group is None else [str(row.columns.get(self.group)) for row in self.rows]
+        return None if self.group is None else [cell_text(row.columns.get(self.group)) or "" for row in self.rows]
 
     @property
     def units(self) -> str:
@@ -271,7 +272,7 @@ def _part(recipe: Any, preferred: str | None) -> tuple[str, Path | None]:
 def _having(rows: Sequence[Row], column: str, values: Collection[str], source: str) -> list[Row]:
     if all(column not in row.columns for row in rows):
         raise ConfigError(f"{source}: has no column {column} to choose by{did_you_mean(column, rows[0].columns)}")
-    found = [row for row in rows if str(row.columns.get(column)) in values]
+    found = [row for row in rows if (cell_text(row.columns.get(column)) or "") in values]
     if not found:
         raise ConfigError(f"{source}: no row has {' or '.join(sorted(values))} in its column {column}")
     return found
@@ -281,11 +282,12 @@ def _group_column(rows: Sequence[Row], wanted: str | None, source: str) -> str |
     if wanted is not None:
         if any(wanted not in row.columns for row in rows):
             raise ConfigError(f"{source}: has no column {wanted} to group by{did_you_mean(wanted, rows[0].columns)}")
-        if len({str(row.columns[wanted]) for row in rows}) < 2:
+        if len({cell_text(row.columns[wanted]) for row in rows}) < 2:
             raise ConfigError(f"{source}: column {wanted} has one value only, and resampling needs two groups or more")
         return wanted
     for name in GROUP_COLUMNS:
-        if all(row.columns.get(name) for row in rows) and len({str(row.columns[name]) for row in rows}) >= LEAST_GROUPS:
+        found = {cell_text(row.columns.get(name)) for row in rows}
+        if None not in found and len(found) >= LEAST_GROUPS:
             return name
     return None
 

@@ -15,10 +15,11 @@ from seqpipe.core.assets import read_tensors
 from seqpipe.core.feature import Feature
 from seqpipe.core.options import Upstream
 from seqpipe.core.sequence import PaddedSequence
-from seqpipe.errors import ConfigError, DataError, RunError
+from seqpipe.errors import ConfigError, DataError, InputError, RunError
 from seqpipe.features.text.after_tokens import token_numbers, tokens_before
 from seqpipe.features.text.ngrams import ngram_keys, places_of
 from seqpipe.layers.dropout import dropout
+from seqpipe.text.classes import class_name
 
 
 class LogRatioFeatures(Feature):
@@ -87,15 +88,20 @@ class LogRatioFeatures(Feature):
     def fit(self, rows: Iterable[PaddedSequence], targets: Iterable[Any] = ()) -> None:
         """Count in how many training texts of each class each n-gram stands.
 
+        Texts whose target names no class are left to the head to name.
+
         Raises:
             DataError: the targets are not the names of two classes or more.
         """
         names: dict[str, int] = {}
+        odd: InputError | None = None
         keys, owners, texts, labels = [], [], [], []
         for sequence, target in zip(rows, targets, strict=True):
-            if not isinstance(target, (str, int)):
-                raise DataError(f"LogRatioFeatures needs a class for each text; received the target {target!r}")
-            label = names.setdefault(str(target).strip(), len(names))
+            try:
+                label = names.setdefault(class_name(target), len(names))
+            except InputError as error:
+                odd = odd or error
+                continue
             found = torch.cat([ngram_keys(sequence, order, self._previous[0].size)[0] for order in self.orders])
             found = found[found >= 0].unique()
             keys.append(found)
@@ -103,7 +109,9 @@ class LogRatioFeatures(Feature):
             texts.append(text_number(sequence))
             labels.append(label)
         if len(names) < 2:
-            raise DataError("LogRatioFeatures needs two classes or more in the training rows")
+            raise DataError(
+                f"LogRatioFeatures needs two classes or more in the training rows{f'; {odd}' if odd else ''}"
+            )
         every, place = torch.cat(keys).unique(return_inverse=True)
         counts = torch.zeros(len(every) * len(names), dtype=torch.int64)
         counts.scatter_add_(0, place * len(names) + torch.cat(owners), torch.ones_like(place))

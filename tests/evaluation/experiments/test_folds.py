@@ -1,6 +1,8 @@
 import datetime
 import json
+import math
 from collections import Counter
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from seqpipe.data.pages.line import PageLine
 from seqpipe.data.rows import Row
 from seqpipe.data.source import read_rows
 from seqpipe.errors import ConfigError, DataError
-from seqpipe.evaluation.experiments.folds import FoldManifests, divide
+from seqpipe.evaluation.experiments.folds import Fold, FoldManifests, divide
 
 
 def rows_of(speakers: list[str], words: list[str]) -> list[Row]:
@@ -83,6 +85,16 @@ def test_classes_that_leave_a_fold_without_groups_are_told() -> None:
         assert "no groups are left for fold" in str(error)  # noqa: PT017
     else:
         assert all(fold.held_out for fold in made)
+
+
+def test_whole_numbers_are_the_same_groups_and_classes_whatever_their_type() -> None:
+    def divided(values: list[Any]) -> list[Fold]:
+        rows = [Row(str(n), None, values[n % 2], n, "s", {"speaker": values[n % 3]}) for n in range(12)]
+        return divide(rows, 3, group="speaker", stratify="")
+
+    assert divided([0.0, 1.0, Decimal("2.00")]) == divided(["0", "1", "2"]) == divided([0, 1, 2])
+    with pytest.raises(DataError, match="the target is empty"):
+        divide([Row("a", None, math.nan), Row("b", None, 1.0)], 2, stratify="")
 
 
 def test_a_row_without_a_group_is_named() -> None:
@@ -187,6 +199,8 @@ def test_what_json_can_not_hold_is_refused_and_dates_become_text(tone_data: Path
         Row(row.id, row.input, row.target, 1, "s", {**row.columns, "on": datetime.date(2026, 1, 2)}) for row in rows
     ]
     assert [row.columns["on"] for row in again(dated, DataConfig(), tmp_path / "one")] == ["2026-01-02"] * 2
+    prices = [Row(row.id, row.input, Decimal("4.00"), 1, "s", row.columns) for row in rows]
+    assert [row.target for row in again(prices, DataConfig(), tmp_path / "prices")] == ["4"] * 2
     odd = [Row(row.id, row.input, row.target, 1, "s", {**row.columns, "picture": b"x"}) for row in rows]
     with pytest.raises(DataError, match=r"s, row 1 .*: a column holds bytes, so it can't stand in the manifest"):
         again(odd, DataConfig(), tmp_path / "two")

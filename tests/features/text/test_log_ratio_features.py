@@ -5,6 +5,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -178,15 +179,22 @@ def test_a_text_that_stands_twice_with_other_labels_leaves_out_one_of_them() -> 
 
 
 def test_classes_are_the_same_as_numbers_and_with_spaces_around_in_any_order() -> None:
-    numbered: Any = [(text, 1 if label == "yes" else 0) for text, label in TWO]
     written = [(text, " 1 " if label == "yes" else "0") for text, label in reversed(TWO)]
     texts = [text for text, _ in TWO]
-    assert torch.equal(ratios(chain(numbered), *texts), ratios(chain(written), *texts))
+    for one, none in ((1, 0), (1.0, 0.0), (np.int64(1), np.int64(0))):
+        numbered: Any = [(text, one if label == "yes" else none) for text, label in TWO]
+        assert torch.equal(ratios(chain(numbered), *texts), ratios(chain(written), *texts))
+
+
+def test_texts_whose_target_names_no_class_teach_nothing() -> None:
+    odd: Any = [("good bad ugly", ["yes"]), ("not ugly", 1.5)]
+    texts = [*(text for text, _ in TWO), "good bad ugly"]
+    assert torch.equal(ratios(chain([*TWO, *odd]), *texts), ratios(chain(TWO), *texts))
 
 
 @pytest.mark.parametrize("targets", [[["B-PER", "O"], ["O"]], [0.5, 1.5], [None, "a"]])
-def test_targets_that_name_no_class_are_refused(targets: list[Any]) -> None:
-    with pytest.raises(DataError, match="needs a class for each text; received the target"):
+def test_targets_of_which_too_few_name_a_class_are_refused_with_the_first_that_does_not(targets: list[Any]) -> None:
+    with pytest.raises(DataError, match=r"needs two classes or more .*; the target should name a class; received "):
         chain(list(zip(["a b", "b"], targets, strict=True)))
 
 
