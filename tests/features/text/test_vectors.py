@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from seqpipe.errors import DataError
-from seqpipe.features.text.vector_files import BLOCK, LONGEST_WORD
+from seqpipe.features.text.binary_vectors import BLOCK
+from seqpipe.features.text.vector_entry import LONGEST_WORD
 from seqpipe.features.text.vectors import Coverage, read_vectors
 
 Entries = dict[str, list[float]]
@@ -83,7 +84,7 @@ def test_words_and_values_survive(
     tmp_path_factory: pytest.TempPathFactory, entries: Entries, write: Callable[[Entries], bytes]
 ) -> None:
     if write is binary:  # told apart by their bytes, vectors of round numbers alone might be text
-        entries = {word: [value * 1.7 if abs(value) < 1e30 else 0.1 for value in row] for word, row in entries.items()}
+        entries = {word: [value * 1.7 if abs(value) < 1e10 else 0.1 for value in row] for word, row in entries.items()}
         entries["\U0001f600"] = [0.1, -0.2, 0.3, -0.4, 0.5]
         entries = dict(reversed(entries.items()))
     path = tmp_path_factory.mktemp("vectors") / "v"
@@ -101,6 +102,73 @@ def test_words_may_hold_spaces_and_be_numbers(tmp_path: Path) -> None:
     coverage, table = read(path, words)
     assert table[1:].tolist() == [[4, 5, 6], [7, 8, 9], [1, 1, 1], [2, 2, 2], [1, 2, 3]]
     assert coverage.known == 5
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["route 66 1 2 3", "the 4 5 6", "of 7 8 9"],  # which alone would be a vector of four
+        ["the 4 5 6", "of 7 8 9", "route 66 1 2 3"],
+        ["3 3", "route 66 1 2 3 ", "of 7 8 9 ", "the 4 5 6 "],
+    ],
+)
+def test_a_word_that_ends_with_a_number_is_told_by_the_lines_around_it(lines: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "vec.txt"
+    path.write_text("\n".join(lines))
+    _, table = read(path, ["route 66", "the", "of"])
+    assert table[1:].tolist() == [[1, 2, 3], [4, 5, 6], [7, 8, 9]]
+
+
+def test_a_number_and_its_one_value_are_no_line_of_counts(tmp_path: Path) -> None:
+    path = tmp_path / "vec.txt"
+    path.write_text("5 7\nthe 1\n")
+    assert read(path, ["the", "5"], 1)[1][1:].tolist() == [[1], [7]]
+
+
+SPACED = [
+    "new york",
+    ". . .",
+    "at name@domain.com",
+    "10\u00a0000",
+    "a\u2003b",
+    "a b",
+    "a bc",
+    "a bcd",
+    "a bcde",
+    " x",
+    "x ",
+    " ",
+    "",
+]
+
+
+@pytest.mark.parametrize("kind", ["normal", "float16", "ternary", "with zeros"])
+@pytest.mark.parametrize("end", [b"\n", b""])
+@pytest.mark.parametrize("first", SPACED[:9])
+def test_words_of_binary_files_may_hold_spaces(first: str, end: bytes, kind: str, tmp_path: Path) -> None:
+    generator = np.random.default_rng(len(first))
+    words = list(dict.fromkeys([first, *(word for spaced in SPACED for word in (spaced, f"after{spaced}"))]))
+    values = generator.normal(0.0, 0.3, (len(words), 24))
+    if kind == "float16":
+        values = values.astype(np.float16).astype(float)
+    elif kind == "ternary":
+        values = generator.integers(-1, 2, values.shape).astype(float)
+    elif kind == "with zeros":
+        values[:, 12:] = 0.0
+    path = tmp_path / "vectors.bin"
+    path.write_bytes(binary(dict(zip(words, values.tolist(), strict=True)), end))
+    coverage, table = read(path, words, 24)
+    assert coverage.known == len(words)
+    assert torch.equal(table[1:], torch.tensor(values, dtype=torch.float32))
+
+
+def test_very_small_values_are_no_sign_of_a_space_in_the_word(tmp_path: Path) -> None:
+    values = [1e-19, -1e-25, 1e-42, 0.0, 0.5] * 2
+    for end in (b"\n", b""):
+        path = tmp_path / "vectors.bin"
+        path.write_bytes(binary({"the": values, "of": values, "und": [0.1] * 10}, end))
+        _, table = read(path, ["the", "of"], 10)
+        assert torch.equal(table[1:], torch.tensor([values] * 2))
 
 
 class TestRules:
@@ -150,7 +218,7 @@ class TestErrors:
             (b"\n \n", "is empty"),
             (b"the 1 2\n", r"line 1: has 2 values after its word, Embedding.size is 3; Embedding.size should be the"),
             (b"the 1 2 3 4\n", r"line 1: has 4 values after its word, Embedding.size is 3"),
-            (b"the 1 2 3\nof 1 2\n", r"line 2: has 2 values .*; the lines before it have that many"),
+            (b"the 1 2 3\nof 1 2\n", r"line 2: has 2 values .*; other lines have that many"),
             (b"2 4\nthe 1 2 3 4\nof 1 2 3 4\n", "line 1: speaks of vectors of 4 values, Embedding.size is 3"),
             (b"3 3\nthe 1 2 3\nof 1 2 3\n", "holds 2 vectors of the 3 that its first line promises"),
             (b"3 3\n", "holds 0 vectors of the 3"),
@@ -164,6 +232,14 @@ class TestErrors:
             (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "is no file of word vectors"),
             (binary(KNOWN)[:-10], "vector 3: is cut off, of the 3 that the first line promises"),
             (binary({"the": [1.0, float("inf"), 2.0]}), "vector 1: the value inf is no finite number"),
+            (b"the 1 2 3\nof 1 2 3 4 5 6 7\n", "line 2: has 8 fields, as two lines that lack the line break"),
+            (b"the 1 1_0 3\n", "line 1: the value '1_0' is no number"),
+            ("the 1 2 3\nthe\xa01 2 3\n".encode(), "line 2: has 2 values after its word"),
+            (
+                binary({"the": [0.1, 2e20, 0.1], "of": [0.1] * 3}),
+                r"vector 1: the value 2e\+20 is none of a word vector",
+            ),
+            (binary(KNOWN).replace(b"\0\0\x40\xbf", b"\0\x40\xbf"), "vector 2: is garbled: wherever its word may end"),
             (b"2 3\nthe " + b"\0" * 12 + b"x" * 2 * LONGEST_WORD, "vector 2: has no word"),
             (gzip.compress(glove(KNOWN), mtime=0)[:-12], "the gzip file is damaged or cut off"),
         ],
