@@ -21,7 +21,10 @@ from seqpipe.core.sequence import PaddedSequence
 from seqpipe.core.source import Location, Source
 from seqpipe.core.stage import Stage, StageConfig, find_stage
 from seqpipe.data.rows import Row
-from seqpipe.errors import ConfigError
+from seqpipe.errors import ConfigError, DataError, InputError
+
+_SHOWN = 5
+"""Of rows whose targets can't be read, in a message."""
 
 
 class Pipeline(nn.Module):
@@ -70,7 +73,12 @@ class Pipeline(nn.Module):
             if "head" in assets:
                 self.head.load_assets(assets["head"])
             else:
-                self.head.fit(row.target for row in rows)
+                try:
+                    self.head.fit(row.target for row in rows)
+                except (ConfigError, DataError) as error:
+                    if found := _unread(rows, self.head):
+                        raise type(error)("\n".join([str(error), *found])) from None
+                    raise
 
     def _build(self) -> None:
         config = self.recipe.pipeline
@@ -203,6 +211,18 @@ class Pipeline(nn.Module):
             pipeline.head.load_assets(assets / "head")
         model_file.load_weights(pipeline, weights, folder)
         return pipeline.eval()
+
+
+def _unread(rows: Sequence[Row], head: Head) -> list[str]:
+    """The first rows whose targets say nothing to a head, as lines of a message, and how many more there are."""
+    lines = []
+    for row in rows:
+        try:
+            head.read_target(row.target)
+        except InputError as error:
+            lines.append(f"  {row.where}: {error}")
+    more = [f"  and {len(lines) - _SHOWN:,} more of {len(rows):,} rows"] if len(lines) > _SHOWN else []
+    return [*lines[:_SHOWN], *more]
 
 
 def _built(config: StageConfig, previous: Stage | None, slot: str, **passed: Any) -> Any:

@@ -91,6 +91,16 @@ class Head(Stage, metaclass=ABCMeta, register=False):
     def metric(self) -> Metric:
         """What scores answers."""
 
+    def read_target(self, raw: Any) -> Any:
+        """What a target says to this kind of head, which need not be fitted: the name of a class, numbers, tags.
+
+        By default the target itself.
+
+        Raises:
+            InputError: it says nothing to it, whatever the training rows hold.
+        """
+        return raw
+
     @abstractmethod
     def encode_target(self, raw: Any) -> Tensor:
         """A target as a tensor ``[L]``.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor
 
 from seqpipe.decoding.spans import OUTSIDE, spans_of, split_tag
-from seqpipe.errors import ConfigError, did_you_mean
+from seqpipe.errors import ConfigError, InputError, did_you_mean
 
 Scheme = Literal["bio", "bioes", "none"]
 
@@ -18,6 +19,12 @@ Scheme = Literal["bio", "bioes", "none"]
 OPENING = {"bio": ("B",), "bioes": ("B", "S")}
 OPEN = ("B", "I")
 CONTINUING = {"bio": ("I",), "bioes": ("I", "E")}
+
+_PREFIXES = (OUTSIDE, "B", "I", "E", "S")
+"""Of the schemes that are read; `split_tag` gives BILOU's as those of BIOES."""
+_LETTER, _SEPARATOR = "[BIESLUbieslu]", r"[-_.:/|\s]+"
+_SHOWN = 5
+"""Odd tags in a message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +94,45 @@ def allowed_tags(tags: Sequence[str], scheme: Scheme) -> AllowedTags:
             f"nor a tag with {OPENING[scheme][-1]}-; add one, or set the scheme to none"
         )
     return AllowedTags(fresh, continuing | (closed[:, None] & fresh), closed)
+
+
+def check_tags(tags: Sequence[str], scheme: Scheme) -> None:
+    """See that tags are written as those of a scheme: O, or a prefix with a type behind a hyphen, or a prefix alone.
+
+    Prefixes of any scheme will do, since `convert` reads them all; with ``none``, so will everything.
+
+    Raises:
+        InputError: some aren't (``bad value``); the message shows them, and how one should be written if that is plain.
+    """
+    odd = [] if scheme == "none" else [tag for tag in dict.fromkeys(tags) if not _is_written(tag)]
+    if not odd:
+        return
+    shown = ", ".join(map(repr, odd[:_SHOWN])) + (f" and {len(odd) - _SHOWN} more" if len(odd) > _SHOWN else "")
+    meant = next(((tag, found) for tag in odd if (found := _meant(tag))), None)
+    mark = "marks" if len(odd) == 1 else "mark"
+    raise InputError(
+        "bad value",
+        f"{shown} {mark} no span of the scheme {scheme}: tags are like B-PER, I-PER, O, "
+        f"in BIOES E-PER and S-PER too{f'; write {meant[1]} for {meant[0]}' if meant else ''}",
+    )
+
+
+def _is_written(tag: str) -> bool:
+    prefix, kind = split_tag(tag)
+    return prefix in _PREFIXES and not (prefix == OUTSIDE and kind)
+
+
+def _meant(tag: str) -> str | None:
+    """The tag that one with another separator, with its prefix behind or in lower case is meant for, if any."""
+    if tag in ("o", "0"):
+        return OUTSIDE
+    for pattern in (
+        rf"(?P<prefix>{_LETTER}){_SEPARATOR}(?P<kind>.+)",
+        rf"(?P<kind>.+){_SEPARATOR}(?P<prefix>{_LETTER})",
+    ):
+        if found := re.fullmatch(pattern, tag, re.DOTALL):
+            return f"{found['prefix'].upper()}-{found['kind']}"
+    return None
 
 
 def convert(tags: Sequence[str], scheme: Scheme) -> list[str]:

@@ -254,7 +254,7 @@ class AttentionHead(DecodedTextHead):
         Raises:
             InputError: it is no text, or holds characters that units of characters lack.
         """
-        text, units = self._written(raw), self.units
+        text, units = self.read_target(raw), self.units
         numbers = units.encode_with_unknown(text) if isinstance(units, SentencePieceUnits) else units.encode(text)
         return torch.tensor(numbers, dtype=torch.int64)
 

@@ -70,12 +70,16 @@ class ClassifierHead(ClassesHead):
         Raises:
             DataError: there is only one class.
         """
-        self._build(Classes.learn(usable(rows, class_name)))
+        self._build(Classes.learn(usable(rows, self.read_target)))
 
     def _build(self, classes: Classes) -> None:
         self._adopt(classes, classes.weights(self.class_weights))
         for member in self.pooled:
             member.build(len(classes))
+
+    def read_target(self, raw: Any) -> str:
+        """The name of a class; see `class_name`."""
+        return class_name(raw)
 
     def encode_target(self, raw: Any) -> Tensor:
         """The number of a class, ``[1]`` int64.
@@ -83,7 +87,7 @@ class ClassifierHead(ClassesHead):
         Raises:
             InputError: it is no class of the training rows.
         """
-        return torch.tensor([self.classes.require(class_name(raw))])
+        return torch.tensor([self.classes.require(self.read_target(raw))])
 
     def forward(self, encoded: PaddedSequence) -> PaddedSequence:
         """Log-probabilities ``[B, 1, K]``, in fp32 whatever the precision around it."""

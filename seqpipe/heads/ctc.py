@@ -115,7 +115,7 @@ class CTCHead(TextHead):
         Raises:
             InputError: it is no text, or holds characters that the vocabulary lacks.
         """
-        return torch.tensor(self.units.encode(self._written(raw)), dtype=torch.int64) + 1
+        return torch.tensor(self.units.encode(self.read_target(raw)), dtype=torch.int64) + 1
 
     @property
     def follows_input(self) -> bool:

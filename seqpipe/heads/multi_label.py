@@ -67,11 +67,15 @@ class MultiLabelHead(ClassesHead):
         Raises:
             DataError: there are no labels, or only one that every row has.
         """
-        self._build(Classes.learn_sets(usable(rows, lambda raw: label_names(raw, self.separator))))
+        self._build(Classes.learn_sets(usable(rows, self.read_target)))
 
     def _build(self, classes: Classes) -> None:
         self._adopt(classes, classes.positive_weights(self.class_weights))
         self.pooled.build(len(classes))
+
+    def read_target(self, raw: Any) -> list[str]:
+        """Labels, each once; see `label_names`."""
+        return label_names(raw, self.separator)
 
     def encode_target(self, raw: Any) -> Tensor:
         """1 for each label that the target has, else 0: ``[K]`` float.
@@ -80,7 +84,7 @@ class MultiLabelHead(ClassesHead):
             InputError: it is no list of labels, or one is none of the training rows'.
         """
         target = torch.zeros(len(self.classes))
-        target[[self.classes.require(label) for label in label_names(raw, self.separator)]] = 1.0
+        target[[self.classes.require(label) for label in self.read_target(raw)]] = 1.0
         return target
 
     def forward(self, encoded: PaddedSequence) -> PaddedSequence:

@@ -90,7 +90,7 @@ class RegressionHead(PooledHead):
         Raises:
             DataError: there are no numbers, or they never vary.
         """
-        found = list(usable(rows, numbers_of))
+        found = list(usable(rows, self.read_target))
         if not found:
             raise DataError("the training rows hold no target that is a number (data.target names the column)")
         size = Counter(map(len, found)).most_common(1)[0][0]
@@ -129,13 +129,17 @@ class RegressionHead(PooledHead):
             raise RunError(f"{path}: is damaged: a value has no mean, or no deviation above 0; restore it")
         self._build(scale)
 
+    def read_target(self, raw: Any) -> list[float]:
+        """Numbers; see `numbers_of`."""
+        return numbers_of(raw)
+
     def encode_target(self, raw: Any) -> Tensor:
         """Distances from the means, in deviations, ``[V]`` float.
 
         Raises:
             InputError: it is no finite number, or there are more or fewer than in the training rows.
         """
-        numbers = numbers_of(raw)
+        numbers = self.read_target(raw)
         if len(numbers) != len(self.scale.means):
             raise InputError(
                 "bad value",

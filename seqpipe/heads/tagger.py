@@ -31,9 +31,6 @@ from seqpipe.layers.mlp import MLP
 from seqpipe.metrics.tagging import TagMetric, tags_of
 from seqpipe.text.classes import Classes, ClassWeights
 
-_PREFIXES = (OUTSIDE, "B", "I", "E", "S")
-"""Of the schemes that are read; `split_tag` gives BILOU's as those of BIOES."""
-
 
 class TaggerDecoding(BaseModel):
     """The keys of ``decoding:`` in a recipe with a tagging head."""
@@ -137,16 +134,17 @@ class TaggerHead(NamingHead):
 
         Raises:
             DataError: there is only one tag.
-            ConfigError: none of the tags belong to a scheme of spans, and ``scheme`` says so.
+            ConfigError: no tag marks a span, some are of no scheme, and ``scheme`` says that they mark spans.
         """
         found: list[list[str]] = []
         odd: InputError | None = None
         for raw in rows:
             try:
-                found.append(self._learnt(tags_of(raw)))
+                found.append(self.read_target(raw))
             except InputError as error:
                 odd = odd or error
-        if not found and odd is not None and self.scheme != "none":
+        has_spans = any(tag != OUTSIDE for tags in found for tag in tags)
+        if odd is not None and self.scheme != "none" and not has_spans:
             raise ConfigError(f"head.scheme is {self.scheme}, and {odd}; set it to none for tags that mark no spans")
         classes = Classes.learn(tag for tags in found for tag in tags)
         # A type that training has in one word alone may have two elsewhere.
@@ -154,15 +152,9 @@ class TaggerHead(NamingHead):
         kinds = sorted({split_tag(tag)[1] for tag in classes.names} - {""})
         self._build(classes.completed(f"{prefix}-{kind}" for kind in kinds for prefix in prefixes))
 
-    def _learnt(self, tags: list[str]) -> list[str]:
-        """Tags as they are learnt; raises `InputError` for one that is none of any scheme of spans."""
-        if self.scheme == "none":
-            return tags
-        for tag in tags:
-            prefix, kind = split_tag(tag)
-            if prefix not in _PREFIXES or (prefix == OUTSIDE and kind):
-                raise InputError("bad value", f"{tag!r} marks no span of the scheme {self.scheme}: B-TYPE, I-TYPE, O")
-        return convert(tags, self.scheme)
+    def read_target(self, raw: Any) -> list[str]:
+        """Tags as they are learnt, in the scheme; raises `InputError` as `tags_of` does."""
+        return convert(tags_of(raw, self.scheme), self.scheme)
 
     def _build(self, classes: Classes) -> None:
         self._adopt(classes, classes.weights(self.class_weights))
@@ -186,7 +178,7 @@ class TaggerHead(NamingHead):
         Raises:
             InputError: it is no sequence of tags, or one is none of the training rows'.
         """
-        return torch.tensor([self.classes.require(tag) for tag in self._learnt(tags_of(raw))])
+        return torch.tensor([self.classes.require(tag) for tag in self.read_target(raw)])
 
     def min_steps(self, target: Tensor) -> int:
         """As many as there are tags."""

@@ -73,7 +73,7 @@ class TextHead(Head, register=False):
         """Restore the units."""
         self._build(load_units(folder))
 
-    def _written(self, raw: Any) -> str:
+    def read_target(self, raw: Any) -> str:
         """A target as it is learnt; raises `InputError` if it is no text, or holds what no text has (`unfit`)."""
         if not isinstance(raw, str):
             raise InputError("bad value", f"the target should be text; received {raw!r}")

@@ -12,7 +12,7 @@ from seqpipe.answers.tagging import Tagging
 from seqpipe.core.cell import plain
 from seqpipe.core.metric import BaseMetric, Pair, ScoreKind, per_cent
 from seqpipe.decoding.spans import OUTSIDE, broken_spans, span_counts, spans_of, split_tag
-from seqpipe.decoding.tag_schemes import Scheme, convert
+from seqpipe.decoding.tag_schemes import Scheme, check_tags, convert
 from seqpipe.errors import InputError, read_or
 from seqpipe.metrics import calibration
 from seqpipe.metrics.class_scores import CLASS_SCORES, class_count_names, class_counts, class_scores
@@ -107,7 +107,7 @@ class TagMetric(BaseMetric):
     def _pairs(self, targets: Sequence[Any], answers: Sequence[Tagging]) -> list[list[Pair]]:
         found = []
         for raw, answer in zip(targets, answers, strict=True):
-            tags = tags_of(raw)
+            tags = tags_of(raw, self.scheme)
             wanted = tags if self.scheme == "none" else convert(tags, "bio")
             wanted = wanted[: len(answer.words) if answer.truncated else None]
             if len(wanted) != len(answer.words):
@@ -156,7 +156,7 @@ class TagMetric(BaseMetric):
 
     def target_classes(self, target: Any) -> list[str]:
         """The tags."""
-        return tags_of(target)
+        return tags_of(target, self.scheme)
 
     def warnings(self, target: Any) -> list[tuple[str, str]]:
         """``broken span``: a tag that goes on with a span where none of its type is open."""
@@ -181,16 +181,17 @@ class TagMetric(BaseMetric):
         return "tags by name" if self.scheme == "none" else "spans as CoNLL's conlleval counts them"
 
 
-def tags_of(raw: Any) -> list[str]:
+def tags_of(raw: Any, scheme: Scheme = "none") -> list[str]:
     """A target as tags: a list of them, or a text of them with white space between.
 
     Raises:
-        InputError: it is neither, or empty.
+        InputError: it is neither, or empty, or a tag is written as none of the scheme (`check_tags`).
     """
     parts = words_of(raw) if isinstance(raw, str) else plain(raw)
     tags = [read_or("", class_name, part) for part in parts] if isinstance(parts, (list, tuple)) else []
     if not tags or not all(tags):
         raise InputError("bad value", f"the target should be a tag for each word; received {raw!r:.80}")
+    check_tags(tags, scheme)
     return tags
 
 

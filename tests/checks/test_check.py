@@ -160,6 +160,38 @@ def test_a_column_of_numbers_with_gaps_means_what_it_means_as_text(tmp_path: Pat
     assert found("train.parquet") == from_text
 
 
+@pytest.mark.parametrize(
+    ("head", "targets", "said"),
+    [
+        ("{stage: TaggerHead, scheme: bio}", ("B_PER O", "O O", "PER.I O"), r"write B-PER for B_PER"),
+        (
+            "{stage: ClassifierHead}",
+            ("", "a", [1]),
+            r"the only one is 'a' .*\n.*row 3 \(3\): the target should name a class",
+        ),
+        (
+            "{stage: RegressionHead}",
+            ("x", "y", "z"),
+            r"no target that is a number .*\n.*row 1 \(1\): the target should be",
+        ),
+    ],
+)
+def test_where_nothing_can_be_learnt_rows_say_why(head: str, targets: Any, said: str, tmp_path: Path) -> None:
+    lines = [json.dumps({"text": f"word {number}", "label": target}) for number, target in enumerate(targets)]
+    (tmp_path / "train.jsonl").write_text("\n".join(lines))
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(
+        f"""
+        data: {{root: {tmp_path}, train: train.jsonl, input: text, target: label}}
+        pipeline: {{features: [{{stage: Tokens}}, {{stage: Embedding, size: 4}}], head: {head}}}
+        training: {{epochs: 1, batch_steps: 100, learning_rate: 0.1}}
+        """
+    )
+    with pytest.raises((ConfigError, DataError), match=said) as caught:
+        check(load_recipe(recipe))
+    assert "train.jsonl, row 3 (3): " in str(caught.value)
+
+
 def test_an_empty_cell_is_one_bad_row(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with (folder / "dev.tsv").open("a") as file:
         file.write("\tnameless\tab\n")

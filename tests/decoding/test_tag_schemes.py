@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from seqpipe.decoding.crf import n_best, viterbi
 from seqpipe.decoding.spans import spans_of
-from seqpipe.decoding.tag_schemes import Scheme, allowed_tags, convert
-from seqpipe.errors import ConfigError
+from seqpipe.decoding.tag_schemes import Scheme, allowed_tags, check_tags, convert
+from seqpipe.errors import ConfigError, InputError
 
 BIO = ["O", "B-x", "I-x", "B-y", "I-y"]
 BIOES = ["I-x", "O", "B-x", "E-x", "S-x", "S-y", "B-y", "E-y"]
@@ -133,3 +133,34 @@ def test_an_unknown_scheme_is_refused_in_conversions() -> None:
     unknown: Scheme = "iob"  # type: ignore[assignment]
     with pytest.raises(ConfigError, match="did you mean bio"):
         convert(["O"], unknown)
+
+
+@pytest.mark.parametrize("scheme", ["bio", "bioes"])
+def test_tags_of_every_scheme_that_is_read_are_written_well(scheme: Scheme) -> None:
+    check_tags(["O", "B-PER", "I-PER", "E-PER", "S-PER", "L-PER", "U-PER", "B", "I", "B-A-B", "-X-", "B-B_C"], scheme)
+    check_tags(["B_PER", "DET"], "none")
+
+
+@pytest.mark.parametrize(
+    ("odd", "meant"),
+    [
+        *(("B_PER", "B-PER"), ("B.PER", "B-PER"), ("B PER", "B-PER"), ("b-per", "B-per"), ("PER-B", "B-PER")),
+        *(
+            ("per_i", "I-per"),
+            ("U/LOC", "U-LOC"),
+            ("o", "O"),
+            ("0", "O"),
+            ("DET", None),
+            ("X-LOC", None),
+            ("O-PER", None),
+        ),
+    ],
+)
+def test_other_tags_are_shown_with_what_they_are_meant_for(odd: str, meant: str | None) -> None:
+    with pytest.raises(InputError, match=r"mark no span of the scheme bio: tags are like B-PER, I-PER, O") as caught:
+        check_tags(["B-PER", odd, "DET", *(f"X-{number}" for number in range(9))], "bio")
+    said = str(caught.value)
+    assert said.startswith(repr(odd))
+    assert said.count("X-") <= 5
+    assert " more " in said
+    assert (f"; write {meant} for {odd}" in said) == (meant is not None)

@@ -190,6 +190,17 @@ def test_tags_that_belong_to_no_scheme_are_refused(odd: str) -> None:
     assert caught.value.kind == "bad value"
 
 
+def test_sentences_outside_of_spans_do_not_hide_that_no_tag_marks_one() -> None:
+    for odd, meant in (("B_PER", "B-PER"), ("PER-B", "B-PER"), ("b-per", "B-per"), ("B PER", "B-PER")):
+        with pytest.raises(
+            ConfigError, match=f"head.scheme is bio, and '{odd}' marks no span .*write {meant} for {odd}"
+        ):
+            fitted([["O", "O"], ["O", odd]], scheme="bio")
+    assert fitted([["O", "O"], ["O", "B_PER"]], scheme="none").classes.names == ["B_PER", "O"]
+    with pytest.raises(InputError, match="'B_PER' marks no span"):
+        fitted(scheme="bio").metric.count([["B_PER"]], [tagged(["O"])])
+
+
 @pytest.mark.parametrize("scheme", ["bio", "bioes"])
 def test_other_schemes_are_read_too(scheme: Any) -> None:
     head = fitted(scheme=scheme)
