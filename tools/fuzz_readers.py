@@ -58,7 +58,7 @@ class ReaderTarget(Target):
         check_inputs([str(path)], self.config, suffixes=self.suffixes)
         rows = list(expand_inputs([str(path)], self.config, suffixes=self.suffixes))
         answers = list(self.predictor.predict(rows))
-        if len(answers) != len(rows):
+        if len(answers) < len(rows):  # more of files that hold several inputs
             raise FaultError(f"{len(answers)} answers to {len(rows)} inputs")
         for answer in answers:
             finite(answer.to_json())
@@ -143,6 +143,7 @@ class Image(ReaderTarget):
             ("bits.tif", grey.convert("1"), {"compression": "group4"}),
             ("a.tiff", grey.convert("RGB"), {"compression": "tiff_lzw"}),
             ("plain.tif", grey, {}),
+            ("pages.tif", grey, {"save_all": True, "append_images": [grey.convert("1"), grey]}),
             ("a.jpg", grey.convert("RGB"), {}),
             ("grey.jpeg", grey, {"progressive": True}),
         ):
@@ -208,8 +209,9 @@ class Page(Image):
             "alto.xml": (
                 '<?xml version="1.0"?><alto xmlns="http://www.loc.gov/standards/alto/ns-v4#"><Description><MeasurementUnit>'
                 "pixel</MeasurementUnit><sourceImageInformation><fileName>scan.png</fileName></sourceImageInformation>"
-                '</Description><Layout><Page ID="p" WIDTH="200" HEIGHT="120"><PrintSpace HPOS="0" VPOS="0" WIDTH="200" '
-                f'HEIGHT="120"><TextBlock ID="b">{alto}</TextBlock></PrintSpace></Page></Layout></alto>'
+                '</Description><ReadingOrder><OrderedGroup ID="o"><ElementRef ID="r" REF="l45 b"/></OrderedGroup>'
+                '</ReadingOrder><Layout><Page ID="p" WIDTH="200" HEIGHT="120"><PrintSpace HPOS="0" VPOS="0" '
+                f'WIDTH="200" HEIGHT="120"><TextBlock ID="b">{alto}</TextBlock></PrintSpace></Page></Layout></alto>'
             ).encode(),
             "page.xml": (
                 '<?xml version="1.0"?><PcGts xmlns="http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15">'
