@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import math
 import os
@@ -10,19 +11,26 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 
 from seqpipe.core.input import FileSpan
 from seqpipe.errors import InputError, decoding
 from seqpipe.features.input_file import check_file
-from seqpipe.features.speech.truncation import missing_bytes
+from seqpipe.features.speech.byte_ranges import ByteRanges, Part
+from seqpipe.features.speech.mpeg import find_stream
+from seqpipe.features.speech.stated_size import stated_size
+
+if TYPE_CHECKING:
+    from seqpipe.features.speech.sample_reader import SampleReader
 
 MIN_RATE, MAX_RATE = 1_000, 768_000
 """Of a recording, in hertz: speech is gone below, and no recorder goes beyond."""
 BLOCK_FRAMES = 1 << 22
 """That are read at once: how many there are is what a header promises, and may be more than any memory holds."""
+BUFFER_BYTES = 1 << 16
+"""That are read ahead."""
 MAX_CHANNELS = 32
 """Of an array that has fewer samples than channels."""
 HEADERLESS = ".raw"
@@ -76,8 +84,8 @@ def keeping_open() -> Iterator[None]:
     """While this lasts, a file that the thread opens several times in a row is opened once.
 
     To find a place in an MP3, its beginning is gone through each time that it is opened: at ten hours, for seconds.
-    What is read then depends, in the last bit, on what was read before from the same opening, so whoever wants the same
-    bits again must read the same places in the same order.
+    So is the beginning of what can't seek. What is read then depends, in the last bit, on what was read before from the
+    same opening, so whoever wants the same bits again must read the same places in the same order.
     """
     _kept.keeping = True
     try:
@@ -88,7 +96,7 @@ def keeping_open() -> Iterator[None]:
 
 
 @contextmanager
-def opened(span: FileSpan) -> Iterator[Any]:
+def opened(span: FileSpan) -> Iterator[SampleReader]:
     """The file of a span, open for reading.
 
     Raises:
@@ -98,7 +106,7 @@ def opened(span: FileSpan) -> Iterator[Any]:
         with _open(span) as file:
             yield file
         return
-    if _kept.source is None or _kept.source != span.source or not _kept.file.seekable():
+    if _kept.source is None or _kept.source != span.source:
         _kept.drop()
         _kept.file = _open(span)
         _kept.source = span.source
@@ -109,24 +117,32 @@ def opened(span: FileSpan) -> Iterator[Any]:
         raise
 
 
-def _open(span: FileSpan) -> Any:
-    import soundfile
+class _Layout(NamedTuple):
+    """What of a file is read.
+
+    Attributes:
+        parts: that libsndfile is given in the place of the file; None of a file that it reads as it is.
+        frames: that there are at most; None where libsndfile knows.
+    """
+
+    parts: tuple[Part, ...] | None = None
+    frames: int | None = None
+
+
+def _open(span: FileSpan) -> SampleReader:
+    from seqpipe.features.speech.sample_reader import SampleReader
 
     source = span.source
     if isinstance(source, Path):
         check_file(source, "an audio file")
     try:
-        with bytes_of(source) as file:
-            cut = missing_bytes(file)
-    except OSError as error:
-        raise InputError("unreadable", f"{source!s}: {error.strerror or error}") from None
-    if cut:
-        raise InputError(
-            "truncated", f"{span}: ends after {cut[0]} of the {cut[1]} bytes of sound that its header promises"
-        )
-    try:
         with decoding(span, "audio"):
-            file = soundfile.SoundFile(_content(source))
+            if isinstance(source, Path):
+                status = source.stat()
+                layout = _layout_of_path(source, status.st_size, status.st_mtime_ns)
+            else:
+                layout = _layout(io.BytesIO(source), len(source), span)
+            file = SampleReader(functools.partial(_content, source, layout), layout.frames)
     except InputError as error:
         if error.kind == "undecodable" and isinstance(source, Path) and source.suffix.lower() == HEADERLESS:
             raise InputError(error.kind, f"{error}; {HINT}") from None
@@ -137,8 +153,36 @@ def _open(span: FileSpan) -> Any:
     return file
 
 
-def _content(source: Path | bytes) -> Any:
+@functools.lru_cache(maxsize=64)
+def _layout_of_path(path: Path, size: int, modified: int) -> _Layout:
+    """Kept, since a long recording is opened for each of its segments, and its frames may have to be counted."""
+    with path.open("rb") as file:
+        return _layout(file, size, path)
+
+
+def _layout(file: BinaryIO, size: int, name: object) -> _Layout:
+    """What is to be read of a file; raises `InputError` if it was cut off."""
+    found = stated_size(file, size)
+    if found is not None and found.is_cut:
+        raise InputError(
+            "truncated",
+            f"{name}: ends after {found.held} of the {found.stated} bytes of sound that its header promises",
+        )
+    if found is None or found.is_mpeg:
+        start = 0 if found is None else found.start
+        end = size if found is None or found.is_unknown else start + min(found.stated, found.held)
+        stream = find_stream(file, name, start, end)
+        if stream is not None:
+            return _Layout(stream.parts, stream.samples)
+    if found is None:
+        return _Layout()
+    return _Layout(found.with_true_size() if found.is_unknown else None, found.frames)
+
+
+def _content(source: Path | bytes, layout: _Layout) -> Any:
     """What soundfile opens."""
+    if layout.parts is not None:
+        return io.BufferedReader(ByteRanges(bytes_of(source), layout.parts), BUFFER_BYTES)  # an MP3 is read in crumbs
     if isinstance(source, bytes):
         return io.BytesIO(source)
     if source.suffix.lower() == HEADERLESS:  # by its name soundfile would ask for a rate, whatever is in it
@@ -207,24 +251,13 @@ def array_of(raw: dict[str, Any]) -> tuple[np.ndarray[Any, Any], int]:
     return samples, rate
 
 
-def _go_to(file: Any, start: int) -> None:
-    """A frame; of a file that can't seek (GSM 06.10), which was just opened, by reading what is before."""
-    if file.seekable():
-        file.seek(start)
-        return
-    for at in range(0, start, BLOCK_FRAMES):
-        file.read(min(start - at, BLOCK_FRAMES))
-
-
-def blocks(span: FileSpan, file: Any, start: int, stop: int, size: int) -> Iterator[np.ndarray[Any, Any]]:
+def blocks(span: FileSpan, file: SampleReader, start: int, stop: int, size: int) -> Iterator[np.ndarray[Any, Any]]:
     """Frames from ``start`` to ``stop`` of an open file, ``size`` at a time; of the span's channel if it names one."""
     if span.channel is not None and not 1 <= span.channel <= file.channels:
         raise InputError("bad value", f"{span}: there are channels 1 to {file.channels}")
     for at in range(start, stop, size):
         with decoding(span, "audio"):
-            if at == start:  # only then: an MP3 is gone through from its beginning to find a place in it
-                _go_to(file, start)
-            samples = file.read(min(size, stop - at), dtype="float32")
+            samples = file.read(at, min(size, stop - at))
         held = at - start + len(samples)
         if held < min(at + size, stop) - start:
             raise InputError(
