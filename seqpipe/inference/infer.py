@@ -23,8 +23,8 @@ from seqpipe.data.pages.line import PageLine
 from seqpipe.data.rows import Row
 from seqpipe.errors import ConfigError
 from seqpipe.inference.engine import Budget, Engine, Window
-from seqpipe.inference.formats.choose import PAGES, check_format, choose_format
-from seqpipe.inference.formats.recordings import RecordingNames
+from seqpipe.inference.formats.choose import PAGES, RECORDINGS, check_format, choose_format
+from seqpipe.inference.formats.recordings import RecordingNames, recording_group
 from seqpipe.inference.inputs import check_inputs, count_inputs, expand_inputs, input_files
 from seqpipe.inference.job import Job, Summary
 from seqpipe.inference.pausing import with_pauses
@@ -33,7 +33,7 @@ from seqpipe.inference.progress import Progress, describe
 from seqpipe.inference.reading import Reader
 from seqpipe.inference.same_inputs import fingerprint_inputs
 from seqpipe.inference.settings import Settings
-from seqpipe.inference.shard import parse_shard, shard
+from seqpipe.inference.shard import group_of, parse_shard, shard
 from seqpipe.inference.slot import IDLE, Pause, unbound
 from seqpipe.inference.workers import Workers
 from seqpipe.model_file import MODEL, hash_file, model_files
@@ -153,7 +153,8 @@ def infer(
             if kind == "ctm":  # all shards are to name recordings as one command would
                 job.recordings = RecordingNames()
                 rows = job.recordings.noting(rows)
-            rows = shard(rows, *place, lambda row: measure.amount(pipeline.features.length(row.input)))
+            together = recording_group if kind in RECORDINGS else group_of
+            rows = shard(rows, *place, lambda row: measure.amount(pipeline.features.length(row.input)), together)
         if "-" in inputs:
             rows = _others_than(Path(output), rows)
             rows = with_pauses(rows, lambda: interruption.received)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
@@ -18,9 +17,11 @@ from seqpipe.core.files import target_of
 from seqpipe.core.interruption import Interruption
 from seqpipe.errors import ConfigError, DataError
 from seqpipe.inference.engine import Window
-from seqpipe.inference.formats.choose import FOLDERS, check_place
+from seqpipe.inference.formats.choose import FOLDERS, RECORDINGS, check_place
+from seqpipe.inference.formats.folder import RECORDING
 from seqpipe.inference.formats.output import write_output
-from seqpipe.inference.formats.recordings import RecordingNames
+from seqpipe.inference.formats.recordings import Recording, RecordingNames, recording_of_row
+from seqpipe.inference.formats.store import encode
 from seqpipe.inference.journal import Journal
 from seqpipe.inference.slot import Pause, Slot, digest_of, make_slot
 
@@ -90,6 +91,7 @@ class Job:
         self.journal = Journal(output) if output != "-" else None
         self.summary = Summary()
         self.recordings: RecordingNames | None = None
+        self._asked: deque[Recording] | None = deque() if kind in RECORDINGS else None
 
     def begin(self, *, resume: bool, overwrite: bool) -> bool:
         """Open the journal; whether there is anything left to do.
@@ -144,7 +146,7 @@ class Job:
             DataError: of the first failure, if strict.
         """
         started = time.perf_counter()
-        given = iter(inputs)
+        given = self._noting(inputs)
         first = self._skip(given)
         interruption.begin_steps()
         stream = windows(given, first)
@@ -172,6 +174,17 @@ class Job:
         self.summary.elapsed = time.perf_counter() - started
         return self.summary
 
+    def _noting(self, inputs: Iterable[Any]) -> Iterator[Any]:
+        """Inputs as they come, of which is kept what they are of until they are answered."""
+        for item in inputs:
+            if self._asked is not None and not isinstance(item, Pause):
+                self._asked.append(recording_of_row(item))
+            yield item
+
+    def _of(self) -> dict[str, Any]:
+        """What the next answer is of, where files are called after it."""
+        return {} if self._asked is None else {RECORDING: self._asked.popleft()}
+
     def _skip(self, given: Iterator[Any]) -> int:
         """Pass over what the journal has, and see that it is the same; the number of the next window."""
         done = 0
@@ -186,6 +199,8 @@ class Job:
                     "give the same inputs, or start again with --overwrite"
                 )
             done += count
+            if self._asked is not None:
+                self._asked.clear()
         return len(self.journal.digests) if self.journal is not None else 0
 
     def _take(self, window: Window) -> None:
@@ -194,7 +209,7 @@ class Job:
                 if isinstance(answer, Failure):
                     raise DataError(f"{answer.message} ({answer.kind}); --strict ends here")
         started = time.perf_counter()
-        lines = b"".join(encode(answer) for answer in window.answers)
+        lines = b"".join(encode(answer.to_json() | self._of()) for answer in window.answers)
         if self.journal is None:
             sys.stdout.buffer.write(lines)
             sys.stdout.buffer.flush()
@@ -229,13 +244,6 @@ class Job:
     def _spend(self, started: float) -> None:
         spent = self.summary.spent
         spent["writing"] = spent.get("writing", 0.0) + time.perf_counter() - started
-
-
-def encode(answer: Any) -> bytes:
-    """A line of JSON."""
-    line = json.dumps(answer.to_json(), ensure_ascii=False)
-    # A file's name may be no UTF-8: its odd bytes, surrogates in Python, are written as JSON's own escapes.
-    return line.encode("utf-8", "backslashreplace") + b"\n"
 
 
 def check_replaceable(output: Path, kind: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from seqpipe.answers.failure import Failure
@@ -36,15 +36,24 @@ def parse_shard(text: str) -> tuple[int, int]:
     return number - 1, count
 
 
+def group_of(row: Row | Failure) -> Hashable:
+    """What an input belongs to that one machine is to have whole: a page; None of what stands by itself."""
+    return row.input.group if isinstance(row, Row) and isinstance(row.input, Input) else None
+
+
 def shard(
-    rows: Iterable[Row | Failure], index: int, count: int, length_of: Callable[[Row], float]
+    rows: Iterable[Row | Failure],
+    index: int,
+    count: int,
+    length_of: Callable[[Row], float],
+    group_of: Callable[[Row | Failure], Hashable] = group_of,
 ) -> Iterator[Row | Failure]:
     """The inputs of one machine out of ``count``: each input belongs to exactly one, which all agree on unasked.
 
     Inputs are looked at in fixed groups. Those of a group are dealt from the longest to the shortest, each to the shard
     that has the least so far (longest processing time first: Graham 1969), so at any time two shards differ by the
-    longest input at most. Lines of a page that follow one another are dealt as one input: who writes pages has whole
-    ones, and a page's image is read by one machine alone. What has no length (a `Failure`, an input that can't be
+    longest input at most. Inputs of a group that follow one another are dealt as one: who writes pages has whole ones,
+    and a page's image is read by one machine alone. What has no length (a `Failure`, an input that can't be
     measured, an empty one) goes to the shard with the fewest of these. No more than a group is held in memory, so the
     stream may be endless.
 
@@ -56,6 +65,7 @@ def shard(
         index: of this machine, from 0.
         count: of machines. With one, nothing is measured.
         length_of: length of an input, in any measure, called from several threads; `InputError` if it has none.
+        group_of: what an input belongs to, or None.
 
     Returns:
         The shard's inputs, in the order in which they came.
@@ -65,11 +75,11 @@ def shard(
     """
     if not 0 <= index < count:
         raise ConfigError(f"index of a shard should be 0 to {count - 1}, one less than their count; received {index}")
-    return iter(rows) if count == 1 else _dealt(iter(rows), index, count, length_of)
+    return iter(rows) if count == 1 else _dealt(_bundles(iter(rows), group_of), index, count, length_of)
 
 
 def _dealt(
-    rows: Iterator[Row | Failure], index: int, count: int, length_of: Callable[[Row], float]
+    bundles: Iterator[list[Row | Failure]], index: int, count: int, length_of: Callable[[Row], float]
 ) -> Iterator[Row | Failure]:
     def length(row: Row | Failure) -> float:
         if isinstance(row, Failure) or row.problem is not None:
@@ -83,7 +93,7 @@ def _dealt(
     def together(bundle: list[Row | Failure]) -> float:
         return sum(map(length, bundle))
 
-    groups = _groups(_bundles(rows))
+    groups = _groups(bundles)
     totals: list[tuple[float, int]] = [(0, number) for number in range(count)]  # a heap: the least, first shard first
     without_length = 0
     with ThreadPoolExecutor(THREADS) as threads:
@@ -103,20 +113,22 @@ def _dealt(
             yield from (row for place in sorted(own) for row in group[place])
 
 
-def _bundles(rows: Iterator[Row | Failure]) -> Iterator[list[Row | Failure]]:
-    """Inputs that stay together: lines of the same page, one after the other; anything else by itself."""
+def _bundles(
+    rows: Iterator[Row | Failure], group_of: Callable[[Row | Failure], Hashable]
+) -> Iterator[list[Row | Failure]]:
+    """Inputs that stay together: those of the same group, one after the other; anything else by itself."""
     bundle: list[Row | Failure] = []
-    page = None
+    group = None
     for row in rows:
-        of = row.input.group if isinstance(row, Row) and isinstance(row.input, Input) else None
-        if bundle and of != page:
+        of = group_of(row)
+        if bundle and of != group:
             yield bundle
             bundle = []
         if of is None:
             yield [row]
         else:
             bundle.append(row)
-        page = of
+        group = of
     if bundle:
         yield bundle
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -187,3 +188,107 @@ def test_a_pipe_that_nobody_writes_ends(folder: Path) -> None:
     writer = threading.Thread(target=write, args=(b"y" * 200_000,), daemon=True)
     writer.start()
     assert read_pipe(Path("pipe")) == b"y" * 200_000
+
+
+SPANS = ((0.0, 4.0), (4.0, 8.0), (7.0, 11.0), (11.0, None))
+
+
+@pytest.fixture
+def long_recording(tone_data: Path, folder: Path) -> Path:
+    """``long/a.wav`` of two channels, of which a manifest has spans: with and without ids, not in their order."""
+    (folder / "long").mkdir()
+    sides = []
+    for numbers in (range(8), range(8, 16)):
+        side = np.concatenate([soundfile.read(tone_data / "dev" / f"{number:03}.wav")[0] for number in numbers])
+        sides.append(np.resize(side, 14 * RATE))
+    soundfile.write("long/a.wav", np.stack(sides, axis=1), RATE)
+    rows = [(1, start, end) for start, end in SPANS] + [(2, start, end) for start, end in SPANS[::-1]]
+    rows = [rows[at] for at in (2, 0, 5, 7, 1, 4, 3, 6)]
+    lines = [
+        f"utt{number}\tlong/a.wav\t{start}\t{'' if end is None else end}\t{channel}\n"
+        for number, (channel, start, end) in enumerate(rows)
+    ]
+    lines.insert(3, "whole\tin/000.wav\t\t\t\n")
+    lines.append("gone\tlong/a.wav\t99\t100\t1\n")
+    Path("list.tsv").write_text("id\tpath\tstart\tend\tside\n" + "".join(lines))
+    return folder
+
+
+COLUMNS = {"start": "start", "end": "end", "channel": "side"}
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["ids", "paths"])
+@pytest.mark.parametrize("kind", ["ctm", "srt"])
+def test_spans_of_a_recording_are_one_file_in_the_order_of_time(
+    kind: str, named: bool, trained_run: Path, long_recording: Path
+) -> None:
+    data = COLUMNS | ({"id": "id"} if named else {})
+    options: dict[str, Any] = {"device": "cpu", "threads": 1, "workers": 0, "quiet": True, "data": data}
+    infer(trained_run, ["list.tsv"], "all.jsonl", **options)
+    infer(trained_run, ["list.tsv"], "out/", kind=kind, **options)
+    answers = [json.loads(line) for line in Path("all.jsonl").read_text().splitlines()]
+    found = {path.name: path.read_text() for path in Path("out").rglob("*") if path.is_file()}
+    whole = f"{'whole' if named else '000'}.{kind}"
+    assert set(found) == {f"a.{kind}", whole, "failures.jsonl"}
+    (failure,) = [answer for answer in answers if "error" in answer]
+    assert [json.loads(line) for line in found["failures.jsonl"].splitlines()] == [failure]
+    words = [
+        word for answer in answers if answer["id"] not in ("whole", "in/000.wav") for word in answer.get("words", [])
+    ]
+    assert len(words) > 20
+    if kind == "ctm":
+        lines = [line.split() for line in found["a.ctm"].splitlines()]
+        assert {(line[0], line[1]) for line in lines} == {("a", "1"), ("a", "2")}
+        places = [(line[1], float(line[2])) for line in lines]
+        assert places == sorted(places)
+        assert sorted((line[2], line[4]) for line in lines) == sorted(
+            (f"{word['start']:.3f}", word["text"]) for word in words
+        )
+        assert {line.split()[0] for line in found[whole].splitlines()} == {whole.removesuffix(".ctm")}
+    else:
+        cues = [block.splitlines() for block in found["a.srt"].split("\n\n")]
+        assert [cue[0] for cue in cues] == [str(number) for number in range(1, len(cues) + 1)]
+        times = [cue[1].split(" --> ") for cue in cues]
+        assert all(start < end <= following for (start, end), (following, _) in pairwise(times))
+        shown = " ".join(line for cue in cues for line in cue[2:]).split()
+        assert sorted(shown) == sorted(word["text"] for word in words)
+
+
+@pytest.mark.parametrize("kind", ["ctm", "srt"])
+def test_a_resumed_run_and_shards_know_recordings_too(kind: str, trained_run: Path, long_recording: Path) -> None:
+    options: dict[str, Any] = {"device": "cpu", "threads": 1, "workers": 0, "quiet": True, "kind": kind}
+    options["data"] = COLUMNS | {"id": "id"}
+    infer(trained_run, ["list.tsv"], "out/", window=3, **options)
+    expected = {path.name: path.read_bytes() for path in Path("out").rglob("*") if path.is_file()}
+    kill = pytest.MonkeyPatch()
+    kill.setattr("seqpipe.inference.job.Job._finish", lambda self: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        infer(trained_run, ["list.tsv"], "again/", window=3, **options)
+    kill.undo()
+    journal = Path("again.journal").read_bytes().splitlines(keepends=True)
+    Path("again.journal").write_bytes(b"".join(journal[:3]))  # two windows were safe
+    infer(trained_run, ["list.tsv"], "again/", window=3, resume=True, **options)
+    assert {path.name: path.read_bytes() for path in Path("again").rglob("*") if path.is_file()} == expected
+    lines = Path("list.tsv").read_text().splitlines(keepends=True)
+    Path("list.tsv").write_text("".join(lines[:1] + sorted(lines[1:])[:-1]))  # spans follow one another
+    for part in ("1/2", "2/2"):
+        infer(trained_run, ["list.tsv"], f"part{part[0]}/", part=part, **options)
+    parts = [path for number in (1, 2) for path in Path(f"part{number}").rglob(f"a.{kind}")]
+    assert [path.read_bytes() for path in parts] == [expected[f"a.{kind}"]]
+
+
+def test_recordings_that_state_no_length_are_answered_whole(answer: Callable[..., Any]) -> None:
+    """In a folder: an MP3 without a first frame that tells, a WAV whose writer couldn't know its size."""
+    samples = soundfile.read("in/000.wav")[0]
+    soundfile.write("in/002.mp3", samples, RATE, bitrate_mode="VARIABLE")
+    soundfile.write("in/004.wav", samples, RATE, subtype="GSM610")
+    content = Path("in/002.mp3").read_bytes()
+    place = content.index(b"\xff", max(content.find(b"Xing"), content.find(b"Info")) + 150)
+    Path("in/003.mp3").write_bytes(content[place:])
+    wav = Path("in/000.wav").read_bytes()
+    place = wav.index(b"data") + 4
+    for number, size in enumerate((b"\0\0\0\0", b"\xff\xff\xff\xff", (2 * 10**9).to_bytes(4, "little")), 5):
+        Path(f"in/{number:03}.wav").write_bytes(wav[:place] + size + wav[place + 4 :])
+    found, _ = answer("in")
+    assert [line.get("error") for line in found] == [None] * 8
+    assert {line["text"] for line in found[:1] + found[2:]} == {found[0]["text"]}

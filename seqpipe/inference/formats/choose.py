@@ -28,6 +28,8 @@ FOLDERS = {"srt": ".srt", "ctm": ".ctm", "alto": ".xml", "page": ".xml"}
 """Formats of one file per recording or page, in a folder, and the endings of these files."""
 PAGES = frozenset({"alto", "page"})
 """Formats whose inputs are pages."""
+RECORDINGS = frozenset({"srt", "ctm"})
+"""Formats of a file for each recording, of whose parts there may be many answers."""
 
 
 def choose_format(output: str, wanted: str | None) -> str:

@@ -47,6 +47,12 @@ def ctm_text(record: dict[str, Any], recording: str, channel: str = CHANNEL) -> 
     return "".join(lines)
 
 
+def ctm_order(line: str) -> tuple[str, float]:
+    """The place of a line among those of its recording: by channel, then by start, as NIST's tools want them."""
+    _, channel, start, *_ = line.split(" ")
+    return channel, float(start)
+
+
 def word_confidences(record: dict[str, Any], words: int) -> list[float | None]:
     """Of each of a prediction's words, how many they are being known; see `ctm_text`."""
     tokens = record.get("tokens") or []

@@ -20,8 +20,8 @@ def write_output(
     """Write all answers of the store in the wanted format.
 
     The output is written beside its place under a draft's name and renamed, so that it is there whole or not at all;
-    when this returns, it is on the disk. Memory doesn't grow with the number of answers, but for CTM's names of
-    recordings. The same store gives the same bytes.
+    when this returns, it is on the disk. Memory doesn't grow with the number of answers, but for what ``srt`` and
+    ``ctm`` know of recordings. The same store gives the same bytes.
 
     Args:
         store: a JSON object a line, in the order of the inputs: predictions, and failures with ``error``. With

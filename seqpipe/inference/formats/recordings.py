@@ -1,4 +1,4 @@
-"""What recordings are called in CTM files: as reference transcripts call them, and each otherwise."""
+"""Which recordings answers are of, and what they are called: as reference transcripts do, and each otherwise."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator
 from itertools import count
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
+from seqpipe.core.input import FileSpan
 from seqpipe.core.suffixes import FILE_SUFFIXES
 from seqpipe.inference.formats.store import readable
 
@@ -30,10 +31,47 @@ class Recording(NamedTuple):
     Attributes:
         of: an id, or a path, which parts and channels of a recording share.
         channel: as NIST's tools count them, from 1.
+        part: tells parts from one another.
     """
 
     of: str
     channel: str
+    part: str = ""
+
+
+def recording_of_row(row: Any) -> Recording:
+    """What the answer to a row (a `Row`, a `Failure`, a path) is of.
+
+    Of a row that is a part of a file or one of its channels this is the file, since times count from its start; else
+    what its id says.
+    """
+    row_id = row.id if hasattr(row, "id") else str(row)
+    span = getattr(row, "input", None)
+    if not isinstance(span, FileSpan) or not isinstance(span.source, Path):
+        return recording_of(row_id)
+    end = "" if span.end is None else f"{span.end:g}"
+    channel, part = str(span.channel or CHANNEL), f"{span.start:g}-{end}"
+    whole = row_id.removesuffix(span.part)
+    if _ends_with(span.source, whole):
+        return Recording(whole, channel, part)
+    is_part = span.start > 0 or span.end is not None
+    if is_part or (span.channel is not None and not row_id.endswith(f"#{span.channel}")):
+        written = (value for value in row.columns.values() if isinstance(value, str) and _ends_with(span.source, value))
+        return Recording(next(written, str(span.source)), channel, part)
+    return recording_of(row_id)
+
+
+def recording_group(row: Any) -> str | None:
+    """The recording that a row is a part or a channel of; None of a whole one."""
+    span = getattr(row, "input", None)
+    is_part = isinstance(span, FileSpan) and (span.start > 0 or span.end is not None or span.channel is not None)
+    return str(span.path) if is_part and isinstance(span, FileSpan) and span.path is not None else None
+
+
+def _ends_with(path: Path, written: str) -> bool:
+    """Whether a path may have been written so, by somebody who stood in one of its folders."""
+    parts = PurePosixPath(written).parts
+    return bool(parts) and path.parts[-len(parts) :] == parts
 
 
 def recording_of(row_id: str) -> Recording:
@@ -41,11 +79,11 @@ def recording_of(row_id: str) -> Recording:
 
     Example:
         >>> recording_of("a/b.wav@3.2#2")
-        Recording(of='a/b.wav', channel='2')
+        Recording(of='a/b.wav', channel='2', part='a/b.wav@3.2#2')
     """
     whole, channel = re.fullmatch(r"(.*?)(?:#([0-9]{1,4}))?", row_id, re.DOTALL).groups()  # type: ignore[union-attr]
     found = _FILE.fullmatch(whole)
-    return Recording(found["path"] if found else whole, channel or CHANNEL)
+    return Recording(found["path"] if found else whole, channel or CHANNEL, row_id)
 
 
 def plain_name(name: str) -> str:
@@ -60,7 +98,8 @@ class RecordingNames:
     That is a row's own id, and of a path its last part without the ending: ``b`` of ``a/b.wav``. Where another one that
     is called so came before, its folders stand before it (``a_b``), or else a hash behind it. So names depend on the
     inputs before alone, and shards that have been told of all inputs agree. Case doesn't tell names apart, since sclite
-    takes no notice of it. An id that stands twice has a number behind it, as files have.
+    takes no notice of it. What was answered a second time, the same part of the same channel, has a number behind its
+    name, as files have.
 
     Memory grows by some 250 bytes with each input.
     """
@@ -72,23 +111,22 @@ class RecordingNames:
     def noting(self, rows: Iterable[Any]) -> Iterator[Any]:
         """Rows as they come, whose recordings have their names from here on."""
         for row in rows:
-            self.add(row.id)
+            self.add(recording_of_row(row))
             yield row
 
-    def of_answer(self, row_id: str) -> Recording:
-        """What CTM's first two fields are of the next answer."""
-        name, channel = self.add(row_id)
-        key = _hash(row_id)
+    def of_answer(self, recording: Recording) -> str:
+        """What CTM's first field is of the next answer."""
+        name = self.add(recording)
+        key = _hash("\0".join(recording))
         self._times[key] = times = self._times.get(key, 0) + 1
         if times > 1:
             numbers = (f"{name}~{number}" for number in count(times))
-            name = next(numbered for numbered in numbers if self._take(numbered, f"{row_id}\0{times}"))
-        return Recording(name, channel)
+            name = next(numbered for numbered in numbers if self._take(numbered, f"{recording.of}\0\0{times}"))
+        return name
 
-    def add(self, row_id: str) -> Recording:
-        """Give the recording of an input its name; the same each time."""
-        recording, channel = recording_of(row_id)
-        return Recording(next(name for name in _names(recording) if self._take(name, recording)), channel)
+    def add(self, recording: Recording) -> str:
+        """Give a recording its name; the same each time."""
+        return next(name for name in _names(recording.of) if self._take(name, recording.of))
 
     def _take(self, name: str, owner: str) -> bool:
         """Have the name, unless somebody else has it."""

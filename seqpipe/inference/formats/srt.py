@@ -22,24 +22,28 @@ CHARACTERS_PER_SECOND = 20
 SENTENCE_END = re.compile(r"[.!?…。！？؟।][\"'»”’)\]]*$")
 
 
-def srt_text(record: dict[str, Any], name: str) -> str:
-    """Cues of the words of a prediction: numbered, in order, none at the same time as another.
+def srt_text(*records: dict[str, Any]) -> str:
+    """Cues of the words of a recording's predictions: numbered, in order, none at the same time as another.
 
     CTC finds where a word is, and its end hardly: a cue is shown for longer than its words were found to last, so that
     it can be read.
 
     Args:
-        record: of a prediction with words; start and end in seconds.
-        name: of the recording; subtitles don't tell it.
+        records: of predictions with words; start and end in seconds. A cue has words of one of them: of one channel,
+            one part.
 
     Example:
-        >>> print(srt_text({"words": [{"text": "go", "start": 0.52, "end": 0.8}]}, "a"), end="")
+        >>> print(srt_text({"words": [{"text": "go", "start": 0.52, "end": 0.8}]}), end="")
         1
         00:00:00,520 --> 00:00:01,520
         go
     """
-    words = [Word(" ".join(words_of(word["text"])), word["start"], word["end"]) for word in record["words"] or []]
-    cues = list(_group([word for word in words if word.text]))
+    cues: list[list[Word]] = []
+    for record in records:
+        words = [Word(" ".join(words_of(word["text"])), word["start"], word["end"]) for word in record["words"] or []]
+        cues += _group([word for word in words if word.text])
+    if len(records) > 1:
+        cues.sort(key=lambda cue: cue[0].start)
     blocks = []
     for number, ((start, end), cue) in enumerate(zip(_times(cues), cues, strict=True), 1):
         lines = "\n".join(_wrap([word.text for word in cue]))

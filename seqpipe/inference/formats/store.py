@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from seqpipe.errors import DataError
 
@@ -25,6 +25,19 @@ def read_store(store: Path) -> Iterator[tuple[bytes, dict[str, Any]]]:
             if not isinstance(record, dict):
                 raise DataError(f"{store}, row {number}: is no JSON object; received {record!r}")
             yield line, record
+
+
+def record_at(lines: BinaryIO, place: int) -> dict[str, Any]:
+    """The object of the line that begins there, in a store that was read before."""
+    lines.seek(place)
+    record: dict[str, Any] = json.loads(lines.readline())
+    return record
+
+
+def encode(record: dict[str, Any]) -> bytes:
+    """A line of JSON."""
+    # A file's name may be no UTF-8: its odd bytes, surrogates in Python, are written as JSON's own escapes.
+    return json.dumps(record, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
 
 
 def readable(text: str) -> str:

@@ -11,7 +11,7 @@ from seqpipe.inference.formats.recordings import NAME_BYTES, RecordingNames, rec
 def named(*ids: str) -> list[str]:
     """What the recordings of these answers are called."""
     names = RecordingNames()
-    return [names.of_answer(row_id).of for row_id in ids]
+    return [names.of_answer(recording_of(row_id)) for row_id in ids]
 
 
 def noted(*ids: str) -> RecordingNames:
@@ -54,7 +54,8 @@ def noted(*ids: str) -> RecordingNames:
     ],
 )
 def test_a_recording_is_called_as_transcripts_call_it(row_id: str, name: str, channel: str) -> None:
-    assert RecordingNames().of_answer(row_id) == (name, channel)
+    assert RecordingNames().of_answer(recording_of(row_id)) == name
+    assert recording_of(row_id).channel == channel
 
 
 def test_recordings_that_would_share_a_name_have_others() -> None:
@@ -70,8 +71,7 @@ def test_recordings_that_would_share_a_name_have_others() -> None:
 def test_parts_and_channels_of_a_recording_share_its_name() -> None:
     ids = ["a/x.wav", "a/x.wav@3.2", "b/x.wav#1", "b/x.wav#2", "b/x.wav@4#1"]
     assert named(*ids) == ["x", "x", "b_x", "b_x", "b_x"]
-    names = RecordingNames()
-    assert [names.of_answer(row_id).channel for row_id in ids] == ["1", "1", "1", "2", "1"]
+    assert [recording_of(row_id).channel for row_id in ids] == ["1", "1", "1", "2", "1"]
 
 
 def test_names_depend_on_the_inputs_and_not_on_which_are_answered_here() -> None:
@@ -79,7 +79,7 @@ def test_names_depend_on_the_inputs_and_not_on_which_are_answered_here() -> None
     expected = dict(zip(ids, named(*ids), strict=True))
     for order in permutations(ids):
         names = noted(*ids)
-        assert {row_id: names.of_answer(row_id).of for row_id in order[:2]}.items() <= expected.items()
+        assert {row_id: names.of_answer(recording_of(row_id)) for row_id in order[:2]}.items() <= expected.items()
 
 
 IDS = st.one_of(
@@ -103,4 +103,4 @@ def test_no_two_recordings_share_a_name(ids: list[str]) -> None:
     assert len(set(zip(ids, names, strict=True))) == len(ids)  # an id that stands twice too
     if len(set(ids)) == len(ids):
         told = noted(*ids)
-        assert [told.of_answer(row_id).of for row_id in reversed(ids)] == names[::-1]
+        assert [told.of_answer(recording_of(row_id)) for row_id in reversed(ids)] == names[::-1]

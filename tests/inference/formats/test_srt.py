@@ -50,7 +50,7 @@ def any_words(draw: st.DrawFn) -> Words:
 @given(words=any_words())
 @settings(max_examples=60, deadline=None)
 def test_cues_follow_each_other_and_hold_every_word_once_in_order(words: Words) -> None:
-    cues = parse(srt_text({"words": words}, "a"))
+    cues = parse(srt_text({"words": words}))
     assert [text for *_, lines in cues for line in lines for text in line.split(" ")] == [
         word["text"] for word in words
     ]
@@ -65,7 +65,7 @@ def test_cues_follow_each_other_and_hold_every_word_once_in_order(words: Words) 
 @given(words=any_words())
 @settings(max_examples=30, deadline=None)
 def test_a_cue_can_be_read_where_the_next_one_leaves_time(words: Words) -> None:
-    cues = parse(srt_text({"words": words}, "a"))
+    cues = parse(srt_text({"words": words}))
     for place, (start, end, lines) in enumerate(cues):
         after = cues[place + 1][0] if place + 1 < len(cues) else None
         assert end == after or end - start >= max(1000, 50 * len(" ".join(lines)) - 1)
@@ -73,33 +73,33 @@ def test_a_cue_can_be_read_where_the_next_one_leaves_time(words: Words) -> None:
 
 def test_a_cue_ends_at_a_pause_a_sentence_and_after_seven_seconds() -> None:
     paused = record(("a", 0.0, 0.1), ("b", 0.9, 1.0), ("c", 1.9, 2.0))
-    assert [lines for *_, lines in parse(srt_text(paused, "a"))] == [["a b"], ["c"]]
+    assert [lines for *_, lines in parse(srt_text(paused))] == [["a b"], ["c"]]
     sentences = talk(["Go", 'on."', "Now?", "3.5", "it", "is"])
-    assert [lines for *_, lines in parse(srt_text(sentences, "a"))] == [['Go on."'], ["Now?"], ["3.5 it is"]]
+    assert [lines for *_, lines in parse(srt_text(sentences))] == [['Go on."'], ["Now?"], ["3.5 it is"]]
     slow = talk(["a"] * 30, gap=0.5, length=0.5)
-    cues = parse(srt_text(slow, "a"))
+    cues = parse(srt_text(slow))
     assert len(cues) == 5
     assert all(end - start <= 7000 for start, end, _ in cues)
 
 
 def test_two_lines_are_as_even_as_can_be() -> None:
-    cues = parse(srt_text(talk(["four"] * 12, gap=0.01, length=0.05), "a"))
+    cues = parse(srt_text(talk(["four"] * 12, gap=0.01, length=0.05)))
     assert [lines for *_, lines in cues] == [[" ".join(["four"] * 6)] * 2]
 
 
 def test_a_narrow_word_is_shown_for_a_second_unless_another_follows() -> None:
-    alone, first, second = parse(srt_text(record(("a", 1.0, 1.02), ("b.", 5.0, 5.02), ("c", 5.5, 5.52)), "a"))
+    alone, first, second = parse(srt_text(record(("a", 1.0, 1.02), ("b.", 5.0, 5.02), ("c", 5.5, 5.52))))
     assert alone[:2] == (1000, 2000)
     assert first[:2] == (5000, 5500)
     assert second[:2] == (5500, 6500)
 
 
 def test_odd_records() -> None:
-    assert srt_text({"words": []}, "a") == ""
-    assert srt_text({"words": None}, "a") == ""
-    late = srt_text(record(("a", 360_000.0, 360_001.5)), "a")
+    assert srt_text({"words": []}) == ""
+    assert srt_text({"words": None}) == ""
+    late = srt_text(record(("a", 360_000.0, 360_001.5)))
     assert late == "1\n100:00:00,000 --> 100:00:01,500\na\n"
-    broken = srt_text(record(("a\n\nb", 0.0, 1.0), ("\u2028", 1.0, 1.1), ("-->", 1.1, 1.2)), "a")
+    broken = srt_text(record(("a\n\nb", 0.0, 1.0), ("\u2028", 1.0, 1.1), ("-->", 1.1, 1.2)))
     assert [lines for *_, lines in parse(broken)] == [["a b -->"]]  # an empty line would end the cue
 
 
@@ -107,4 +107,4 @@ def test_a_no_break_space_parts_the_words_of_a_cue() -> None:
     tokens = tuple(Token(text, at, at + 0.1, 0.9) for at, text in enumerate(["go", "\u00a0", "on"]))
     found = Transcript("a", "go\u00a0on", 0.9, group_words(tokens), tokens).to_json()
     assert [word["text"] for word in found["words"]] == ["go", "on"]
-    assert [lines for *_, lines in parse(srt_text(found, "a"))] == [["go"], ["on"]]  # a pause of 1.9 s
+    assert [lines for *_, lines in parse(srt_text(found))] == [["go"], ["on"]]  # a pause of 1.9 s
