@@ -13,6 +13,7 @@ from seqpipe.decoders.attention import Attention, AttentionKind, Memory
 from seqpipe.decoders.state import State
 from seqpipe.layers.dropout import dropout
 from seqpipe.layers.initialization import initialize_recurrent
+from seqpipe.layers.lstm import LSTM
 
 DecoderCell = Literal["lstm", "gru"]
 Bridge = Literal["mean", "ends", "zero"]
@@ -66,7 +67,7 @@ class RecurrentDecoder(nn.Module):
         self.attention = Attention(attention, hidden_size, memory_size, heads, attention_dropout)
         self.attends_first = attention in ("bahdanau", "location")
         first = embedding_size + output_size * input_feeding + memory_size * self.attends_first
-        make = nn.LSTM if cell == "lstm" else nn.GRU
+        make = LSTM if cell == "lstm" else nn.GRU
         sizes = [first] + [hidden_size] * (layers - 1)
         layers_made = [make(size, hidden_size, batch_first=True) for size in sizes]
         for layer in layers_made:

@@ -16,6 +16,7 @@ from seqpipe.core.stage import Stage
 from seqpipe.encoders.segments import Segment, plan_segments
 from seqpipe.layers.dropout import DropoutKind, dropout
 from seqpipe.layers.initialization import Initialization, initialize_recurrent
+from seqpipe.layers.lstm import LSTM
 from seqpipe.layers.parallel_directions import run_side_by_side
 
 Cell = Literal["lstm", "gru", "rnn_tanh", "rnn_relu"]
@@ -131,7 +132,7 @@ class RecurrentEncoder(Stage):
 
 def _one_way(cell: Cell, input_size: int, hidden_size: int) -> nn.RNNBase:
     if cell == "lstm":
-        return nn.LSTM(input_size, hidden_size, batch_first=True)
+        return LSTM(input_size, hidden_size, batch_first=True)
     if cell == "gru":
         return nn.GRU(input_size, hidden_size, batch_first=True)
     return nn.RNN(input_size, hidden_size, batch_first=True, nonlinearity="tanh" if cell == "rnn_tanh" else "relu")

@@ -106,7 +106,7 @@ def test_it_is_recurrent_layers_over_joined_steps(options: dict[str, Any]) -> No
     encoder = encoder_of(**options)
     assert len(encoder.layers) == options.get("layers", 2)
     for layer in encoder.layers:
-        assert type(layer.forward_layers[0]) is CELLS[options.get("cell", "lstm")]
+        assert isinstance(layer.forward_layers[0], CELLS[options.get("cell", "lstm")])
         assert (layer.norms is not None) == ("layer_norm" in options)
     rows = rows_of(RAGGED)
     for row, got in zip(rows, encoder(PaddedSequence.pad(rows)).rows(), strict=True):

@@ -249,7 +249,7 @@ def test_columns_of_a_list_may_be_named(answer: Callable[..., Summary]) -> None:
     one, two = lines("spans.jsonl")
     assert (one["id"], two["id"]) == ("one", "two")
     assert all(0.1 <= word["start"] < word["end"] <= 0.4 for word in one["words"])
-    with pytest.raises(ConfigError, match=r"data\.train: only input, id, start, end, channel, format of"):
+    with pytest.raises(ConfigError, match=r"data\.train: only input, id, start, end, duration, channel, format of"):
         answer("x.jsonl", data={"train": "a.tsv"})
 
 

@@ -77,7 +77,7 @@ plain = st.one_of(
     st.none(),
     st.integers(-(2**63), 2**63 - 1),
     st.floats(allow_nan=False, allow_infinity=False),
-    st.text(max_size=9),
+    st.text(st.characters(exclude_characters="\0", codec="utf-8"), max_size=9),  # recipes hold no null characters
 )
 
 
