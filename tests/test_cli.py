@@ -113,7 +113,7 @@ def test_a_stage_of_the_users_own_trains_and_predicts_where_it_is_imported(
     text = (tone_data / "tones.yaml").read_text()
     own = text.replace("    - {stage: Normalization", "    - {stage: Louder, factor: 3}\n    - {stage: Normalization")
     (inputs / "own.yaml").write_text(own)
-    short = [f"data.root={tone_data}", "data.train=few.tsv", "training.epochs=1"]
+    short = [f"data.root={tone_data}", "data.train=few.tsv", "training.epochs=1", "training.report=false"]
     trained = seqpipe_command("train", "own.yaml", *short, "--import", "my_stages", "--out", "run", cwd=inputs)
     assert trained.returncode == 0, trained.stderr
     with_it = seqpipe_command("infer", "run", "first.wav", "--output", "-", "--import", "my_stages", cwd=inputs)

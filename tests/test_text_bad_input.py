@@ -213,7 +213,7 @@ class TestTargets:
     ("content", "said"),
     [
         ("good 1 2 3\nbad 1 2\n", "line 2: has 2 values after its word"),
-        ("good 1 2 3\nelsewhere 1 2 3 4 5\nbad 1 2 3\n", "line 2: has 5 values after its word"),
+        ("good 1 2 3\nelsewhere 1 2 3 bad 1 2 3\n", "line 2: has 8 fields, as two lines that lack the line break"),
         ("good 1 2 3 4\n", "line 1: has 4 values after its word, Embedding.size is 3"),
     ],
 )

@@ -80,7 +80,7 @@ def test_tags_that_break_their_scheme_are_named_with_their_rows(make_part: MakeP
 
 
 def test_a_target_that_is_none_is_left_to_who_encodes_it(make_part: MakePart) -> None:
-    train = make_part("train", [["A"], [], 7, ["B"]])
+    train = make_part("train", [["B-A"], [], 7, ["O"]])
     compare_classes([train], TaggerHead(input_size=1, scheme="bio"))
     assert train.findings.numbers["different_targets"] == 2
 

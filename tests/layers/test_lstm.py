@@ -1,7 +1,6 @@
 import subprocess
 import sys
 
-import pytest
 import torch
 from torch import nn
 
@@ -33,14 +32,11 @@ print(has_bf16_lstm())
 """
 
 
-@pytest.mark.parametrize("instructions", ["ALL", "AVX2"])
-def test_it_runs_under_autocast_whatever_the_processor_has(
-    instructions: str, command_environment: dict[str, str]
-) -> None:
-    environment = command_environment | {"ONEDNN_MAX_CPU_ISA": instructions}
+def test_it_runs_under_autocast_where_there_is_no_avx_512(command_environment: dict[str, str]) -> None:
+    environment = command_environment | {"ONEDNN_MAX_CPU_ISA": "AVX2"}
     done = subprocess.run([sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    if instructions == "AVX2" and torch.backends.cpu.get_cpu_capability().startswith("AVX"):
+    if torch.backends.cpu.get_cpu_capability().startswith("AVX"):
         assert done.stdout == "False\n"
 
 

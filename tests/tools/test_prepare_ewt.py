@@ -86,6 +86,7 @@ def test_words_come_out_as_they_went_in(made: Path) -> None:
     assert [path.name for path in made.parent.iterdir()] == ["ewt"]
 
 
+@pytest.mark.slow
 def test_what_is_missing_short_or_damaged_is_named_and_leaves_nothing(tmp_path: Path) -> None:
     result = prepare(tmp_path / "download", tmp_path / "out")
     assert "LICENSE.txt: no such file; give the checkout" in result.stderr
@@ -104,6 +105,7 @@ def test_what_is_missing_short_or_damaged_is_named_and_leaves_nothing(tmp_path: 
     assert [path.name for path in tmp_path.iterdir()] == ["download"]
 
 
+@pytest.mark.slow
 def test_help_says_what_to_download() -> None:
     result = prepare("-h")
     for expected in ("https://github.com/UniversalDependencies/UD_English-EWT", "ShareAlike 4.0", "checkout 15d613d"):

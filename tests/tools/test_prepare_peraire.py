@@ -77,6 +77,7 @@ def test_splits_lines_and_tables(download: Path, tmp_path: Path) -> None:
         assert np.median(np.asarray(image)) == 255
 
 
+@pytest.mark.slow
 def test_what_is_wrong_is_counted_and_leaves_nothing(download: Path, tmp_path: Path) -> None:
     (download / "data/train/B.03.png").unlink()
     result = prepare(download, tmp_path / "out")
@@ -90,6 +91,7 @@ def test_what_is_wrong_is_counted_and_leaves_nothing(download: Path, tmp_path: P
     assert "holds no page" in result.stderr
 
 
+@pytest.mark.slow
 def test_help_and_wrong_usage() -> None:
     result = prepare("-h")
     assert result.returncode == 0
