@@ -15,6 +15,8 @@ AUDIO_SUFFIXES = frozenset(
         ".gsm",
         ".htk",
         ".ircam",
+        ".mp1",
+        ".mp2",
         ".mp3",
         ".nist",
         ".oga",

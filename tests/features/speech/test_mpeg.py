@@ -11,7 +11,9 @@ import pytest
 import soundfile
 import torch
 
+from seqpipe.config.recipe import DataConfig
 from seqpipe.core.input import FileSpan
+from seqpipe.data.source import read_rows
 from seqpipe.errors import InputError
 from seqpipe.features.speech.audio_file import keeping_open
 from seqpipe.features.speech.mpeg import Header, find_stream, parse_header
@@ -213,6 +215,12 @@ def test_layer_two_is_counted_too() -> None:
     for content in (layer_two(100), ID3 + layer_two(100) + ID3_1, layer_two(60) + layer_two(40)):
         assert abs(stage.length(content) - 115_200) < 10
         assert len(stage.prepare(content, None)) == stage.length(content)
+
+
+def test_a_folder_gives_layers_one_and_two_by_their_endings(tmp_path: Path) -> None:
+    (tmp_path / "a.mp2").write_bytes(layer_two(50))
+    (row,) = read_rows(str(tmp_path), DataConfig(), suffixes=STAGE.suffixes, needs_target=False)
+    assert Waveform(sample_rate=44_100).length(row.input) == 57_600
 
 
 @pytest.mark.parametrize(
