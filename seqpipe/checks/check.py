@@ -58,7 +58,12 @@ def check(recipe: Recipe, source: str | None = None, *, progress: bool = False) 
     if not train.rows:
         found = [*train.findings.summary, *train.findings.lines()]
         raise DataError("\n".join([f"{config.train}: holds no rows that can be used", *found]))
-    pipeline.fit(train.rows)
+    try:
+        pipeline.fit(train.rows)
+    except (ConfigError, DataError) as error:  # what was found before is told with it
+        if found := train.findings.lines():
+            raise type(error)("\n".join([str(error), "train:", *found])) from None
+        raise
     notices = pipeline.features.fit_messages()
     train.findings.summary += notices
     if notices:

@@ -52,5 +52,6 @@ def find_directions(parts: Sequence[Part], head: Head, measure: Measure) -> None
                 part.findings.warn(
                     row,
                     "not read back",
-                    f"{shortened(text)} looks like {shortened(found)} from left to right, which it is answered as",
+                    f"{shortened(text)} looks like {shortened(found)} from left to right, which it is answered as; "
+                    "base_direction says in which direction lines run as a whole",
                 )

@@ -44,6 +44,10 @@ class Findings:
         """Note one row that is used and should be looked at."""
         self.warnings.append((row, kind, message))
 
+    def warn_of_source(self, source: str, kind: str, message: str) -> None:
+        """Note something about a source as a whole."""
+        self.warnings.append((Row(source, None), kind, message))
+
     def lines(self, most: int = 5) -> list[str]:
         """Counts of the problems by kind, and the first rows of each."""
         return _lines(self.problems, self.rows, most)
@@ -92,7 +96,8 @@ class Findings:
 def _lines(problems: list[Problem], rows: int, most: int) -> list[str]:
     lines = []
     for kind, found in _by_kind(problems).items():
-        lines.append(f"{kind}: {len(found)} of {rows} rows")
+        count = f": {len(found)} of {rows} rows" if any(row.number for row, _ in found) else ""
+        lines.append(f"{kind}{count}")
         lines += [f"  {row.where}: {_cut(message)}" for row, message in found[:most]]
         if len(found) > most:
             lines.append(f"  and {len(found) - most} more")

@@ -141,9 +141,9 @@ def read_part(
     suffixes = features.reader.suffixes
     with collecting_warnings() as heard:
         if name == "train" and source == config.train:
-            rows = list(training_rows(config, suffixes=suffixes))
+            rows = list(training_rows(config, suffixes=suffixes, strict=False))
         else:
-            rows = list(read_rows(source, config, suffixes=suffixes, root=root))
+            rows = list(read_rows(source, config, suffixes=suffixes, strict=False, root=root))
     part = Part(name, source, [], [], max_length=max_length, measured=features.reader.has_lengths)
     whole = config.check == "full"
 
@@ -158,10 +158,10 @@ def read_part(
     )
     _warn_of_spans(part, config, features)
     if part.rows and (message := unread_files(source, config, suffixes, root or data_root(config))):
-        part.findings.warn(part.rows[0], "files not read", message)
-    for kind, message in heard:  # of the source, by the first row, as is what was passed over
+        part.findings.warn_of_source(source, "files not read", message)
+    for kind, message in heard:
         if part.rows:
-            part.findings.warn(part.rows[0], kind, message)
+            part.findings.warn_of_source(source, kind, message)
         else:
             part.findings.summary.append(message)
     for row, inspection in zip(part.rows, part.inspections, strict=True):

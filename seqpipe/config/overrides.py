@@ -27,7 +27,9 @@ def parse_override(override: str) -> tuple[str, Any]:
     try:
         return path, parse_yaml(text)
     except ConfigError as error:
-        raise ConfigError(f"{override!r}: the value {error}") from None
+        is_sign = text.startswith(("*", "&", "@", "%", "!"))  # to YAML: a pattern is none of its values
+        quoted = f"""; put it in quotation marks: {path}='"{text}"'""" if is_sign else ""
+        raise ConfigError(f"{override!r}: the value {error}{quoted}") from None
 
 
 def set_value(tree: dict[str, Any], path: str, value: Any, override: str) -> None:

@@ -18,6 +18,12 @@ from seqpipe.data.spans import Span, read_span, span_columns
 from seqpipe.errors import DataError, InputError, did_you_mean
 from seqpipe.text.validity import unfit
 
+HINTS = {
+    "id": "; data.id=null if there is none",
+    **dict.fromkeys(("start", "end", "duration", "channel"), "; if only some rows have one, write null in the first"),
+}
+"""What to do where a column is missing."""
+
 
 def make_row(
     number: int,
@@ -42,7 +48,8 @@ def make_row(
 
     def column(wanted: str, key: str) -> Any:
         if wanted not in columns:
-            raise DataError(f"{where}: has no column {wanted} (data.{key}){did_you_mean(wanted, columns)}")
+            hint = HINTS.get(key, "")
+            raise DataError(f"{where}: has no column {wanted} (data.{key}){did_you_mean(wanted, columns)}{hint}")
         return columns[wanted]
 
     columns = {title: plain(value) for title, value in columns.items()}

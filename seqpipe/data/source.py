@@ -76,8 +76,8 @@ def is_there(part: str, config: DataConfig) -> bool:
     return is_page(part) and glob.has_magic(part) and bool(glob.glob(part, root_dir=root, recursive=True))  # noqa: PTH207
 
 
-def training_rows(config: DataConfig, *, suffixes: Suffixes) -> Iterator[Row]:
-    """Rows of ``data.train``, then those of ``data.train_also``.
+def training_rows(config: DataConfig, *, suffixes: Suffixes, strict: bool = True) -> Iterator[Row]:
+    """Rows of ``data.train``, then those of ``data.train_also``; ``strict`` as for `read_rows`.
 
     Raises:
         ConfigError: there is no ``data.train``.
@@ -86,9 +86,9 @@ def training_rows(config: DataConfig, *, suffixes: Suffixes) -> Iterator[Row]:
     if config.train is None:
         raise ConfigError("data.train is required: the source of the training rows")
     root = data_root(config)
-    yield from read_rows(config.train, config, suffixes=suffixes, root=root)
+    yield from read_rows(config.train, config, suffixes=suffixes, strict=strict, root=root)
     for source in config.train_also:  # whose rows need no ids like the others': nothing is ever reported of them
-        yield from read_rows(source, config, suffixes=suffixes, needs_id=False, root=root)
+        yield from read_rows(source, config, suffixes=suffixes, needs_id=False, strict=strict, root=root)
 
 
 def read_rows(

@@ -111,7 +111,7 @@ def _seconds(value: Any, name: str) -> float | None:
     if value is None or value == "":
         return None
     try:
-        seconds = float(value)
+        seconds = math.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError):
         seconds = math.nan
     if not math.isfinite(seconds) or seconds < 0:

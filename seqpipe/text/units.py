@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -256,7 +257,8 @@ def _train(texts: Iterable[str], size: int, kind: str, **options: Any) -> bytes:
             **options,
         )
     except RuntimeError as error:
-        raise DataError(f"SentencePiece can't learn {size} units (vocabulary_size): {error}") from None
+        said = re.sub(r"^.*?\[.*?\]\s*", "", str(error), flags=re.DOTALL) or error  # without a line of its source
+        raise DataError(f"SentencePiece can't learn {size} units (vocabulary_size): {said}") from None
     return written.getvalue()
 
 

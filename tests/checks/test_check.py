@@ -208,3 +208,22 @@ def test_training_rows_that_are_all_bad_are_named(folder: Path) -> None:
     (folder / "train.tsv").write_text("path\tname\ttext\ngone.wav\tlost\tab\n")
     with pytest.raises(DataError, match=r"missing: 1 of 1 rows\n.*\(lost\)"):
         check(load_recipe(folder / "tones.yaml"))
+
+
+def test_a_row_in_another_encoding_is_one_bad_row(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with (folder / "dev.tsv").open("ab") as file:
+        file.write(b"dev/000.wav\tgr\xfcn\tab\ndev/gone.wav\tgone\tab\n")
+    assert not check_command(str(folder / "tones.yaml"), None, [])
+    said = capsys.readouterr().out
+    assert "is not UTF-8 text (byte 0xfc)" in said
+    assert "(gone)" in said, "the rows behind it are looked at"
+
+
+def test_what_was_found_is_told_where_nothing_can_be_learnt(folder: Path) -> None:
+    with (folder / "train.tsv").open("a") as file:
+        file.write("dev/gone.wav\tgone\tab\n")
+    recipe = load_recipe(folder / "tones.yaml", ["pipeline.head={stage: CTCHead, units: bpe, vocabulary_size: 900}"])
+    with pytest.raises(DataError, match=r"can't learn 900 units \(vocabulary_size\): Vocabulary size") as caught:
+        check(recipe)
+    assert "train:\nmissing: 1 of" in str(caught.value)
+    assert "src/" not in str(caught.value)

@@ -56,7 +56,7 @@ def test_minus_one_and_nothing_are_the_end_of_the_file(key: str, end: object, re
     assert (row.problem, row.input.start, row.input.end) == (None, 1.5, None)
 
 
-@pytest.mark.parametrize("bad", [-2, -0.5, "x", "1,5", [1]])
+@pytest.mark.parametrize("bad", [-2, -0.5, "x", "1,5", [1], True])
 @pytest.mark.parametrize("key", ["end", "duration"])
 def test_other_ends_are_refused_by_name(key: str, bad: object, read: Read) -> None:
     (row,) = read({"from": 1.5, "to": bad}, start="from", **{key: "to"})

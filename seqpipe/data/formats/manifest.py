@@ -140,7 +140,7 @@ def _csv(file: TextIO, path: Path) -> Iterator[list[str] | InputError]:
             fields = next(rows, None)
         except csv.Error as error:
             where = f"{path}, near line {number}"
-            problem = _too_long(where) if taken[0] is None else _bad(where, f"is not CSV ({error})")
+            problem = _too_long(where) if taken[0] is None else _bad(where, f"is not CSV ({_said(error)})")
             waiting.extend(reversed(taken[1:]))
             del taken[1:]
             rows = csv.reader(lines(), strict=True)
@@ -151,6 +151,10 @@ def _csv(file: TextIO, path: Path) -> Iterator[list[str] | InputError]:
             yield fields
         number += len(taken)
         taken.clear()
+
+
+def _said(error: csv.Error) -> str:
+    return f"{error}: a quotation mark is open" if "end of data" in str(error) else str(error)
 
 
 def _tsv(file: TextIO, path: Path) -> Iterator[list[str] | InputError]:

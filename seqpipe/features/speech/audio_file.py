@@ -208,9 +208,12 @@ def frames_of(span: FileSpan, rate: int, frames: int) -> tuple[int, int]:
     start = round(min(span.start, at_end) * rate) if span.start >= 0 else frames
     stop = frames if span.end is None else round(max(min(at_end, span.end), 0.0) * rate)
     if frames and start >= stop:
-        raise InputError(
-            "bad value", f"{span}: start and end leave nothing of a file of {frames / rate:.2f} s; give start < end"
+        what = (
+            f"starts behind the end of the file, which has {at_end:.2f} s"
+            if span.start >= at_end
+            else f"start and end leave nothing of a file of {at_end:.2f} s; give an end behind the start"
         )
+        raise InputError("bad value", f"{span}: {what}")
     return start, stop
 
 

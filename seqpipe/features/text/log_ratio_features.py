@@ -94,13 +94,13 @@ class LogRatioFeatures(Feature):
             DataError: the targets are not the names of two classes or more.
         """
         names: dict[str, int] = {}
-        odd: InputError | None = None
+        odd: list[InputError] = []
         keys, owners, texts, labels = [], [], [], []
         for sequence, target in zip(rows, targets, strict=True):
             try:
                 label = names.setdefault(class_name(target), len(names))
             except InputError as error:
-                odd = odd or error
+                odd.append(error)
                 continue
             found = torch.cat([ngram_keys(sequence, order, self._previous[0].size)[0] for order in self.orders])
             found = found[found >= 0].unique()
@@ -109,8 +109,13 @@ class LogRatioFeatures(Feature):
             texts.append(text_number(sequence))
             labels.append(label)
         if len(names) < 2:
+            unread = (
+                f"; {len(odd):,} {'row names' if len(odd) == 1 else 'rows name'} none, the first of them: {odd[0]}"
+                if odd
+                else ""
+            )
             raise DataError(
-                f"LogRatioFeatures needs two classes or more in the training rows{f'; {odd}' if odd else ''}"
+                f"LogRatioFeatures needs two classes or more in the training rows; it found {len(names)}{unread}"
             )
         every, place = torch.cat(keys).unique(return_inverse=True)
         counts = torch.zeros(len(every) * len(names), dtype=torch.int64)

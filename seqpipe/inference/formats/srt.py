@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from seqpipe.answers.transcript import Word
 from seqpipe.text.splitting import words_of
@@ -23,10 +24,11 @@ SENTENCE_END = re.compile(r"[.!?…。！？؟।][\"'»”’)\]]*$")
 
 
 def srt_text(*records: dict[str, Any]) -> str:
-    """Cues of the words of a recording's predictions: numbered, in order, none at the same time as another.
+    """Cues of the words of a recording's predictions: numbered, in order.
 
     CTC finds where a word is, and its end hardly: a cue is shown for longer than its words were found to last, so that
-    it can be read.
+    it can be read. Cues of one prediction are never shown at the same time; of several (channels, parts that overlap)
+    only where their words are.
 
     Args:
         records: of predictions with words; start and end in seconds. A cue has words of one of them: of one channel,
@@ -38,17 +40,29 @@ def srt_text(*records: dict[str, Any]) -> str:
         00:00:00,520 --> 00:00:01,520
         go
     """
-    cues: list[list[Word]] = []
-    for record in records:
+    cues: list[_Cue] = []
+    for part, record in enumerate(records):
         words = [Word(" ".join(words_of(word["text"])), word["start"], word["end"]) for word in record["words"] or []]
-        cues += _group([word for word in words if word.text])
+        cues += [_Cue(group, part) for group in _group([word for word in words if word.text])]
     if len(records) > 1:
-        cues.sort(key=lambda cue: cue[0].start)
+        cues.sort(key=lambda cue: cue.words[0].start)
     blocks = []
     for number, ((start, end), cue) in enumerate(zip(_times(cues), cues, strict=True), 1):
-        lines = "\n".join(_wrap([word.text for word in cue]))
+        lines = "\n".join(_wrap([word.text for word in cue.words]))
         blocks.append(f"{number}\n{_clock(start)} --> {_clock(end)}\n{lines}\n")
     return "\n".join(blocks)
+
+
+class _Cue(NamedTuple):
+    """Words that are shown together.
+
+    Attributes:
+        words: at least one.
+        part: number of the prediction.
+    """
+
+    words: list[Word]
+    part: int
 
 
 def _group(words: Sequence[Word]) -> Iterator[list[Word]]:
@@ -77,19 +91,28 @@ def _wrap(texts: Sequence[str]) -> list[str]:
     return min(ways, key=lambda lines: max(map(len, lines)))
 
 
-def _times(cues: Sequence[Sequence[Word]]) -> list[tuple[int, int]]:
-    """From when to when each cue is shown, in milliseconds: each begins after the one before, and lasts."""
+def _times(cues: Sequence[_Cue]) -> list[tuple[int, int]]:
+    """From when to when each cue is shown, in milliseconds.
+
+    Each begins with its words, after the one before, and lasts until they end, or for longer where the next one leaves
+    time for it. Of predictions whose words overlap, both are shown.
+    """
     starts: list[int] = []
     for cue in cues:
         earliest = starts[-1] + 1 if starts else 0
-        starts.append(max(earliest, round(1000 * cue[0].start)))
-    times = []
-    for place, (cue, start) in enumerate(zip(cues, starts, strict=True)):
-        characters = len(" ".join(word.text for word in cue))
-        needed = max(READABLE_SECONDS, characters / CHARACTERS_PER_SECOND)
-        end = max(round(1000 * cue[-1].end), start + round(1000 * needed))
-        times.append((start, min(end, starts[place + 1]) if place + 1 < len(starts) else end))
-    return times
+        starts.append(max(earliest, round(1000 * cue.words[0].start)))
+    times: list[tuple[int, int]] = []
+    following: dict[int, int] = {}  # of each prediction: when its next cue begins
+    after: int | None = None
+    for cue, start in zip(reversed(cues), reversed(starts), strict=True):
+        needed = max(READABLE_SECONDS, len(" ".join(word.text for word in cue.words)) / CHARACTERS_PER_SECOND)
+        spoken = round(1000 * cue.words[-1].end)
+        end = min(max(spoken, start + round(1000 * needed)), following.get(cue.part, sys.maxsize))
+        if after is not None and after >= spoken:
+            end = min(end, after)
+        times.append((start, end))
+        following[cue.part] = after = start
+    return times[::-1]
 
 
 def _clock(milliseconds: int) -> str:

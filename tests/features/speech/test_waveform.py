@@ -216,7 +216,7 @@ def test_starts_that_are_no_place(start: float, samples: np.ndarray, tmp_path: P
     for span in (FileSpan(path, start), FileSpan(path, 0.0, -start)):
         if span.end is not None and math.isnan(span.end):
             continue
-        with pytest.raises(InputError, match="leave nothing"):
+        with pytest.raises(InputError, match=r"leave nothing|starts behind the end"):
             read(span)
     assert len(read(FileSpan(path, 0.0, 1e300))) == 4000
 

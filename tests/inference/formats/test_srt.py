@@ -87,6 +87,19 @@ def test_two_lines_are_as_even_as_can_be() -> None:
     assert [lines for *_, lines in cues] == [[" ".join(["four"] * 6)] * 2]
 
 
+def test_parts_that_overlap_are_both_shown_as_long_as_they_are_spoken() -> None:
+    one = record(("one", 1.0, 1.3), ("more", 1.9, 2.3), ("word", 3.5, 3.6))
+    other = record(("on", 1.7, 1.8), ("top", 1.9, 2.6))
+    cues = parse(srt_text(one, other))
+    assert cues == [
+        (1000, 2300, ["one more"]),
+        (1700, 2700, ["on top"]),
+        (3500, 4500, ["word"]),
+    ]
+    same = parse(srt_text(record(("left", 0.0, 0.4)), record(("right", 0.0, 0.4)), record(("next", 0.8, 1.0))))
+    assert same == [(0, 1000, ["left"]), (1, 800, ["right"]), (800, 1800, ["next"])]
+
+
 def test_a_narrow_word_is_shown_for_a_second_unless_another_follows() -> None:
     alone, first, second = parse(srt_text(record(("a", 1.0, 1.02), ("b.", 5.0, 5.02), ("c", 5.5, 5.52))))
     assert alone[:2] == (1000, 2000)
