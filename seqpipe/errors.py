@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+MAX_LISTED = 5
+"""Of rows that a message names."""
 Result = TypeVar("Result")
 Default = TypeVar("Default")
 
 
 MAX_PROBLEMS = 20
 """Of a recipe, that are told at once."""
+
+
+def listed(messages: Sequence[str], of: str = "") -> list[str]:
+    """The first messages, a line each, and how many more there are (``of`` what, where that is told)."""
+    more = len(messages) - MAX_LISTED
+    return [*(f"  {message}" for message in messages[:MAX_LISTED]), *([f"  and {more:,} more{of}"] if more > 0 else [])]
 
 
 class SeqpipeError(Exception):

@@ -21,10 +21,7 @@ from seqpipe.core.sequence import PaddedSequence
 from seqpipe.core.source import Location, Source
 from seqpipe.core.stage import Stage, StageConfig, find_stage
 from seqpipe.data.rows import Row
-from seqpipe.errors import ConfigError, DataError, InputError
-
-_SHOWN = 5
-"""Of rows whose targets can't be read, in a message."""
+from seqpipe.errors import ConfigError, DataError, InputError, listed
 
 
 class Pipeline(nn.Module):
@@ -215,14 +212,13 @@ class Pipeline(nn.Module):
 
 def _unread(rows: Sequence[Row], head: Head) -> list[str]:
     """The first rows whose targets say nothing to a head, as lines of a message, and how many more there are."""
-    lines = []
+    messages = []
     for row in rows:
         try:
             head.read_target(row.target)
         except InputError as error:
-            lines.append(f"  {row.where}: {error}")
-    more = [f"  and {len(lines) - _SHOWN:,} more of {len(rows):,} rows"] if len(lines) > _SHOWN else []
-    return [*lines[:_SHOWN], *more]
+            messages.append(f"{row.where}: {error}")
+    return listed(messages, f" of {len(rows):,} rows")
 
 
 def _built(config: StageConfig, previous: Stage | None, slot: str, **passed: Any) -> Any:

@@ -17,6 +17,7 @@ from seqpipe.core.files import expand_home
 from seqpipe.core.head import SearchMethods, find_head
 from seqpipe.core.options import config_error
 from seqpipe.core.stage import StageConfig, find_stage
+from seqpipe.core.suffixes import MANIFEST_KINDS
 from seqpipe.core.written import Name, unwritten
 from seqpipe.errors import MAX_PROBLEMS, ConfigError, did_you_mean, shown
 
@@ -229,7 +230,7 @@ def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
             the file and the key path.
     """
     path = find_recipe(source)
-    if path.suffix.lower() in (".tsv", ".csv", ".jsonl", ".ndjson", ".json", ".parquet"):
+    if path.suffix.lower() in MANIFEST_KINDS:
         raise ConfigError(f"{path}: is a manifest, not a recipe; a recipe names it as data.train")
     tree = read_yaml(path)
     if not isinstance(tree, dict):

@@ -55,9 +55,14 @@ class FileSpan:
     def __str__(self) -> str:
         name = f"<{len(self.source)} bytes>" if isinstance(self.source, bytes) else str(self.source)
         name += self._number
-        if self.start == 0 and self.end is None:
+        if self.is_whole:
             return name
         return f"{name} [{self.start:g} s to {'the end' if self.end is None else f'{self.end:g} s'}]"
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it goes from the beginning of the file to its end."""
+        return self.start == 0 and self.end is None
 
     @property
     def name(self) -> str | None:

@@ -1,4 +1,4 @@
-"""Endings of the files that inputs are: what a folder gives to which first stage."""
+"""Endings of the files that inputs are, or that list them: what a folder gives to which first stage."""
 
 AUDIO_SUFFIXES = frozenset(
     {
@@ -46,6 +46,15 @@ IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff"})
 INK_SUFFIXES = frozenset({".inkml"})
 TEXT_SUFFIXES = frozenset({".txt"})
 """Of the files that a folder gives where inputs are text."""
+MANIFEST_KINDS = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "jsonl",  # what NeMo's manifests end with
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".parquet": "parquet",
+}
+"""What a file that lists inputs is read as, by its ending."""
 FILE_SUFFIXES = AUDIO_SUFFIXES | IMAGE_SUFFIXES | INK_SUFFIXES
 """Of all files that are an input each."""
 Suffixes = frozenset[str]

@@ -11,7 +11,7 @@ from typing import Any
 from seqpipe.config.recipe import DataConfig
 from seqpipe.core.file_names import on_disk
 from seqpipe.core.files import expand_home
-from seqpipe.core.suffixes import IMAGE_SUFFIXES, TEXT_SUFFIXES, Suffixes
+from seqpipe.core.suffixes import IMAGE_SUFFIXES, MANIFEST_KINDS, TEXT_SUFFIXES, Suffixes
 from seqpipe.data.columns import make_row
 from seqpipe.data.formats.column_file import read_column_file
 from seqpipe.data.formats.folder import read_folder, read_text_folder
@@ -23,15 +23,6 @@ from seqpipe.data.formats.walk import endings, find_files
 from seqpipe.data.pages.rows import is_page, page_files, page_rows
 from seqpipe.data.rows import Row
 from seqpipe.errors import ConfigError, DataError, InputError
-
-MANIFEST_KINDS = {
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".json": "jsonl",  # what NeMo's manifests end with
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".parquet": "parquet",
-}
 
 
 def manifest_kind(name: Path) -> str | None:

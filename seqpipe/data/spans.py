@@ -95,10 +95,7 @@ def shorter_than_read(row: Row, seconds: float, config: DataConfig) -> str | Non
     stated = row.columns.get("duration")
     if config.duration or config.end or not isinstance(row.input, FileSpan) or stated is None:
         return None
-    try:
-        told = float(stated)
-    except (TypeError, ValueError):
-        return None
+    told = _number(stated)
     if not 0 < told < seconds - ROUNDING:
         return None
     return (
@@ -107,25 +104,28 @@ def shorter_than_read(row: Row, seconds: float, config: DataConfig) -> str | Non
     )
 
 
+def _number(value: Any) -> float:
+    """What a cell says; nan where that is no number."""
+    try:
+        return math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        return math.nan
+
+
 def _seconds(value: Any, name: str) -> float | None:
     if value is None or value == "":
         return None
-    try:
-        seconds = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
-        seconds = math.nan
+    seconds = _number(value)
     if not math.isfinite(seconds) or seconds < 0:
         raise InputError("bad value", f"{name} should be seconds, at least 0; received {value!r}")
     return seconds
 
 
 def _seconds_or_end(value: Any, name: str) -> float | None:
+    if _number(value) == TO_THE_END:
+        return None
     try:
-        is_end = float(value) == TO_THE_END
-    except (TypeError, ValueError):
-        is_end = False
-    try:
-        return None if is_end else _seconds(value, name)
+        return _seconds(value, name)
     except InputError as error:
         raise InputError(error.kind, f"{error} (-1 is the end of the file)") from None
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from seqpipe.pipeline import Pipeline
 
@@ -73,7 +74,8 @@ def largest_difference(one: Path, other: Path) -> float:
 def test_the_model_is_that_of_one_process_with_the_same_batches(runs: Path) -> None:
     # Sums in another order: 2e-5 with AVX-512, 8e-4 with AVX2; adaptive steps enlarge rounding where gradients are
     # nearly 0.
-    assert largest_difference(runs / "alone", runs / "torchrun") < 2e-3
+    bound = 2e-5 if torch.backends.cpu.get_cpu_capability().startswith("AVX512") else 2e-3
+    assert largest_difference(runs / "alone", runs / "torchrun") < bound
     alone, both = (json.loads((runs / name / "metrics.json").read_text()) for name in ("alone", "torchrun"))
     assert (alone["processes"], both["processes"]) == (1, 2)
     assert alone["dev"] == pytest.approx(both["dev"], abs=1e-3)

@@ -90,7 +90,7 @@ def page_rows(
         needs_target: whether lines are examples, or to be answered.
         columns: what a row calls its input and its target. Beside them it has ``page``, ``region`` and ``line``.
     """
-    told = _Untold()
+    counts = _LineCounts()
     for path in files:
         name = str(path.relative_to(root)) if root is not None and path.is_relative_to(root) else str(path)
         try:
@@ -101,12 +101,12 @@ def page_rows(
         if not needs_target and not document.lines:
             problem = InputError("empty", f"{path}: describes a page without lines")
             yield Row(name, None, number=1, source=str(path), problem=problem)
-        yield from _rows(document, name, needs_target, columns, told)
-    for kind, message in told.messages():
+        yield from _rows(document, name, needs_target, columns, counts)
+    for kind, message in counts.messages():
         warn(kind, message)
 
 
-class _Untold:
+class _LineCounts:
     """Lines of which something is to be told, by what that is: how many, and the first."""
 
     def __init__(self) -> None:
@@ -138,7 +138,7 @@ _SAID = {
 
 
 def _rows(
-    document: PageDocument, name: str, needs_target: bool, columns: tuple[str, str], told: _Untold
+    document: PageDocument, name: str, needs_target: bool, columns: tuple[str, str], counts: _LineCounts
 ) -> Iterator[Row]:
     image = find_image(document)
     has_image = _is_file(image)
@@ -146,7 +146,7 @@ def _rows(
     for number, ((region, line), found) in enumerate(zip(lines, complete(document.lines), strict=True), 1):
         text = unicodedata.normalize("NFC", line.text) or None
         if needs_target:
-            told.add(line, f"{document.path}, line {line.id}")
+            counts.add(line, f"{document.path}, line {line.id}")
             if not text:
                 continue
         problem: InputError | None = None

@@ -21,7 +21,7 @@ from seqpipe.core.warning import Warnings, collecting_warnings
 from seqpipe.data.rows import Row
 from seqpipe.data.source import data_root, is_there, read_rows
 from seqpipe.data.spans import unread_spans
-from seqpipe.errors import ConfigError, DataError, InputError, did_you_mean
+from seqpipe.errors import ConfigError, DataError, InputError, did_you_mean, listed
 from seqpipe.evaluation.scores.bootstrap import grouped, score_intervals
 from seqpipe.evaluation.scores.teacher_forcing import teacher_forced_scores
 from seqpipe.inference.predictor import Predictor, load
@@ -32,9 +32,6 @@ from seqpipe.pipeline import Pipeline
 GROUP_COLUMNS, LEAST_GROUPS = ("group", "speaker"), 10
 """Columns whose rows are drawn together without being asked for, and from how many groups on: intervals from fewer are
 too narrow."""
-
-SHOWN = 5
-"""Of rows that can't be scored, in a message."""
 
 
 @dataclass(frozen=True)
@@ -295,10 +292,7 @@ def _group_column(rows: Sequence[Row], wanted: str | None, source: str) -> str |
 def _refuse(messages: Sequence[str], what: str) -> None:
     """Raise `DataError` with the first of the messages, a line each, and how many more there are; if there are any."""
     if messages:
-        lines = [f"{what}:", *(f"  {message}" for message in messages[:SHOWN])]
-        if len(messages) > SHOWN:
-            lines.append(f"  and {len(messages) - SHOWN:,} more")
-        raise DataError("\n".join(lines))
+        raise DataError("\n".join([f"{what}:", *listed(messages)]))
 
 
 def _unspellable(rows: Sequence[Row], head: Head) -> list[str]:

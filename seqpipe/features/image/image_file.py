@@ -48,7 +48,7 @@ class Opened:
 def image_of(raw: Any) -> FileSpan:
     """The file that an input is, or its bytes, with the page that is meant; raises `InputError` if it is none."""
     if isinstance(raw, FileSpan):
-        if raw.start != 0 or raw.end is not None:
+        if not raw.is_whole:
             raise InputError("bad value", f"{raw}: an image has no start and end in seconds; leave both out")
         return raw
     if isinstance(raw, (str, Path)) and raw != "":

@@ -151,7 +151,7 @@ class PenStrokes(Reader):
 
     def _read(self, raw: Any) -> Ink:
         if isinstance(raw, FileSpan):
-            if raw.start != 0 or raw.end is not None:
+            if not raw.is_whole:
                 raise InputError("bad value", f"{raw}: pen strokes have no start and end in seconds; leave both out")
             return read_inkml(raw.source)
         if isinstance(raw, (str, Path)) and raw != "":

@@ -109,11 +109,8 @@ class LogRatioFeatures(Feature):
             texts.append(text_number(sequence))
             labels.append(label)
         if len(names) < 2:
-            unread = (
-                f"; {len(odd):,} {'row names' if len(odd) == 1 else 'rows name'} none, the first of them: {odd[0]}"
-                if odd
-                else ""
-            )
+            count = "1 row names" if len(odd) == 1 else f"{len(odd):,} rows name"
+            unread = f"; {count} none, the first of them: {odd[0]}" if odd else ""
             raise DataError(
                 f"LogRatioFeatures needs two classes or more in the training rows; it found {len(names)}{unread}"
             )

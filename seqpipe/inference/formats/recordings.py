@@ -54,8 +54,7 @@ def recording_of_row(row: Any) -> Recording:
     whole = row_id.removesuffix(span.part)
     if _ends_with(span.source, whole):
         return Recording(whole, channel, part)
-    is_part = span.start > 0 or span.end is not None
-    if is_part or (span.channel is not None and not row_id.endswith(f"#{span.channel}")):
+    if not span.is_whole or (span.channel is not None and not row_id.endswith(f"#{span.channel}")):
         written = (value for value in row.columns.values() if isinstance(value, str) and _ends_with(span.source, value))
         return Recording(next(written, str(span.source)), channel, part)
     return recording_of(row_id)
@@ -64,8 +63,9 @@ def recording_of_row(row: Any) -> Recording:
 def recording_group(row: Any) -> str | None:
     """The recording that a row is a part or a channel of; None of a whole one."""
     span = getattr(row, "input", None)
-    is_part = isinstance(span, FileSpan) and (span.start > 0 or span.end is not None or span.channel is not None)
-    return str(span.path) if is_part and isinstance(span, FileSpan) and span.path is not None else None
+    if not isinstance(span, FileSpan) or span.path is None or (span.is_whole and span.channel is None):
+        return None
+    return str(span.path)
 
 
 def _ends_with(path: Path, written: str) -> bool:
