@@ -54,7 +54,7 @@ def test_a_file_is_opened_once_while_it_is_kept_and_closed_after_that(
 
 def test_a_file_that_failed_is_opened_anew(recording: Path) -> None:
     with keeping_open():
-        with pytest.raises(InputError, match="leave nothing"):
+        with pytest.raises(InputError, match="starts behind the end"):
             read_samples(FileSpan(recording, 100.0))
         assert len(read_samples(FileSpan(recording, 0.0, 1.0))[0]) == RATE
         with opened(FileSpan(recording)) as file:
