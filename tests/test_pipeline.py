@@ -55,6 +55,7 @@ def test_the_seed_decides_the_first_weights_and_nothing_else_does(tone_data: Pat
         ("pipeline.features.Normalization.over=global",),
         ("pipeline.head.units=bpe", "pipeline.head.vocabulary_size=8"),
         ("pipeline.head.shortcut=0.5",),
+        ("pipeline.encoder.layers=2", "pipeline.head.intermediate=0.3", "pipeline.head.intermediate_layers=[1]"),
         ("pipeline.frontend=[{stage: Conv1dFrontEnd}, {stage: Conv1dFrontEnd, strides: [1, 1]}]",),
     ],
     ids=str,
@@ -119,3 +120,34 @@ def test_stages_that_do_not_fit_together_are_told_with_their_place(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         fitted(tone_data, rows, override)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        (("pipeline.encoder.layers=2",), "2 is not one of .*RecurrentEncoder gives 1"),
+        (("pipeline.encoder=null",), "no encoder gives 0"),
+        (("pipeline.encoder={stage: PyramidalEncoder, hidden_size: 4, layers: 3}",), "PyramidalEncoder gives 0"),
+    ],
+    ids=str,
+)
+def test_layers_that_the_encoder_does_not_give_are_refused(
+    overrides: tuple[str, ...], told: str, tone_data: Path, rows: list[Row]
+) -> None:
+    with pytest.raises(ConfigError, match=rf"pipeline\.head\.intermediate_layers.*{told}"):
+        fitted(tone_data, rows, "pipeline.head.intermediate=0.3", "pipeline.head.intermediate_layers=[2]", *overrides)
+
+
+def test_intermediate_layers_teach_the_encoder_and_change_no_answer(tone_data: Path, rows: list[Row]) -> None:
+    deep = ("pipeline.encoder.layers=3", "pipeline.encoder.dropout=0", "pipeline.head.dropout=0")
+    plain = fitted(tone_data, rows, *deep)
+    taught = fitted(
+        tone_data, rows, *deep, "pipeline.head.intermediate=0.5", "pipeline.head.intermediate_layers=[1, 2]"
+    )
+    taught.load_state_dict(plain.state_dict())
+    batch = PaddedSequence.pad([plain.features.prepare(row.input, None) for row in rows])
+    targets = [plain.head.encode_target(row.target) for row in rows]
+    assert torch.equal(taught.eval()(batch).values, plain.eval()(batch).values)
+    assert torch.equal(taught.loss(batch, targets)[0], plain.loss(batch, targets)[0])
+    assert len(taught.train()(batch).layers) == 2
+    assert taught.loss(batch, targets)[0] != plain.train().loss(batch, targets)[0]

@@ -206,3 +206,17 @@ def test_wrong_options_are_named() -> None:
         RecurrentEncoder(input_size=6, hidden_size=0)
     with pytest.raises(ConfigError, match=r"RecurrentEncoder\.cell .*'lstm'.*received 'ltsm'"):
         RecurrentEncoder(input_size=6, cell="ltsm")
+
+
+@pytest.mark.parametrize("lengths", [SIMILAR, RAGGED], ids=["similar", "ragged"])
+def test_what_a_layer_gives_is_what_a_stack_that_ends_with_it_gives(lengths: list[int]) -> None:
+    encoder = RecurrentEncoder(input_size=6, hidden_size=5, layers=3, residual=True, layer_norm=True).eval()
+    batch = batch_of(lengths)
+    outputs = encoder.layer_outputs(batch)
+    assert len(outputs) == encoder.inner_layers + 1 == 3
+    assert torch.equal(outputs[-1].values, encoder(batch).values)
+    for layers, output in enumerate(outputs, 1):
+        shorter = RecurrentEncoder(input_size=6, hidden_size=5, layers=layers, residual=True, layer_norm=True).eval()
+        shorter.load_state_dict({name: encoder.state_dict()[name] for name in shorter.state_dict()})
+        torch.testing.assert_close(output.values, shorter(batch).values)
+        assert torch.equal(output.lengths, batch.lengths)

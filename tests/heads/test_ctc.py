@@ -141,6 +141,31 @@ def test_a_shortcut_s_loss_is_that_of_its_own_layer_and_of_training_alone() -> N
         assert float(head.loss(batch.chosen([2, 0]), chosen)[0]) == pytest.approx(wanted)
 
 
+def test_intermediate_layers_learn_through_the_output_layer_and_in_training_alone() -> None:
+    head, plain = fitted(intermediate=0.4, intermediate_layers=[3, 1]), fitted()
+    assert head.used_layers == [1, 3]
+    plain.load_state_dict(head.state_dict())
+    steps, labels = encoded([40, 60, 50]), [head.encode_target(text) for text in TEXTS[:3]]
+    layers = [PaddedSequence(torch.randn(3, 60, D), steps.lengths) for _ in range(2)]
+    batch = Encoded(*steps, layers=layers)
+    assert torch.equal(head.loss(batch, labels)[0], plain.loss(batch, labels)[0])  # in evaluation
+    head.train()
+    own, *inner = (float(plain.loss(each, labels)[0]) for each in (steps, *layers))
+    assert float(head.loss(batch, labels)[0]) == pytest.approx(0.6 * own + 0.4 * sum(inner) / 2)
+    # Rows whose labels don't fit are left out of the layers too.
+    chosen = [labels[2], labels[0]]
+    own, *inner = (float(plain.loss(each.chosen([2, 0]), chosen)[0]) for each in (steps, *layers))
+    assert float(head.loss(batch.chosen([2, 0]), chosen)[0]) == pytest.approx(0.6 * own + 0.4 * sum(inner) / 2)
+    with pytest.raises(ConfigError, match=r"intermediate needs what the encoder's layers gave"):
+        head.loss(Encoded(*steps), labels)
+
+
+@pytest.mark.parametrize("options", [{"intermediate": 0.3}, {"intermediate_layers": [1]}])
+def test_a_share_for_intermediate_layers_goes_with_their_numbers(options: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=r"intermediate goes with intermediate_layers"):
+        fitted(**options)
+
+
 def test_a_shortcut_needs_a_front_end() -> None:
     with pytest.raises(ConfigError, match=r"shortcut needs a front-end"):
         fitted(shortcut=0.3)
