@@ -166,6 +166,10 @@ class TrainingConfig(Section):
         [], description="run directories of trained models whose mean prediction is learnt beside the labels"
     )
     distillation: float = Field(0.5, gt=0, le=1, description="share of that in the loss; the labels have the rest")
+    mixup: float = Field(
+        0.0, ge=0, le=1, description="probability that a row's features are mixed with another's, to learn both targets"
+    )
+    mixup_alpha: float = Field(0.5, gt=0, description="of the Beta distribution of the shares of the two")
     max_bad_steps: int = Field(10, ge=0, description="steps with a loss that is not finite, skipped; more end training")
     average: Literal["none", "ema", "last"] = Field(
         "none", description="weights that are scored and saved: as they are, moving average, mean of the last epochs"
@@ -203,6 +207,8 @@ class TrainingConfig(Section):
     def _fits_together(self) -> TrainingConfig:
         if self.average == "last" and self.stop_after is not None:
             raise ValueError("average: last needs to know the last epoch, so it can't go with stop_after; take ema")
+        if self.mixup and self.distill_from:
+            raise ValueError("mixup makes inputs that no teacher sees, so it can't go with distill_from")
         if self.init_stages is not None and self.init_from is None:
             raise ValueError("init_stages says what is taken from init_from, which is not given")
         if self.unfreeze_at is not None and not self.freeze:

@@ -28,6 +28,7 @@ from seqpipe.training.adversarial import perturbed
 from seqpipe.training.consistency import disagreement, distributing, two_views
 from seqpipe.training.distillation import Teachers, distance
 from seqpipe.training.gradients import UNIT, add_penalties, clip, drop, kept_statistics, restore, scale
+from seqpipe.training.mixup import Mixture, draw_mixture, mix, mixed_loss, refuse_mixup
 from seqpipe.training.optimization import make_optimizer, make_schedule
 from seqpipe.training.scoring import ScoredModule
 from seqpipe.training.transfer import drop_frozen, freeze, freeze_for_good
@@ -97,6 +98,8 @@ class PipelineModule(ScoredModule):
         for key in ("consistency", "distill_from"):
             if getattr(config, key):
                 distributing(pipeline.head, key)
+        if config.mixup:
+            refuse_mixup(pipeline.head)
         self.teachers: Teachers | None = None
         self.share = Share()
         self.failed: set[int] = set()
@@ -137,13 +140,16 @@ class PipelineModule(ScoredModule):
         torch.manual_seed(seed_from(self.config.seed, self.current_epoch, batch_index, self.global_rank))
         inputs, targets = self._views(batch)
         features = self.pipeline.features(inputs)
+        mixture = self._mixture(len(batch.rows))
+        if mixture is not None:
+            features = mix(features, mixture)
         with retaining() if self.config.adversarial else nullcontext():
-            found, too_short = self._loss(self.pipeline.encode(features, inputs), targets)
+            found, too_short = mixed_loss(self._loss, self.pipeline.encode(features, inputs), targets, mixture)
         self._leave_out([(batch.rows[index % len(batch.rows)], error) for index, error in too_short])
         if found is not None and self.config.adversarial and features.values.requires_grad and torch.isfinite(found[0]):
             # The perturbed batch is learnt beside the one as it is, half of the loss each.
             worse = self.pipeline.encode(perturbed(features, found[0], self.config.adversarial), inputs)
-            again, _ = self._loss(worse, targets)
+            again, _ = mixed_loss(self._loss, worse, targets, mixture)
             if again is not None:
                 found = ((found[0] + again[0]) / 2, found[1])
         if found is None:
@@ -180,6 +186,12 @@ class PipelineModule(ScoredModule):
         if batch.inputs is None or not self.config.consistency:
             return cast("PaddedSequence", batch.inputs), batch.targets
         return two_views(batch.inputs), batch.targets * 2
+
+    def _mixture(self, rows: int) -> Mixture | None:
+        """Which rows of a batch, and of its second view, are mixed."""
+        config = self.config
+        drawn = draw_mixture(rows, config.mixup, config.mixup_alpha) if config.mixup else None
+        return drawn.of_views(rows, 2 if config.consistency else 1) if drawn is not None else None
 
     def head_loss(self, encoded: Encoded, targets: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """The head's loss; while training, with what two views and what teachers say of it."""
