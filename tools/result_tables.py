@@ -101,7 +101,7 @@ def _ablations(recipe: str, results: Results) -> Iterator[str]:
     yield from _head("", "main score", "further", *folds, "seeds", "difference", "p")
     (score,) = named_scores(entry.main)[:1]
     number = re.findall(r"\{.*?\}", entry.main)[0]  # without words around it
-    stale = False
+    stale = tested = False
     for row in rows:
         seeds, old = row["seeds"], results.is_stale(recipe, row)
         stale |= old
@@ -111,6 +111,12 @@ def _ablations(recipe: str, results: Results) -> Iterator[str]:
         title = "the recipe" if row is own else row["name"]
         compared = ("", "") if own is None or row is own else (_difference(own, row, score), _p(own, row))
         yield _line(title + " †" * old, *_scores(entry, seeds), *of_folds, _numbers(seeds), *compared)
+        tested |= bool(compared[1])
+    if tested:
+        yield from (
+            "",
+            "Differences over the seeds that both rows have; p: paired randomisation test on dev (`seqpipe compare`)",
+        )
     named = [row for row in rows if row["name"] is not None and row["overrides"] is not None]
     yield from _below(stale, [_command(recipe, results, row) for row in named])
 
@@ -201,27 +207,30 @@ def _when(seeds: Sequence[Record]) -> str:
     return ", ".join([dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}", *shown])
 
 
+def compared_seeds(own: Record, row: Record) -> list[list[int]]:
+    """Of both sides: the seeds that both have; all where they share none."""
+    numbers = [[seed["seed"] for seed in each["seeds"]] for each in (own, row)]
+    shared = [seed for seed in numbers[0] if seed in numbers[1]]
+    return [shared, shared] if shared else numbers
+
+
 def _difference(own: Record, row: Record, score: str) -> str:
-    """Of the means over the seeds that both have; over all where they share none."""
-    values = [{seed["seed"]: seed["scores"][score] for seed in each["seeds"] if score in seed["scores"]}
-              for each in (own, row)]  # fmt: skip
-    if not all(values):
-        return ABSENT
-    shared = values[0].keys() & values[1].keys()
-    means = [statistics.fmean(each[seed] for seed in shared or each) for each in values]
+    """Of the means over the compared seeds."""
+    means = []
+    for each, numbers in zip((own, row), compared_seeds(own, row), strict=True):
+        values = [seed["scores"].get(score) for seed in each["seeds"] if seed["seed"] in numbers]
+        if None in values:
+            return ABSENT
+        means.append(statistics.fmean(values))
     return f"{means[1] - means[0]:+.2f}"
 
 
 def _p(own: Record, row: Record) -> str:
     """The p-value that was stored, if neither side has changed since."""
     found = row.get("compared")
-    if not found or found["with"] != own["recipe_sha256"] or found["seeds"] != comparable_seeds(own, row):
+    if not found or found["with"] != own["recipe_sha256"] or found["seeds"] != compared_seeds(own, row):
         return ""
     return f"{found['p']:.3f}" if found["p"] >= 0.001 else "< 0.001"
-
-
-def comparable_seeds(own: Record, row: Record) -> list[list[int]]:
-    return [[seed["seed"] for seed in each["seeds"]] for each in (own, row)]
 
 
 def _command(recipe: str, results: Results, row: Record | None = None) -> str:

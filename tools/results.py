@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from result_records import INCIDENTAL, Record, Results, recipe_sha256
-from result_tables import comparable_seeds, named_scores, readmes, rewritten
+from result_tables import compared_seeds, named_scores, readmes, rewritten
 
 from seqpipe.config.recipe import Recipe, load_recipe, parse_recipe
 from seqpipe.core.files import write_json, write_text
@@ -395,7 +395,7 @@ def compare_rows(results: Results, options: argparse.Namespace) -> int:
     for row in results.rows(recipe):
         if row["name"] is None or (options.name is not None and row["name"] != options.name):
             continue
-        sides, seeds = [], comparable_seeds(own, row)
+        sides, seeds = [], compared_seeds(own, row)
         for each, numbers in zip((own, row), seeds, strict=True):
             folders = [run_folder(options.runs, recipe, each["name"]) / f"seed-{seed}" for seed in numbers]
             sides.append([path for path in folders if is_finished(path) and run_sha256(path) == each["recipe_sha256"]])
