@@ -14,12 +14,12 @@ from seqpipe import model_file
 from seqpipe.config.recipe import Recipe
 from seqpipe.core.assets import loading
 from seqpipe.core.chain import FeatureChain
-from seqpipe.core.head import Encoded, Head
+from seqpipe.core.head import Encoded, Head, UsesLayers
 from seqpipe.core.options import upstream_parameters
 from seqpipe.core.randomness import seed_from
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.core.source import Location, Source
-from seqpipe.core.stage import Stage, StageConfig, find_stage
+from seqpipe.core.stage import GivesLayers, Stage, StageConfig, find_stage
 from seqpipe.data.rows import Row
 from seqpipe.errors import ConfigError, DataError, InputError, listed
 
@@ -87,6 +87,17 @@ class Pipeline(nn.Module):
         wanted = upstream_parameters(find_stage(config.head.name))
         passed = {name: further[attribute] for name, attribute in wanted.items() if attribute in further}
         self.head = _built(config.head, self.encoder if self.encoder is not None else front, "head", **passed)
+        if isinstance(self.head, UsesLayers) and self.head.used_layers:
+            self._require_layers(self.head.used_layers)
+
+    def _require_layers(self, wanted: Sequence[int]) -> None:
+        """Refuse a head that learns from layers which the encoder hasn't."""
+        inner = self.encoder.inner_layers if isinstance(self.encoder, GivesLayers) else 0
+        if max(wanted) > inner:
+            kind = type(self.encoder).__name__ if self.encoder is not None else "no encoder"
+            raise ConfigError(
+                f"{max(wanted)} is not one of the layers in front of the encoder's last ({kind} gives {inner})"
+            ).within("pipeline", "head", "intermediate_layers")
 
     # Forward
 
@@ -101,9 +112,15 @@ class Pipeline(nn.Module):
     def encode(self, features: PaddedSequence, prepared: PaddedSequence) -> Encoded:
         """What the features made of ``prepared``, ``[B, T, D]``, to encoded steps ``[B, T', D']``."""
         front = self.frontend(features) if self.frontend is not None else features
-        encoded = self.encoder(front) if self.encoder is not None else front
+        layers: list[PaddedSequence] = []
+        wanted = self.head.used_layers if self.training and isinstance(self.head, UsesLayers) else ()
+        if wanted and isinstance(self.encoder, GivesLayers):
+            *inner, encoded = self.encoder.layer_outputs(front)
+            layers = [inner[number - 1] for number in wanted]
+        else:
+            encoded = self.encoder(front) if self.encoder is not None else front
         values, lengths = self.features.reader.pool(prepared, encoded)
-        return Encoded(values, lengths, front, prepared)
+        return Encoded(values, lengths, front, prepared, layers)
 
     def answer_batch(
         self, ids: Sequence[str], raws: Sequence[Any], prepared: Sequence[Tensor], options: Any = None

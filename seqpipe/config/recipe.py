@@ -159,6 +159,13 @@ class TrainingConfig(Section):
     adversarial: float = Field(
         0.0, ge=0, description="norm of a perturbation of features that is learnt too, as a share of theirs; 0: none"
     )
+    consistency: float = Field(
+        0.0, ge=0, description="weight of how far two views of each row, drawn anew, lie apart; 0: one view"
+    )
+    distill_from: Annotated[list[str], BeforeValidator(_listed)] = Field(
+        [], description="run directories of trained models whose mean prediction is learnt beside the labels"
+    )
+    distillation: float = Field(0.5, gt=0, le=1, description="share of that in the loss; the labels have the rest")
     max_bad_steps: int = Field(10, ge=0, description="steps with a loss that is not finite, skipped; more end training")
     average: Literal["none", "ema", "last"] = Field(
         "none", description="weights that are scored and saved: as they are, moving average, mean of the last epochs"
@@ -245,6 +252,7 @@ def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         recipe.data.root = str(expand_home(recipe.data.root).resolve())
     if recipe.training.init_from is not None:
         recipe.training.init_from = str(expand_home(recipe.training.init_from).resolve())
+    recipe.training.distill_from = [str(expand_home(run).resolve()) for run in recipe.training.distill_from]
     for stage in (recipe.pipeline.features, recipe.pipeline.frontend, recipe.pipeline.encoder, recipe.pipeline.head):
         _resolve_paths(stage)
     return recipe

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
@@ -32,10 +32,12 @@ class Encoded(PaddedSequence):
     Attributes:
         front: what the front-end gave, ``[B, T', D']``, for a loss of its own; None where nobody says.
         prepared: what the features prepared of the rows, ``[B, S]``; None where nobody says.
+        layers: what each layer of the encoder gave, for losses of their own; empty where no head asks for it.
     """
 
     front: PaddedSequence | None
     prepared: PaddedSequence | None
+    layers: list[PaddedSequence]
 
     def __new__(
         cls,
@@ -43,10 +45,11 @@ class Encoded(PaddedSequence):
         lengths: Tensor,
         front: PaddedSequence | None = None,
         prepared: PaddedSequence | None = None,
+        layers: Sequence[PaddedSequence] = (),
     ) -> Encoded:
         """Steps with what they were made of."""
         made: Encoded = super().__new__(cls, values, lengths)
-        made.front, made.prepared = front, prepared
+        made.front, made.prepared, made.layers = front, prepared, list(layers)
         return made
 
     def chosen(self, rows: Sequence[int]) -> Encoded:
@@ -56,7 +59,20 @@ class Encoded(PaddedSequence):
             self.lengths[rows],
             self.front.chosen(rows) if self.front is not None else None,
             self.prepared.chosen(rows) if self.prepared is not None else None,
+            [layer.chosen(rows) for layer in self.layers],
         )
+
+
+class Distribution(NamedTuple):
+    """What a head predicts at some steps: of the input, or of the target.
+
+    Attributes:
+        share: of the head's loss that it decides, 0 to 1.
+        log_probabilities: of all labels at each step, ``[B, S, V]``.
+    """
+
+    share: float
+    log_probabilities: PaddedSequence
 
 
 class Head(Stage, metaclass=ABCMeta, register=False):
@@ -173,6 +189,32 @@ class ConcatenatesParts(Protocol):
 
     def concatenate(self, row_id: str, parts: Sequence[tuple[Segment, Any]]) -> Any:
         """The whole's answer out of those of its parts, in their order."""
+
+
+@runtime_checkable
+class PredictsDistributions(Protocol):
+    """Its loss is one of distributions, in which two passes over a batch, or two models, can be compared."""
+
+    @property
+    def has_distributions(self) -> bool:
+        """Whether it is so with the head's options."""
+
+    def predict(self, encoded: Encoded, targets: Sequence[Tensor]) -> Sequence[Distribution]:
+        """What is predicted of each row; of labels that are written one by one, each given those before it."""
+
+    def predicted_loss(
+        self, predicted: Sequence[Distribution], encoded: Encoded, targets: Sequence[Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """`Head.loss`, of what `predict` gave."""
+
+
+@runtime_checkable
+class UsesLayers(Protocol):
+    """A head that learns from layers inside the encoder."""
+
+    @property
+    def used_layers(self) -> Sequence[int]:
+        """Which, counted from 1; none where there is no loss of theirs."""
 
 
 @runtime_checkable

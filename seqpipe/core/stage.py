@@ -14,6 +14,7 @@ from pydantic_core import CoreSchema, core_schema
 from torch import Tensor, nn
 
 from seqpipe.core.options import config_model, parameters_of, upstream_parameters, validate, validated
+from seqpipe.core.sequence import PaddedSequence
 from seqpipe.errors import ConfigError, did_you_mean, shown
 
 _registry: dict[str, type[Stage]] = {}
@@ -103,6 +104,18 @@ class ReportsFit(Protocol):
 
     def fit_messages(self) -> list[str]:
         """What the user should know, a line each."""
+
+
+@runtime_checkable
+class GivesLayers(Protocol):
+    """An encoder of layers that heads may learn from one by one."""
+
+    @property
+    def inner_layers(self) -> int:
+        """How many stand in front of the last one."""
+
+    def layer_outputs(self, sequence: PaddedSequence) -> list[PaddedSequence]:
+        """What each layer gives, all of the size of the last one's, which is what `Stage.forward` gives."""
 
 
 @dataclass(frozen=True)

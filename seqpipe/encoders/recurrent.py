@@ -89,11 +89,25 @@ class RecurrentEncoder(Stage):
             if isinstance(module, nn.RNNBase):
                 initialize_recurrent(module, initialization, forget_bias)
 
+    @property
+    def inner_layers(self) -> int:
+        """All but the last."""
+        return len(self.forward_layers) - 1
+
     def forward(self, sequence: PaddedSequence) -> PaddedSequence:
         """Encode a batch; the order of its rows doesn't matter."""
+        return self._encode(sequence, keep=False)[-1]
+
+    def layer_outputs(self, sequence: PaddedSequence) -> list[PaddedSequence]:
+        """Encode a batch; what each layer gives before dropout, ``[B, T, 2 H]``."""
+        return self._encode(sequence, keep=True)
+
+    def _encode(self, sequence: PaddedSequence, keep: bool) -> list[PaddedSequence]:
+        """The last layer's output, behind those of the others if they are to be kept."""
         values, lengths = sequence.masked()
         if values.device.type != "cpu":
-            return PaddedSequence(self._stack(values, lengths, [Segment(0, values.shape[1], len(values))]), lengths)
+            whole = [Segment(0, values.shape[1], len(values))]
+            return [PaddedSequence(output, lengths) for output in self._stack(values, lengths, whole, keep)]
         order = torch.argsort(lengths, descending=True, stable=True)
         steps = values.shape[1]
         # Rounded shapes: oneDNN keeps a primitive per shape it has met (design figure: 517 MB against 25 MB).
@@ -103,12 +117,16 @@ class RecurrentEncoder(Stage):
         ordered[: len(values), : min(steps, longest)] = values[order, : min(steps, longest)]
         ordered_lengths = F.pad(lengths[order], (0, rows - len(values)), value=1)
         segments = plan_segments(ordered_lengths.tolist(), longest)
-        encoded = self._stack(ordered, ordered_lengths, segments)[: len(values), :steps]
-        encoded = encoded.index_select(0, torch.argsort(order))
-        return PaddedSequence(F.pad(encoded, (0, 0, 0, steps - encoded.shape[1])), lengths)
+        back = torch.argsort(order)
+        found: list[PaddedSequence] = []
+        for output in self._stack(ordered, ordered_lengths, segments, keep):
+            encoded = output[: len(values), :steps].index_select(0, back)
+            found.append(PaddedSequence(F.pad(encoded, (0, 0, 0, steps - encoded.shape[1])), lengths))
+        return found
 
-    def _stack(self, values: Tensor, lengths: Tensor, segments: list[Segment]) -> Tensor:
+    def _stack(self, values: Tensor, lengths: Tensor, segments: list[Segment], keep: bool) -> list[Tensor]:
         """All layers over ``[B, T, D]``, rows sorted by falling length where there are several segments."""
+        kept = []
         padding = ~PaddedSequence(values, lengths).mask().unsqueeze(-1)  # [B, T, 1]
         run = partial(_run, segments=segments)
         last = len(self.forward_layers) - 1
@@ -125,9 +143,11 @@ class RecurrentEncoder(Stage):
             if self.residual and output.shape == values.shape:
                 output = output + values
             if index < last:
+                if keep:
+                    kept.append(output.masked_fill(padding, 0.0))
                 output = dropout(output, self.dropout, self.training, self.dropout_kind)
             values = output.masked_fill(padding, 0.0)  # [B, T, output_size]
-        return values
+        return [*kept, values]
 
 
 def _one_way(cell: Cell, input_size: int, hidden_size: int) -> nn.RNNBase:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqpipe.core.chain import FeatureChain, find_stages
+from seqpipe.core.head import Distribution
 from seqpipe.core.options import InputSize, Upstream
 from seqpipe.core.randomness import RowKey
 from seqpipe.core.sequence import PaddedSequence, length_mask
@@ -310,6 +311,38 @@ class AttentionHead(DecodedTextHead):
         total = vocabulary_loss(outputs[real], *self._output(self._table()), labels[real], smoothing)
         if self.ctc_weight:
             total = (1 - self.ctc_weight) * total + self.ctc_weight * self._ctc_loss(encoded, targets)
+        return total, lengths.sum().to(total.dtype)
+
+    @property
+    def has_distributions(self) -> bool:
+        """True: over the next label, and with ``ctc_weight`` over the labels of each step."""
+        return True
+
+    def predict(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> list[Distribution]:
+        """Each label and the end, given those before, ``[B, L + 1, V]``, and CTC's of each step, ``[B, T, V + 1]``."""
+        encoded = self._dropped(encoded)
+        outputs, _, lengths, _ = self._outputs(encoded, targets)
+        written = F.log_softmax(self._project(outputs, self._table()).float(), dim=-1)
+        found = [Distribution(1 - self.ctc_weight, PaddedSequence(written, lengths))]
+        if self.ctc_weight:
+            found.append(Distribution(self.ctc_weight, self._ctc_emissions(encoded)))
+        return found
+
+    def predicted_loss(
+        self, predicted: Sequence[Distribution], encoded: PaddedSequence, targets: Sequence[Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """See `loss`."""
+        values, lengths = predicted[0].log_probabilities
+        real = length_mask(lengths, values.shape[1])
+        end = torch.tensor([self.end])
+        labels = torch.cat([part for target in targets for part in (target, end)]).to(values.device)
+        smoothing = self.label_smoothing if self.training else 0.0
+        total = F.cross_entropy(values[real], labels, reduction="sum", label_smoothing=smoothing)
+        if self.ctc_weight:
+            numbers = [(target + 1).tolist() for target in targets]
+            emissions = predicted[1].log_probabilities
+            refuse_too_short(numbers, emissions.lengths, " for CTC")
+            total = (1 - self.ctc_weight) * total + self.ctc_weight * ctc_losses(*emissions, numbers).sum()
         return total, lengths.sum().to(total.dtype)
 
     def _ctc_loss(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqpipe.answers.classification import Classification, ClassProbability
+from seqpipe.core.head import Distribution
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.core.source import Location
 from seqpipe.core.written import Name
@@ -107,7 +108,25 @@ class ClassifierHead(ClassesHead):
 
     def loss(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Sum of the rows' weighted cross entropies, in nats, and the sum of their weights; means over the members."""
-        emissions = self._members(encoded)  # [B, members, K]
+        return self.predicted_loss(self.predict(encoded, targets), encoded, targets)
+
+    @property
+    def has_distributions(self) -> bool:
+        """True: over classes, of each member."""
+        return True
+
+    def predict(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> list[Distribution]:
+        """Of each member, ``[B, members, K]``; targets don't matter."""
+        emissions = self._members(encoded)
+        members = emissions.shape[1]
+        lengths = torch.full_like(encoded.lengths, members)
+        return [Distribution(1 / members, PaddedSequence(emissions, lengths))]
+
+    def predicted_loss(
+        self, predicted: Sequence[Distribution], encoded: PaddedSequence, targets: Sequence[Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """See `loss`."""
+        emissions = predicted[0].log_probabilities.values  # [B, members, K]
         members = emissions.shape[1]
         labels = torch.cat(list(targets)).to(emissions.device).repeat_interleave(members)
         total, weight = cross_entropy(emissions.flatten(0, 1), labels, self.weights, self.label_smoothing, self.focal)

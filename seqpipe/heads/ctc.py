@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from seqpipe.answers.stitching import stitch
 from seqpipe.answers.transcript import Token, Transcript, group_words
-from seqpipe.core.head import Encoded
+from seqpipe.core.head import Distribution, Encoded
 from seqpipe.core.input import Segment
 from seqpipe.core.options import InputSize, Upstream
 from seqpipe.core.sequence import PaddedSequence
@@ -61,6 +61,9 @@ class CTCHead(TextHead):
         dropout_kind: what is dropped together; see `DropoutKind`.
         shortcut: weight of a second CTC loss, of a layer of its own right behind the front-end, while training. It
             teaches the front-end before the encoder has learnt anything (Retsinas et al. 2022). 0 for none.
+        intermediate: share of the loss while training, 0 to 1, that is the mean CTC loss of ``intermediate_layers``,
+            which predict through the output layer of the last one (Lee & Watanabe 2021). 0 for none.
+        intermediate_layers: of the encoder, counted from 1.
         front_size: features of a step of the front-end; passed by the pipeline.
 
     Shape: ``[B, T, D]`` -> log-probabilities ``[B, T, V]``; label 0 is the blank.
@@ -86,6 +89,8 @@ class CTCHead(TextHead):
         dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0,
         dropout_kind: DropoutKind = "elements",
         shortcut: Annotated[float, Field(ge=0)] = 0.0,
+        intermediate: Annotated[float, Field(ge=0, lt=1)] = 0.0,
+        intermediate_layers: list[Annotated[int, Field(gt=0)]] = [],  # noqa: B006
         front_size: Annotated[int | None, Upstream("front_size")] = None,
     ) -> None:
         super().__init__()
@@ -94,6 +99,9 @@ class CTCHead(TextHead):
             raise ConfigError(f"goes with units: characters; they are {units}").within("base_direction")
         if shortcut and front_size is None:
             raise ConfigError("needs a front-end; a head by itself has none (front_size)").within("shortcut")
+        if bool(intermediate) != bool(intermediate_layers):
+            raise ConfigError("goes with intermediate_layers: give both, or neither").within("intermediate")
+        self.intermediate, self.used_layers = intermediate, sorted(set(intermediate_layers))
         self.base_direction = base_direction
         self.shortcut, self.front_size = shortcut, front_size
         self.side_output: nn.Linear | None = None
@@ -135,21 +143,45 @@ class CTCHead(TextHead):
     def loss(self, encoded: Encoded, targets: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Sum of the rows' CTC losses, in nats, and the number of labels that it is a sum over.
 
-        While training, the shortcut's loss is in it.
+        While training, the losses of the shortcut and of intermediate layers are in it.
 
         Raises:
             InputError: a target doesn't fit into its row's steps; the message names its position in the batch.
         """
-        emissions, lengths = self(encoded)
+        return self.predicted_loss(self.predict(encoded, targets), encoded, targets)
+
+    @property
+    def has_distributions(self) -> bool:
+        """True: over labels and the blank, at each step."""
+        return True
+
+    def predict(self, encoded: Encoded, targets: Sequence[Tensor]) -> list[Distribution]:
+        """Emissions ``[B, T, V]``; targets don't matter."""
+        return [Distribution(1.0, self(encoded))]
+
+    def predicted_loss(
+        self, predicted: Sequence[Distribution], encoded: Encoded, targets: Sequence[Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """See `loss`."""
+        emissions, lengths = predicted[0].log_probabilities
         labels = [target.tolist() for target in targets]
         refuse_too_short(labels, lengths)
         losses = ctc_losses(emissions, lengths, labels)
+        if self.intermediate and self.training:
+            if not encoded.layers:
+                raise ConfigError("CTCHead.intermediate needs what the encoder's layers gave: Encoded.layers")
+            inner = torch.stack([self._layer_losses(layer, labels) for layer in encoded.layers])
+            losses = (1 - self.intermediate) * losses + self.intermediate * inner.mean(dim=0)
         if self.side_output is not None and self.training:
             if encoded.front is None:
                 raise ConfigError("CTCHead.shortcut needs what the front-end gave: Encoded.front")
             side = F.log_softmax(self.side_output(encoded.front.values).float(), dim=-1)
             losses = losses + self.shortcut * ctc_losses(side, encoded.front.lengths, labels)
         return losses.sum(), torch.tensor(float(max(1, sum(map(len, labels)))), device=losses.device)
+
+    def _layer_losses(self, layer: PaddedSequence, labels: Sequence[Sequence[int]]) -> Tensor:
+        emissions, lengths = self(layer)
+        return ctc_losses(emissions, lengths, labels)
 
     def decode(self, encoded: PaddedSequence, options: CTCDecoding | None = None) -> list[tuple[CTCHypothesis, float]]:
         """The best hypothesis of every row, in encoded steps, and its posterior probability."""

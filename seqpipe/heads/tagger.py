@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqpipe.answers.tagging import Span, TaggedWord, Tagging, TagSequence
+from seqpipe.core.head import Distribution
 from seqpipe.core.options import InputSize
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.core.source import Location
@@ -197,7 +198,25 @@ class TaggerHead(NamingHead):
         Raises:
             InputError: a row has another number of tags than of words.
         """
-        scores, lengths = self(encoded)
+        return self._loss_of(self(encoded), targets)
+
+    @property
+    def has_distributions(self) -> bool:
+        """With softmax: over the tags of each word. A CRF's is one over sequences."""
+        return self.decoder == "softmax"
+
+    def predict(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> list[Distribution]:
+        """Over the tags of each word, ``[B, T, K]``; targets don't matter."""
+        return [Distribution(1.0, self(encoded))]
+
+    def predicted_loss(
+        self, predicted: Sequence[Distribution], encoded: PaddedSequence, targets: Sequence[Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """See `loss`."""
+        return self._loss_of(predicted[0].log_probabilities, targets)
+
+    def _loss_of(self, scored: PaddedSequence, targets: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        scores, lengths = scored
         for position, (target, length) in enumerate(zip(targets, lengths.tolist(), strict=True)):
             if len(target) != length:
                 raise InputError(

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -15,15 +15,18 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from seqpipe.config.recipe import TrainingConfig
+from seqpipe.core.head import Encoded
 from seqpipe.core.randomness import seed_from
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.data.loader import Batch, Share
 from seqpipe.data.rows import Row
-from seqpipe.errors import DataError, InputError, SeqpipeError
+from seqpipe.errors import ConfigError, DataError, InputError, SeqpipeError
 from seqpipe.layers.masked_norm import out_of_statistics
 from seqpipe.layers.parallel_directions import retaining
 from seqpipe.pipeline import Pipeline
 from seqpipe.training.adversarial import perturbed
+from seqpipe.training.consistency import disagreement, distributing, two_views
+from seqpipe.training.distillation import Teachers, distance
 from seqpipe.training.gradients import UNIT, add_penalties, clip, drop, kept_statistics, restore, scale
 from seqpipe.training.optimization import make_optimizer, make_schedule
 from seqpipe.training.scoring import ScoredModule
@@ -69,6 +72,7 @@ class PipelineModule(ScoredModule):
             answered, agreed on by all processes, stands in ``stop`` and ``save``.
 
     Attributes:
+        teachers: whose predictions are learnt beside the labels (``training.distill_from``).
         stepped: whether the last batch ended a step.
         stop, save: see ``requests``.
         bad_steps: steps that were skipped because the loss or the gradient was not finite.
@@ -90,6 +94,10 @@ class PipelineModule(ScoredModule):
         self.spare_rows = spare_rows
         self.notice = notice
         self.requests = requests
+        for key in ("consistency", "distill_from"):
+            if getattr(config, key):
+                distributing(pipeline.head, key)
+        self.teachers: Teachers | None = None
         self.share = Share()
         self.failed: set[int] = set()
         self.bad_steps = 0
@@ -104,6 +112,8 @@ class PipelineModule(ScoredModule):
     def on_train_start(self) -> None:
         """Freeze stages, and try what can be tried before the first step."""
         self._started = time.perf_counter()
+        if self.teachers is not None:
+            self.teachers.to(self.device)
         if self.on_start is not None:
             self.on_start()
         freeze(self.pipeline, self.config, self.current_epoch, self.trainer.world_size)
@@ -125,14 +135,15 @@ class PipelineModule(ScoredModule):
         if self._stand_in is None:
             self._stand_in = batch.inputs.first()
         torch.manual_seed(seed_from(self.config.seed, self.current_epoch, batch_index, self.global_rank))
-        features = self.pipeline.features(batch.inputs)
+        inputs, targets = self._views(batch)
+        features = self.pipeline.features(inputs)
         with retaining() if self.config.adversarial else nullcontext():
-            found, too_short = self._loss(self.pipeline.encode(features, batch.inputs), batch.targets)
-        self._leave_out([(batch.rows[index], error) for index, error in too_short])
+            found, too_short = self._loss(self.pipeline.encode(features, inputs), targets)
+        self._leave_out([(batch.rows[index % len(batch.rows)], error) for index, error in too_short])
         if found is not None and self.config.adversarial and features.values.requires_grad and torch.isfinite(found[0]):
             # The perturbed batch is learnt beside the one as it is, half of the loss each.
-            worse = self.pipeline.encode(perturbed(features, found[0], self.config.adversarial), batch.inputs)
-            again, _ = self._loss(worse, batch.targets)
+            worse = self.pipeline.encode(perturbed(features, found[0], self.config.adversarial), inputs)
+            again, _ = self._loss(worse, targets)
             if again is not None:
                 found = ((found[0] + again[0]) / 2, found[1])
         if found is None:
@@ -159,9 +170,35 @@ class PipelineModule(ScoredModule):
             return
         self._stand_in = batch.inputs.first()
         with self.trainer.precision_plugin.forward_context():
-            found, _ = self._loss(self.pipeline(batch.inputs.to(self.device)), batch.targets)
+            inputs, targets = self._views(self.transfer_batch_to_device(batch, self.device, 0))
+            found, _ = self._loss(self.pipeline(inputs), targets)
         if found is not None:
             (found[0] / UNIT).backward()
+
+    def _views(self, batch: Batch) -> tuple[PaddedSequence, list[Tensor | None]]:
+        """What is learnt of a batch: itself, or two views of each row."""
+        if batch.inputs is None or not self.config.consistency:
+            return cast("PaddedSequence", batch.inputs), batch.targets
+        return two_views(batch.inputs), batch.targets * 2
+
+    def head_loss(self, encoded: Encoded, targets: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """The head's loss; while training, with what two views and what teachers say of it."""
+        config = self.config
+        if not self.training or not (config.consistency or config.distill_from):
+            return super().head_loss(encoded, targets)
+        head = distributing(self.pipeline.head, "consistency" if config.consistency else "distill_from")
+        predicted = head.predict(encoded, targets)
+        total, count = head.predicted_loss(predicted, encoded, targets)
+        if self.teachers is not None:
+            if encoded.prepared is None:
+                raise ConfigError("distillation needs what the features prepared: Encoded.prepared")
+            views = 2 if config.consistency else 1
+            known = self.teachers.predict(encoded.prepared.chosen(range(len(targets) // views)), targets)
+            share = config.distillation
+            total = (1 - share) * total + share * distance(known, predicted)
+        if config.consistency:
+            total = total + config.consistency * disagreement(predicted)
+        return total, count
 
     def _stand_in_loss(self) -> Tensor:
         """Loss of a process that has no usable row of this batch.

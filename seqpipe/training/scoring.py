@@ -120,7 +120,11 @@ class ScoredModule(lightning.LightningModule):
         if len(good) < len(targets):
             encoded = encoded.chosen(good)
         kept = [target for index in good if (target := targets[index]) is not None]
-        return head.loss(encoded, kept), too_short
+        return self.head_loss(encoded, kept), too_short
+
+    def head_loss(self, encoded: Encoded, targets: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Sum and count of the loss of rows that all have a target which fits."""
+        return self.pipeline.head.loss(encoded, targets)
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_index: int) -> Batch:
         """Inputs to the device; the rest stays."""

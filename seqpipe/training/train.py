@@ -29,6 +29,7 @@ from seqpipe.pipeline import Pipeline
 from seqpipe.run_directory import METRICS, environment, last_checkpoint, open_run_directory
 from seqpipe.training.averaging import WeightAverage
 from seqpipe.training.devices import World, first_goes_ahead, joined, launch, started_by_torchrun
+from seqpipe.training.distillation import Teachers
 from seqpipe.training.dry_run import dry_run
 from seqpipe.training.loggers import make_loggers
 from seqpipe.training.module import LOG_EVERY, PipelineModule
@@ -153,6 +154,8 @@ class _Training:
         allowed = int(self.recipe.data.max_bad_share * len(training.rows))
         module = PipelineModule(pipeline, config, training.rows, dev.rows, allowed, self.notice, checkpoints.requests)
         module.share = Share(world.rank, world.size)
+        if config.distill_from:
+            module.teachers = Teachers(config.distill_from, pipeline, training)
         callbacks = [
             *([average] if average else []),
             saving,

@@ -1,0 +1,107 @@
+"""Two views of each row: what their disagreement is, and that it is of training alone."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from seqpipe import ConfigError, PaddedSequence
+from seqpipe.config.recipe import load_recipe
+from seqpipe.core.head import Distribution
+from seqpipe.training.consistency import disagreement, two_views
+from seqpipe.training.train import train
+
+TrainTones = Callable[..., dict[str, Any]]
+LENGTHS = torch.tensor([4, 2, 4, 2])  # two rows, two views
+
+
+def predicted(seed: int = 1) -> Tensor:
+    logits = torch.randn(4, 4, 3, generator=torch.Generator().manual_seed(seed))
+    return logits.log_softmax(dim=-1)
+
+
+def both(values: Tensor, share: float = 1.0) -> Tensor:
+    return disagreement([Distribution(share, PaddedSequence(values, LENGTHS))])
+
+
+def test_it_is_the_sum_of_both_divergences_over_real_steps() -> None:
+    values = predicted()
+    wanted = 0.0
+    for row, length in enumerate([4, 2]):
+        one, other = values[row, :length], values[row + 2, :length]
+        wanted += float((one.exp() * (one - other)).sum() + (other.exp() * (other - one)).sum())
+    assert float(both(values)) == pytest.approx(wanted, rel=1e-5)
+    assert float(both(values, 0.25)) == pytest.approx(wanted / 4, rel=1e-5)
+    padded = values.clone()
+    padded[1, 2:] = padded[3, 2:] = float("nan")
+    assert float(both(padded)) == pytest.approx(wanted, rel=1e-5)
+
+
+def test_views_that_agree_have_none() -> None:
+    values = predicted()[:2]
+    assert float(both(torch.cat([values, values]))) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_each_view_learns_from_the_other_which_stands_still() -> None:
+    logits = torch.randn(4, 4, 3, requires_grad=True)
+    both(logits.log_softmax(dim=-1)).backward()
+    with torch.no_grad():  # the gradient of a cross entropy: what is predicted less what is wanted
+        probabilities = logits.softmax(dim=-1)
+        real = torch.arange(4)[None, :] < LENGTHS[:, None]
+        wanted = (probabilities - probabilities.roll(2, dims=0)) * real[..., None]
+    torch.testing.assert_close(logits.grad, wanted)
+
+
+def test_the_second_view_of_a_row_stands_a_batch_behind_the_first() -> None:
+    batch = PaddedSequence.pad([torch.ones(3), 2 * torch.ones(1)])
+    views = two_views(batch)
+    assert views.lengths.tolist() == [3, 1, 3, 1]
+    assert torch.equal(views.values[:2], batch.values)
+    assert torch.equal(views.values[2:], batch.values)
+
+
+MASKED = "pipeline.features=[{stage: Waveform, sample_rate: 8000}, {stage: LogMel, n_mels: 20}, {stage: SpecAugment}]"
+
+
+def test_views_are_masked_apart_and_the_loss_of_dev_knows_nothing_of_it(
+    train_tones: TrainTones, same_weights: Callable[[Path, Path], bool], tmp_path: Path
+) -> None:
+    once = ["training.epochs=1", "pipeline.frontend=null", MASKED]
+    plain = train_tones(tmp_path / "plain", *once)
+    drawn = train_tones(tmp_path / "drawn", *once, "training.consistency=0.5")
+    assert not same_weights(tmp_path / "plain", tmp_path / "drawn")
+    assert plain["parameters"] == drawn["parameters"]
+    still = ["training.learning_rate=1e-12", *once]  # weights as they were made: only what is computed differs
+    first = train_tones(tmp_path / "first", *still)
+    second = train_tones(tmp_path / "second", *still, "training.consistency=5")
+    assert first["dev"]["loss"] == pytest.approx(second["dev"]["loss"], rel=1e-4)
+
+
+def test_without_anything_drawn_the_views_agree_and_nothing_changes(train_tones: TrainTones, tmp_path: Path) -> None:
+    plain = [
+        "training.epochs=1",
+        "pipeline.features=[{stage: Waveform, sample_rate: 8000}, {stage: LogMel, n_mels: 20}]",
+    ]
+    one = train_tones(tmp_path / "one", *plain, "training.consistency=0")
+    two = train_tones(tmp_path / "two", *plain, "training.consistency=1")
+    assert one["dev"]["loss"] == pytest.approx(two["dev"]["loss"], rel=1e-3)
+
+
+NUMBERS = """
+data: {train: rows.tsv, input: text, target: number}
+pipeline:
+  features: [{stage: Tokens}, {stage: Embedding, size: 2}]
+  head: {stage: %s}
+training: {epochs: 1, batch_steps: 20, workers: 0, threads: 1, device: cpu, report: false, %s}
+"""
+
+
+@pytest.mark.parametrize("key", ["consistency: 1", "distill_from: elsewhere"])
+def test_a_head_without_distributions_is_refused(key: str, tmp_path: Path) -> None:
+    (tmp_path / "rows.tsv").write_text("text\tnumber\n" + "\n".join(f"word{n}\t{n}" for n in range(8)) + "\n")
+    (tmp_path / "numbers.yaml").write_text(NUMBERS % ("RegressionHead", key))
+    with pytest.raises(ConfigError, match=rf"training.{key.partition(':')[0]} .*distribution.*RegressionHead"):
+        train(load_recipe(tmp_path / "numbers.yaml"), tmp_path / "run", quiet=True, notice=lambda line: None)
