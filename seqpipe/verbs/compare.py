@@ -14,7 +14,12 @@ LIST = "runs"
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("runs", nargs="+", metavar="RUN", help="run directories, two or more; the first is the measure")
+    parser.add_argument(
+        "runs",
+        nargs="+",
+        metavar="RUN[,RUN...]",
+        help="run directories, two or more; the first is the measure; RUN,RUN are seeds of one, whose mean counts",
+    )
     parser.add_argument(
         "--data", metavar="SOURCE", help="manifest, folder or hub:NAME (default: the recipes' test or dev)"
     )
@@ -31,7 +36,9 @@ def run(options: argparse.Namespace) -> int:
 
     if options.output:
         check_place("--output", Path(options.output))
-    comparison = compare(options.runs, options.data, group=options.group, device=options.device)
+    comparison = compare(
+        [_seeds(run) for run in options.runs], options.data, group=options.group, device=options.device
+    )
     for notice in comparison.notices:
         print(notice, file=sys.stderr)
     if options.output:
@@ -45,3 +52,8 @@ def run(options: argparse.Namespace) -> int:
 
     print(render_comparison(comparison))
     return 0
+
+
+def _seeds(runs: str) -> list[str]:
+    """The runs of a side; a folder that is there may have a comma in its name."""
+    return [runs] if "," not in runs or Path(runs).exists() else [run for run in runs.split(",") if run]

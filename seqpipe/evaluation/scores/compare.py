@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import math
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seqpipe.config.recipe import Recipe
 from seqpipe.core.cell import same_cells
 from seqpipe.core.input import Input
+from seqpipe.core.metric import Counts
 from seqpipe.errors import ConfigError, DataError
-from seqpipe.evaluation.scores.bootstrap import Difference, grouped, paired_differences
+from seqpipe.evaluation.scores.bootstrap import Difference, grouped, paired_differences, score_intervals
 from seqpipe.evaluation.scores.evaluate import Evaluation, evaluate
 from seqpipe.run_directory import read_metrics
 
@@ -21,30 +26,93 @@ ABSENT = "–"
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """Two runs or more on the same rows; all but the first are compared with the first.
+class Side:
+    """What is compared: a run, or several of one recipe with different seeds, of which the mean counts.
 
     Attributes:
-        names: of the runs, short.
+        name: short.
         evaluations: one a run.
-        differences: by score, of each run but the first, from the first.
-        changed: by score, of each run but the first: how many rows it has better and worse than the first.
-        facts: what is known of each run (parameters, seconds of training), by name.
-        recipes: values of the recipes' keys that are not the same in all runs, by key path.
+        row_counts: ``[N, C]``, of all runs together, as if each row had been answered as often on every side: sums of
+            the runs', times what makes the numbers of runs equal. So whole numbers stay whole.
+    """
+
+    name: str
+    evaluations: list[Evaluation]
+    row_counts: Counts
+
+    @cached_property
+    def scores(self) -> dict[str, float]:
+        """Means over the runs."""
+        values = self._by_score()
+        return {name: statistics.fmean(own) if len(own) > 1 else own[0] for name, own in values.items()}
+
+    @cached_property
+    def standard_deviations(self) -> dict[str, float]:
+        """Of the sample of runs; none of a single run."""
+        values = self._by_score()
+        return {name: statistics.stdev(own) for name, own in values.items() if len(own) > 1}
+
+    @cached_property
+    def intervals(self) -> dict[str, tuple[float, float]]:
+        """95 %, by bootstrap over rows, each with the answers of all runs; how much seeds differ isn't in them."""
+        if len(self.evaluations) == 1:
+            return self.evaluations[0].intervals
+        first = self.evaluations[0]
+        return score_intervals(grouped(self.row_counts, first.groups), first.metric.scores)
+
+    @cached_property
+    def errors(self) -> NDArray[np.float64]:
+        """How wrong each row is, ``[N]``: the mean over the runs."""
+        return np.mean([found.errors for found in self.evaluations], axis=0)
+
+    def to_json(self) -> dict[str, Any]:
+        """As `Evaluation.to_json` of a run; of several, their means, and each by itself."""
+        if len(self.evaluations) == 1:
+            return self.evaluations[0].to_json()
+        record: dict[str, Any] = {}
+        for name, value in self.scores.items():
+            record[name] = round(value, 4)
+            record[f"{name}_standard_deviation"] = round(self.standard_deviations[name], 4)
+            record[f"{name}_interval"] = [round(end, 4) for end in self.intervals[name]]
+        return {**record, "runs": [found.to_json() for found in self.evaluations]}
+
+    def _by_score(self) -> dict[str, list[float]]:
+        return {name: [found.scores[name] for found in self.evaluations] for name in self.evaluations[0].scores}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two sides or more on the same rows; all but the first are compared with the first.
+
+    Attributes:
+        sides: each a run, or several of different seeds.
+        differences: by score, of each side but the first, from the first.
+        changed: by score, of each side but the first: how many rows it has better and worse than the first.
+        facts: what is known of each side (parameters, seconds of training), by name; of several runs the mean.
+        recipes: values of the recipes' keys that are not the same on all sides, by key path.
         notices: what should be known, e.g. that answers were made comparable in different ways.
     """
 
-    names: list[str]
-    evaluations: list[Evaluation]
+    sides: list[Side]
     differences: list[dict[str, Difference]]
     changed: list[dict[str, tuple[int, int]]]
     facts: dict[str, list[Any]]
     recipes: dict[str, list[Any]]
     notices: list[str]
 
+    @property
+    def names(self) -> list[str]:
+        """Of the sides."""
+        return [side.name for side in self.sides]
+
+    @property
+    def evaluations(self) -> list[Evaluation]:
+        """One a side: of its first run, whose answers are shown."""
+        return [side.evaluations[0] for side in self.sides]
+
     def most_different(self, most: int = 10) -> list[int]:
-        """Positions of the rows in which the runs' errors lie furthest apart; none on which they are equally wrong."""
-        errors = np.stack([evaluation.errors for evaluation in self.evaluations])  # [R, N]
+        """Positions of the rows in which the sides' errors lie furthest apart; none on which they are equally wrong."""
+        errors = np.stack([side.errors for side in self.sides])  # [S, N]
         spread = errors.max(axis=0) - errors.min(axis=0)
         order = np.argsort(-spread, kind="stable")
         return [int(index) for index in order[:most] if spread[index] > 0]
@@ -58,7 +126,7 @@ class Comparison:
                 for score, difference in found.items()
             }
         return {
-            "runs": {name: evaluation.to_json() for name, evaluation in zip(self.names, self.evaluations, strict=True)},
+            "runs": {side.name: side.to_json() for side in self.sides},
             "against": self.names[0],
             "differences": differences,
             "recipes": {key: dict(zip(self.names, values, strict=True)) for key, values in self.recipes.items()},
@@ -66,9 +134,10 @@ class Comparison:
 
 
 def compare(
-    runs: Sequence[str | Path],
+    runs: Sequence[str | Path | Sequence[str | Path]],
     data: str | None = None,
     *,
+    part: str | None = None,
     group: str | None = None,
     decoding: Mapping[str, Any] | None = None,
     device: str = "auto",
@@ -76,8 +145,9 @@ def compare(
     """Score runs on the same rows and compare each with the first.
 
     Args:
-        runs: two run directories or more.
+        runs: two run directories or more; each may be several, of one recipe with different seeds, whose mean counts.
         data: a source that each run's recipe can read; None takes each recipe's own, as `evaluate` does.
+        part: ``dev`` or ``test``, which of the recipes' parts to prefer; see `evaluate`.
         group: column whose rows are drawn and exchanged together; see `evaluate`.
         decoding: options that replace the recipes'.
         device: ``auto``, ``cpu`` or ``cuda``.
@@ -88,29 +158,63 @@ def compare(
     """
     if len(runs) < 2:
         raise ConfigError(f"a comparison needs two runs or more; received {len(runs)}")
-    paths = [Path(run) for run in runs]
-    names = [path.resolve().name for path in paths]
-    if len(set(names)) < len(names):
-        names = [str(path) for path in paths]
-    if len(set(names)) < len(names):
-        raise ConfigError(f"each run should be given once; received {', '.join(names)}")
-    evaluations: list[Evaluation] = []
-    for path, name in zip(paths, names, strict=True):
-        found = evaluate(path, data, group=group, decoding=decoding, device=device)
-        if evaluations:
-            _refuse_other_rows(evaluations[0], found, names[0], name)
-        evaluations.append(found)
-    scores = evaluations[0].metric.scores
-    counts = [grouped(found.row_counts, found.groups) for found in evaluations]
+    paths = [[Path(run)] if isinstance(run, (str, Path)) else [Path(each) for each in run] for run in runs]
+    names = _names(paths)
+    of_sides: list[list[Evaluation]] = []
+    for own, name in zip(paths, names, strict=True):
+        of_sides.append([])
+        for path in own:
+            found = evaluate(path, data, part=part, group=group, decoding=decoding, device=device)
+            if of_sides[0]:
+                _refuse_other_rows(of_sides[0][0], found, names[0], name if len(own) == 1 else str(path))
+            of_sides[-1].append(found)
+    most = math.lcm(*map(len, of_sides))
+    sides = [
+        Side(name, own, np.sum([found.row_counts for found in own], axis=0) * (most // len(own)))
+        for name, own in zip(names, of_sides, strict=True)
+    ]
+    first = of_sides[0][0]
+    counts = [grouped(side.row_counts, first.groups) for side in sides]
     return Comparison(
-        names=names,
-        evaluations=evaluations,
-        differences=[paired_differences(counts[0], other, scores) for other in counts[1:]],
-        changed=[_changed(evaluations[0], other) for other in evaluations[1:]],
-        facts=_facts(paths, evaluations),
-        recipes=recipe_differences([found.pipeline.recipe for found in evaluations]),
-        notices=_notices(names, evaluations),
+        sides=sides,
+        differences=[paired_differences(counts[0], other, first.metric.scores) for other in counts[1:]],
+        changed=[_changed(sides[0], other) for other in sides[1:]],
+        facts=_facts(paths, sides),
+        recipes=_recipes_of_sides(sides),
+        notices=_notices(sides),
     )
+
+
+def _names(paths: Sequence[Sequence[Path]]) -> list[str]:
+    """Short and different: of several runs, what they have in common once, ``an4-{1,2,3}``."""
+    if not all(paths):
+        raise ConfigError("each side of a comparison needs a run; received none for one of them")
+    for name_of in (lambda path: path.resolve().name, str):
+        runs = [[name_of(path) for path in own] for own in paths]
+        names = [_together(own) for own in runs]
+        if len({name for own in runs for name in own}) == sum(map(len, paths)) and len(set(names)) == len(names):
+            return names
+    raise ConfigError(f"each run should be given once; received {', '.join(names)}")
+
+
+def _together(names: Sequence[str]) -> str:
+    if len(names) == 1:
+        return names[0]
+    start = 0
+    while len({name[: start + 1] for name in names}) == 1 and start < min(map(len, names)):
+        start += 1
+    return f"{names[0][:start]}{{{','.join(name[start:] for name in names)}}}"
+
+
+def _recipes_of_sides(sides: Sequence[Side]) -> dict[str, list[Any]]:
+    """As `recipe_differences`; a list of the runs' values where those of a side differ, as seeds do."""
+    differing = recipe_differences([found.pipeline.recipe for side in sides for found in side.evaluations])
+    found = {}
+    for key, values in differing.items():
+        rest = iter(values)
+        own = [[next(rest) for _ in side.evaluations] for side in sides]
+        found[key] = [each[0] if all(value == each[0] for value in each) else each for each in own]
+    return {key: values for key, values in found.items() if any(value != values[0] for value in values)}
 
 
 def recipe_differences(recipes: Sequence[Recipe]) -> dict[str, list[Any]]:
@@ -174,11 +278,12 @@ def _place(value: Any) -> Any:
     return value if isinstance(value, (str, bytes, list, tuple)) else None
 
 
-def _changed(first: Evaluation, other: Evaluation) -> dict[str, tuple[int, int]]:
+def _changed(first: Side, other: Side) -> dict[str, tuple[int, int]]:
     found = {}
-    for name, kind in first.metric.kinds.items():
+    metric = first.evaluations[0].metric
+    for name, kind in metric.kinds.items():
         if kind.part is not None:
-            column = first.metric.names.index(kind.part)
+            column = metric.names.index(kind.part)
             more = other.row_counts[:, column] - first.row_counts[:, column]
             signs = np.sign(more if kind.lower_is_better else -more)
         else:
@@ -187,20 +292,31 @@ def _changed(first: Evaluation, other: Evaluation) -> dict[str, tuple[int, int]]
     return found
 
 
-def _facts(paths: Sequence[Path], evaluations: Sequence[Evaluation]) -> dict[str, list[Any]]:
-    metrics = [read_metrics(path) for path in paths]
-    facts = {
-        "parameters": [sum(parameter.numel() for parameter in found.pipeline.parameters()) for found in evaluations]
-    }
+def _facts(paths: Sequence[Sequence[Path]], sides: Sequence[Side]) -> dict[str, list[Any]]:
+    metrics = [[read_metrics(path) for path in own] for own in paths]
+    sizes = [
+        [sum(parameter.numel() for parameter in found.pipeline.parameters()) for found in side.evaluations]
+        for side in sides
+    ]
+    facts = {"parameters": [_mean(own) for own in sizes]}
     for name in ("seconds", "epochs", "steps"):
-        if any(name in record for record in metrics):
-            facts[name] = [record.get(name, ABSENT) for record in metrics]
+        if any(name in record for own in metrics for record in own):
+            facts[name] = [_mean([record.get(name, ABSENT) for record in own]) for own in metrics]
     return facts
 
 
-def _notices(names: Sequence[str], evaluations: Sequence[Evaluation]) -> list[str]:
-    notices = list(dict.fromkeys(notice for found in evaluations for notice in found.notices))
-    if len({found.scoring for found in evaluations}) > 1:
-        ways = "; ".join(f"{name}: {found.scoring}" for name, found in zip(names, evaluations, strict=True))
+def _mean(values: Sequence[Any]) -> Any:
+    """Of what is known of a side's runs; the value itself where it is the same."""
+    known = [value for value in values if value != ABSENT]
+    if not known or all(value == known[0] for value in known):
+        return known[0] if known else ABSENT
+    return round(statistics.fmean(known), 1)
+
+
+def _notices(sides: Sequence[Side]) -> list[str]:
+    runs = [found for side in sides for found in side.evaluations]
+    notices = list(dict.fromkeys(notice for found in runs for notice in found.notices))
+    if len({found.scoring for found in runs}) > 1:
+        ways = "; ".join(f"{side.name}: {side.evaluations[0].scoring}" for side in sides)
         notices.append(f"answers were made comparable in different ways, so scores differ for that alone ({ways})")
     return notices

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 
 from seqpipe.evaluation.scores.columns import columns
-from seqpipe.evaluation.scores.compare import Comparison
+from seqpipe.evaluation.scores.compare import Comparison, Side
 from seqpipe.evaluation.scores.wording import duration, plain
 
 MAX_ROWS, MAX_WORDS = 5, 7
@@ -20,9 +20,9 @@ def render_comparison(comparison: Comparison) -> str:
     table = [["", *comparison.names]]
     for name, kind in kinds.items():
         table.append([f"{kind.label}{kind.unit}"])
-        for found in comparison.evaluations:
-            low, high = found.intervals[name]
-            table[-1].append(f"{found.scores[name]:.2f} [{low:.2f}, {high:.2f}]")
+        for side in comparison.sides:
+            low, high = side.intervals[name]
+            table[-1].append(f"{score_text(side, name)} [{low:.2f}, {high:.2f}]")
     for name, values in comparison.facts.items():
         table.append([FACTS.get(name, name), *(fact_text(name, value) for value in values)])
     lines += columns(table)
@@ -41,6 +41,8 @@ def render_comparison(comparison: Comparison) -> str:
         f"[intervals: bootstrap over {first.units}; p: approximate randomisation, two-sided"
         + (", not corrected for the number of runs]" if len(comparison.names) > 2 else "]")
     ]
+    if any(side.standard_deviations for side in comparison.sides):
+        lines += ["[of several runs: mean ± standard deviation; tests on each row's counts of all of them]"]
     lines += ["", "recipes:"] if comparison.recipes else ["", "the recipes are the same"]
     lines += columns([[key, *map(str, values)] for key, values in comparison.recipes.items()])
 
@@ -76,6 +78,12 @@ def _answers(comparison: Comparison, index: int) -> list[str]:
 def fact_text(name: str, value: object) -> str:
     """A fact about a run as people read it."""
     return duration(value) if name == "seconds" and isinstance(value, (int, float)) else plain(value)
+
+
+def score_text(side: Side, name: str) -> str:
+    """A score; of several runs the mean with the standard deviation of one."""
+    deviation = side.standard_deviations.get(name)
+    return f"{side.scores[name]:.2f}" + ("" if deviation is None else f" ± {deviation:.2f}")
 
 
 def p_text(value: float) -> str:

@@ -157,3 +157,54 @@ def test_the_command_prints_a_table_and_writes_a_page(
     assert json.loads(capsys.readouterr().out)["against"] == "tones"
     with pytest.raises(ConfigError, match="is a folder; --output names a file"):
         write_comparison(compare([trained_run, worse_run], device="cpu"), tmp_path)
+
+
+def test_the_same_run_several_times_is_as_one(trained_run: Path, worse_run: Path, tmp_path: Path) -> None:
+    copies = [shutil.copytree(worse_run, tmp_path / f"worse-{number}") for number in (1, 2)]
+    alone = compare([trained_run, worse_run], device="cpu")
+    several = compare([trained_run, copies], device="cpu")  # of other numbers: both count alike
+    assert several.names == ["tones", "worse-{1,2}"]
+    assert several.differences == alone.differences
+    assert several.changed == alone.changed
+    assert several.sides[1].scores == alone.sides[1].scores
+    assert several.sides[1].intervals == alone.sides[1].intervals
+    assert set(several.sides[1].standard_deviations.values()) == {0.0}
+    assert several.recipes == alone.recipes
+    assert several.facts["parameters"] == alone.facts["parameters"]
+    assert several.most_different() == alone.most_different()
+
+
+def test_of_several_runs_the_mean_counts(trained_run: Path, worse_run: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(trained_run, tmp_path / "copy")
+    found = compare([copy, [trained_run, worse_run]], device="cpu")
+    whole = compare([copy, worse_run], device="cpu").differences[0]["wer"]
+    side, wer = found.sides[1], found.differences[0]["wer"]
+    assert side.scores["wer"] == pytest.approx(whole.second / 2)
+    assert side.standard_deviations["wer"] == pytest.approx(whole.second / 2**0.5)
+    assert (wer.first, wer.second) == (0.0, pytest.approx(whole.second / 2))
+    assert wer.interval == pytest.approx(tuple(end / 2 for end in whole.interval))
+    assert wer.p_value == whole.p_value  # the same rows differ, each by half as much
+    assert found.recipes == {"training.seed": [1, [1, 7]]}
+    record = found.to_json()["runs"][side.name]
+    assert [run["wer"] for run in record["runs"]] == [0.0, pytest.approx(whole.second, abs=1e-4)]
+    assert record["wer_standard_deviation"] == pytest.approx(whole.second / 2**0.5, abs=1e-4)
+
+
+def test_runs_joined_by_commas_are_one_side(
+    trained_run: Path, worse_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = [tmp_path / name for name in ("a-1", "a-2", "b-1", "b-2", "c,d")]
+    for run, of in zip(runs, (trained_run, worse_run, worse_run, worse_run, trained_run), strict=True):
+        shutil.copytree(of, run)
+    a1, a2, b1, b2, with_comma = map(str, runs)
+    page = tmp_path / "page.html"
+    assert cli.main(["compare", f"{a1},{a2}", f"{b1},{b2}", with_comma, "--output", str(page)]) == 0
+    shown = capsys.readouterr().out
+    assert "from a-{1,2}:" in shown
+    assert "of several runs: mean ± standard deviation" in shown
+    line = next(line for line in shown.splitlines() if line.startswith("WER"))
+    assert line.count("±") == 2  # the third side is one run
+    assert page.read_text(encoding="utf-8").count("±") > 2
+    assert cli.main(["compare", f"{a1},{a2}", f"{a1},{b1}"]) == 2
+    assert "each run should be given once" in capsys.readouterr().err
+    assert cli.main(["compare", a1, ","]) == 2
