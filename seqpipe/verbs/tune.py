@@ -24,6 +24,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", metavar="DIR", help="absent, empty, or of a search that goes on (default: runs/<recipe name>-tune)"
     )
+    parser.add_argument(
+        "--seeds", type=int, default=1, metavar="N", help="trainings of each trial, whose mean counts (default: 1)"
+    )
     parser.add_argument("--timeout", type=float, metavar="MINUTES", help="after which no further trial begins")
     parser.add_argument(
         "--keep", choices=["all", "best"], default="all", help="run directories that stay (default: all)"
@@ -50,6 +53,7 @@ def run(options: argparse.Namespace) -> int:
             recipe,
             out,
             trials=options.trials,
+            seeds=options.seeds,
             timeout=options.timeout,
             text=edited(text, {path: unwritten(value) for path, value in map(parse_override, options.overrides)}),
             keep=options.keep,

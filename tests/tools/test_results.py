@@ -175,7 +175,9 @@ def test_a_row_with_a_name_is_compared_with_the_recipe(toy: Toy) -> None:
 @pytest.mark.slow
 def test_a_changed_recipe_is_marked_and_then_replaced(toy: Toy) -> None:
     trained(toy.train("toy/tones", "--seeds", 2))
-    toy.change("learning_rate: 0.03", "learning_rate: 0.03\n  max_bad_steps: 5\n  accumulate: 1\n  seed: 9\n  precision: bf16")
+    toy.change(
+        "learning_rate: 0.03", "learning_rate: 0.03\n  max_bad_steps: 5\n  accumulate: 1\n  seed: 9\n  precision: bf16"
+    )
     toy.write()
     assert "†" not in toy.readme.read_text()  # what isn't learnt differently is no change
     toy.change("learning_rate: 0.03", "learning_rate: 0.02")

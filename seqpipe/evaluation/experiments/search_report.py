@@ -18,6 +18,8 @@ from seqpipe.evaluation.scores.columns import columns
 BEST, RESULT = "best.yaml", "tune.json"
 FAILURE, CONTINUES, SECONDS, SCORES, VALUES = "failure", "continues", "seconds", "scores", "values"
 """What a trial of the study is told to remember."""
+SEEDS = "seeds"
+"""What the study itself is."""
 
 OUTCOMES = {"COMPLETE": "done", "PRUNED": "given up", "FAIL": "failed"}
 

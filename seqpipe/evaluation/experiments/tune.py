@@ -6,6 +6,7 @@ import gc
 import importlib
 import math
 import shutil
+import statistics
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ from seqpipe.evaluation.experiments.search_report import (
     FAILURE,
     SCORES,
     SECONDS,
+    SEEDS,
     VALUES,
     SearchReport,
     ended_trials,
@@ -43,6 +45,7 @@ def tune(
     out: str | Path,
     *,
     trials: int,
+    seeds: int = 1,
     timeout: float | None = None,
     text: str | None = None,
     keep: Literal["all", "best"] = "all",
@@ -63,6 +66,8 @@ def tune(
             last checkpoint. Gets ``trial-N``, run directories like any other, ``study.db``, Optuna's own
             record, ``best.yaml``, ``tune.json`` and pictures.
         trials: how many there are to be in the end, those of earlier calls included.
+        seeds: trainings of a trial, from the recipe's seed on; their mean counts. What is given up is so by the first.
+            The further ones lie in ``trial-N-seed-S``.
         timeout: minutes after which no further trial begins.
         text: the recipe as its author wrote it, overrides put in; ``best.yaml`` keeps its comments.
         keep: ``best`` deletes the run directory of every trial that is not the best so far.
@@ -82,12 +87,14 @@ def tune(
         raise ConfigError("data.dev is required: a search compares its trials there")
     if trials < 1:
         raise ConfigError(f"--trials should be at least 1; received {trials}")
+    if seeds < 1:
+        raise ConfigError(f"--seeds should be at least 1; received {seeds}")
     out = Path(out)
     found = enter(out)
     if found - {LOCK} and STUDY not in found:
         raise RunError(f"{out}: is not empty, and holds no search that could go on; give another --out")
     with _alone(out):
-        study = _open_study(out, recipe, space, notice)
+        study = _open_study(out, recipe, space, seeds, notice)
         once = cache(notice)  # each message once: every trial finds the same in the data
         if not prune:
             study.pruner = optuna.pruners.NopPruner()
@@ -97,7 +104,7 @@ def tune(
                 notice(f"{timeout:g} minutes are over: {ended} of {trials} trials; the same command goes on")
                 break
             study.sampler = optuna.samplers.TPESampler(seed=seed_from(recipe.training.seed, ended) % 2**32)
-            _run_trial(study, study.ask(), space, out, quiet=quiet, notice=notice, once=once)
+            _run_trial(study, study.ask(), space, out, seeds, quiet=quiet, notice=notice, once=once)
             _keep(SearchReport.of(study, space, text), out, only_best=keep == "best")
         report = SearchReport.of(study, space, text)
         if report.best is None:
@@ -114,9 +121,15 @@ def _keep(report: SearchReport, out: Path, *, only_best: bool) -> None:
         return
     report.write(out)
     for trial in report.trials:
-        folder = out / f"trial-{trial['trial']}"
-        if only_best and trial["trial"] != report.best["trial"] and folder.is_dir():
-            shutil.rmtree(folder)
+        if only_best and trial["trial"] != report.best["trial"]:
+            for folder in _folders(out, trial["trial"]):
+                shutil.rmtree(folder)
+
+
+def _folders(out: Path, trial: int) -> list[Path]:
+    """The run directories of a trial that are there, that of the first seed first."""
+    first, further = out / f"trial-{trial}", sorted(out.glob(f"trial-{trial}-seed-*"))
+    return [folder for folder in (first, *further) if folder.is_dir()]
 
 
 def import_optuna() -> Any:
@@ -140,7 +153,7 @@ def _alone(out: Path) -> Iterator[None]:
         yield
 
 
-def _open_study(out: Path, recipe: Recipe, space: SearchSpace, notice: Notice) -> Any:
+def _open_study(out: Path, recipe: Recipe, space: SearchSpace, seeds: int, notice: Notice) -> Any:
     """The study of the folder, begun with the recipe's own values if it is new."""
     optuna = import_optuna()
     from sqlalchemy.exc import SQLAlchemyError
@@ -161,8 +174,11 @@ def _open_study(out: Path, recipe: Recipe, space: SearchSpace, notice: Notice) -
             if outside:
                 notice(f"the recipe's own values are outside what is searched, the first trial draws others: {outside}")
             study.enqueue_trial(inside, skip_if_exists=True)
+            study.set_user_attr(SEEDS, seeds)
             study.set_user_attr("recipe", wanted)
             begun = wanted
+        if (others := study.user_attrs.get(SEEDS, 1)) != seeds:
+            raise RunError(f"{out}: the search there was begun with --seeds {others}; give the same, or another --out")
     except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
         reason = str(error).partition("\n")[0]
         raise RunError(f"{out / STUDY}: can't be used ({reason}); give another --out to search anew") from None
@@ -198,7 +214,7 @@ def _take_up_the_stopped(study: Any) -> None:
 
 
 def _run_trial(
-    study: Any, trial: Any, space: SearchSpace, out: Path, *, quiet: bool, notice: Notice, once: Notice
+    study: Any, trial: Any, space: SearchSpace, out: Path, seeds: int, *, quiet: bool, notice: Notice, once: Notice
 ) -> None:
     """Train one trial and tell the study what came of it."""
     optuna = import_optuna()
@@ -206,8 +222,8 @@ def _run_trial(
     reported: dict[int, float] = {}
     before = trial.user_attrs.get(CONTINUES)
     if before is not None:
-        if (out / f"trial-{before}").is_dir() and not folder.exists():
-            (out / f"trial-{before}").rename(folder)
+        for run in _folders(out, before) if not folder.exists() else []:
+            run.rename(out / run.name.replace(f"trial-{before}", f"trial-{trial.number}", 1))
         reported |= study.trials[before].intermediate_values
         for epochs_done, value in reported.items():
             trial.report(value, epochs_done)
@@ -228,16 +244,19 @@ def _run_trial(
     state = optuna.trial.TrialState.FAIL
     score: float | None = None
     try:
-        metrics = read_metrics(folder) or train(
-            space.recipe_with(values), folder, resume=True, quiet=quiet, notice=once, on_scores=on_scores
-        )
-        found = metrics["dev"].get(main)
-        if found is None:
-            raise DataError(f"{space.recipe.data.dev}: no {main} came of it, so there is nothing to compare")
-        if not math.isfinite(found):
-            raise SeqpipeError(f"dev {main} is {found}")
-        score = found
-        trial.set_user_attr(SCORES, metrics["dev"])
+        found: list[dict[str, float]] = []
+        first = space.recipe.training.seed
+        for seed in range(first, first + seeds):
+            chosen = space.recipe_with(values)
+            chosen.training.seed = seed
+            run = folder if seed == first else out / f"{folder.name}-seed-{seed}"
+            heard = on_scores if seed == first else None
+            metrics = read_metrics(run) or train(chosen, run, resume=True, quiet=quiet, notice=once, on_scores=heard)
+            _require_finite(metrics["dev"].get(main), main, space.recipe.data.dev)
+            found.append(metrics["dev"])
+        scores = {name: statistics.fmean(each[name] for each in found) for name in found[0]}
+        score = scores[main]
+        trial.set_user_attr(SCORES, scores)
         state = optuna.trial.TrialState.COMPLETE
     except optuna.TrialPruned:
         state = optuna.trial.TrialState.PRUNED
@@ -253,6 +272,14 @@ def _run_trial(
     elif state == optuna.trial.TrialState.PRUNED:
         notice(f"trial {trial.number}: given up after epoch {study.trials[trial.number].last_step}")
     gc.collect()  # a trainer and its loops hold each other in circles, and the model with them
+
+
+def _require_finite(score: float | None, name: str, source: str | None) -> None:
+    """Raise where a training has given nothing to compare."""
+    if score is None:
+        raise DataError(f"{source}: no {name} came of it, so there is nothing to compare")
+    if not math.isfinite(score):
+        raise SeqpipeError(f"dev {name} is {score}")
 
 
 def _differences(one: Any, other: Any, path: str = "") -> Iterator[str]:

@@ -103,6 +103,33 @@ def test_pictures_are_drawn(finished: Path) -> None:
         assert (finished / name).read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_trial_of_several_seeds_is_their_mean(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    stopped = ["trial 1:"]
+
+    def stop(line: str) -> None:
+        if line.startswith(stopped[0]):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        search(small(folder), out, 2, seeds=2, notice=stop)  # as the second trial begins
+    shutil.rmtree(out / "trial-0-seed-2")  # what was found before is known, and not asked for again
+    report = search(small(folder), out, 2, seeds=2)
+    assert {path.name for path in out.glob("trial-*")} == {"trial-0", "trial-2", "trial-2-seed-2"}
+    runs = [json.loads((out / name / "metrics.json").read_text()) for name in ("trial-2", "trial-2-seed-2")]
+    assert [run["seed"] for run in runs] == [1, 2]
+    assert report.trials[1]["scores"] == {
+        name: pytest.approx(sum(run["dev"][name] for run in runs) / 2) for name in runs[0]["dev"]
+    }
+    assert report.trials[1]["score"] == report.trials[1]["scores"][report.main_score]
+    with pytest.raises(RunError, match="begun with --seeds 2"):
+        search(small(folder), out, 3)
+    with pytest.raises(ConfigError, match="--seeds should be at least 1"):
+        search(small(folder), tmp_path / "none", 1, seeds=0)
+    search(small(folder), out, 2, seeds=2, keep="best")
+    assert len({path.name.split("-")[1] for path in out.glob("trial-*")}) == 2  # nothing ran, so nothing goes
+
+
 @pytest.mark.slow
 def test_a_killed_search_goes_on_as_if_nothing_had_been(
     finished: Path, folder: Path, tmp_path: Path, command_environment: dict[str, str], capsys: Any
