@@ -196,7 +196,7 @@ class PipelineModule(ScoredModule):
     def head_loss(self, encoded: Encoded, targets: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """The head's loss; while training, with what two views and what teachers say of it."""
         config = self.config
-        if not self.training or not (config.consistency or config.distill_from):
+        if not self.pipeline.training or not (config.consistency or config.distill_from):
             return super().head_loss(encoded, targets)
         head = distributing(self.pipeline.head, "consistency" if config.consistency else "distill_from")
         predicted = head.predict(encoded, targets)

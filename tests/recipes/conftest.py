@@ -104,6 +104,9 @@ def short_form(made_once: MakeOnce, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     def run(name: str) -> None:
         form, data = FORMS[name], None
+        bounded = bool({"at_least", "at_most"} & set(form))
+        if not bounded and "SHORT_FORM" not in os.environ:
+            pytest.skip("no bound was measured yet; SHORT_FORM=training.seed=1 trains it, and prints its scores")
         if "data" in form:
             folder = os.environ.get("SEQPIPE_DATA")
             if folder is None or not (Path(folder) / form["data"]).is_dir():
@@ -116,8 +119,8 @@ def short_form(made_once: MakeOnce, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         scores = {key: round(value, 3) for key, value in metrics["dev"].items() if isinstance(value, float)}
         print(f"\n{name}: {scores} after {metrics['seconds']} s")
         score = scores[form["score"]]
-        if not {"at_least", "at_most"} & set(form):
-            pytest.skip(f"no bound was measured yet: dev {form['score']} is {score}")
+        if not bounded:
+            return
         assert form.get("at_least", -math.inf) <= score <= form.get("at_most", math.inf), (
             f"dev {form['score']} {score}; measured before: {form['measured']}"
         )
