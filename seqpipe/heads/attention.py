@@ -310,7 +310,9 @@ class AttentionHead(DecodedTextHead):
         smoothing = self.label_smoothing if self.training else 0.0
         total = vocabulary_loss(outputs[real], *self._output(self._table()), labels[real], smoothing)
         if self.ctc_weight:
-            total = (1 - self.ctc_weight) * total + self.ctc_weight * self._ctc_loss(encoded, targets)
+            total = (1 - self.ctc_weight) * total + self.ctc_weight * self._ctc_loss(
+                self._ctc_emissions(encoded), targets
+            )
         return total, lengths.sum().to(total.dtype)
 
     @property
@@ -339,16 +341,14 @@ class AttentionHead(DecodedTextHead):
         smoothing = self.label_smoothing if self.training else 0.0
         total = F.cross_entropy(values[real], labels, reduction="sum", label_smoothing=smoothing)
         if self.ctc_weight:
-            numbers = [(target + 1).tolist() for target in targets]
-            emissions = predicted[1].log_probabilities
-            refuse_too_short(numbers, emissions.lengths, " for CTC")
-            total = (1 - self.ctc_weight) * total + self.ctc_weight * ctc_losses(*emissions, numbers).sum()
+            side = self._ctc_loss(predicted[1].log_probabilities, targets)
+            total = (1 - self.ctc_weight) * total + self.ctc_weight * side
         return total, lengths.sum().to(total.dtype)
 
-    def _ctc_loss(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> Tensor:
+    def _ctc_loss(self, emissions: PaddedSequence, targets: Sequence[Tensor]) -> Tensor:
         labels = [(target + 1).tolist() for target in targets]
-        refuse_too_short(labels, encoded.lengths, " for CTC")
-        return ctc_losses(*self._ctc_emissions(encoded), labels).sum()
+        refuse_too_short(labels, emissions.lengths, " for CTC")
+        return ctc_losses(*emissions, labels).sum()
 
     @classmethod
     def check_decoding(cls, options: Mapping[str, Any], decoding: Mapping[str, Any]) -> None:

@@ -27,6 +27,25 @@ def train_tones(tone_data: Path) -> TrainTones:
     return run
 
 
+class Stopped(Exception):
+    """Ends a training where it is raised."""
+
+
+@pytest.fixture(scope="session")
+def train_stopped(train_tones: TrainTones) -> TrainTones:
+    """`train_tones`, ended at its first scores and gone on with."""
+
+    def stop(epoch: int, scores: dict[str, float]) -> None:
+        raise Stopped
+
+    def run(out: Path, *overrides: str) -> dict[str, Any]:
+        with pytest.raises(Stopped):
+            train_tones(out, *overrides, on_scores=stop)
+        return train_tones(out, *overrides, resume=True)
+
+    return run
+
+
 @pytest.fixture(scope="session")
 def same_weights() -> Callable[[Path, Path], bool]:
     """Whether two run directories hold bit-equal models."""

@@ -15,6 +15,8 @@ from seqpipe.data.rows import Row
 from seqpipe.training.distillation import Teachers, distance
 from seqpipe.training.train import train
 
+TrainTones = Callable[..., dict[str, Any]]
+
 ROWS = ["good fun\tyes", "so bad\tno", "a good film\tyes", "bad bad film\tno", "fun\tyes", "what a bore\tno"] * 4
 RECIPE = """
 data: {train: train.tsv, dev: train.tsv, input: text, target: label}
@@ -92,20 +94,11 @@ def test_a_teacher_of_other_labels_or_words_or_none_at_all_is_refused(moods: Pat
 
 
 def test_a_stopped_training_goes_on_with_its_teachers(
-    train_tones: Callable[..., dict[str, Any]], same_weights: Callable[[Path, Path], bool], tmp_path: Path
+    train_tones: TrainTones, train_stopped: TrainTones, same_weights: Callable[[Path, Path], bool], tmp_path: Path
 ) -> None:
     train_tones(tmp_path / "teacher", "training.epochs=1")
     taught = [f"training.distill_from={tmp_path}/teacher", "training.consistency=0.2"]
     whole = train_tones(tmp_path / "whole", *taught)
-
-    class Stop(Exception):
-        pass
-
-    def stop(epoch: int, scores: dict[str, float]) -> None:
-        raise Stop
-
-    with pytest.raises(Stop):
-        train_tones(tmp_path / "stopped", *taught, on_scores=stop)
-    again = train_tones(tmp_path / "stopped", *taught, resume=True)
+    again = train_stopped(tmp_path / "stopped", *taught)
     assert same_weights(tmp_path / "whole", tmp_path / "stopped")
     assert again["dev"] == whole["dev"]
