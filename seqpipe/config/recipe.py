@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    model_validator,
+)
 
 from seqpipe.config.overrides import apply_override
 from seqpipe.config.plain_yaml import read_yaml
@@ -79,6 +89,23 @@ class PipelineConfig(Section):
     head: _slot("head", None)  # type: ignore[valid-type]
 
 
+def _pattern(value: str) -> str:
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise ValueError(f"should be a regular expression: {error}") from None
+    return value
+
+
+class OversamplingConfig(Section):
+    """``data.oversample:`` rows of train that an epoch has several times."""
+
+    target: Annotated[str, AfterValidator(_pattern)] = Field(
+        description="regular expression that the whole target matches, or one of its tags"
+    )
+    times: int = Field(ge=2, le=1000, description="how often an epoch has such a row, augmented anew each time")
+
+
 class DataConfig(Section):
     """``data:`` where rows come from, and which column is what."""
 
@@ -102,6 +129,7 @@ class DataConfig(Section):
     max_length: float | None = Field(
         None, gt=0, description="training row, in seconds (or steps); longer can't be used"
     )
+    oversample: list[OversamplingConfig] = Field([], description="rows of train that an epoch has several times")
     check: Literal["full", "headers"] = Field("full", description="what is read of each input before training")
     max_bad_share: float = Field(0.0, ge=0, le=1, description="of rows that can't be used; more end training")
 

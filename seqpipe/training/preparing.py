@@ -16,6 +16,7 @@ from seqpipe.data.loader import Examples, TrainingBatches
 from seqpipe.data.source import data_root
 from seqpipe.errors import ConfigError, DataError
 from seqpipe.pipeline import Pipeline
+from seqpipe.training.oversampling import oversample
 from seqpipe.training.resume import enforce_same
 from seqpipe.training.saving import SavedState
 from seqpipe.training.transfer import fit_with, refuse_target_leakage
@@ -29,7 +30,7 @@ class Prepared:
 
     Attributes:
         pipeline: fitted, or loaded.
-        training: rows that are learnt from.
+        training: rows that are learnt from, some of them several times where `data.oversample` asks for it.
         dev: rows that are scored; none where the recipe has no dev part.
         data: fingerprint of the training rows.
         changed: in what a resumed run differs from what it was started with, by wish.
@@ -129,4 +130,6 @@ def prepare_training(
     compare(parts, pipeline, config)
     for line in warning_lines(parts):
         notice(f"warning: {line}")
+    for line in oversample(training, config.oversample):
+        notice(line)
     return Prepared(pipeline, training, dev, data, changed)
