@@ -1,0 +1,1 @@
+"""Texts out of trained language models: their probabilities for a search, continuations, replies."""
