@@ -87,7 +87,9 @@ class DataConfig(Section):
     train_also: list[str] = Field([], description="further sources that train; their rows are never held out")
     dev: str | None = Field(None, description="source that is scored while training, and never trained on")
     test: str | None = Field(None, description="source that `evaluate` scores if there is one, else dev")
-    format: Literal["auto", "jsonl", "csv", "tsv", "parquet", "columns", "parallel", "folder", "hub", "pages", "text"] = "auto"
+    format: Literal[
+        "auto", "jsonl", "csv", "tsv", "parquet", "columns", "parallel", "folder", "hub", "pages", "text"
+    ] = "auto"
     columns: list[Name] | None = Field(
         None, min_length=1, description="names of the columns of a column file (format: columns), in their order"
     )

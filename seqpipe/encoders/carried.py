@@ -69,8 +69,7 @@ class CarriedRun:
                 whole = torch.zeros(len(values), *output.shape[1:], dtype=output.dtype, device=output.device)
                 output = whole.index_copy(0, alive, output)
                 state = [
-                    part.index_copy(0, alive, new.to(part.dtype))
-                    for part, new in zip(state, _kept(after), strict=True)
+                    part.index_copy(0, alive, new.to(part.dtype)) for part, new in zip(state, _kept(after), strict=True)
                 ]
             outputs.append(output)
         self._after[id(layer)] = state

@@ -54,9 +54,7 @@ class WrittenText:
     finished: bool
 
 
-def stream_text(
-    model: TextModel | str | Path, prompt: str = "", *, sample: int = 0, **options: Any
-) -> Iterator[str]:
+def stream_text(model: TextModel | str | Path, prompt: str = "", *, sample: int = 0, **options: Any) -> Iterator[str]:
     """Go on with a text, piece by piece as they are drawn.
 
     Args:
@@ -83,9 +81,7 @@ def stream_text(
     return _stream(model, model.units_of(prompt), sample, chosen)
 
 
-def generate(
-    model: TextModel | str | Path, prompt: str = "", *, n: int = 1, **options: Any
-) -> list[WrittenText]:
+def generate(model: TextModel | str | Path, prompt: str = "", *, n: int = 1, **options: Any) -> list[WrittenText]:
     """Go on with a text in ``n`` ways, which are drawn independently of each other; see `stream_text`.
 
     Raises:

@@ -130,7 +130,8 @@ class _Replies:
     def step(self, last: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Log-probabilities of the next units, from which nothing is to be subtracted; there is no attention."""
         if self._begun:
-            self._state = self._model.advance(self._state, last)
+            # Places in a beam that nothing can take any more have the end as their label.
+            self._state = self._model.advance(self._state, last.clamp(max=self._model.end - 1))
         self._begun = True
         found = self._model.scores(self._state)
         return found, found.new_zeros(len(found)), found.new_zeros(1, len(found), 1)

@@ -133,7 +133,9 @@ class TextModel:
         """
         tokens = self._tokens
         if tokens.units == "words":
-            return (tokens.prepare(text, None).reshape(-1, tokens.output_size)[:, 0] - 1).tolist() if text.split() else []
+            return (
+                (tokens.prepare(text, None).reshape(-1, tokens.output_size)[:, 0] - 1).tolist() if text.split() else []
+            )
         spelt, known = apply_rules(text, tokens.rules), tokens.known
         if isinstance(known, SentencePieceUnits):
             numbers = known.encode_with_unknown(spelt)
@@ -184,6 +186,4 @@ def load_text_model(run: str | Path) -> TextModel:
         raise ConfigError(f"{run}: {error}") from None
 
 
-register_language_model(
-    "a run directory of the language task", lambda path: (path / MODEL).is_file(), load_text_model
-)
+register_language_model("a run directory of the language task", lambda path: (path / MODEL).is_file(), load_text_model)

@@ -141,7 +141,9 @@ class PipelineModule(ScoredModule):
             self._stand_in = batch.inputs.first()
         torch.manual_seed(seed_from(self.config.seed, self.current_epoch, batch_index, self.global_rank))
         if batch.carried is not None:
-            found, too_short = self._loss(self.carried.encode(self.pipeline, batch.inputs, batch.carried), batch.targets)
+            found, too_short = self._loss(
+                self.carried.encode(self.pipeline, batch.inputs, batch.carried), batch.targets
+            )
         else:
             found, too_short = self._whole_rows_loss(batch)
         self._leave_out([(batch.rows[index % len(batch.rows)], error) for index, error in too_short])

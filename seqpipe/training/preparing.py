@@ -60,7 +60,6 @@ class Prepared:
             target_budget=config.batch_target_steps,
         )
 
-
     def loader(
         self, config: TrainingConfig, epoch: Callable[[], int], share: Share | None = None
     ) -> TrainingLoader | StreamLoader:

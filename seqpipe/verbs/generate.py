@@ -22,7 +22,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--temperature", type=float, metavar="T", help="below 1: likely units more often; 0: the likeliest; default: 1"
     )
     parser.add_argument("--top-k", type=int, metavar="K", help="draw among the K likeliest units; default: among all")
-    parser.add_argument("--top-p", type=float, metavar="P", help="draw among the likeliest of this probability together")
+    parser.add_argument(
+        "--top-p", type=float, metavar="P", help="draw among the likeliest of this probability together"
+    )
     parser.add_argument("--seed", type=int, help="what is drawn depends on it alone; default: 1")
     parser.add_argument("--max-units", type=int, metavar="N", help="units that are written at most; default: 200")
     parser.add_argument("--stop", choices=["sentence", "units"], help="end behind a sentence; default: units")

@@ -36,7 +36,11 @@ PAIRS = {
         ["Yes, {time} is fine.", "Sorry, not at {time}. Can we make it a bit later?", "I will be there at {time}."],
     ),
     "meal": (
-        ["Would you like {food} tonight?", "{name} is making {food}, do you want some?", "Is {food} all right for you?"],
+        [
+            "Would you like {food} tonight?",
+            "{name} is making {food}, do you want some?",
+            "Is {food} all right for you?",
+        ],
         ["Yes, I love {food}!", "No thanks, I had {food} yesterday.", "{food_}? Sounds good."],
     ),
     "lost": (
