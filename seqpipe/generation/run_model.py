@@ -137,10 +137,7 @@ class TextModel:
                 (tokens.prepare(text, None).reshape(-1, tokens.output_size)[:, 0] - 1).tolist() if text.split() else []
             )
         spelt, known = apply_rules(text, tokens.rules), tokens.known
-        if isinstance(known, SentencePieceUnits):
-            numbers = known.encode_with_unknown(spelt)
-        else:
-            numbers = known.numbers(spelt)
+        numbers = known.encode_with_unknown(spelt) if isinstance(known, SentencePieceUnits) else known.numbers(spelt)
         if UNKNOWN in numbers and not unknown:
             lacking = sorted({sign for sign in spelt if self._lacks(sign)})
             raise InputError(

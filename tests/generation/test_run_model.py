@@ -93,7 +93,7 @@ def test_a_run_of_another_task_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="should be .*a run directory of the language task"):
+    with pytest.raises(ConfigError, match=r"should be .*a run directory of the language task"):
         load_language_model(tmp_path)
 
 

@@ -22,11 +22,11 @@ COUNTS = {"train": 2400, "dev": 150, "test": 150}
 PARTS = tuple(COUNTS)
 
 FILLINGS = {
-    "name": "Anna Ben Clara David Emma Felix Grace Henry Ida Jonas Kate Leo Maria Noah Olga Paul".split(),
-    "day": "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split(),
-    "time": "nine ten eleven noon two three four five six seven".split(),
+    "name": ["Anna", "Ben", "Clara", "David", "Emma", "Felix", "Grace", "Henry", "Ida", "Jonas", "Kate", "Leo"],
+    "day": ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"],
+    "time": ["nine", "ten", "eleven", "noon", "two", "three", "four", "five", "six", "seven"],
     "place": ["the station", "the library", "the office", "the park", "the bakery", "the harbour", "the museum"],
-    "food": ["soup", "pizza", "rice", "pancakes", "fish", "salad", "noodles", "bread"],
+    "food": ["soup", "pizza", "rice", "fish", "salad", "bread", "pasta", "curry"],
     "thing": ["the keys", "the ticket", "the umbrella", "the report", "the map", "the camera", "the letter"],
     "work": ["the kitchen", "the garden", "the roof", "the bicycle", "the website", "the slides"],
 }
