@@ -10,7 +10,7 @@ from seqpipe.errors import ConfigError
 from seqpipe.verbs.shared import refuse_rest
 
 SUMMARY = "The likeliest replies to a message, out of a list or written freely, with probabilities."
-EXAMPLE = 'seqpipe reply runs/starter --message "Shall we meet at noon?" --replies replies.txt'
+EXAMPLE = "seqpipe reply runs/starter --message Thanks! --replies replies.txt"
 LIST = "rest"
 
 
