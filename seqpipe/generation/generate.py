@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -54,7 +54,9 @@ class WrittenText:
     finished: bool
 
 
-def stream_text(model: TextModel | str | Path, prompt: str = "", *, sample: int = 0, **options: Any) -> Iterator[str]:
+def stream_text(
+    model: TextModel | str | Path, prompt: str = "", *, sample: int = 0, **options: Any
+) -> Generator[str, None, WrittenText]:
     """Go on with a text, piece by piece as they are drawn.
 
     Args:
@@ -100,7 +102,7 @@ def _checked(options: dict[str, Any]) -> GenerationOptions:
     return GenerationOptions(**validate(GenerationOptions, options))
 
 
-def _exhausted(pieces: Any) -> WrittenText:
+def _exhausted(pieces: Generator[str, None, WrittenText]) -> WrittenText:
     while True:
         try:
             next(pieces)
@@ -109,7 +111,9 @@ def _exhausted(pieces: Any) -> WrittenText:
             return found
 
 
-def _stream(model: TextModel, prompt: Sequence[int], sample: int, options: GenerationOptions) -> Any:
+def _stream(
+    model: TextModel, prompt: Sequence[int], sample: int, options: GenerationOptions
+) -> Generator[str, None, WrittenText]:
     state = model.read(prompt, model.initial_state(1))
     written: list[int] = []
     shown, total = "", 0.0

@@ -10,7 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqpipe.answers.scored_text import ScoredText
-from seqpipe.core.metric import BaseMetric, ScoreKind, per_cent
+from seqpipe.core.metric import BaseMetric, Pair, ScoreKind, per_cent
+
+SHOWN = 500
+"""Characters of a text."""
 
 
 class LanguageModelMetric(BaseMetric):
@@ -27,7 +30,7 @@ class LanguageModelMetric(BaseMetric):
         "nats_per_character": ScoreKind("nats/char", "nats per character, unknown units spelt out", True, unit=""),
         "perplexity": ScoreKind("perplexity", "perplexity of a unit, all unknown ones taken as one", True, unit=""),
         "accuracy": ScoreKind("accuracy", "units that are the likeliest ones", False, "right_units", "units"),
-        "unknown": ScoreKind("unknown", "units that the vocabulary lacks", True, "unknown_units", "units"),
+        "unknown": ScoreKind("unknown", "units that the vocabulary lacks", True),
     }
     names: tuple[str, ...] = (
         *("rows", "units", "right_units", "unknown_units", "characters"),
@@ -62,10 +65,18 @@ class LanguageModelMetric(BaseMetric):
         return nats / np.maximum(counts[:, self.names.index("characters")], 1) / math.log(2)
 
     def comparable(self, targets: Sequence[Any], answers: Sequence[ScoredText]) -> tuple[list[str], list[str]]:
-        """The texts, and the perplexity of each."""
-        texts = [" ".join(target) if isinstance(target, (list, tuple)) else str(target) for target in targets]
-        return texts, [f"perplexity {answer.perplexity:.4g}" for answer in answers]
+        """The texts' beginnings, and the perplexity of each text."""
+        return [_beginning(target) for target in targets], [f"perplexity {item.perplexity:.4g}" for item in answers]
+
+    def aligned(self, targets: Sequence[Any], answers: Sequence[ScoredText]) -> dict[str, list[list[Pair]]]:
+        """Each text's beginning beside itself: there is nothing in it to be right or wrong."""
+        return {"texts": [[(text, text)] for text in map(_beginning, targets)]}
 
     def describe(self) -> str:
         """What is counted."""
         return "every unit given those before it in its row, and the row's end"
+
+
+def _beginning(target: Any) -> str:
+    text = " ".join(map(str, target)) if isinstance(target, (list, tuple)) else str(target)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]} ..."
