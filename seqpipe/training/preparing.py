@@ -71,11 +71,13 @@ class Prepared:
             share: of each batch of whole rows, this process's.
 
         Raises:
-            ConfigError: ``chunk_steps`` is given, and the pipeline can't go on where it ended.
+            ConfigError: ``chunk_steps`` is given, and the pipeline can't go on where it ended, or is several.
         """
         examples = self.examples(config)
         if config.chunk_steps is None:
             return TrainingLoader(examples, self.batches(config), epoch, config.workers, share)
+        if share is not None and share.of > 1:
+            raise ConfigError("training.chunk_steps: a state is carried in one process; start it without torchrun")
         head = carrying_head(self.pipeline)
         lengths, steps = self.training.lengths, config.chunk_steps
         return StreamLoader(examples, lengths, head, epoch, seed=config.seed, streams=config.streams, steps=steps)

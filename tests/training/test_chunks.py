@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from seqpipe import cli
 from seqpipe.config.recipe import Recipe, parse_recipe
 from seqpipe.core.sequence import PaddedSequence
-from seqpipe.data.loader import Batch, Carried
+from seqpipe.data.loader import Batch, Carried, Share
 from seqpipe.data.rows import Row
 from seqpipe.errors import ConfigError
 from seqpipe.evaluation.scores.evaluate import evaluate
@@ -20,6 +20,7 @@ from seqpipe.generation.generate import generate
 from seqpipe.pipeline import Pipeline
 from seqpipe.training.find_rate import find_rate
 from seqpipe.training.module import PipelineModule
+from seqpipe.training.preparing import prepare_training
 from seqpipe.training.train import train
 
 SameWeights = Callable[[Path, Path], bool]
@@ -193,6 +194,13 @@ def test_what_doesn_t_go_with_chunks_is_refused(case: str, root: Path, tmp_path:
     parts, training, message = REFUSED[case]
     with pytest.raises(ConfigError, match=message):
         train(recipe(root, parts, **training), tmp_path / "run", quiet=True, notice=lambda _: None)
+
+
+def test_several_processes_are_refused(root: Path) -> None:
+    asked = recipe(root)
+    prepared = prepare_training(asked, None, lambda _: None)
+    with pytest.raises(ConfigError, match="in one process; start it without torchrun"):
+        prepared.loader(asked.training, lambda: 0, Share(0, 2))
 
 
 def test_an_empty_document_ends_the_command_with_its_name(
