@@ -46,6 +46,7 @@ class TextModel:
             )
         self._pipeline, self._head = pipeline.eval(), pipeline.head
         self._encoder, self._tokens = pipeline.carrier(), pipeline.head.tokens
+        self._predict = self._head.predictor()
         self._entries = self._tokens.vocabulary[1:]
         spaced = self._tokens.units != "words"
         self.vocabulary: Sequence[str] = [entry.replace(" ", SPACE) if spaced else entry for entry in self._entries]
@@ -71,12 +72,12 @@ class TextModel:
 
         The unknown unit has what is missing to a sum of probabilities of 1.
         """
-        return self._head.log_probabilities(state[0])[:, 1:]
+        return self._predict(state[0])[:, 1:]
 
     @torch.inference_mode()
     def scores_of(self, state: State, units: Tensor) -> Tensor:
         """Of one unit, or the end, for each text: ``[N]`` of int64 ``[N]``; -1 is one that the vocabulary lacks."""
-        found = self._head.log_probabilities(state[0])
+        found = self._predict(state[0])
         return found.gather(1, units.to(found.device)[:, None] + 1)[:, 0]
 
     @torch.inference_mode()
@@ -106,7 +107,7 @@ class TextModel:
         steps = torch.cat([before[0][:, None].to(outputs.dtype), outputs], dim=1)  # [N, T + 1, D]
         labels = torch.cat([units, torch.zeros(count, 1, dtype=torch.int64)], dim=1)
         labels[torch.arange(count), lengths] = self.end
-        found = self._head.log_probabilities(steps).cpu().gather(2, labels[..., None] + 1)[..., 0].double()
+        found = self._predict(steps).cpu().gather(2, labels[..., None] + 1)[..., 0].double()
         real = torch.arange(longest + 1)[None] <= lengths[:, None]
         return found.where(real, torch.zeros_like(found)).sum(dim=1).tolist()
 

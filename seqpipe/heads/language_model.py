@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -25,7 +25,7 @@ from seqpipe.features.text.tokens import Tokens
 from seqpipe.heads.learnt import learnt
 from seqpipe.layers.dropout import DropoutKind, dropout
 from seqpipe.layers.precision import product_types
-from seqpipe.layers.vocabulary_loss import MAX_LOGITS, vocabulary_loss
+from seqpipe.layers.vocabulary_loss import MAX_LOGITS, aligned_output, vocabulary_loss
 from seqpipe.metrics.language_model import LanguageModelMetric
 from seqpipe.text.rules import apply_rules
 from seqpipe.text.splitting import checked_text
@@ -192,6 +192,12 @@ class LanguageModelHead(Head):
     def log_probabilities(self, steps: Tensor) -> Tensor:
         """Of all units and the end behind steps ``[..., D]``: ``[..., V + 1]``."""
         return F.log_softmax(F.linear(self._projected(steps), *self._output()).float(), dim=-1)
+
+    @torch.no_grad()
+    def predictor(self) -> Callable[[Tensor], Tensor]:
+        """`log_probabilities` for many calls without gradients, with weights as they are now, made ready once."""
+        logits = aligned_output(*self._output())
+        return lambda steps: F.log_softmax(logits(self._projected(steps)), dim=-1)
 
     @property
     def first_step(self) -> Tensor:
