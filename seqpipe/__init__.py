@@ -63,8 +63,12 @@ STAGES = {
     "RegressionHead": "seqpipe.heads.regression",
     "TaggerHead": "seqpipe.heads.tagger",
     "AttentionHead": "seqpipe.heads.attention",
+    "LanguageModelHead": "seqpipe.heads.language_model",
 }
 """Built-in stages by class name, and the module that holds each."""
+
+LANGUAGE_MODELS = ("seqpipe.generation.run_model",)
+"""Modules that let `seqpipe.core.language_model.load_language_model` read a kind of file or folder."""
 
 EXPORTS = {
     **STAGES,
@@ -112,6 +116,12 @@ EXPORTS = {
     "Regression": "seqpipe.answers.regression",
     "Tagging": "seqpipe.answers.tagging",
     "GeneratedText": "seqpipe.answers.generated_text",
+    "ScoredText": "seqpipe.answers.scored_text",
+    "generate": "seqpipe.generation.generate",
+    "stream_text": "seqpipe.generation.generate",
+    "best_replies": "seqpipe.generation.reply",
+    "written_replies": "seqpipe.generation.reply",
+    "TextModel": "seqpipe.generation.run_model",
     "Failure": "seqpipe.answers.failure",
     "SeqpipeError": "seqpipe.errors",
     "ConfigError": "seqpipe.errors",

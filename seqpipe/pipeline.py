@@ -19,7 +19,7 @@ from seqpipe.core.options import upstream_parameters
 from seqpipe.core.randomness import seed_from
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.core.source import Location, Source
-from seqpipe.core.stage import GivesLayers, Stage, StageConfig, find_stage
+from seqpipe.core.stage import CarriesState, GivesLayers, Stage, StageConfig, find_stage
 from seqpipe.data.rows import Row
 from seqpipe.errors import ConfigError, DataError, InputError, listed
 
@@ -87,6 +87,8 @@ class Pipeline(nn.Module):
         wanted = upstream_parameters(find_stage(config.head.name))
         passed = {name: further[attribute] for name, attribute in wanted.items() if attribute in further}
         self.head = _built(config.head, self.encoder if self.encoder is not None else front, "head", **passed)
+        if self.head.causal:
+            self.carrier()
         if isinstance(self.head, UsesLayers) and self.head.used_layers:
             self._require_layers(self.head.used_layers)
 
@@ -121,6 +123,29 @@ class Pipeline(nn.Module):
             encoded = self.encoder(front) if self.encoder is not None else front
         values, lengths = self.features.reader.pool(prepared, encoded)
         return Encoded(values, lengths, front, prepared, layers)
+
+    def carrier(self) -> CarriesState:
+        """The encoder, if it can go on where it ended, and no stage looks ahead.
+
+        Raises:
+            ConfigError: it can't, or a stage does.
+        """
+        for name, stage in zip(self.features.names, self.features.stages, strict=True):
+            if not stage.stepwise:
+                message = "may look at other steps than its own, those ahead too; here no stage may"
+                raise ConfigError(message).within("pipeline", "features", name)
+        if self.frontend is not None:
+            raise ConfigError("looks ahead, which no stage may here: leave it out").within("pipeline", "frontend")
+        if not isinstance(self.encoder, CarriesState) or not self.encoder.carries_state:
+            message = "should go one way, and no stage here looks ahead: RecurrentEncoder with bidirectional: false"
+            raise ConfigError(message).within("pipeline", "encoder")
+        return self.encoder
+
+    def forward_from(self, batch: PaddedSequence, state: tuple[Tensor, ...]) -> tuple[Encoded, tuple[Tensor, ...]]:
+        """Prepared inputs ``[B, S]`` that follow a state of the encoder's (`carrier`), and the state behind them."""
+        features = self.features(batch)
+        values, state = self.carrier().forward_from(features, state)
+        return Encoded(*values, features, batch), state
 
     def answer_batch(
         self, ids: Sequence[str], raws: Sequence[Any], prepared: Sequence[Tensor], options: Any = None

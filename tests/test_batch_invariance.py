@@ -233,6 +233,7 @@ EXAMPLES: dict[str, list[Example]] = {
             {"attention": "location", "bridge": "mean"},
         )
     ],
+    "LanguageModelHead": [Example("steps", {"dropout": 0.2}, texts)],
     "MultiLabelHead": [Example("steps", {"hidden_sizes": [8], "normalization": "layer"}, texts)],
     "RegressionHead": [
         Example("steps", {}, lambda: [1, 2]),

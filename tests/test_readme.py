@@ -264,7 +264,7 @@ def check_command(words: list[str]) -> None:
         for override in [*overrides, *options.set]:
             check_for_a_run(override)
         return
-    if options.verb == "compare":
+    if options.verb in ("compare", "generate", "reply"):
         return
     recipe = getattr(options, "recipe", None) or options.target
     own = recipe.startswith(("my", "runs/", "spikes", "RECIPE"))  # the reader's
@@ -369,7 +369,7 @@ def test_what_is_named_is_there(page: Path) -> None:
 
 def test_recipes_of_the_readme_are_there() -> None:
     shorts = re.findall(
-        r"(?<![\w/])((?:speech|sentiment|tagging|handwriting|translation)/\w+)", text_of(ROOT / "README.md")
+        r"(?<![\w/])((?:speech|sentiment|tagging|handwriting|translation|language)/\w+)", text_of(ROOT / "README.md")
     )
     assert len(set(shorts)) >= 10
     for short in shorts:

@@ -26,6 +26,7 @@ ORDER = [
     "model_file",
     "pipeline",
     "run_directory",
+    "generation",
     "checks",
     "inference",
     "evaluation.scores",

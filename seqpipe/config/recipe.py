@@ -114,7 +114,9 @@ class DataConfig(Section):
     train_also: list[str] = Field([], description="further sources that train; their rows are never held out")
     dev: str | None = Field(None, description="source that is scored while training, and never trained on")
     test: str | None = Field(None, description="source that `evaluate` scores if there is one, else dev")
-    format: Literal["auto", "jsonl", "csv", "tsv", "parquet", "columns", "parallel", "folder", "hub", "pages"] = "auto"
+    format: Literal[
+        "auto", "jsonl", "csv", "tsv", "parquet", "columns", "parallel", "folder", "hub", "pages", "text"
+    ] = "auto"
     columns: list[Name] | None = Field(
         None, min_length=1, description="names of the columns of a column file (format: columns), in their order"
     )
@@ -165,6 +167,13 @@ class TrainingConfig(Section):
         None, ge=1, description="the same of the targets, whose length decides the memory of a decoder; any when null"
     )
     batch_rows: int = Field(256, ge=1, description="most rows of a batch, however short")
+    chunk_steps: int | None = Field(
+        None,
+        ge=1,
+        description="steps of a row that a batch learns, the encoder's state carried to its next ones; whole rows when "
+        "null",
+    )
+    streams: int = Field(32, ge=1, description="with chunk_steps: rows of a batch, each its own part of all the rows")
     accumulate: int = Field(1, ge=1, description="batches whose gradients make one step")
     optimizer: Literal["adamw", "sgd", "adadelta"] = "adamw"
     learning_rate: float = Field(1e-3, gt=0)
@@ -235,6 +244,12 @@ class TrainingConfig(Section):
     def _fits_together(self) -> TrainingConfig:
         if self.average == "last" and self.stop_after is not None:
             raise ValueError("average: last needs to know the last epoch, so it can't go with stop_after; take ema")
+        if self.chunk_steps is not None:
+            others = ("mixup", "adversarial", "consistency", "distill_from")
+            if clashing := [name for name in others if getattr(self, name)]:
+                raise ValueError(f"chunk_steps learns parts of rows, so it can't go with {', '.join(clashing)}")
+            if self.devices > 1:
+                raise ValueError("chunk_steps carries a state from batch to batch, on one device: set devices: 1")
         if self.mixup and self.distill_from:
             raise ValueError("mixup makes inputs that no teacher sees, so it can't go with distill_from")
         if self.init_stages is not None and self.init_from is None:

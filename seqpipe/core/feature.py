@@ -22,11 +22,13 @@ class Feature(Stage, register=False):
     Attributes:
         augments: whether it changes inputs while training alone, and does nothing else.
         needs_targets: whether what `fit` learns depends on the targets.
+        stepwise: whether each step depends on that step of what was prepared alone, so that none looks ahead.
     """
 
     role = "features"
     augments: ClassVar[bool] = False
     needs_targets: bool = False
+    stepwise: bool = False
 
     def prepare(self, raw: Any, key: RowKey | None) -> Any:
         """One example towards a tensor ``[T, ...]``; ``key`` is its randomness while training, else None."""

@@ -84,12 +84,14 @@ class Head(Stage, metaclass=ABCMeta, register=False):
         decoding: the model of the recipe's ``decoding:``.
         allows_empty_targets: whether an empty target says something to this head: that there are no labels, say.
         unfitted: the metric before anything is learnt, where it doesn't depend on the options.
+        causal: whether it predicts what follows each step, so that no stage before it may look ahead.
         tags_items: whether a target is a label for each item of the input, so that their numbers must agree.
     """
 
     role = "head"
     decoding: ClassVar[type[BaseModel]] = NoDecoding
     allows_empty_targets: ClassVar[bool] = False
+    causal: ClassVar[bool] = False
     tags_items: ClassVar[bool] = False
     unfitted: ClassVar[Metric | None] = None
 
@@ -274,6 +276,14 @@ class SamplesTargets(Protocol):
 
         It travels to loader workers, so it should hold no more than it needs.
         """
+
+
+@runtime_checkable
+class PartsTargets(Protocol):
+    """A long row can be learnt part by part."""
+
+    def target_of(self, target: Tensor, start: int, stop: int) -> Tensor:
+        """What is learnt of an encoded target at the row's steps ``start`` to ``stop``; parts add up to the whole."""
 
 
 @runtime_checkable

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -54,9 +55,13 @@ def load_language_model(path: Path) -> LanguageModel:
         ConfigError: there is none.
         InputError: it can't be read.
     """
+    import seqpipe
+
     if not path.exists():
         siblings = [item.name for item in path.parent.iterdir()] if path.parent.is_dir() else []
         raise ConfigError(f"{path}: no such file or folder{did_you_mean(path.name, siblings)}")
+    for module in seqpipe.LANGUAGE_MODELS:  # each registers what it reads
+        importlib.import_module(module)
     for holds, load in _loaders.values():
         if holds(path):
             return load(path)

@@ -118,6 +118,26 @@ class GivesLayers(Protocol):
         """What each layer gives, all of the size of the last one's, which is what `Stage.forward` gives."""
 
 
+@runtime_checkable
+class CarriesState(Protocol):
+    """An encoder that can go on where it ended: over a long row part by part, or step by step.
+
+    A state is a tuple of tensors whose first dimension is the rows, so that choosing rows is indexing.
+    """
+
+    @property
+    def carries_state(self) -> bool:
+        """Whether it can with its options; one that looks ahead can't."""
+
+    def initial_state(self, rows: int) -> tuple[Tensor, ...]:
+        """The state before the first step of so many rows."""
+
+    def forward_from(
+        self, sequence: PaddedSequence, state: tuple[Tensor, ...]
+    ) -> tuple[PaddedSequence, tuple[Tensor, ...]]:
+        """What `Stage.forward` gives for steps that follow a state, and the state behind each row's last step."""
+
+
 @dataclass(frozen=True)
 class StageConfig:
     """A stage by its class name with its validated options, not built yet.

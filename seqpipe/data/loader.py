@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -22,6 +22,18 @@ from seqpipe.errors import InputError
 Key = tuple[int, int]  # epoch (-1: no augmentation) and position of the row
 
 
+class Carried(NamedTuple):
+    """How the examples of a batch go on from the batch before.
+
+    Attributes:
+        streams: the number of each example's stream.
+        begins: whether it begins a row (or the stream itself), and so goes on from nothing.
+    """
+
+    streams: list[int]
+    begins: list[bool]
+
+
 @dataclass(frozen=True)
 class Batch:
     """Prepared examples.
@@ -31,12 +43,14 @@ class Batch:
         targets: of each example, as the head encoded them; None where a row has none.
         rows: position of each example among the loader's rows.
         failures: rows that could not be prepared, with the reason.
+        carried: of parts of rows (`seqpipe.data.streams`); None of whole ones.
     """
 
     inputs: PaddedSequence | None
     targets: list[Tensor | None]
     rows: list[int]
     failures: list[tuple[int, InputError]]
+    carried: Carried | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         """From a worker: targets as arrays, since torch would open a file of shared memory for every single tensor."""

@@ -14,6 +14,7 @@ from seqpipe.core.files import expand_home
 from seqpipe.core.suffixes import IMAGE_SUFFIXES, MANIFEST_KINDS, TEXT_SUFFIXES, Suffixes
 from seqpipe.data.columns import make_row
 from seqpipe.data.formats.column_file import read_column_file
+from seqpipe.data.formats.documents import read_documents
 from seqpipe.data.formats.folder import read_folder, read_text_folder
 from seqpipe.data.formats.hub import is_saved_data_set, read_hub
 from seqpipe.data.formats.manifest import read_manifest
@@ -99,7 +100,8 @@ def read_rows(
             a folder, what the names of two parallel text files begin with (the recipe's format says so;
             `read_parallel`), a data set (``hub:NAME[:CONFIGURATION][@SPLIT]``), phrases of sentiment trees
             (``trees:FILE@fine``, ``trees:FILE@binary``; `read_trees`), rows that are made on this machine, once
-            (``starter:digits``), or documents of pages in ALTO or PAGE, a row a line: a file (``.xml``), a pattern
+            (``starter:digits``), a file of running text or a folder of such (the recipe's format says so;
+            `read_documents`), or documents of pages in ALTO or PAGE, a row a line: a file (``.xml``), a pattern
             (``pages/*.xml``) or, with format: pages, a folder (`page_rows`).
         config: says which column is what.
         suffixes: endings of the files that inputs are, given as paths relative to the manifest (or as bytes, by a
@@ -176,6 +178,8 @@ def _records(
             path,
             str(path),
         )
+    if kind == "text":
+        return read_documents(path, config), path.parent, str(path)
     if kind == "columns":
         return read_column_file(path, config, needs_target=needs_target), path.parent, str(path)
     return _nameless(read_manifest(path, kind, strict=strict)), path.parent, str(path)
@@ -213,7 +217,7 @@ def _kind(path: Path, wanted: str) -> str:
     by_name = manifest_kind(path)
     if wanted == "columns" and by_name not in (None, "tsv"):
         return str(by_name)  # a manifest beside column files, which are often called .tsv
-    if wanted in ("pages", "parallel") and by_name:
+    if wanted in ("pages", "parallel", "text") and by_name:
         return by_name
     if wanted != "auto":
         return wanted

@@ -53,11 +53,11 @@ def write_on(
         logits, normalizer, _ = continuation.step(last)
         allowed = restrained(logits, written, end=end, at_limit=length >= limits, options=options)
         if options.method == "sample":
-            allowed = _filtered(allowed.double() / options.temperature, options)
+            allowed = filtered(allowed.double() / options.temperature, options.top_k, options.top_p)
             each = zip(numbers.tolist(), streams.tolist(), strict=True)
             draws = (RowKey(options.seed, epoch=length, row=sample, stream=own[number]) for number, sample in each)
             uniforms = [key.generator().random() for key in draws]
-            last = _drawn(allowed, torch.tensor(uniforms, dtype=torch.float64, device=device))
+            last = drawn(allowed, torch.tensor(uniforms, dtype=torch.float64, device=device))
         else:
             last = allowed.argmax(dim=1)
         totals = totals + logits.gather(1, last[:, None])[:, 0].double() - normalizer.double()
@@ -74,22 +74,28 @@ def write_on(
     return [sorted(each, key=lambda item: -item.score) for each in found]
 
 
-def _filtered(logits: Tensor, options: GenerationDecoding) -> Tensor:
-    """Without the labels that `top_k` and `top_p` leave out (Fan et al. 2018; Holtzman et al. 2020)."""
+def filtered(logits: Tensor, top_k: int, top_p: float) -> Tensor:
+    """Without the labels that are left out (Fan et al. 2018; Holtzman et al. 2020).
+
+    Args:
+        logits: ``[N, V]``.
+        top_k: so many of the likeliest stay, and those as likely as the last of them; 0: all.
+        top_p: the likeliest that have this probability together stay, above 0 and at most 1.
+    """
     size = logits.shape[1]
-    if options.top_k and options.top_k < size:
-        least = logits.topk(options.top_k, dim=1).values[:, -1:]
+    if top_k and top_k < size:
+        least = logits.topk(top_k, dim=1).values[:, -1:]
         logits = logits.masked_fill(logits < least, float("-inf"))
-    if options.top_p < 1:
+    if top_p < 1:
         falling, order = logits.softmax(dim=1).sort(dim=1, descending=True, stable=True)
         before = falling.cumsum(dim=1) - falling  # the likeliest one always stays
-        outside = torch.zeros_like(before, dtype=torch.bool).scatter(1, order, before >= options.top_p)
+        outside = torch.zeros_like(before, dtype=torch.bool).scatter(1, order, before >= top_p)
         logits = logits.masked_fill(outside, float("-inf"))
     return logits
 
 
-def _drawn(logits: Tensor, uniform: Tensor) -> Tensor:
-    """The label of each row at which the sum of probabilities passes a number of 0 to below 1, ``[N]``."""
+def drawn(logits: Tensor, uniform: Tensor) -> Tensor:
+    """The label of each row ``[N, V]`` at which the sum of probabilities passes a number of 0 to below 1, ``[N]``."""
     sums = logits.softmax(dim=1).cumsum(dim=1)
     total = sums[:, -1]
     # Rounding must not lead behind the last label that is possible.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Annotated, Literal
 
@@ -13,7 +14,9 @@ from torch.nn import functional as F
 from seqpipe.core.options import InputSize
 from seqpipe.core.sequence import PaddedSequence, reverse_within_lengths, round_up
 from seqpipe.core.stage import Stage
+from seqpipe.encoders.carried import CarriedRun, State, zero_state
 from seqpipe.encoders.segments import Segment, plan_segments
+from seqpipe.errors import ConfigError
 from seqpipe.layers.dropout import DropoutKind, dropout
 from seqpipe.layers.initialization import Initialization, initialize_recurrent
 from seqpipe.layers.lstm import LSTM
@@ -102,11 +105,33 @@ class RecurrentEncoder(Stage):
         """Encode a batch; what each layer gives before dropout, ``[B, T, 2 H]``."""
         return self._encode(sequence, keep=True)
 
+    @property
+    def carries_state(self) -> bool:
+        """One way alone: the other one begins at the end of a row."""
+        return self.backward_layers is None
+
+    def initial_state(self, rows: int) -> State:
+        """Zeros: ``[rows, H]`` of each layer in turn, of an LSTM hidden and cell state."""
+        return zero_state(self.forward_layers, rows)
+
+    def forward_from(self, sequence: PaddedSequence, state: State) -> tuple[PaddedSequence, State]:
+        """Encode steps that follow a state; the one behind each row's last step comes with them.
+
+        Raises:
+            ConfigError: the encoder is bidirectional.
+        """
+        if not self.carries_state:
+            raise ConfigError("a bidirectional RecurrentEncoder carries no state: set bidirectional: false")
+        values, lengths = sequence.masked()
+        run = CarriedRun(self.forward_layers, lengths, state)
+        output = self._stack(values, lengths, run, keep=False)[-1]
+        return PaddedSequence(output, lengths), run.state
+
     def _encode(self, sequence: PaddedSequence, keep: bool) -> list[PaddedSequence]:
         """The last layer's output, behind those of the others if they are to be kept."""
         values, lengths = sequence.masked()
         if values.device.type != "cpu":
-            whole = [Segment(0, values.shape[1], len(values))]
+            whole = partial(_run, segments=[Segment(0, values.shape[1], len(values))])
             return [PaddedSequence(output, lengths) for output in self._stack(values, lengths, whole, keep)]
         order = torch.argsort(lengths, descending=True, stable=True)
         steps = values.shape[1]
@@ -116,19 +141,20 @@ class RecurrentEncoder(Stage):
         ordered = values.new_zeros(rows, longest, values.shape[2])
         ordered[: len(values), : min(steps, longest)] = values[order, : min(steps, longest)]
         ordered_lengths = F.pad(lengths[order], (0, rows - len(values)), value=1)
-        segments = plan_segments(ordered_lengths.tolist(), longest)
+        run = partial(_run, segments=plan_segments(ordered_lengths.tolist(), longest))
         back = torch.argsort(order)
         found: list[PaddedSequence] = []
-        for output in self._stack(ordered, ordered_lengths, segments, keep):
+        for output in self._stack(ordered, ordered_lengths, run, keep):
             encoded = output[: len(values), :steps].index_select(0, back)
             found.append(PaddedSequence(F.pad(encoded, (0, 0, 0, steps - encoded.shape[1])), lengths))
         return found
 
-    def _stack(self, values: Tensor, lengths: Tensor, segments: list[Segment], keep: bool) -> list[Tensor]:
-        """All layers over ``[B, T, D]``, rows sorted by falling length where there are several segments."""
+    def _stack(
+        self, values: Tensor, lengths: Tensor, run: Callable[[nn.Module, Tensor], Tensor], keep: bool
+    ) -> list[Tensor]:
+        """All layers over ``[B, T, D]``, each direction by ``run``."""
         kept = []
         padding = ~PaddedSequence(values, lengths).mask().unsqueeze(-1)  # [B, T, 1]
-        run = partial(_run, segments=segments)
         last = len(self.forward_layers) - 1
         for index, layer in enumerate(self.forward_layers):
             if self.backward_layers is None:
@@ -159,7 +185,10 @@ def _one_way(cell: Cell, input_size: int, hidden_size: int) -> nn.RNNBase:
 
 
 def _run(layer: nn.Module, values: Tensor, segments: list[Segment]) -> Tensor:
-    """One direction over the segments, the state carried from each to the next: ``[B, T, D]`` -> ``[B, T, H]``."""
+    """One direction over segments of rows sorted by falling length, the state carried from each to the next.
+
+    ``[B, T, D]`` -> ``[B, T, H]``.
+    """
     if len(segments) == 1:
         return layer(values)[0]
     outputs = []

@@ -42,6 +42,7 @@ class Concatenation(Feature):
         self.parts: Any = nn.ModuleList(parts)
         self.needs_fit = any(part.needs_fit for part in parts)
         self.needs_targets = any(part.needs_targets for part in parts)
+        self.stepwise = all(part.stepwise for part in parts)
         rates = {part.provided("frame_rate") or 0.0 for part in parts}
         if len(rates) > 1:
             raise ConfigError(f"Concatenation: stages must have the same hop; frames a second are {sorted(rates)}")

@@ -25,6 +25,7 @@ class FeatureDropout(Feature):
     """
 
     augments = True
+    stepwise = True
 
     def __init__(
         self,

@@ -14,7 +14,6 @@ import lightning
 import numpy as np
 
 from seqpipe.config.recipe import Recipe
-from seqpipe.data.loader import TrainingLoader
 from seqpipe.errors import ConfigError, DataError
 from seqpipe.training.module import PipelineModule
 from seqpipe.training.preparing import Notice, prepare_training
@@ -122,7 +121,6 @@ def find_rate(
     config.freeze, config.unfreeze_at = [], None
     prepared = prepare_training(recipe, None, notice)
     module = PipelineModule(prepared.pipeline, config, prepared.training.rows, [], len(prepared.training.rows), notice)
-    batches, examples = prepared.batches(config), prepared.examples(config)
     sweep = _Sweep(np.geomspace(lowest, highest, steps).tolist())
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     with warnings.catch_warnings():
@@ -140,7 +138,7 @@ def find_rate(
             enable_model_summary=False,
             callbacks=[sweep],
         )
-        trainer.fit(module, TrainingLoader(examples, batches, lambda: trainer.current_epoch, config.workers))
+        trainer.fit(module, prepared.loader(config, lambda: trainer.current_epoch))
     if len(sweep.losses) <= BEGIN + 1:
         raise DataError(f"the loss shot up within {len(sweep.losses)} steps; begin with a lower rate than {lowest:g}")
     return RateTest(sweep.rates[: len(sweep.losses)], sweep.losses)

@@ -25,6 +25,7 @@ from seqpipe.layers.masked_norm import out_of_statistics
 from seqpipe.layers.parallel_directions import retaining
 from seqpipe.pipeline import Pipeline
 from seqpipe.training.adversarial import perturbed
+from seqpipe.training.carrying import CarriedStates
 from seqpipe.training.consistency import disagreement, distributing, two_views
 from seqpipe.training.distillation import Teachers, distance
 from seqpipe.training.gradients import UNIT, add_penalties, clip, drop, kept_statistics, restore, scale
@@ -101,6 +102,7 @@ class PipelineModule(ScoredModule):
         if config.mixup:
             refuse_mixup(pipeline.head)
         self.teachers: Teachers | None = None
+        self.carried = CarriedStates(config.streams)
         self.share = Share()
         self.failed: set[int] = set()
         self.bad_steps = 0
@@ -138,20 +140,13 @@ class PipelineModule(ScoredModule):
         if self._stand_in is None:
             self._stand_in = batch.inputs.first()
         torch.manual_seed(seed_from(self.config.seed, self.current_epoch, batch_index, self.global_rank))
-        inputs, targets = self._views(batch)
-        features = self.pipeline.features(inputs)
-        mixture = self._mixture(len(batch.rows))
-        if mixture is not None:
-            features = mix(features, mixture)
-        with retaining() if self.config.adversarial else nullcontext():
-            found, too_short = mixed_loss(self._loss, self.pipeline.encode(features, inputs), targets, mixture)
+        if batch.carried is not None:
+            found, too_short = self._loss(
+                self.carried.encode(self.pipeline, batch.inputs, batch.carried), batch.targets
+            )
+        else:
+            found, too_short = self._whole_rows_loss(batch)
         self._leave_out([(batch.rows[index % len(batch.rows)], error) for index, error in too_short])
-        if found is not None and self.config.adversarial and features.values.requires_grad and torch.isfinite(found[0]):
-            # The perturbed batch is learnt beside the one as it is, half of the loss each.
-            worse = self.pipeline.encode(perturbed(features, found[0], self.config.adversarial), inputs)
-            again, _ = mixed_loss(self._loss, worse, targets, mixture)
-            if again is not None:
-                found = ((found[0] + again[0]) / 2, found[1])
         if found is None:
             return self._nothing()
         total, count = found
@@ -163,12 +158,30 @@ class PipelineModule(ScoredModule):
             self._group.loss += float(total.detach())
         else:
             self._group.bad = True
+            self.carried.forget()
             restore(self.pipeline, self._group.buffers)  # what is not finite is in them now
             self.notice(
                 f"epoch {self.current_epoch + 1}, batch {batch_index + 1}: the loss is {total.item()}; rows "
                 + self._names(batch, self._guilty(batch.inputs, batch.targets))
             )
         return total / UNIT
+
+    def _whole_rows_loss(self, batch: Batch) -> tuple[tuple[Tensor, Tensor] | None, list[tuple[int, InputError]]]:
+        """Loss of rows that are whole, in the views and mixtures that the recipe asks for; see `_loss`."""
+        inputs, targets = self._views(batch)
+        features = self.pipeline.features(inputs)
+        mixture = self._mixture(len(batch.rows))
+        if mixture is not None:
+            features = mix(features, mixture)
+        with retaining() if self.config.adversarial else nullcontext():
+            found, too_short = mixed_loss(self._loss, self.pipeline.encode(features, inputs), targets, mixture)
+        if found is not None and self.config.adversarial and features.values.requires_grad and torch.isfinite(found[0]):
+            # The perturbed batch is learnt beside the one as it is, half of the loss each.
+            worse = self.pipeline.encode(perturbed(features, found[0], self.config.adversarial), inputs)
+            again, _ = mixed_loss(self._loss, worse, targets, mixture)
+            if again is not None:
+                found = ((found[0] + again[0]) / 2, found[1])
+        return found, too_short
 
     def try_batch(self, batch: Batch) -> None:
         """Forward and backward pass of a batch, for their memory's sake."""
@@ -336,6 +349,7 @@ class PipelineModule(ScoredModule):
         checkpoint["seqpipe"] = {
             "failed_rows": sorted(self.failed),
             "bad_steps": self.bad_steps,
+            "carried": self.carried.states,
             **{name: getattr(self, name) for name in _EPOCH_SUMS},
         }
 
@@ -343,6 +357,7 @@ class PipelineModule(ScoredModule):
         """Go on counting."""
         kept = checkpoint["seqpipe"]
         self.failed, self.bad_steps = set(kept["failed_rows"]), kept["bad_steps"]
+        self.carried.states = list(kept.get("carried", []))  # none in checkpoints of before
         for name in _EPOCH_SUMS:
             setattr(self, name, kept[name])
         self.epochs_before = self.epoch_seconds

@@ -10,10 +10,11 @@ from typing import Any
 from seqpipe.checks.comparison import compare, warning_lines
 from seqpipe.checks.part import Part, read_part
 from seqpipe.config.recipe import Recipe, TrainingConfig
-from seqpipe.core.head import SamplesTargets, find_head
+from seqpipe.core.head import PartsTargets, SamplesTargets, find_head
 from seqpipe.data.fingerprint import fingerprint
-from seqpipe.data.loader import Examples, TrainingBatches
+from seqpipe.data.loader import Examples, Share, TrainingBatches, TrainingLoader
 from seqpipe.data.source import data_root
+from seqpipe.data.streams import StreamLoader
 from seqpipe.errors import ConfigError, DataError
 from seqpipe.pipeline import Pipeline
 from seqpipe.training.oversampling import oversample
@@ -59,6 +60,43 @@ class Prepared:
             targets=[len(target) if target is not None else 0 for target in self.training.targets],
             target_budget=config.batch_target_steps,
         )
+
+    def loader(
+        self, config: TrainingConfig, epoch: Callable[[], int], share: Share | None = None
+    ) -> TrainingLoader | StreamLoader:
+        """What hands out the batches of each epoch: whole rows, or chunks of them.
+
+        Args:
+            config: the recipe's; ``chunk_steps`` decides.
+            epoch: asked for the current one.
+            share: of each batch of whole rows, this process's.
+
+        Raises:
+            ConfigError: ``chunk_steps`` is given, and the pipeline can't go on where it ended, or is several.
+        """
+        examples = self.examples(config)
+        if config.chunk_steps is None:
+            return TrainingLoader(examples, self.batches(config), epoch, config.workers, share)
+        if share is not None and share.of > 1:
+            raise ConfigError("training.chunk_steps: a state is carried in one process; start it without torchrun")
+        head = carrying_head(self.pipeline)
+        lengths, steps = self.training.lengths, config.chunk_steps
+        return StreamLoader(examples, lengths, head, epoch, seed=config.seed, streams=config.streams, steps=steps)
+
+
+def carrying_head(pipeline: Pipeline) -> PartsTargets:
+    """The head of a pipeline that can learn rows part by part.
+
+    Raises:
+        ConfigError: it can't.
+    """
+    try:
+        pipeline.carrier()
+        if not isinstance(pipeline.head, PartsTargets):
+            raise ConfigError(f"{type(pipeline.head).__name__} learns whole rows alone").within("pipeline", "head")
+    except ConfigError as error:
+        raise ConfigError(f"training.chunk_steps: {error}") from None
+    return pipeline.head
 
 
 def prepare_training(

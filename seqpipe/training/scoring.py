@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import lightning
@@ -129,4 +130,4 @@ class ScoredModule(lightning.LightningModule):
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_index: int) -> Batch:
         """Inputs to the device; the rest stays."""
         inputs = batch.inputs.to(device) if batch.inputs is not None else None
-        return Batch(inputs, batch.targets, batch.rows, batch.failures)
+        return replace(batch, inputs=inputs)

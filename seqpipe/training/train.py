@@ -23,7 +23,7 @@ from seqpipe.checks.part import Part
 from seqpipe.config.recipe import Recipe, TrainingConfig
 from seqpipe.core.files import write_json
 from seqpipe.core.interruption import Interruption
-from seqpipe.data.loader import Examples, Share, TrainingLoader, plain_loader
+from seqpipe.data.loader import Examples, Share, plain_loader
 from seqpipe.errors import ConfigError
 from seqpipe.pipeline import Pipeline
 from seqpipe.run_directory import METRICS, environment, last_checkpoint, open_run_directory
@@ -166,12 +166,12 @@ class _Training:
         ]
         loggers = make_loggers(config, out, state.steps if state else None) if world.rank == 0 else []
         trainer = self._trainer(callbacks, loggers)
-        batches, examples = prepared.batches(config), prepared.examples(config)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="lightning")  # advice for its own users, not ours
-            loader = TrainingLoader(examples, batches, lambda: trainer.current_epoch, config.workers, module.share)
+            loader = prepared.loader(config, lambda: trainer.current_epoch, module.share)
             dev_loader = self._dev_loader(pipeline, dev, module.share)
-            if config.dry_run:
+            if config.dry_run and config.chunk_steps is None:  # all chunks are alike, so the first step tries them
+                examples, batches = prepared.examples(config), prepared.batches(config)
                 module.on_start = lambda: dry_run(module, examples, batches)
             trainer.fit(module, loader, dev_loader, ckpt_path=checkpoint, weights_only=True)
             self.interruption.stepping = False

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from seqpipe.verbs import check, compare, crossval, evaluate, find_rate, infer, report, train, tune
+from seqpipe.verbs import (
+    check,
+    compare,
+    crossval,
+    evaluate,
+    find_rate,
+    generate,
+    infer,
+    reply,
+    report,
+    train,
+    tune,
+)
 
 DONE, FAILED, WRONG_USAGE = 0, 1, 2
 
@@ -12,6 +24,8 @@ VERBS: dict[str, ModuleType] = {
     "train": train,
     "evaluate": evaluate,
     "infer": infer,
+    "generate": generate,
+    "reply": reply,
     "report": report,
     "compare": compare,
     "check": check,

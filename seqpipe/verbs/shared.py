@@ -51,6 +51,12 @@ def chosen_for_a_run(
     return tree
 
 
+def refuse_rest(options: argparse.Namespace) -> None:
+    """Of a verb that takes no list: raises `ConfigError` for words that belong to no option."""
+    if options.rest:
+        raise ConfigError(f"{' '.join(options.rest)}: belongs to no option; put quotes around a text of several words")
+
+
 def default_out(recipe: str, suffix: str = "") -> str:
     """``runs/an4`` for ``recipes/speech/an4.yaml`` or ``speech/an4``, with a suffix behind the name."""
     name = Path(recipe)

@@ -14,7 +14,7 @@ from seqpipe.decoding.beam import beam_search
 from seqpipe.decoding.ctc import ctc_losses
 from seqpipe.decoding.ctc_prefixes import CTCPrefixes
 from seqpipe.decoding.generation import Generated, GenerationDecoding
-from seqpipe.decoding.sampling import _drawn, key_of, write_on
+from seqpipe.decoding.sampling import drawn, key_of, write_on
 
 END = 2
 SIZE = 3
@@ -189,10 +189,10 @@ def test_rows_are_drawn_independently_of_each_other() -> None:
 def test_no_number_draws_what_is_impossible() -> None:
     values = torch.tensor([[float("-inf"), 0.3, 0.7, float("-inf")]], dtype=torch.float64).log_softmax(dim=1)
     least, most = 0.0, 1 - 2.0**-53
-    drawn = [int(_drawn(values, torch.tensor([number], dtype=torch.float64))) for number in (least, 0.4, 0.41, most)]
+    found = [int(drawn(values, torch.tensor([number], dtype=torch.float64))) for number in (least, 0.4, 0.41, most)]
     split = float(values[0, 1].exp())
     assert 0.4 < split < 0.41
-    assert drawn == [1, 1, 2, 2]
+    assert found == [1, 1, 2, 2]
 
 
 def test_the_key_of_a_row_is_its_content_s() -> None:

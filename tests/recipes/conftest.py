@@ -14,6 +14,7 @@ import yaml
 from seqpipe.config.recipe import Recipe, load_recipe
 from seqpipe.data.starter.digits import starter_digits
 from seqpipe.data.starter.handwriting import starter_handwriting
+from seqpipe.data.starter.language import starter_language
 from seqpipe.data.starter.sentiment import starter_sentiment
 from seqpipe.data.starter.speech import starter_speech
 from seqpipe.data.starter.translation import starter_translation
@@ -31,6 +32,7 @@ ALL = [
 STARTERS: dict[str, Callable[[Path], Path]] = {
     "digits": lambda cache: starter_digits(cache, count=400),
     "handwriting": lambda cache: starter_handwriting(cache, sizes={"train": 800, "dev": 100, "test": 10}),
+    "language": starter_language,
     "sentiment": starter_sentiment,
     "speech": lambda cache: starter_speech(cache, sizes={"train": 600, "dev": 60, "test": 10}),
     "translation": starter_translation,

@@ -79,7 +79,13 @@ def _transcript(path: Path) -> str | InputError:
 
 
 def _content(path: Path) -> str | InputError:
-    """The one text that a file holds, without white space at its ends and with line feeds; or what is wrong with it."""
+    """The one text that a file holds, without white space at its ends; or what is wrong with it."""
+    text = whole_text(path)
+    return text if isinstance(text, InputError) else text.strip()
+
+
+def whole_text(path: Path) -> str | InputError:
+    """All that a file of text holds, with line feeds; or what is wrong with it."""
     try:
         content = bounded_content(path)
     except OSError as error:
@@ -89,7 +95,7 @@ def _content(path: Path) -> str | InputError:
     text = content.decode("utf-8-sig", "surrogateescape")
     if what := unfit(text):
         return InputError("bad value", f"{path}: {what}")
-    return text.replace("\r\n", "\n").replace("\r", "\n").strip()
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def read_text_folder(folder: Path, names: DataConfig) -> Iterator[tuple[int, dict[str, Any] | InputError, str]]:

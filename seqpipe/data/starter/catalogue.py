@@ -9,6 +9,7 @@ from pathlib import Path
 from seqpipe.data.starter.build_once import Progress
 from seqpipe.data.starter.digits import starter_digits
 from seqpipe.data.starter.handwriting import starter_handwriting
+from seqpipe.data.starter.language import starter_language
 from seqpipe.data.starter.sentiment import starter_sentiment
 from seqpipe.data.starter.speech import starter_speech
 from seqpipe.data.starter.translation import starter_translation
@@ -23,6 +24,7 @@ def starter_data(name: str) -> Path:
     """
     makers: dict[str, Callable[[], Path]] = {
         "handwriting": lambda: starter_handwriting(progress=_saying("lines")),
+        "language": starter_language,
         "sentiment": starter_sentiment,
         "speech": lambda: starter_speech(progress=_saying("recordings")),
         "translation": lambda: starter_translation(progress=_saying("pairs")),

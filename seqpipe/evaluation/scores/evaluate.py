@@ -77,7 +77,9 @@ class Evaluation:
         kinds = self.metric.kinds.values()
         named = {"rows", *(name for kind in kinds for name in (kind.part, kind.whole) if name)}
         total = self.row_counts.sum(axis=0).tolist()
-        return {name: value for name, value in zip(self.metric.names, total, strict=True) if name in named}
+        # Counts of a metric that adds up more than whole numbers are floats all.
+        whole = (int(value) if float(value).is_integer() else value for value in total)
+        return {name: value for name, value in zip(self.metric.names, whole, strict=True) if name in named}
 
     @cached_property
     def intervals(self) -> dict[str, tuple[float, float]]:

@@ -35,6 +35,8 @@ class AffixFeatures(Feature):
 
     constant = True
 
+    stepwise = True
+
     def __init__(
         self,
         *,

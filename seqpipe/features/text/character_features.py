@@ -35,6 +35,8 @@ class CharacterFeatures(Feature):
     Shape: ``[B, T, 1 + W]`` numbers -> ``[B, T, sum of filters]`` (``bilstm``: twice the units).
     """
 
+    stepwise = True
+
     def __init__(
         self,
         *,

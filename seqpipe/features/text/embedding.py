@@ -41,6 +41,8 @@ class Embedding(Feature):
     Shape: ``[B, T]`` or ``[B, T, 1 + W]`` numbers -> ``[B, T, size]``; characters beside the number are not looked at.
     """
 
+    stepwise = True
+
     def __init__(
         self,
         *,
@@ -118,6 +120,8 @@ class OneHot(Feature):
 
     Shape: ``[B, T]`` numbers -> ``[B, T, V]``; the first feature is that of unknown tokens.
     """
+
+    stepwise = True
 
     def __init__(self, *, previous: Annotated[Any, Upstream("")]) -> None:
         super().__init__()

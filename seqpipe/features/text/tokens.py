@@ -126,6 +126,7 @@ class Tokens(Reader):
         self.min_count, self.vocabulary_size, self.byte_fallback = min_count, vocabulary_size, byte_fallback
         self.needs_targets = shared
         self.word_pooling, self.characters = word_pooling, characters
+        self.stepwise = word_pooling is None
         self.word_dropout, self.rare_dropout = word_dropout, rare_dropout
         self.lowercase_share = lowercase_share
         self.max_length, self.overflow = max_length, overflow
