@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from seqpipe.verbs import check, compare, crossval, evaluate, find_rate, infer, report, train, tune
+from seqpipe.verbs import (
+    check,
+    compare,
+    crossval,
+    estimate_ngram,
+    evaluate,
+    find_rate,
+    infer,
+    perplexity,
+    report,
+    train,
+    tune,
+)
 
 DONE, FAILED, WRONG_USAGE = 0, 1, 2
 
@@ -18,4 +30,6 @@ VERBS: dict[str, ModuleType] = {
     "find-rate": find_rate,
     "crossval": crossval,
     "tune": tune,
+    "estimate-ngram": estimate_ngram,
+    "perplexity": perplexity,
 }
