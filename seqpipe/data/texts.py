@@ -7,14 +7,14 @@ import sys
 import zlib
 from codecs import BOM_UTF8
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from seqpipe.core.lines import TOO_LONG, bounded_lines
 from seqpipe.data.formats.manifest import read_manifest
 from seqpipe.data.source import manifest_kind
-from seqpipe.errors import ConfigError, DataError, did_you_mean
+from seqpipe.errors import ConfigError, DataError, InputError, did_you_mean
 from seqpipe.text.validity import unfit
 
 STANDARD_INPUT = "-"
@@ -39,7 +39,9 @@ def read_texts(name: str, column: str | None = None) -> Iterator[tuple[str, str]
     path = Path(name)
     if name != STANDARD_INPUT and not path.is_file():
         siblings = [item.name for item in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise ConfigError(f"{name}: is a folder" if path.is_dir() else f"{name}: no such file{did_you_mean(path.name, siblings)}")
+        raise ConfigError(
+            f"{name}: is a folder" if path.is_dir() else f"{name}: no such file{did_you_mean(path.name, siblings)}"
+        )
     kind = None if name == STANDARD_INPUT else manifest_kind(path)
     if kind is None:
         return _lines(name)
@@ -49,13 +51,9 @@ def read_texts(name: str, column: str | None = None) -> Iterator[tuple[str, str]
 
 
 def _lines(name: str) -> Iterator[tuple[str, str]]:
-    source: Any = nullcontext(sys.stdin.buffer) if name == STANDARD_INPUT else None
-    if source is None:
-        source = gzip.open(name) if name.lower().endswith(".gz") else Path(name).open("rb")
     shown = "standard input" if name == STANDARD_INPUT else name
-    file: IO[bytes]
     try:
-        with source as file:
+        with _opened(name) as file:
             for number, line in enumerate(bounded_lines(file), 1):
                 where = f"{shown}, line {number}"
                 if line is None:
@@ -66,11 +64,21 @@ def _lines(name: str) -> Iterator[tuple[str, str]]:
         raise DataError(f"{shown}: can't be unpacked; is it cut off? ({error})") from None
 
 
+def _opened(name: str) -> AbstractContextManager[IO[bytes]]:
+    if name == STANDARD_INPUT:
+        return nullcontext(sys.stdin.buffer)
+    if name.lower().endswith(".gz"):
+        return gzip.open(name)
+    return Path(name).open("rb")
+
+
 def _column(path: Path, kind: str, column: str) -> Iterator[tuple[str, str]]:
     for number, columns in read_manifest(path, kind):
         where = f"{path}, row {number}"
-        if not isinstance(columns, dict) or column not in columns:
-            raise DataError(f"{where}: has no column {column}{did_you_mean(column, columns)}")  # type: ignore[arg-type]
+        if isinstance(columns, InputError):  # not while it reads strictly
+            raise DataError(str(columns))
+        if column not in columns:
+            raise DataError(f"{where}: has no column {column}{did_you_mean(column, columns)}")
         if not isinstance(columns[column], str):
             raise DataError(f"{where}: {column} should be a text; received {columns[column]!r:.60}")
         yield where, _fit(where, columns[column])

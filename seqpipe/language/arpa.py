@@ -139,7 +139,7 @@ class ArpaReader:
 
     def _entry(self, order: int, count: int, place: int) -> bytes:
         line = self._line(f"{order}-gram {place + 1:,} of {count:,}")
-        if not line.strip() or line.startswith(b"\\") and line.rstrip().endswith((b"-grams:", b"\\end\\")):
+        if not line.strip() or (line.startswith(b"\\") and line.rstrip().endswith((b"-grams:", b"\\end\\"))):
             self.refuse(f"{place:,} {order}-grams stand above, and the header states {count:,}")
         return line
 
@@ -160,10 +160,7 @@ class ArpaReader:
             self._name(first, rows, int((log_probs > 0).argmax()), "the log-probability is above 0")
         if last and backoffs.any():
             self._name(first, rows, int((backoffs != 0).argmax()), "the highest order has no back-off weights")
-        if order == 1:
-            words = [row[1] for row in rows]
-        else:
-            words = [word for row in rows for word in row[1 : order + 1]]
+        words = [word for row in rows for word in row[1 : order + 1]]
         try:
             text = b" ".join(words).decode()
         except UnicodeDecodeError:

@@ -28,7 +28,7 @@ from seqpipe.language.sorting import (
 MAX_ORDER = 6
 FALLBACK = (0.5, 1.0, 1.5)
 """Discounts of an order whose counts give none; those of ``lmplz --discount_fallback``."""
-_BLOCK = 2**20
+_BLOCK = 2**18
 _BEGIN = 1
 
 

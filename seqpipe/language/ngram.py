@@ -175,7 +175,7 @@ class NGramModel:
         return places, self._keys[places] == keys
 
     def _longest(self, contexts: np.ndarray, words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The longest n-gram of each word with an ending of its context, and the weights of backing off to it, log10."""
+        """Of each word the longest n-gram with an ending of its context, and the weights of backing off to it."""
         found, weights = words.copy(), np.zeros(len(words))
         pending = np.flatnonzero(contexts)
         contexts, words = contexts[pending], words[pending]

@@ -202,9 +202,7 @@ def looked_up(
         buffer = buffer[before:]
 
 
-def _more(
-    buffer: Records | None, end: list[int], columns: Sequence[int], rights: Iterator[Records]
-) -> Records | None:
+def _more(buffer: Records | None, end: list[int], columns: Sequence[int], rights: Iterator[Records]) -> Records | None:
     """The next block of the right, where what is there doesn't reach to the end of the left."""
     if buffer is None or [int(buffer["gram"][-1, column]) for column in columns] >= end:
         return None

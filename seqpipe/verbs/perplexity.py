@@ -41,7 +41,9 @@ def run(options: argparse.Namespace) -> int:
     model = load_language_model(Path(options.model))
     spelling = chosen or likely_spelling(model.vocabulary)
     if spelling is None:
-        raise ConfigError(f"{options.model}: has units that are parts of words; give the run that has them (--units RUN)")
+        raise ConfigError(
+            f"{options.model}: has units that are parts of words; give the run that has them (--units RUN)"
+        )
     spelt = spelling
 
     def texts() -> Iterator[tuple[str, list[str]]]:

@@ -96,8 +96,14 @@ BAD = {
     "no counts": ("\\data\\\n\n\\end\\\n", "line 2: the header states no counts"),
     "a count is no number": (GOOD.replace("ngram 2=2", "ngram 2=two"), "line 5: should be ngram 2=NUMBER"),
     "counts in another order": (GOOD.replace("ngram 2=2", "ngram 3=2"), "line 5: should be ngram 2=NUMBER"),
-    "a section is missing": (GOOD.replace("\\2-grams:\n", ""), "line 13: more than the 4 1-grams that the header states"),
-    "a section has another name": (GOOD.replace("\\2-grams", "\\3-grams"), "line 13: the section \\2-grams: should begin"),
+    "a section is missing": (
+        GOOD.replace("\\2-grams:\n", ""),
+        "line 13: more than the 4 1-grams that the header states",
+    ),
+    "a section has another name": (
+        GOOD.replace("\\2-grams", "\\3-grams"),
+        "line 13: the section \\2-grams: should begin",
+    ),
     "fewer": (GOOD.replace("ngram 1=4", "ngram 1=5"), "line 12: 4 1-grams stand above, and the header states 5"),
     "more": (GOOD.replace("ngram 1=4", "ngram 1=3"), "line 11: more than the 3 1-grams that the header states"),
     "more of the last": (GOOD.replace("ngram 2=2", "ngram 2=1"), "line 15: more than the 1 2-grams"),

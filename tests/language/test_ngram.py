@@ -121,7 +121,9 @@ def random_arpa(seed: int, order: int) -> tuple[str, dict[tuple[str, ...], tuple
     return "\n".join([*lines, "", "\\end\\", ""]), values
 
 
-def by_dictionary(values: dict[tuple[str, ...], tuple[float, float]], order: int, history: list[str], word: str) -> float:
+def by_dictionary(
+    values: dict[tuple[str, ...], tuple[float, float]], order: int, history: list[str], word: str
+) -> float:
     context = tuple(history[-(order - 1) :]) if order > 1 else ()
     total = 0.0
     while (*context, word) not in values:
@@ -173,7 +175,8 @@ def test_every_context_sums_to_one(estimated: Path) -> None:
     states = states.unique()
     assert len(states) > 20
     unknown = model.scores_of((states,), torch.full((len(states),), -1)).double().exp()
-    assert torch.allclose(model.scores((states,)).double().exp().sum(dim=1) + unknown, torch.ones(len(states)).double(), atol=1e-5)  # fmt: skip
+    sums = model.scores((states,)).double().exp().sum(dim=1) + unknown
+    assert torch.allclose(sums, torch.ones_like(sums), atol=1e-5)
 
 
 def test_a_batch_is_its_rows_to_the_bit_and_all_scores_are_those_of_each(estimated: Path) -> None:
