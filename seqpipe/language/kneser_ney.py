@@ -86,7 +86,7 @@ def estimate(
         model = _Model(counts, thresholds, Path(folder), block)
         write_arpa(path, model.sizes, model.sections())
     return Estimation(
-        counts.texts, tuple(model.sizes), tuple(each or FALLBACK for each in model.found), tuple(model.fallbacks)
+        counts.texts, tuple(model.sizes), tuple(each or FALLBACK for each in model.estimated), tuple(model.fallbacks)
     )
 
 
@@ -118,9 +118,9 @@ class _Model:
 
     def __init__(self, counts: AdjustedCounts, thresholds: list[int], folder: Path, block: int) -> None:
         self.words, self._folder, self._block = counts.words, folder, block
-        self.found = [_discounts(each) for each in counts.counts_of_counts]
-        self.fallbacks = [order for order, each in enumerate(self.found, 1) if each is None]
-        discounts = [np.array([0.0, *(each or FALLBACK)]) for each in self.found]
+        self.estimated = [_discounts(each) for each in counts.counts_of_counts]
+        self.fallbacks = [order for order, each in enumerate(self.estimated, 1) if each is None]
+        discounts = [np.array([0.0, *(each or FALLBACK)]) for each in self.estimated]
         self.sizes = [len(self.words)]
         orders = range(1, len(thresholds) + 1)
         self._shares = [Sorter(folder, _shares_type(each), suffix_order(each), block) for each in orders]

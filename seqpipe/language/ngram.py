@@ -126,7 +126,10 @@ class NGramModel:
         """Unigrams with the vocabulary first, and then the end, the beginning and the unknown."""
         for sign in (BEGIN, END):
             if sign not in self._numbers:
-                raise InputError("undecodable", f"{reader.path}: has no unigram {sign}, which every text needs")
+                raise InputError(
+                    "undecodable",
+                    f"{reader.path}: has no unigram {sign}, which every text needs; estimate it anew, from whole texts",
+                )
         unknown = next((sign for sign in _UNKNOWN_SIGNS if sign in self._numbers), None)
         if unknown is None:
             log_probs, backoffs = np.append(log_probs, MISSING_UNKNOWN), np.append(backoffs, 0.0)
