@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import IO, NoReturn
 
@@ -89,9 +90,21 @@ class ArpaReader:
 
     def _section(self, order: int, count: int) -> Iterator[Block]:
         for done in range(0, count, _BLOCK):
-            first = self._number + 1
-            places = range(done, min(done + _BLOCK, count))
-            yield self._block(order, first, [self._entry(order, count, place).split() for place in places])
+            first, size = self._number + 1, min(_BLOCK, count - done)
+            rows = [(line or b"").split() for line in islice(self._lines, size)]
+            lengths = np.fromiter(map(len, rows), np.int64, len(rows))
+            wrong = np.flatnonzero((lengths != order + 1) & (lengths != order + 2))
+            if len(wrong):
+                row = rows[wrong[0]]
+                if not row or (len(row) == 1 and row[0].startswith(b"\\")):
+                    what = f"{done + wrong[0]:,} {order}-grams stand above, and the header states {count:,}"
+                else:
+                    what = f"should hold a log-probability, {order} words and, at most, a back-off weight"
+                self._name(first, rows, int(wrong[0]), what)
+            self._number += len(rows)
+            if len(rows) < size:
+                self._line(f"{order}-gram {done + len(rows) + 1:,} of {count:,}")  # which raises: there is none
+            yield self._block(order, first, rows, lengths == order + 2)
 
     def refuse(self, what: str, line: int | None = None) -> NoReturn:
         """Raise the error of a line, the last one that was read if none is given."""
@@ -137,28 +150,15 @@ class ArpaReader:
             self.refuse("the header states no counts (ngram 1=NUMBER)")
         return counts
 
-    def _entry(self, order: int, count: int, place: int) -> bytes:
-        line = self._line(f"{order}-gram {place + 1:,} of {count:,}")
-        if not line.strip() or (line.startswith(b"\\") and line.rstrip().endswith((b"-grams:", b"\\end\\"))):
-            self.refuse(f"{place:,} {order}-grams stand above, and the header states {count:,}")
-        return line
-
-    def _block(self, order: int, first: int, rows: list[list[bytes]]) -> Block:
+    def _block(self, order: int, first: int, rows: list[list[bytes]], has_backoff: np.ndarray) -> Block:
         """Rows of fields as arrays; where that fails, the first line that is at fault is found."""
-        last = order == len(self.counts)
-        lengths = np.fromiter(map(len, rows), np.int64, len(rows))
-        wrong = (lengths != order + 1) & (lengths != order + 2)
-        if wrong.any():
-            what = f"should hold a log-probability, {order} words and, at most, a back-off weight"
-            self._name(first, rows, int(wrong.argmax()), what)
-        has_backoff = lengths == order + 2
         log_probs = self._numbers([row[0] for row in rows], "log-probability", first, rows)
         backoffs = np.zeros(len(rows), np.float32)
         given = np.flatnonzero(has_backoff)
         backoffs[given] = self._numbers([rows[place][-1] for place in given], "back-off weight", first, rows, given)
         if (log_probs > 0).any():
             self._name(first, rows, int((log_probs > 0).argmax()), "the log-probability is above 0")
-        if last and backoffs.any():
+        if order == len(self.counts) and backoffs.any():
             self._name(first, rows, int((backoffs != 0).argmax()), "the highest order has no back-off weights")
         words = [word for row in rows for word in row[1 : order + 1]]
         try:
