@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import IO, NoReturn
+from typing import IO, NoReturn, cast
 
 import numpy as np
 
@@ -216,7 +216,7 @@ def open_arpa(path: Path) -> Iterator[ArpaReader]:
     """
     try:
         with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
-            yield ArpaReader(path, file)
+            yield ArpaReader(path, cast(IO[bytes], file))
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise InputError("truncated", f"{path}: can't be unpacked; is it cut off? ({error})") from None
     except OSError as error:
@@ -244,7 +244,7 @@ def write_arpa(path: Path, counts: list[int], sections: Iterable[Entries]) -> No
     with draft_file(path) as draft:
         if path.suffix.lower() == ".gz":
             with gzip.GzipFile(filename="", fileobj=draft, mode="wb", compresslevel=6, mtime=0) as packed:
-                _write(packed, counts, sections)
+                _write(cast(IO[bytes], packed), counts, sections)
         else:
             _write(draft, counts, sections)
 

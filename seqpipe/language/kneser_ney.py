@@ -169,15 +169,15 @@ class _Model:
             yield ngrams, np.minimum(log_probs, 0.0), backoffs  # a rounded 1 may lie above it
 
 
-def _shares_type(order: int) -> np.dtype:  # type: ignore[type-arg]
+def _shares_type(order: int) -> np.dtype:
     return record_type(order, share="<f8", weight="<f8")
 
 
-def _weights_type(order: int) -> np.dtype:  # type: ignore[type-arg]
+def _weights_type(order: int) -> np.dtype:
     return record_type(order, weight="<f8")
 
 
-def _probabilities_type(order: int) -> np.dtype:  # type: ignore[type-arg]
+def _probabilities_type(order: int) -> np.dtype:
     return record_type(order, probability="<f8")
 
 
