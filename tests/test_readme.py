@@ -264,7 +264,7 @@ def check_command(words: list[str]) -> None:
         for override in [*overrides, *options.set]:
             check_for_a_run(override)
         return
-    if options.verb in ("compare", "generate", "reply"):
+    if options.verb in ("compare", "estimate-ngram", "generate", "perplexity", "reply"):
         return
     recipe = getattr(options, "recipe", None) or options.target
     own = recipe.startswith(("my", "runs/", "spikes", "RECIPE"))  # the reader's

@@ -12,6 +12,7 @@ ORDER = [
     "errors",
     "core",
     "text",
+    "language",
     "layers",
     "config",
     "decoding",

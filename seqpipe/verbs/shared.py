@@ -57,6 +57,48 @@ def refuse_rest(options: argparse.Namespace) -> None:
         raise ConfigError(f"{' '.join(options.rest)}: belongs to no option; put quotes around a text of several words")
 
 
+def text_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare texts to read."""
+    parser.add_argument(
+        "texts",
+        nargs="+",
+        metavar="TEXTS",
+        help="files of a text a line (.gz too), manifests with --column, or - for standard input",
+    )
+    parser.add_argument("--column", metavar="NAME", help="of manifests, that holds the texts")
+
+
+def units_of(name: str) -> Callable[[str], list[str]]:
+    """What parts texts into the units of a language model.
+
+    Args:
+        name: ``words``, ``characters``, a run directory (whose rules for texts are applied first), or a file of units.
+
+    Raises:
+        ConfigError: it is none of these, or a run that doesn't write texts.
+    """
+    from seqpipe.language.spelling import characters_of, spelling_in
+    from seqpipe.text.splitting import words_of
+    from seqpipe.text.units import Characters, SentencePieceUnits
+
+    if name in ("words", "characters"):
+        return words_of if name == "words" else characters_of
+    path = Path(name)
+    for kind in (Characters, SentencePieceUnits):
+        if path.name == kind.FILE and path.is_file():
+            return spelling_in(kind.load(path.parent))
+    if not path.is_dir():
+        raise ConfigError(f"--units {name}: should be words, characters, a run directory, or a file of units in one")
+    from seqpipe.heads.text_head import TextHead, written
+    from seqpipe.pipeline import Pipeline
+
+    head = Pipeline.load(path).head
+    if not isinstance(head, TextHead):
+        raise ConfigError(f"--units {name}: is a run with a {type(head).__name__}, which doesn't write texts in units")
+    spelling = spelling_in(head.units)
+    return lambda text: spelling(written(text, head.rules, head.base_direction))
+
+
 def default_out(recipe: str, suffix: str = "") -> str:
     """``runs/an4`` for ``recipes/speech/an4.yaml`` or ``speech/an4``, with a suffix behind the name."""
     name = Path(recipe)
