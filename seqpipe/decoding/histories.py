@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import torch
@@ -52,7 +53,7 @@ class Histories:
         return self._model.scores_of(self.state(numbers), units).double()
 
     def scores(self, numbers: Tensor, units: Tensor) -> Tensor:
-        """The same, of units that are asked for again and again: the model says all of a text at once."""
+        """The same, of units that are asked for again and again: the model says all of a text at once. Of -1: never."""
         asked = torch.zeros_like(self._known)
         asked[numbers] = True
         if len(new := (asked & ~self._known).nonzero()[:, 0]):
@@ -63,7 +64,8 @@ class Histories:
             self._known[new] = True
         if self._scores is None:
             return torch.zeros(0, dtype=torch.float64)
-        return self._scores.view(-1)[numbers * self._scores.shape[1] + units].double()
+        found = self._scores.view(-1)[numbers * self._scores.shape[1] + units.clamp(min=0)].double()
+        return found.masked_fill(units < 0, -math.inf)
 
     @property
     def is_full(self) -> bool:
