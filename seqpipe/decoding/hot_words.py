@@ -74,7 +74,7 @@ class HotWords:
         self.gain = torch.where(spaced, added[:, None] + worth[behind], worth)
         self.next = torch.where(spacing.is_bare, behind[:, None], self.next)
         self.gain = torch.where(spacing.is_bare, added[:, None], self.gain)
-        self.final = added if has_words else -held
+        self.final = added - held[behind] if has_words else -held
         self.most = max(0.0, float(self.gain.max()))
 
 

@@ -1,0 +1,52 @@
+"""A small language model that keeps to the contract, and texts counted by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pytest
+import torch
+from torch import Tensor
+
+from seqpipe.core.language_model import State
+
+
+class Bigrams:
+    """Log-probabilities of a unit given the one before, drawn from a seed; the last row and column are an unknown one."""
+
+    def __init__(self, vocabulary: Sequence[str], seed: int = 0) -> None:
+        self.vocabulary = list(vocabulary)
+        size = len(self.vocabulary)
+        generator = torch.Generator().manual_seed(seed)
+        # Rows: behind each unit, behind an unknown one, at the beginning. Columns: units, the end, an unknown one.
+        drawn = torch.randn(size + 2, size + 2, generator=generator) * 2
+        self.table = torch.log_softmax(drawn, dim=1).float()
+        self.asked = 0
+
+    def initial_state(self, count: int) -> State:
+        return (torch.full((count,), len(self.vocabulary) + 1),)
+
+    def scores(self, state: State) -> Tensor:
+        self.asked += len(state[0])
+        return self.table[state[0], :-1]
+
+    def scores_of(self, state: State, units: Tensor) -> Tensor:
+        return self.table[state[0], units]
+
+    def advance(self, state: State, units: Tensor) -> State:
+        return (torch.where(units < 0, len(self.vocabulary), units),)
+
+    def of(self, units: Sequence[str]) -> float:
+        """Of a whole text, in nats."""
+        size, last, total = len(self.vocabulary), len(self.vocabulary) + 1, 0.0
+        for unit in units:
+            number = self.vocabulary.index(unit) if unit in self.vocabulary else -1
+            total += float(self.table[last, number])
+            last = number if number >= 0 else size
+        return total + float(self.table[last, size])
+
+
+@pytest.fixture
+def bigrams() -> Callable[..., Bigrams]:
+    """``bigrams(["a", "b"], seed=1)``."""
+    return Bigrams
