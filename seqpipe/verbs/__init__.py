@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from seqpipe.verbs import check, compare, crossval, evaluate, find_rate, infer, report, train, tune
+from seqpipe.verbs import check, compare, crossval, evaluate, find_rate, infer, report, train, tune, tune_decoding
 
 DONE, FAILED, WRONG_USAGE = 0, 1, 2
 
@@ -18,4 +18,5 @@ VERBS: dict[str, ModuleType] = {
     "find-rate": find_rate,
     "crossval": crossval,
     "tune": tune,
+    "tune-decoding": tune_decoding,
 }
