@@ -161,25 +161,30 @@ def _advance(
     # Prefixes that stay as they are.
     blank = total * emitted[:, :1]
     label = beam.label * emitted.gather(1, beam.last)
-    # Prefixes with a label more; `mass` has those that are in the beam already too, which are then taken out.
-    again = beam.last[:, :, None] == tried[:, None, :]
-    mass = torch.where(again, beam.blank[:, :, None], total[:, :, None]) * likely[:, None, :]  # [n, W, K]
-    value = mass * beam.weight[:, :, None]
-    row, child, parent = (beam.parent_hash[:, :, None] == beam.hash[:, None, :]).nonzero(as_tuple=True)
+    # Prefixes with a label more that are in the beam already.
+    row, child, parent = _parents(beam, emitted, limits.min_probability)
     if len(row):
         grown = beam.last[row, child]
         before = torch.where(grown == beam.last[row, parent], beam.blank[row, parent], total[row, parent])
         label[row, child] += before * emitted[row, grown]
-        which, place = (tried[row] == grown[:, None]).nonzero(as_tuple=True)
-        value[row[which], parent[which], place] = 0.0
     staying = (blank + label) * beam.weight
-    # What can't come among the best is left before anybody is asked about it.
+    # The others. What can't come among the best is left before anybody is asked about it.
     least = staying.amax(dim=1) * math.exp(-limits.beam_threshold)
     if width == limits.beam:
         least = torch.maximum(least, staying.amin(dim=1))
-    row, origin, place = (value * run.most > least[:, None, None]).nonzero(as_tuple=True)
+    worth = total * beam.weight
+    needed = least[:, None] / (worth * run.most)  # of a label's probability, [n, W]
+    most = int((likely > needed.amin(dim=1, keepdim=True)).sum(dim=1).max())
+    tried, likely = tried[:, :most], likely[:, :most]
+    is_candidate = likely[:, None, :] > needed[:, :, None]  # [n, W, K]
+    if len(row):
+        which, place = (tried[row] == grown[:, None]).nonzero(as_tuple=True)
+        is_candidate[row[which], parent[which], place] = False
+    row, origin, place = is_candidate.nonzero(as_tuple=True)
     candidates = Candidates(row, origin, tried[row, place])
-    mass, value = mass[row, origin, place], value[row, origin, place]
+    again = candidates.label == beam.last[row, origin]
+    mass = torch.where(again, beam.blank[row, origin], total[row, origin]) * likely[row, place]
+    value = mass * beam.weight[row, origin]
     gain, candidates = run.extend(beam.state, candidates)
     factor = None
     if gain is not None:
@@ -218,6 +223,17 @@ def _advance(
         kept_blank * scale, kept_label * scale, weight, added, node, kept_hash, parent_hash, grown, state
     )
     return made, shift
+
+
+def _parents(beam: _Beam, emitted: Tensor, min_probability: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Rows, hypotheses and those that they have grown out of, where these are in the beam too.
+
+    Where the last label is as good as impossible at this step nothing comes from there, so nobody looks for it.
+    """
+    own = emitted.gather(1, beam.last)
+    row, child = (own >= min_probability).nonzero(as_tuple=True)
+    pair, parent = (beam.parent_hash[row, child][:, None] == beam.hash[row]).nonzero(as_tuple=True)
+    return row[pair], child[pair], parent
 
 
 def _exponent(values: Tensor) -> Tensor:
