@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from seqpipe.core.language_model import LanguageModel
-from seqpipe.decoding.histories import Histories
+from seqpipe.decoding.histories import histories_of
 from seqpipe.decoding.hot_words import HotWords
 from seqpipe.decoding.unit_trie import UnitTrie
 from seqpipe.decoding.word_spacing import WordSpacing
@@ -131,9 +131,10 @@ class PrefixScores:
             hot = torch.tensor(starts)[:, None]
             most += scorer.hot.most
         self.most = math.exp(most)
-        self.state = PrefixState(none, none, hot)
+        self._histories = histories_of(scorer.model) if scorer.model is not None else None
+        history = none + self._histories.first if self._histories is not None else none
+        self.state = PrefixState(none, history, hot)
         self.retired: list[PrefixState] = []
-        self._histories = Histories(scorer.model) if scorer.model is not None else None
         spacing = scorer.spacing
         self._by_words = spacing is not None and spacing.has_words
         self._has_words = scorer.words is not None or (self._by_words and bool(scorer.insertion_bonus))

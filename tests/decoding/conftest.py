@@ -50,3 +50,26 @@ class Bigrams:
 def bigrams() -> Callable[..., Bigrams]:
     """``bigrams(["a", "b"], seed=1)``."""
     return Bigrams
+
+
+class Networks(Bigrams):
+    """The same, with states that are no numbers, as those of a network are."""
+
+    def initial_state(self, count: int) -> State:
+        return tuple(torch.nn.functional.one_hot(part, len(self.table)).float() for part in super().initial_state(count))
+
+    def scores(self, state: State) -> Tensor:
+        return super().scores((state[0].argmax(dim=1),))
+
+    def scores_of(self, state: State, units: Tensor) -> Tensor:
+        return super().scores_of((state[0].argmax(dim=1),), units)
+
+    def advance(self, state: State, units: Tensor) -> State:
+        (last,) = super().advance((), units)
+        return (torch.nn.functional.one_hot(last, len(self.table)).float(),)
+
+
+@pytest.fixture(params=[Bigrams, Networks])
+def either(request: pytest.FixtureRequest) -> Callable[..., Bigrams]:
+    """The same, of both kinds."""
+    return request.param

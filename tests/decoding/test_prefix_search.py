@@ -67,8 +67,8 @@ def test_a_wide_search_is_enumeration() -> None:
     agrees(emissions_of([5, 1, 3]), None, lambda text: 0.0)
 
 
-def test_a_language_model_over_units_is_added(bigrams: Callable) -> None:
-    model = bigrams(["b", "▁", "a"])
+def test_a_language_model_over_units_is_added(either: Callable) -> None:
+    model = either(["b", "▁", "a"])
     scorer = PrefixScorer(SPACING, model=model, units=torch.tensor([-1, 1, 2, 0]), lm_weight=0.7, insertion_bonus=0.3)
     agrees(
         emissions_of([5, 2]), scorer, lambda text: 0.7 * model.of(text.replace(" ", "▁")) + 0.3 * len(text.split())
@@ -84,8 +84,8 @@ def word_list(units: Tensor | None, unlisted: float) -> WordList:
 
 
 @pytest.mark.parametrize("unlisted", [-math.inf, -2.5, 0.0])
-def test_words_of_a_lexicon_and_a_language_model_over_words(bigrams: Callable, unlisted: float) -> None:
-    model = bigrams(["bb", "a", "c"])  # without ab
+def test_words_of_a_lexicon_and_a_language_model_over_words(either: Callable, unlisted: float) -> None:
+    model = either(["bb", "a", "c"])  # without ab
     scorer = PrefixScorer(
         SPACING, word_list(torch.tensor([1, -1, 0]), unlisted), model, lm_weight=0.5, insertion_bonus=1.0
     )
@@ -122,27 +122,27 @@ def test_rows_have_hot_words_of_their_own() -> None:
     assert "ab" in text_of(found[1][0].labels).split()
 
 
-def full_scorer(bigrams: Callable, units: bool) -> PrefixScorer:
+def full_scorer(either: Callable, units: bool) -> PrefixScorer:
     hot = HotWords([[[2, 3], [3, 1, 2]]], [0.0, 0.0, 1.0, 1.0], SPACING, 0.8)
     if units:
-        return PrefixScorer(SPACING, None, bigrams(["▁", "a", "b"]), torch.tensor([-1, 0, 1, 2]), 0.6, 0.4, hot)
+        return PrefixScorer(SPACING, None, either(["▁", "a", "b"]), torch.tensor([-1, 0, 1, 2]), 0.6, 0.4, hot)
     words = word_list(torch.tensor([1, -1, 0]), -3.0)
-    return PrefixScorer(SPACING, words, bigrams(["bb", "a"]), None, 0.6, 0.4, hot)
+    return PrefixScorer(SPACING, words, either(["bb", "a"]), None, 0.6, 0.4, hot)
 
 
 @pytest.mark.parametrize("units", [True, False])
-def test_a_row_is_the_same_to_the_bit_in_any_batch(bigrams: Callable, units: bool) -> None:
+def test_a_row_is_the_same_to_the_bit_in_any_batch(either: Callable, units: bool) -> None:
     rows = peaked([40, 7, 33, 1, 40, 21], 4, seed=3)
-    scorer, limits = full_scorer(bigrams, units), SearchLimits(beam=12, n_best=5)
+    scorer, limits = full_scorer(either, units), SearchLimits(beam=12, n_best=5)
     whole = prefix_search(PaddedSequence.pad(rows), limits, scorer)
     turned = prefix_search(PaddedSequence.pad(rows[::-1]), limits, scorer)[::-1]
     alone = [prefix_search(PaddedSequence.pad([row]), limits, scorer)[0] for row in rows]
     assert whole == turned == alone
 
 
-def test_what_is_forgotten_is_not_missed(bigrams: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_forgotten_is_not_missed(either: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     batch = PaddedSequence.pad(emissions_of([30, 12, 25], peaks=2.0))
-    scorer, limits = full_scorer(bigrams, units=True), SearchLimits(beam=10, n_best=3)
+    scorer, limits = full_scorer(either, units=True), SearchLimits(beam=10, n_best=3)
     kept = prefix_search(batch, limits, scorer)
     monkeypatch.setattr(histories, "LEAST", 4)
     assert prefix_search(batch, limits, scorer) == kept
@@ -174,8 +174,8 @@ def test_a_text_that_may_not_end_so_is_given_where_there_is_no_other() -> None:
     assert found[0].labels == (2, 3)
 
 
-def test_a_language_model_is_asked_once_for_a_prefix(bigrams: Callable) -> None:
-    model = bigrams(["▁", "a", "b"])
+def test_a_language_model_is_asked_once_for_a_prefix(either: Callable) -> None:
+    model = either(["▁", "a", "b"])
     scorer = PrefixScorer(SPACING, model=model, units=torch.tensor([-1, 0, 1, 2]), lm_weight=0.5)
     limits = SearchLimits(beam=8)
     steps = 30
