@@ -138,9 +138,7 @@ class PrefixScores:
         spacing = scorer.spacing
         self._by_words = spacing is not None and spacing.has_words
         self._has_words = scorer.words is not None or (self._by_words and bool(scorer.insertion_bonus))
-        self._is_neutral = not (
-            self._has_words or self._histories or scorer.hot is not None or scorer.insertion_bonus
-        )
+        self._is_neutral = not (self._has_words or self._histories or scorer.hot is not None or scorer.insertion_bonus)
         # What the end of a word adds, by the node of its last label, from -1 on.
         words = scorer.words
         ending = torch.full((2,), scorer.insertion_bonus if self._by_words else 0.0, dtype=torch.float64)

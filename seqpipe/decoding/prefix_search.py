@@ -119,9 +119,7 @@ def _search(
     tree = PrefixTree(count)
     one = torch.ones(count, 1, dtype=torch.float64)
     none = torch.zeros(count, 1, dtype=torch.int64)
-    beam = _Beam(
-        one, one * 0, one, one * 0, tree.roots[:, None], none + ROOT_HASH, none + NO_PARENT, none, run.state
-    )
+    beam = _Beam(one, one * 0, one, one * 0, tree.roots[:, None], none + ROOT_HASH, none + NO_PARENT, none, run.state)
     exponents = torch.zeros(count, dtype=torch.int64)
     finished: list[_Beam] = []
     going = (steps.counts[:, None] > torch.arange(steps.labels.shape[1])).sum(dim=0).tolist()
@@ -219,9 +217,7 @@ def _advance(
     shift = _exponent(kept_blank + kept_label)
     scale = power_of_two(-shift)[:, None]
     weight = weight * power_of_two(-_exponent(weight.masked_fill(~live, 0.0)))[:, None]
-    made = _Beam(
-        kept_blank * scale, kept_label * scale, weight, added, node, kept_hash, parent_hash, grown, state
-    )
+    made = _Beam(kept_blank * scale, kept_label * scale, weight, added, node, kept_hash, parent_hash, grown, state)
     return made, shift
 
 
@@ -242,9 +238,7 @@ def _exponent(values: Tensor) -> Tensor:
     return torch.frexp(most).exponent.long().clamp(-1000, 1000)
 
 
-def _best(
-    staying: Tensor, value: Tensor, row: Tensor, limits: SearchLimits
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _best(staying: Tensor, value: Tensor, row: Tensor, limits: SearchLimits) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The best of prefixes that stay, ``[n, W]``, and of new ones ``[N]``, sorted by their rows.
 
     Returns:

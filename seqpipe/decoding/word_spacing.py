@@ -39,4 +39,3 @@ class WordSpacing:
 def pieces_of(units: Units) -> list[str]:
     """How the units are written, a space as one."""
     return [units.piece(number) for number in range(len(units))]
-

@@ -206,7 +206,7 @@ class CTCHead(TextHead):
             DataError: a lexicon can't be read, or a word of it not be spelt.
         """
         if options.method == "beam":
-            self._scorer(options)
+            self.prefix_scorer(options)
 
     @property
     def _scoring(self) -> Scoring:
@@ -214,7 +214,8 @@ class CTCHead(TextHead):
             self.units, lambda text: self.encode_target(text).tolist(), lambda text: apply_rules(text, self.rules)
         )
 
-    def _scorer(self, options: CTCDecoding) -> PrefixScorer:
+    def prefix_scorer(self, options: CTCDecoding) -> PrefixScorer:
+        """What a search by these options adds to CTC; see `prepare_decoding`."""
         key = options.model_dump_json()
         if (found := self._scorers.get(key)) is None:
             if options.lm is not None and self.base_direction is not None:
@@ -242,7 +243,7 @@ class CTCHead(TextHead):
     def _search(
         self, emissions: PaddedSequence, options: CTCDecoding, columns: Sequence[Mapping[str, Any]]
     ) -> list[RankedTexts]:
-        scorer = self._scorer(options)
+        scorer = self.prefix_scorer(options)
         if options.hot_words_column is not None and columns:
             cells = [phrases_of_cell(row.get(options.hot_words_column)) for row in columns]
             scorer = self._scoring.with_rows(scorer, options, cells)
@@ -283,9 +284,7 @@ class CTCHead(TextHead):
             written = self._read(self.units.decode([label - 1 for label in labels]))
             texts.setdefault(written, TextHypothesis(written, posterior, score))
         alternatives = tuple(texts.values()) if len(hypothesis.ranked) > 1 else ()
-        return Transcript(
-            row_id, text, confidence, group_words(tokens), tokens, hypothesis.ranked[0][2], alternatives
-        )
+        return Transcript(row_id, text, confidence, group_words(tokens), tokens, hypothesis.ranked[0][2], alternatives)
 
     def join(self, row_id: str, parts: Sequence[tuple[Segment, Transcript]]) -> Transcript:
         """The transcripts of a long input's segments, in their order, as the whole's; see `stitch`."""

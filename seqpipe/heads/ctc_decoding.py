@@ -49,7 +49,9 @@ class CTCDecoding(BaseModel):
         1e-4, ge=0, lt=1, description="of a label that is tried at a step; steps with the blank alone cost no time"
     )
     max_labels: int = Field(40, ge=1, description="the likeliest ones that are tried at a step, at most")
-    beam_threshold: float = Field(16.0, gt=0, le=600, description="nats below the best, beyond which a text is given up")
+    beam_threshold: float = Field(
+        16.0, gt=0, le=600, description="nats below the best, beyond which a text is given up"
+    )
     of_methods: ClassVar[Mapping[str, tuple[str, ...]]] = dict.fromkeys(
         (
             *("beam", "n_best", "lm", "lm_weight", "insertion_bonus", "lexicon", "open_lexicon", "oov_penalty"),

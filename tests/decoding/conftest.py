@@ -56,7 +56,9 @@ class Networks(Bigrams):
     """The same, with states that are no numbers, as those of a network are."""
 
     def initial_state(self, count: int) -> State:
-        return tuple(torch.nn.functional.one_hot(part, len(self.table)).float() for part in super().initial_state(count))
+        return tuple(
+            torch.nn.functional.one_hot(part, len(self.table)).float() for part in super().initial_state(count)
+        )
 
     def scores(self, state: State) -> Tensor:
         return super().scores((state[0].argmax(dim=1),))

@@ -22,7 +22,9 @@ def test_it_is_the_likeliest_of_all_alignments(labels: tuple[int, ...]) -> None:
     batch = PaddedSequence.pad(rows)
     for row, found in zip(rows, align_labels(batch, [labels] * 3), strict=True):
         path = [0] * len(row)
-        for label, start, stop, posterior in zip(found.labels, found.starts, found.stops, found.posteriors, strict=True):
+        for label, start, stop, posterior in zip(
+            found.labels, found.starts, found.stops, found.posteriors, strict=True
+        ):
             path[start:stop] = [label] * (stop - start)
             assert posterior == pytest.approx(float(row[start:stop, label].exp().mean()))
         assert tuple(label for label, _ in itertools.groupby(path) if label) == labels

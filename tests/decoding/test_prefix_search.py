@@ -53,7 +53,9 @@ def text_of(labels: Sequence[int]) -> str:
 
 def agrees(emissions: Sequence[Tensor], scorer: PrefixScorer | None, added: Callable[[str], float]) -> None:
     """What a search without limits gives is all that enumeration does, in its order and with its scores."""
-    for row, found in zip(emissions, prefix_search(PaddedSequence.pad(list(emissions)), EVERYTHING, scorer), strict=True):
+    for row, found in zip(
+        emissions, prefix_search(PaddedSequence.pad(list(emissions)), EVERYTHING, scorer), strict=True
+    ):
         wanted = {labels: (chance, chance + added(text_of(labels))) for labels, chance in enumerated(row).items()}
         wanted = {labels: scores for labels, scores in wanted.items() if scores[1] > -math.inf}
         assert {item.labels for item in found} == wanted.keys()
@@ -70,9 +72,7 @@ def test_a_wide_search_is_enumeration() -> None:
 def test_a_language_model_over_units_is_added(either: Callable) -> None:
     model = either(["b", "▁", "a"])
     scorer = PrefixScorer(SPACING, model=model, units=torch.tensor([-1, 1, 2, 0]), lm_weight=0.7, insertion_bonus=0.3)
-    agrees(
-        emissions_of([5, 2]), scorer, lambda text: 0.7 * model.of(text.replace(" ", "▁")) + 0.3 * len(text.split())
-    )
+    agrees(emissions_of([5, 2]), scorer, lambda text: 0.7 * model.of(text.replace(" ", "▁")) + 0.3 * len(text.split()))
 
 
 WORDS = ["a", "ab", "bb"]

@@ -113,7 +113,9 @@ def test_a_lexicon_decides_what_was_misheard(head: CTCHead, tmp_path: Path) -> N
 
 def test_a_language_model_over_words_or_units_decides_too(head: CTCHead, tmp_path: Path) -> None:
     rows = [spoken(head, "turn left", {1: "o"}), spoken(head, "go on")]
-    by_words = file(tmp_path, "w.unigrams", json.dumps({"turn": -1.0, "left": -1.0, "go": -1.0, "on": -1.0, "TURN": -1}))
+    by_words = file(
+        tmp_path, "w.unigrams", json.dumps({"turn": -1.0, "left": -1.0, "go": -1.0, "on": -1.0, "TURN": -1})
+    )
     assert texts(head, rows, lm=by_words, lm_weight=0.5) == ["turn left", "go on"]
     assert texts(head, rows, lm=by_words, lm_weight=0.01) == ["torn left", "go on"]
     units = {piece.replace(" ", "▁"): -1.0 for piece in map(head.units.piece, range(len(head.units)))}
@@ -175,7 +177,11 @@ def test_subword_units_spell_words_of_lexicons_and_language_models(tmp_path: Pat
     ("options", "kind", "said"),
     [
         ({"lm": "missing.unigrams"}, ConfigError, "missing.unigrams: no such file or folder"),
-        ({"lm": "digits.unigrams"}, ConfigError, "decoding.lm .*digits.unigrams: is over other units.* 0 of its 2 words"),
+        (
+            {"lm": "digits.unigrams"},
+            ConfigError,
+            "decoding.lm .*digits.unigrams: is over other units.* 0 of its 2 words",
+        ),
         ({"lm": "letters.unigrams"}, ConfigError, "decoding.lm .*letters.unigrams: is over other units.* it lacks 'e'"),
         ({"lexicon": "missing.txt"}, ConfigError, "missing.txt: no such file"),
         ({"lexicon": "words.txt"}, DataError, "words.txt, line 2: can't be spelt: 'café' holds .*write its units"),
@@ -220,8 +226,10 @@ def test_a_batch_is_its_rows(head: CTCHead, tmp_path: Path) -> None:
     rows = [3 * torch.randn(length, head.output_size, generator=generator) for length in (30, 9, 17)]
     options = CTCDecoding(method="beam", hot_words=["turn"], n_best=3, beam=20)
     emissions = head(PaddedSequence.pad(rows))
-    alone = [head._search(PaddedSequence(emissions.values[i : i + 1, : len(row)], torch.tensor([len(row)])), options, [])
-             for i, row in enumerate(rows)]
+    alone = [
+        head._search(PaddedSequence(emissions.values[i : i + 1, : len(row)], torch.tensor([len(row)])), options, [])
+        for i, row in enumerate(rows)
+    ]
     whole = head._search(emissions, options, [])
     for one, (other,) in zip(whole, alone, strict=True):
         assert [item[::2] for item in one.ranked] == [item[::2] for item in other.ranked]  # labels, scores: to the bit

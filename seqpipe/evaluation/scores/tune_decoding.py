@@ -82,7 +82,10 @@ class DecodingSearch:
         scores = [name for name in self.trials[0].scores][:3]
         yield "".join(f"{name:>18}" for name in ["trial", *names, *scores])
         for number, trial in sorted(enumerate(self.trials, 1), key=lambda item: self._worth(item[1])):
-            cells = [*(f"{trial.weights[name]:.3f}" for name in names), *(f"{trial.scores[name]:.2f}" for name in scores)]
+            cells = [
+                *(f"{trial.weights[name]:.3f}" for name in names),
+                *(f"{trial.scores[name]:.2f}" for name in scores),
+            ]
             yield "".join(f"{cell:>18}" for cell in [str(number), *cells])
 
 
@@ -131,7 +134,7 @@ def tune_decoding(
     rows = list(read_rows(source, pipeline.recipe.data, suffixes=suffixes, needs_id=False, root=root))
     if not rows:
         raise DataError(f"{source}: holds no rows")
-    batches = _encoded(pipeline, rows)
+    batches = encoded_rows(pipeline, rows)
     metric = pipeline.head.metric
 
     def tried(weights: Mapping[str, float]) -> Trial:
@@ -151,7 +154,7 @@ def tune_decoding(
         source if root is None else str(root / source), len(rows), chosen, metric.main, kind.lower_is_better, done
     )
     for number, point in enumerate(_points(len(names), trials - 1, seed)):
-        around = found.best.weights if number >= (trials - 1 + 1) // 2 else None
+        around = found.best.weights if number >= trials // 2 else None
         done.append(tried(dict(zip(names, _weights(names, point, around), strict=True))))
     return found
 
@@ -163,7 +166,9 @@ def _searched(options: Any, hot_word_weight: bool) -> list[str]:
     names += ["insertion_bonus"] if "insertion_bonus" in fields else []
     if hot_word_weight:
         if getattr(options, "hot_words", None) is None and getattr(options, "hot_words_column", None) is None:
-            raise ConfigError("a weight of hot words is searched (--hot-word-weight) without any: give decoding.hot_words")
+            raise ConfigError(
+                "a weight of hot words is searched (--hot-word-weight) without any: give decoding.hot_words"
+            )
         names.append("hot_word_weight")
     if not names:
         raise ConfigError("there is no weight to search; give a language model, as decoding.lm=FILE")
@@ -194,7 +199,7 @@ def _part(pipeline: Pipeline, part: str) -> tuple[str, Path | None]:
     return source, data_root(pipeline.recipe.data)
 
 
-def _encoded(pipeline: Pipeline, rows: Sequence[Row]) -> list[tuple[list[int], Encoded]]:
+def encoded_rows(pipeline: Pipeline, rows: Sequence[Row]) -> list[tuple[list[int], Encoded]]:
     """The rows' encoded steps in batches, with the rows' places."""
     prepared, broken = [], []
     for row in rows:

@@ -45,7 +45,7 @@ def test_any_text_is_read_back_as_it_was(
     answers = [Failure(row_id, "missing", message), spoken(row_id, text, confidence=1 / 3)]
     records = save_answers(folder / "store", answers)
     write_parquet(folder / "store", folder / "out.parquet", Transcript)
-    empty = dict.fromkeys(("id", "text", "confidence", "words", "tokens", "error", "message"))
+    empty = dict.fromkeys(("id", "text", "confidence", "words", "tokens", "score", "alternatives", "error", "message"))
     assert read(folder / "out.parquet") == [empty | record for record in records]
 
 
