@@ -73,7 +73,7 @@ def main() -> None:
                 emissions[place] = row[:length].float().cpu()
     batch = PaddedSequence.pad(emissions)
     steps = float(batch.lengths.float().mean())
-    print(f"{options.run}: {len(rows)} rows of {options.part}, {steps:.0f} steps each, {head.output_size} labels, one thread")
+    print(f"{options.run}: {len(rows)} rows of {options.part}, {steps:.0f} steps each, {head.output_size} labels")
     ours: dict[str, float] = {}
     for name, chosen in cases(options).items():
         decoding = CTCDecoding(method="beam", beam=BEAM, **chosen)
@@ -117,7 +117,9 @@ def compare_infer(options: argparse.Namespace, chosen: dict[str, Any]) -> None:
 
         data = predictor.pipeline.recipe.data
         suffixes = predictor.pipeline.features.reader.suffixes
-        rows = list(read_rows(getattr(data, options.part), data, suffixes=suffixes, needs_id=False, root=data_root(data)))
+        rows = list(
+            read_rows(getattr(data, options.part), data, suffixes=suffixes, needs_id=False, root=data_root(data))
+        )
         started = time.process_time()
         count = sum(1 for _ in predictor.predict(rows))
         print(f"infer, {method}: {(time.process_time() - started) / count * 1000:.2f} ms a row")

@@ -38,7 +38,7 @@ class ActiveSteps(NamedTuple):
         most = int(self.counts[rows].max())
         cut = (self.probabilities, self.labels, self.label_probabilities, self.blank_before)
         behind = (self.blank_behind[rows], self.blank_scores[rows])
-        return ActiveSteps(self.counts[rows], *(item[rows, :most] for item in cut), *behind)
+        return ActiveSteps._make([self.counts[rows], *(item[rows, :most] for item in cut), *behind])
 
 
 def active_steps(emissions: PaddedSequence, min_probability: float, max_labels: int) -> ActiveSteps:

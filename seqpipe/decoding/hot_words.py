@@ -1,4 +1,4 @@
-"""A bonus for words and phrases that are expected, which is given while they grow and taken back where they break off."""
+"""A bonus for words and phrases that are expected: given while they grow, taken back where they break off."""
 
 from __future__ import annotations
 

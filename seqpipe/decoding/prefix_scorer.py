@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -33,6 +34,10 @@ class PrefixState(NamedTuple):
     history: Tensor
     hot: Tensor
 
+    def rows(self, chosen: slice) -> PrefixState:
+        """Those of these rows."""
+        return PrefixState(self.word[chosen], self.history[chosen], self.hot[chosen])
+
 
 class Candidates(NamedTuple):
     """Hypotheses with a label more, ``[N]`` each.
@@ -53,10 +58,10 @@ class Candidates(NamedTuple):
 
     def chosen(self, places: Tensor) -> Candidates:
         """These alone."""
-        return Candidates(*(item[places] if item is not None else None for item in self))
+        return Candidates._make(item[places] if item is not None else None for item in self)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class WordList:
     """Words as a search meets them.
 
@@ -76,6 +81,19 @@ class WordList:
     def is_closed(self) -> bool:
         """Whether nothing but the lexicon's words may be written."""
         return math.isinf(self.unlisted)
+
+
+@lru_cache(maxsize=8)
+def allowed_labels(words: WordList, spacing: WordSpacing) -> Tensor | None:
+    """Whether a closed lexicon allows each label behind each node, ``[nodes · V]``; None of an open or a large one."""
+    if not words.is_closed or not words.trie.is_table:
+        return None
+    nodes, size = len(words.trie.word), words.trie.size
+    node, label = torch.arange(nodes).repeat_interleave(size), torch.arange(size).repeat(nodes)
+    begins, is_bare = spacing.begins[label], spacing.is_bare[label]
+    behind = words.trie.step(node.masked_fill(begins, 0), label) >= 0
+    whole = (words.trie.word >= 0) & torch.cat([words.is_listed, torch.tensor([False])])[words.trie.word]
+    return torch.where(begins, ((node == 0) & behind) | (whole[node] & (behind | is_bare)), behind)
 
 
 @dataclass(frozen=True)
@@ -102,9 +120,9 @@ class PrefixScorer:
     hot: HotWords | None = None
     hot_lists: Sequence[int] | None = None
 
-    def begin(self, rows: Sequence[int]) -> PrefixScores:
-        """What these rows' hypotheses are asked about."""
-        return PrefixScores(self, rows)
+    def begin(self, rows: Sequence[int], size: int) -> PrefixScores:
+        """What these rows' hypotheses are asked about; labels are below ``size``."""
+        return PrefixScores(self, rows, size)
 
 
 class PrefixScores:
@@ -113,30 +131,37 @@ class PrefixScores:
     Args:
         scorer: what is added.
         rows: their places in the batch.
+        size: V.
 
     Attributes:
         state: of a hypothesis without labels in each row, ``[n, 1]``.
-        most: what a label multiplies a prefix's weight by at most.
+        most: what each label multiplies a prefix's weight by at most, ``[V]``.
         retired: states of rows that have come to their end, in the order in which `retire` was told of them.
     """
 
-    def __init__(self, scorer: PrefixScorer, rows: Sequence[int]) -> None:
+    def __init__(self, scorer: PrefixScorer, rows: Sequence[int], size: int) -> None:
         self._scorer = scorer
         none = torch.zeros(len(rows), 1, dtype=torch.int64)
         hot = none
-        most = max(0.0, scorer.insertion_bonus)
+        bonus, spacing = max(0.0, scorer.insertion_bonus), scorer.spacing
+        self._by_words = spacing is not None and spacing.has_words
+        most = torch.zeros(size, dtype=torch.float64)
+        if spacing is not None:
+            most = (
+                spacing.begins * bonus
+                if self._by_words
+                else torch.full_like(spacing.begins, bonus, dtype=torch.float64)
+            )
         if scorer.hot is not None:
             lists = scorer.hot_lists
             starts = [scorer.hot.starts[lists[row] if lists is not None else 0] for row in rows]
             hot = torch.tensor(starts)[:, None]
-            most += scorer.hot.most
-        self.most = math.exp(most)
+            most = most + scorer.hot.most
+        self.most = most.double().exp()
         self._histories = histories_of(scorer.model) if scorer.model is not None else None
         history = none + self._histories.first if self._histories is not None else none
         self.state = PrefixState(none, history, hot)
         self.retired: list[PrefixState] = []
-        spacing = scorer.spacing
-        self._by_words = spacing is not None and spacing.has_words
         self._has_words = scorer.words is not None or (self._by_words and bool(scorer.insertion_bonus))
         self._is_neutral = not (self._has_words or self._histories or scorer.hot is not None or scorer.insertion_bonus)
         # What the end of a word adds, by the node of its last label, from -1 on.
@@ -147,10 +172,19 @@ class PrefixScores:
             listed = torch.cat([words.is_listed, torch.tensor([False])])[whole]
             ending = torch.where(listed, 0.0, words.unlisted).double() + ending[:1]
         self._ending = ending
+        self._allowed = allowed_labels(words, spacing) if words is not None and spacing is not None else None
         self._unit_behind: Tensor | None = None
         if words is not None and words.units is not None:
             whole = torch.cat([torch.tensor([-1]), words.trie.word])
             self._unit_behind = torch.cat([words.units, torch.tensor([-1])])[whole]
+
+    def allowed(self, state: PrefixState, given: Candidates) -> Tensor | None:
+        """Places of the labels that a closed lexicon allows behind hypotheses; None where all are."""
+        words = self._scorer.words
+        if words is None or self._allowed is None:
+            return None
+        node = state.word[given.row, given.origin]
+        return self._allowed[node * words.trie.size + given.label].nonzero()[:, 0]
 
     def extend(self, state: PrefixState, given: Candidates) -> tuple[Tensor | None, Candidates]:
         """What labels add to hypotheses in nats, ``[N]`` float64 (None: nothing), and what becomes of these."""
@@ -212,7 +246,7 @@ class PrefixScores:
         """
         if self._is_neutral or not len(candidates.row):
             if self._is_neutral:
-                return PrefixState(*(item.expand(-1, origin.shape[1]) for item in self.state_of(len(origin))))
+                return PrefixState(*(item[: len(origin)].expand(-1, origin.shape[1]) for item in self.state))
             return PrefixState(*(item.gather(1, origin) for item in state))
         word, history, hot = (item.gather(1, origin) for item in state)
         if candidates.word is not None:
@@ -231,10 +265,6 @@ class PrefixScores:
                     item._replace(history=numbers) for item, numbers in zip(self.retired, used[1:], strict=True)
                 ]
         return PrefixState(word, history, hot)
-
-    def state_of(self, rows: int) -> PrefixState:
-        """That of hypotheses without labels, in the first rows."""
-        return PrefixState(*(item[:rows] for item in self.state))
 
     def retire(self, state: PrefixState) -> None:
         """Keep the state of rows that have come to their end."""

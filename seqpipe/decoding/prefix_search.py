@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.decoding.active_steps import ActiveSteps, active_steps
-from seqpipe.decoding.prefix_scorer import Candidates, PrefixScorer, PrefixScores, PrefixState
+from seqpipe.decoding.prefix_beam import Beam, joined
+from seqpipe.decoding.prefix_scorer import Candidates, PrefixScorer, PrefixScores
 from seqpipe.decoding.prefix_tree import PrefixTree, grown_hash
 from seqpipe.decoding.steady import ordered, place_of, power_of_two, steady, value_of
 
@@ -55,32 +54,6 @@ class PrefixHypothesis:
     score: float
 
 
-class _Beam(NamedTuple):
-    """W hypotheses of each of n rows, the best first; what is missing has probability 0. All ``[n, W]``.
-
-    Probabilities are kept as they are, in float64, over a power of two of the row's: sums and products of these are
-    exact to their last bit wherever a row stands in a batch, which can't be said of logarithms.
-    """
-
-    blank: Tensor  # of alignments that end in a blank
-    label: Tensor  # of those that end in the last label
-    weight: Tensor  # exp of `added`, over a power of two of the row's
-    added: Tensor  # by the scorer, in nats
-    node: Tensor
-    hash: Tensor
-    parent_hash: Tensor
-    last: Tensor
-    state: PrefixState
-
-    def head(self, rows: int) -> _Beam:
-        """The first rows."""
-        return _Beam(*(item[:rows] for item in self[:-1]), PrefixState(*(item[:rows] for item in self.state)))
-
-    def tail(self, rows: int) -> _Beam:
-        """All but the first rows."""
-        return _Beam(*(item[rows:] for item in self[:-1]), PrefixState(*(item[rows:] for item in self.state)))
-
-
 def prefix_search(
     emissions: PaddedSequence, limits: SearchLimits, scorer: PrefixScorer | None = None
 ) -> list[list[PrefixHypothesis]]:
@@ -115,13 +88,13 @@ def _search(
     steps: ActiveSteps, rows: Tensor, limits: SearchLimits, scorer: PrefixScorer
 ) -> list[list[PrefixHypothesis]]:
     count = len(rows)
-    run = scorer.begin(rows.tolist())
+    run = scorer.begin(rows.tolist(), steps.probabilities.shape[2])
     tree = PrefixTree(count)
     one = torch.ones(count, 1, dtype=torch.float64)
     none = torch.zeros(count, 1, dtype=torch.int64)
-    beam = _Beam(one, one * 0, one, one * 0, tree.roots[:, None], none + ROOT_HASH, none + NO_PARENT, none, run.state)
+    beam = Beam(one, one * 0, one, one * 0, tree.roots[:, None], none + ROOT_HASH, none + NO_PARENT, none, run.state)
     exponents = torch.zeros(count, dtype=torch.int64)
-    finished: list[_Beam] = []
+    finished: list[Beam] = []
     going = (steps.counts[:, None] > torch.arange(steps.labels.shape[1])).sum(dim=0).tolist()
     for step, left in enumerate(going):
         if left < len(beam.blank):
@@ -132,27 +105,18 @@ def _search(
         exponents[:left] += shift
     finished.append(beam)
     run.retire(beam.state)
-    whole = _joined(finished[::-1], run.retired[::-1])
-    whole = _behind_blank(whole, steps.blank_behind)
+    whole = joined(finished[::-1], run.retired[::-1])
+    whole = whole.behind_blank(steps.blank_behind)
     scales = exponents.double() * math.log(2.0) + steps.blank_scores
     return _finished(whole, scales, limits, run, tree)
 
 
-def _behind_blank(beam: _Beam, is_blank: Tensor) -> _Beam:
-    """The beam behind steps that are blanks in some rows, whose probability is counted elsewhere."""
-    if not bool(is_blank.any()):
-        return beam
-    is_blank = is_blank[:, None]
-    total = beam.blank + beam.label
-    return beam._replace(blank=torch.where(is_blank, total, beam.blank), label=beam.label.masked_fill(is_blank, 0.0))
-
-
 def _advance(
-    beam: _Beam, steps: ActiveSteps, step: int, limits: SearchLimits, run: PrefixScores, tree: PrefixTree
-) -> tuple[_Beam, Tensor]:
+    beam: Beam, steps: ActiveSteps, step: int, limits: SearchLimits, run: PrefixScores, tree: PrefixTree
+) -> tuple[Beam, Tensor]:
     """The beam behind a step, and the power of two by which each row's probabilities were divided, ``[n]``."""
     rows, width = beam.blank.shape
-    beam = _behind_blank(beam, steps.blank_before[:rows, step])
+    beam = beam.behind_blank(steps.blank_before[:rows, step])
     emitted = steps.probabilities[:rows, step]  # [n, V]
     tried, likely = steps.labels[:rows, step], steps.label_probabilities[:rows, step]  # [n, K]
     total = beam.blank + beam.label
@@ -171,15 +135,20 @@ def _advance(
     if width == limits.beam:
         least = torch.maximum(least, staying.amin(dim=1))
     worth = total * beam.weight
-    needed = least[:, None] / (worth * run.most)  # of a label's probability, [n, W]
-    most = int((likely > needed.amin(dim=1, keepdim=True)).sum(dim=1).max())
+    needed = (least[:, None] / worth).masked_fill(worth <= 0, math.inf)  # of a label's probability, [n, W]
+    hoped = likely * run.most[tried]
+    is_tried = hoped > needed.amin(dim=1, keepdim=True)
+    most = int((is_tried * torch.arange(1, is_tried.shape[1] + 1)).amax()) if is_tried.numel() else 0
     tried, likely = tried[:, :most], likely[:, :most]
-    is_candidate = likely[:, None, :] > needed[:, :, None]  # [n, W, K]
+    is_candidate = hoped[:, None, :most] > needed[:, :, None]  # [n, W, K]
     if len(row):
         which, place = (tried[row] == grown[:, None]).nonzero(as_tuple=True)
         is_candidate[row[which], parent[which], place] = False
     row, origin, place = is_candidate.nonzero(as_tuple=True)
     candidates = Candidates(row, origin, tried[row, place])
+    if (allowed := run.allowed(beam.state, candidates)) is not None:
+        candidates, place = candidates.chosen(allowed), place[allowed]
+        row, origin = candidates.row, candidates.origin
     again = candidates.label == beam.last[row, origin]
     mass = torch.where(again, beam.blank[row, origin], total[row, origin]) * likely[row, place]
     value = mass * beam.weight[row, origin]
@@ -217,11 +186,11 @@ def _advance(
     shift = _exponent(kept_blank + kept_label)
     scale = power_of_two(-shift)[:, None]
     weight = weight * power_of_two(-_exponent(weight.masked_fill(~live, 0.0)))[:, None]
-    made = _Beam(kept_blank * scale, kept_label * scale, weight, added, node, kept_hash, parent_hash, grown, state)
+    made = Beam(kept_blank * scale, kept_label * scale, weight, added, node, kept_hash, parent_hash, grown, state)
     return made, shift
 
 
-def _parents(beam: _Beam, emitted: Tensor, min_probability: float) -> tuple[Tensor, Tensor, Tensor]:
+def _parents(beam: Beam, emitted: Tensor, min_probability: float) -> tuple[Tensor, Tensor, Tensor]:
     """Rows, hypotheses and those that they have grown out of, where these are in the beam too.
 
     Where the last label is as good as impossible at this step nothing comes from there, so nobody looks for it.
@@ -265,20 +234,8 @@ def _best(staying: Tensor, value: Tensor, row: Tensor, limits: SearchLimits) -> 
     return chosen.clamp(max=width - 1), is_new, which, live
 
 
-def _joined(beams: Sequence[_Beam], states: Sequence[PrefixState]) -> _Beam:
-    """Beams of rows that follow one another, as one."""
-    width = max(beam.blank.shape[1] for beam in beams)
-
-    def padded(tensors: Sequence[Tensor]) -> Tensor:
-        return torch.cat([torch.nn.functional.pad(item, (0, width - item.shape[1])) for item in tensors])
-
-    fields = [padded(list(parts)) for parts in zip(*(beam[:-1] for beam in beams), strict=True)]
-    state = [padded(list(parts)) for parts in zip(*states, strict=True)]
-    return _Beam(*fields, PrefixState(*state))
-
-
 def _finished(
-    beam: _Beam, scales: Tensor, limits: SearchLimits, run: PrefixScores, tree: PrefixTree
+    beam: Beam, scales: Tensor, limits: SearchLimits, run: PrefixScores, tree: PrefixTree
 ) -> list[list[PrefixHypothesis]]:
     total = beam.blank + beam.label
     by_ctc = steady(torch.log, total) + scales[:, None]
@@ -291,14 +248,12 @@ def _finished(
     best = scores.sort(dim=1, descending=True, stable=True)
     values, places = best.values[:, :count], best.indices[:, :count]
     labels = tree.labels(beam.node.gather(1, places))
-    found = []
-    for row, (own, ctc, score) in enumerate(
-        zip(labels, by_ctc.gather(1, places).tolist(), values.tolist(), strict=True)
-    ):
-        there = [
-            PrefixHypothesis(tuple(own[place]), ctc[place], score[place])
-            for place in range(count)
-            if place == 0 or score[place] > -math.inf
+    columns = (labels, by_ctc.gather(1, places).tolist(), values.tolist())
+    return [
+        [
+            PrefixHypothesis(tuple(path), ctc, score)
+            for place, (path, ctc, score) in enumerate(zip(*row, strict=True))
+            if place == 0 or score > -math.inf
         ]
-        found.append(there)
-    return found
+        for row in zip(*columns, strict=True)
+    ]

@@ -66,5 +66,5 @@ def value_of(numbers: Tensor) -> Tensor:
 
 
 def largest_first(values: Tensor, count: int) -> Tensor:
-    """Places ``[N, count]`` of the largest values of ``[N, M]``, which are at least 0; of equal ones the first first."""
+    """Places ``[N, count]`` of the largest of values ``[N, M]``, at least 0; of equal ones the first comes first."""
     return place_of(ordered(values.contiguous()).topk(count, dim=1).values)

@@ -20,6 +20,7 @@ class UnitTrie:
         size: V, labels are below it.
 
     Attributes:
+        size: V.
         word: of each node, the number of the word that ends there; -1 where none does. ``[nodes]``.
     """
 
@@ -31,7 +32,7 @@ class UnitTrie:
             for label in spelling:
                 node = edges.setdefault(node * size + label, len(edges) + 1)
             ends.setdefault(node, word)
-        self._size = size
+        self.size = size
         self.word = torch.full((len(edges) + 1,), -1)
         self.word[list(ends.keys())] = torch.tensor(list(ends.values()), dtype=torch.int64)
         keys, children = torch.tensor(list(edges.keys())), torch.tensor(list(edges.values()))
@@ -42,9 +43,14 @@ class UnitTrie:
         self._keys, order = keys.sort()
         self._children = children[order]
 
+    @property
+    def is_table(self) -> bool:
+        """Whether steps are looked up in a table of all nodes and labels."""
+        return self._table is not None
+
     def step(self, nodes: Tensor, labels: Tensor) -> Tensor:
         """The nodes behind these, by a label each; -1 where there is none, and behind -1."""
-        keys = nodes * self._size + labels
+        keys = nodes * self.size + labels
         if self._table is not None:
             found = self._table[keys.clamp(min=0)]
         else:

@@ -230,7 +230,7 @@ class CTCHead(TextHead):
         """The best hypothesis of every row, in encoded steps, and its posterior probability.
 
         Args:
-            encoded: ``[B, T, D]``; of an `Encoded`, the columns hold a row's own hot words, if the options say in which.
+            encoded: ``[B, T, D]``; an `Encoded` may have columns, one of which holds a row's own hot words.
             options: of the search.
         """
         emissions = self(encoded)

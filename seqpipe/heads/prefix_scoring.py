@@ -73,7 +73,7 @@ class Scoring:
         return replace(scorer, hot=self.hot(spacing, [phrases], options)) if phrases else scorer
 
     def with_rows(self, scorer: PrefixScorer, options: CTCDecoding, rows: Sequence[Sequence[str]]) -> PrefixScorer:
-        """The scorer for rows with these hot words each beside those of the options; what can't be spelt is left out."""
+        """The scorer for rows with these hot words beside the options' own; what can't be spelt is left out."""
         spacing = scorer.spacing
         if spacing is None or not any(rows):
             return scorer

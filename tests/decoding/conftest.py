@@ -12,7 +12,7 @@ from seqpipe.core.language_model import State
 
 
 class Bigrams:
-    """Log-probabilities of a unit given the one before, drawn from a seed; the last row and column are an unknown one."""
+    """Log-probabilities of a unit given the one before, drawn from a seed."""
 
     def __init__(self, vocabulary: Sequence[str], seed: int = 0) -> None:
         self.vocabulary = list(vocabulary)

@@ -1,7 +1,6 @@
 from itertools import pairwise
 
-from hypothesis import given
-from hypothesis import strategies
+from hypothesis import given, strategies
 
 from seqpipe.decoding.hot_words import HotWords
 from seqpipe.decoding.word_spacing import WordSpacing

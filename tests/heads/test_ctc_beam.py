@@ -1,5 +1,5 @@
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -207,7 +207,7 @@ def test_what_a_search_can_not_use_is_named_before_it(
 
 def test_a_language_model_in_reading_order_does_not_go_with_display_order(tmp_path: Path) -> None:
     head = made(base_direction="rtl")
-    with pytest.raises(ConfigError, match="decoding.lm scores texts as they are read"):
+    with pytest.raises(ConfigError, match=r"decoding\.lm scores texts as they are read"):
         head.prepare_decoding(CTCDecoding(method="beam", lm=str(tmp_path)))
 
 

@@ -1,4 +1,4 @@
-"""Weights of a search that are best on labelled rows: the model is run once, and its output searched again and again."""
+"""Weights of a search that are best on labelled rows: the model runs once, and its output is searched many times."""
 
 from __future__ import annotations
 
