@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from flashlight.lib.text import decoder as fl
@@ -24,7 +25,7 @@ def dictionary(entries: list[str], folder: Path) -> Dictionary:
     return Dictionary(str(path))
 
 
-def make(case: dict, given: dict, folder: Path) -> tuple[object, list[object]]:
+def make(case: dict[str, Any], given: dict[str, Any], folder: Path) -> tuple[Any, list[Any]]:
     """A decoder, and what must live as long as it does."""
     pieces = ["<blank>", *("▁" if piece == " " else piece.replace(" ", "▁") for piece in given["pieces"])]
     space = pieces.index("▁") if "▁" in pieces else -1

@@ -42,6 +42,10 @@ from seqpipe.text.rules import TextRule, apply_rules
 from seqpipe.text.units import Units
 
 
+SEARCHED = ("lm_weight", "insertion_bonus", "beam", "n_best", "min_probability", "max_labels", "beam_threshold")
+"""Options for which nothing has to be read or built anew."""
+
+
 class RankedTexts(NamedTuple):
     """What a search has found for a row.
 
@@ -126,7 +130,7 @@ class CTCHead(TextHead):
         self._scorers: dict[str, PrefixScorer] = {}
 
     def _build(self, units: Units) -> None:
-        self._units = units
+        self._units, self._scorers = units, {}
         self.output_size = len(units) + 1
         self.output = nn.Linear(self.input_size, self.output_size)
         if self.shortcut and self.front_size is not None:
@@ -216,13 +220,14 @@ class CTCHead(TextHead):
 
     def prefix_scorer(self, options: CTCDecoding) -> PrefixScorer:
         """What a search by these options adds to CTC; see `prepare_decoding`."""
-        key = options.model_dump_json()
+        key = f"{options.model_dump_json(exclude=set(SEARCHED))} {bool(options.insertion_bonus)}"
         if (found := self._scorers.get(key)) is None:
             if options.lm is not None and self.base_direction is not None:
                 message = "scores texts as they are read, and with base_direction they are written in display order"
                 raise ConfigError(message).within("decoding", "lm")
             found = self._scorers[key] = self._scoring.scorer(options)
-        return found
+        weight = options.lm_weight if found.model is not None else 0.0
+        return replace(found, lm_weight=weight, insertion_bonus=options.insertion_bonus)
 
     def decode(
         self, encoded: PaddedSequence, options: CTCDecoding | None = None
