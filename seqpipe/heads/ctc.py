@@ -41,7 +41,6 @@ from seqpipe.text.lexicon import phrases_of_cell
 from seqpipe.text.rules import TextRule, apply_rules
 from seqpipe.text.units import Units
 
-
 SEARCHED = ("lm_weight", "insertion_bonus", "beam", "n_best", "min_probability", "max_labels", "beam_threshold")
 """Options for which nothing has to be read or built anew."""
 
