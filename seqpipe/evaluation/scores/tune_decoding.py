@@ -15,6 +15,7 @@ from seqpipe.core.files import draft_file
 from seqpipe.core.head import Encoded, PreparesDecoding
 from seqpipe.core.metric import score
 from seqpipe.core.sequence import PaddedSequence
+from seqpipe.core.written import unwritten
 from seqpipe.data.batching import plan_batches
 from seqpipe.data.rows import Row
 from seqpipe.data.source import data_root, read_rows
@@ -121,7 +122,7 @@ def tune_decoding(
     """
     if trials < 1:
         raise ConfigError(f"--trials should be at least 1; received {trials}")
-    chosen = {"method": "beam", **(decoding or {})}
+    chosen = unwritten({"method": "beam", **(decoding or {})})
     predictor = load(run, device=device)
     pipeline = predictor.pipeline
     chosen = with_whole_paths(pipeline.recipe, chosen)
