@@ -24,6 +24,10 @@ class TextHypothesis:
     probability: float
     score: float
 
+    def to_json(self) -> dict[str, Any]:
+        """One JSON object; the probability rounded to 6 digits, the score to 4."""
+        return {"text": self.text, "probability": round(self.probability, 6), "score": round(self.score, 4)}
+
 
 @dataclass(frozen=True, slots=True)
 class GeneratedText(Answer):
@@ -52,10 +56,7 @@ class GeneratedText(Answer):
             "text": self.text,
             "confidence": round(self.confidence, 6),
             "score": round(self.score, 4),
-            "alternatives": [
-                {"text": each.text, "probability": round(each.probability, 6), "score": round(each.score, 4)}
-                for each in self.alternatives
-            ],
+            "alternatives": [each.to_json() for each in self.alternatives],
             "truncated": self.truncated,
         }
 

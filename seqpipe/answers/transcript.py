@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from seqpipe.answers.generated_text import TextHypothesis
 from seqpipe.core.answer import Answer, Mark
 from seqpipe.text.splitting import words_of
 
@@ -46,6 +47,9 @@ class Transcript(Answer):
         confidence: posterior probability of the text given the input, 0 to 1, over all its alignments.
         words: with places.
         tokens: with places and confidence.
+        score: what a search has chosen it by: the log-probability by CTC, in nats, and what language model, hot words
+            and bonus add; None of greedy decoding, and of what was put together out of segments.
+        alternatives: the best texts of a search, this one first, if ``decoding.n_best`` asks for several.
     """
 
     id: str
@@ -53,6 +57,8 @@ class Transcript(Answer):
     confidence: float
     words: tuple[Word, ...]
     tokens: tuple[Token, ...]
+    score: float | None = None
+    alternatives: tuple[TextHypothesis, ...] = ()
 
     @property
     def marks(self) -> list[Mark]:
@@ -65,9 +71,9 @@ class Transcript(Answer):
         return marks
 
     def to_json(self) -> dict[str, Any]:
-        """One JSON object; places rounded to 0.1 ms, probabilities to 6 digits."""
+        """One JSON object; places rounded to 0.1 ms, probabilities to 6 digits; with scores, to 4, if it has one."""
         # By hand: `dataclasses.asdict` copies every value, and took longer than decoding.
-        return {
+        found = {
             "id": self.id,
             "text": self.text,
             "confidence": round(self.confidence, 6),
@@ -84,6 +90,9 @@ class Transcript(Answer):
                 for token in self.tokens
             ],
         }
+        if self.score is None:
+            return found
+        return found | {"score": round(self.score, 4), "alternatives": [each.to_json() for each in self.alternatives]}
 
 
 def group_words(tokens: tuple[Token, ...]) -> tuple[Word, ...]:

@@ -24,7 +24,7 @@ from seqpipe.config.overrides import apply_override
 from seqpipe.config.plain_yaml import read_yaml
 from seqpipe.config.search_space import SearchConfig
 from seqpipe.core.files import expand_home
-from seqpipe.core.head import SearchMethods, find_head
+from seqpipe.core.head import NamesFiles, SearchMethods, find_head
 from seqpipe.core.options import config_error
 from seqpipe.core.stage import StageConfig, find_stage
 from seqpipe.core.suffixes import MANIFEST_KINDS
@@ -302,6 +302,7 @@ def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     if recipe.training.init_from is not None:
         recipe.training.init_from = str(expand_home(recipe.training.init_from).resolve())
     recipe.training.distill_from = [str(expand_home(run).resolve()) for run in recipe.training.distill_from]
+    recipe.decoding = with_whole_paths(recipe, recipe.decoding)
     for stage in (recipe.pipeline.features, recipe.pipeline.frontend, recipe.pipeline.encoder, recipe.pipeline.head):
         _resolve_paths(stage)
     return recipe
@@ -345,13 +346,23 @@ def _checked_decoding(recipe: Recipe, options: dict[str, Any]) -> BaseModel:
     return checked
 
 
+def with_whole_paths(recipe: Recipe, decoding: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of ``decoding`` whose files are found from any folder."""
+    model: Any = find_head(recipe.pipeline.head.name).decoding
+    named = model.files if isinstance(model, NamesFiles) else ()
+    return {
+        name: str(expand_home(value).resolve()) if name in named and isinstance(value, str) else value
+        for name, value in decoding.items()
+    }
+
+
 def override_decoding(recipe: Recipe, chosen: Mapping[str, Any]) -> BaseModel:
     """A recipe's ``decoding`` with options that were chosen for one use of a trained model.
 
     Raises:
         ConfigError: an option is unknown, doesn't go with the head, or belongs to a method that isn't used.
     """
-    options = _checked_decoding(recipe, {**recipe.decoding, **chosen})
+    options = _checked_decoding(recipe, {**recipe.decoding, **with_whole_paths(recipe, chosen)})
     if not isinstance(options, SearchMethods):
         return options
     methods, method = options.of_methods, options.method

@@ -33,11 +33,13 @@ class Encoded(PaddedSequence):
         front: what the front-end gave, ``[B, T', D']``, for a loss of its own; None where nobody says.
         prepared: what the features prepared of the rows, ``[B, S]``; None where nobody says.
         layers: what each layer of the encoder gave, for losses of their own; empty where no head asks for it.
+        columns: what the rows' sources say about them; empty where nobody says.
     """
 
     front: PaddedSequence | None
     prepared: PaddedSequence | None
     layers: list[PaddedSequence]
+    columns: Sequence[Mapping[str, Any]]
 
     def __new__(
         cls,
@@ -49,18 +51,24 @@ class Encoded(PaddedSequence):
     ) -> Encoded:
         """Steps with what they were made of."""
         made: Encoded = super().__new__(cls, values, lengths)
-        made.front, made.prepared, made.layers = front, prepared, list(layers)
+        made.front, made.prepared, made.layers, made.columns = front, prepared, list(layers), ()
         return made
+
+    def of_rows(self, columns: Sequence[Mapping[str, Any]]) -> Encoded:
+        """The same, with what the rows' sources say about them."""
+        self.columns = columns
+        return self
 
     def chosen(self, rows: Sequence[int]) -> Encoded:
         """These rows alone, in this order, still padded."""
-        return Encoded(
+        chosen = Encoded(
             self.values[rows],
             self.lengths[rows],
             self.front.chosen(rows) if self.front is not None else None,
             self.prepared.chosen(rows) if self.prepared is not None else None,
             [layer.chosen(rows) for layer in self.layers],
         )
+        return chosen.of_rows([self.columns[row] for row in rows] if self.columns else ())
 
 
 class Distribution(NamedTuple):
@@ -284,6 +292,21 @@ class PartsTargets(Protocol):
 
     def target_of(self, target: Tensor, start: int, stop: int) -> Tensor:
         """What is learnt of an encoded target at the row's steps ``start`` to ``stop``; parts add up to the whole."""
+
+
+@runtime_checkable
+class PreparesDecoding(Protocol):
+    """What a search needs besides the model is read from files, once."""
+
+    def prepare_decoding(self, options: Any) -> None:
+        """Read what a search by these options needs; raises what is wrong with it."""
+
+
+@runtime_checkable
+class NamesFiles(Protocol):
+    """Options of ``decoding:`` among which some name files."""
+
+    files: Sequence[str]
 
 
 @runtime_checkable

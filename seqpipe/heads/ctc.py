@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from seqpipe.answers.generated_text import TextHypothesis
 from seqpipe.answers.stitching import stitch
 from seqpipe.answers.transcript import Token, Transcript, group_words
 from seqpipe.core.head import Distribution, Encoded
@@ -25,21 +26,37 @@ from seqpipe.decoding.ctc import (
     label_posteriors,
     refuse_too_short,
 )
+from seqpipe.decoding.ctc_alignment import align_labels
+from seqpipe.decoding.prefix_scorer import PrefixScorer
+from seqpipe.decoding.prefix_search import prefix_search
 from seqpipe.errors import ConfigError
+from seqpipe.heads.ctc_decoding import CTCDecoding
 from seqpipe.heads.learnt import learnt
+from seqpipe.heads.prefix_scoring import Scoring
 from seqpipe.heads.text_head import TextHead
 from seqpipe.layers.dropout import DropoutKind, dropout
 from seqpipe.metrics.transcription import TranscriptionMetric
 from seqpipe.text.bidi import BaseDirection, logical_characters
-from seqpipe.text.rules import TextRule
+from seqpipe.text.lexicon import phrases_of_cell
+from seqpipe.text.rules import TextRule, apply_rules
 from seqpipe.text.units import Units
 
+SEARCHED = ("lm_weight", "insertion_bonus", "beam", "n_best", "min_probability", "max_labels", "beam_threshold")
+"""Options for which nothing has to be read or built anew."""
 
-class CTCDecoding(BaseModel):
-    """The keys of ``decoding:`` in a recipe with a CTC head."""
 
-    model_config = ConfigDict(extra="forbid")
-    method: Literal["greedy"] = "greedy"
+class RankedTexts(NamedTuple):
+    """What a search has found for a row.
+
+    Attributes:
+        path: the best labels, where they stand.
+        confidence: their posterior probability.
+        ranked: the best label sequences, this one first, each with its posterior and what it was compared by.
+    """
+
+    path: CTCHypothesis
+    confidence: float
+    ranked: tuple[tuple[tuple[int, ...], float, float], ...]
 
 
 class CTCHead(TextHead):
@@ -109,9 +126,10 @@ class CTCHead(TextHead):
         self.input_size, self.kind, self.vocabulary_size, self.rules = input_size, units, vocabulary_size, text
         self.dropout, self.dropout_kind = dropout, dropout_kind
         self.output: nn.Linear | None = None
+        self._scorers: dict[str, PrefixScorer] = {}
 
     def _build(self, units: Units) -> None:
-        self._units = units
+        self._units, self._scorers = units, {}
         self.output_size = len(units) + 1
         self.output = nn.Linear(self.input_size, self.output_size)
         if self.shortcut and self.front_size is not None:
@@ -183,17 +201,73 @@ class CTCHead(TextHead):
         emissions, lengths = self(layer)
         return ctc_losses(emissions, lengths, labels)
 
-    def decode(self, encoded: PaddedSequence, options: CTCDecoding | None = None) -> list[tuple[CTCHypothesis, float]]:
-        """The best hypothesis of every row, in encoded steps, and its posterior probability."""
+    def prepare_decoding(self, options: CTCDecoding) -> None:
+        """Read the files that a search by these options needs, once.
+
+        Raises:
+            ConfigError: a file is missing, a language model is over other units, a hot word can't be spelt.
+            DataError: a lexicon can't be read, or a word of it not be spelt.
+        """
+        if options.method == "beam":
+            self.prefix_scorer(options)
+
+    @property
+    def _scoring(self) -> Scoring:
+        return Scoring(
+            self.units, lambda text: self.encode_target(text).tolist(), lambda text: apply_rules(text, self.rules)
+        )
+
+    def prefix_scorer(self, options: CTCDecoding) -> PrefixScorer:
+        """What a search by these options adds to CTC; see `prepare_decoding`."""
+        key = f"{options.model_dump_json(exclude=set(SEARCHED))} {bool(options.insertion_bonus)}"
+        if (found := self._scorers.get(key)) is None:
+            if options.lm is not None and self.base_direction is not None:
+                message = "scores texts as they are read, and with base_direction they are written in display order"
+                raise ConfigError(message).within("decoding", "lm")
+            found = self._scorers[key] = self._scoring.scorer(options)
+        weight = options.lm_weight if found.model is not None else 0.0
+        return replace(found, lm_weight=weight, insertion_bonus=options.insertion_bonus)
+
+    def decode(
+        self, encoded: PaddedSequence, options: CTCDecoding | None = None
+    ) -> Sequence[tuple[CTCHypothesis, float] | RankedTexts]:
+        """The best hypothesis of every row, in encoded steps, and its posterior probability.
+
+        Args:
+            encoded: ``[B, T, D]``; an `Encoded` may have columns, one of which holds a row's own hot words.
+            options: of the search.
+        """
         emissions = self(encoded)
+        if options is not None and options.method == "beam":
+            return self._search(emissions, options, encoded.columns if isinstance(encoded, Encoded) else [])
         hypotheses = greedy_decode(emissions)
         return list(zip(hypotheses, label_posteriors(emissions, [item.labels for item in hypotheses]), strict=True))
 
+    @torch.no_grad()
+    def _search(
+        self, emissions: PaddedSequence, options: CTCDecoding, columns: Sequence[Mapping[str, Any]]
+    ) -> list[RankedTexts]:
+        scorer = self.prefix_scorer(options)
+        if options.hot_words_column is not None and columns:
+            cells = [phrases_of_cell(row.get(options.hot_words_column)) for row in columns]
+            scorer = self._scoring.with_rows(scorer, options, cells)
+        found = prefix_search(emissions, options.limits, scorer)
+        paths = align_labels(emissions, [row[0].labels for row in found])
+        owners = [row for row, hypotheses in enumerate(found) for _ in hypotheses]
+        several = emissions if options.n_best == 1 else emissions.chosen(owners)
+        labels = [hypothesis.labels for hypotheses in found for hypothesis in hypotheses]
+        posteriors = iter(label_posteriors(several, labels))
+        ranked = [tuple((each.labels, next(posteriors), each.score) for each in hypotheses) for hypotheses in found]
+        return [RankedTexts(path, row[0][1], row) for path, row in zip(paths, ranked, strict=True)]
+
     def answer(
-        self, row_id: str, hypothesis: tuple[CTCHypothesis, float], location: Callable[[Tensor], Tensor]
+        self,
+        row_id: str,
+        hypothesis: tuple[CTCHypothesis, float] | RankedTexts,
+        location: Callable[[Tensor], Tensor],
     ) -> Transcript:
         """A hypothesis as an answer; ``location`` turns encoded steps (fractions too) into places in the input."""
-        path, confidence = hypothesis
+        path, confidence = hypothesis[:2]
         # A step stands for the time around its centre: half a step to both sides.
         places = location(torch.tensor([*path.starts, *path.stops], dtype=torch.float64) - 0.5).tolist()
         starts, ends = places[: len(path.starts)], places[len(path.starts) :]
@@ -207,7 +281,14 @@ class CTCHead(TextHead):
             read = logical_characters(text, self.base_direction)
             text = "".join(character for character, _ in read)
             tokens = tuple(replace(tokens[place], text=character) for character, place in read)
-        return Transcript(row_id, text, confidence, group_words(tokens), tokens)
+        if not isinstance(hypothesis, RankedTexts):
+            return Transcript(row_id, text, confidence, group_words(tokens), tokens)
+        texts: dict[str, TextHypothesis] = {}  # two spellings in units may be one text
+        for labels, posterior, score in hypothesis.ranked:
+            written = self._read(self.units.decode([label - 1 for label in labels]))
+            texts.setdefault(written, TextHypothesis(written, posterior, score))
+        alternatives = tuple(texts.values()) if len(hypothesis.ranked) > 1 else ()
+        return Transcript(row_id, text, confidence, group_words(tokens), tokens, hypothesis.ranked[0][2], alternatives)
 
     def join(self, row_id: str, parts: Sequence[tuple[Segment, Transcript]]) -> Transcript:
         """The transcripts of a long input's segments, in their order, as the whole's; see `stitch`."""

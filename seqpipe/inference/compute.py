@@ -79,7 +79,7 @@ class Compute:
             batch = PaddedSequence.pad(prepared).to(self.device)
             features = pipeline.features(batch)
             times.append(self._now())
-            encoded = pipeline.encode(features, batch)
+            encoded = pipeline.encode(features, batch).of_rows([unit.slot.columns for unit in units])
             times.append(self._now())
             answers: list[Any] = pipeline.decode_batch(
                 [unit.slot.id for unit in units], [unit.raw for unit in units], prepared, encoded, self.options

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from seqpipe.config.recipe import override_decoding
 from seqpipe.core.feature import Reader
-from seqpipe.core.head import ConcatenatesParts, JoinsSegments
+from seqpipe.core.head import ConcatenatesParts, JoinsSegments, PreparesDecoding
 from seqpipe.core.input import Input
 from seqpipe.core.measure import TOKENS, Measure
 from seqpipe.core.warning import warn
@@ -119,6 +119,8 @@ class Predictor:
         self.pipeline = pipeline.to(device).eval()
         self.workers = workers
         self.options = override_decoding(pipeline.recipe, decoding or {})
+        if isinstance(head, PreparesDecoding):
+            head.prepare_decoding(self.options)
         self.compute = Compute(self.pipeline, self.settings, self.options)
 
     @property

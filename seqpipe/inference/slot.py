@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import reprlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,7 @@ class Slot:
         seconds: how much input it is, in the features' unit.
         parts: the predictions of its segments, in order; an input that isn't cut has one, whose segment is None.
         warnings: what is odd about it, each kind once.
+        columns: what its source says about it.
     """
 
     id: str
@@ -59,6 +60,7 @@ class Slot:
     seconds: float = 0.0
     parts: list[tuple[Segment | None, Any]] = field(default_factory=list)
     warnings: Warnings = field(default_factory=list)
+    columns: Mapping[str, Any] = field(default_factory=dict)
 
     def warn(self, found: Warnings) -> None:
         """Add what was found odd."""
@@ -82,7 +84,8 @@ def make_slot(given: Any, number: int, *, reads_files: bool = True) -> Slot:
         return Slot(given.id, None, _digest(given.id, given.kind), failure=given)
     row_id, raw = _identify(given, number, reads_files)
     where = given.where if isinstance(given, Row) and given.source else ""
-    slot = Slot(row_id, raw, _digest(row_id, raw), where)
+    columns = given.columns if isinstance(given, Row) else {}
+    slot = Slot(row_id, raw, _digest(row_id, raw), where, columns=columns)
     if isinstance(given, Row) and given.problem is not None:
         slot.failure = Failure(row_id, given.problem.kind, f"{where}: {given.problem}" if where else str(given.problem))
     return slot

@@ -52,7 +52,7 @@ class ScoredModule(lightning.LightningModule):
         if batch.inputs is None:
             return
         pipeline = self.pipeline
-        encoded = pipeline(batch.inputs)
+        encoded = pipeline(batch.inputs).of_rows([self.dev_rows[position].columns for position in batch.rows])
         # What has no target, or one that doesn't fit, is scored without a loss.
         found, _ = self._loss(encoded, batch.targets)
         if found is not None:

@@ -18,6 +18,7 @@ from seqpipe.verbs import (
     report,
     train,
     tune,
+    tune_decoding,
 )
 
 DONE, FAILED, WRONG_USAGE = 0, 1, 2
@@ -36,4 +37,5 @@ VERBS: dict[str, ModuleType] = {
     "tune": tune,
     "estimate-ngram": estimate_ngram,
     "perplexity": perplexity,
+    "tune-decoding": tune_decoding,
 }

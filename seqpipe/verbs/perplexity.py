@@ -30,7 +30,6 @@ def run(options: argparse.Namespace) -> int:
     """Print the scores."""
     from pathlib import Path
 
-    import seqpipe.language.ngram  # noqa: F401 - so that ARPA files can be loaded
     from seqpipe.core.language_model import load_language_model
     from seqpipe.data.texts import read_texts
     from seqpipe.language.perplexity import measure_perplexity

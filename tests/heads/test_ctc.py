@@ -216,8 +216,9 @@ def test_an_answer_has_places_around_its_steps() -> None:
 def test_decoding_takes_its_options() -> None:
     head, batch = fitted(), encoded([20, 9])
     assert head.decode(batch) == head.decode(batch, CTCDecoding(method="greedy"))
-    with pytest.raises(ValueError, match="beam"):
-        CTCDecoding.model_validate({"beam": 3})
+    for wrong in ({"beam": 0}, {"beam_width": 3}, {"n_best": 60}, {"open_lexicon": True}, {"lm_weight": -1.0}):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            CTCDecoding.model_validate(wrong)
 
 
 @pytest.mark.parametrize("units", ["characters", "unigram", "bpe"])

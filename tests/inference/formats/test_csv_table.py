@@ -30,7 +30,9 @@ def test_any_text_is_read_back_as_it_was(
     good, _ = save_answers(folder / "store", answers)
     write_csv(folder / "store", folder / "out.csv", Transcript)
     first, second = read(folder / "out.csv")
-    assert list(first) == ["id", "text", "confidence", "words", "tokens", "error", "message"]
+    assert list(first) == [
+        *("id", "text", "confidence", "words", "tokens", "score", "alternatives", "error", "message")
+    ]
     assert (first["id"], first["text"], first["error"], first["message"]) == (row_id, text, "", "")
     assert float(first["confidence"]) == good["confidence"]
     assert [json.loads(first[name]) for name in ("words", "tokens")] == [good["words"], good["tokens"]]

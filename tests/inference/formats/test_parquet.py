@@ -45,7 +45,7 @@ def test_any_text_is_read_back_as_it_was(
     answers = [Failure(row_id, "missing", message), spoken(row_id, text, confidence=1 / 3)]
     records = save_answers(folder / "store", answers)
     write_parquet(folder / "store", folder / "out.parquet", Transcript)
-    empty = dict.fromkeys(("id", "text", "confidence", "words", "tokens", "error", "message"))
+    empty = dict.fromkeys(("id", "text", "confidence", "words", "tokens", "score", "alternatives", "error", "message"))
     assert read(folder / "out.parquet") == [empty | record for record in records]
 
 
@@ -75,6 +75,7 @@ def test_the_file_has_the_types_of_a_transcript_also_without_a_row(tmp_path: Pat
     (tmp_path / "store").touch()
     write_parquet(tmp_path / "store", tmp_path / "out.parquet", Transcript)
     word = [("text", pyarrow.string()), ("start", pyarrow.float64()), ("end", pyarrow.float64())]
+    alternative = [("text", pyarrow.string()), ("probability", pyarrow.float64()), ("score", pyarrow.float64())]
     table = pyarrow.parquet.read_table(tmp_path / "out.parquet")
     assert table.num_rows == 0
     assert dict(zip(table.schema.names, table.schema.types, strict=True)) == {
@@ -83,6 +84,8 @@ def test_the_file_has_the_types_of_a_transcript_also_without_a_row(tmp_path: Pat
         "confidence": pyarrow.float64(),
         "words": pyarrow.list_(pyarrow.struct(word)),
         "tokens": pyarrow.list_(pyarrow.struct([*word, ("confidence", pyarrow.float64())])),
+        "score": pyarrow.float64(),
+        "alternatives": pyarrow.list_(pyarrow.struct(alternative)),
         "error": pyarrow.string(),
         "message": pyarrow.string(),
     }

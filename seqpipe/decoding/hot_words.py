@@ -1,0 +1,116 @@
+"""A bonus for words and phrases that are expected: given while they grow, taken back where they break off."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+import torch
+
+from seqpipe.decoding.word_spacing import WordSpacing
+
+BOUNDARY = 0
+"""Stands for the space between words, and for both ends of a text."""
+
+
+class HotWords:
+    """An automaton (Aho & Corasick 1975) over labels that knows what each hypothesis has of which phrase.
+
+    A phrase counts where it stands between spaces, or the ends of the text. Its bonus grows with its characters, so
+    that a label of a phrase is worth as much in every state of the search; where a phrase breaks off, or a word goes on
+    behind it, the bonus is taken back, but for what belongs to a phrase that has been completed within it.
+
+    Args:
+        lists: for each list of phrases, spelt in labels; every list has a start of its own.
+        sizes: how much a label is worth, ``V`` numbers: its characters.
+        spacing: which labels hold spaces. Where none does, phrases count wherever they stand.
+        weight: in nats, of each character.
+
+    Attributes:
+        starts: the state at the beginning of a text, of each list.
+        next: the state behind a label, ``[states, V]``.
+        gain: what a label adds, in nats, ``[states, V]`` float64.
+        final: what the end of the text adds, ``[states]``.
+        most: what a label adds at most, at least 0.
+    """
+
+    def __init__(
+        self,
+        lists: Sequence[Sequence[Sequence[int]]],
+        sizes: Sequence[float],
+        spacing: WordSpacing,
+        weight: float,
+    ) -> None:
+        begins, bare = spacing.begins.tolist(), spacing.is_bare.tolist()
+        has_words = spacing.has_words
+        self.starts: list[int] = []
+        count = len(begins)
+        steps: list[list[int]] = []  # [states][V]: behind a label that is taken as it is, or the boundary
+        pending: list[float] = []
+        awards: list[float] = []
+        for phrases in lists:
+            paths = []
+            for phrase in phrases:
+                atoms = [BOUNDARY] if has_words else []
+                for label in phrase:
+                    if begins[label] and atoms[-1] != BOUNDARY:
+                        atoms.append(BOUNDARY)
+                    if not bare[label]:
+                        atoms.append(label)
+                paths.append([*atoms, BOUNDARY] if has_words else atoms)
+            root = len(steps)
+            own_steps, own_pending, own_awards = _automaton(paths, sizes, count, weight)
+            steps += [[root + state for state in row] for row in own_steps]
+            pending += own_pending
+            awards += own_awards
+            self.starts.append(steps[root][BOUNDARY] if has_words else root)
+        table = torch.tensor(steps)  # [states, V]
+        held, given = torch.tensor(pending, dtype=torch.float64), torch.tensor(awards, dtype=torch.float64)
+        worth = held[table] - held[:, None] + given[table]
+        # A label with a space is the boundary, and what stands behind it.
+        behind, added = table[:, BOUNDARY], worth[:, BOUNDARY]
+        spaced = spacing.begins & ~spacing.is_bare
+        self.next = torch.where(spaced, table[behind], table)
+        self.gain = torch.where(spaced, added[:, None] + worth[behind], worth)
+        self.next = torch.where(spacing.is_bare, behind[:, None], self.next)
+        self.gain = torch.where(spacing.is_bare, added[:, None], self.gain)
+        self.final = added - held[behind] if has_words else -held
+        self.most = max(0.0, float(self.gain.max()))
+
+
+def _automaton(
+    paths: Sequence[Sequence[int]], sizes: Sequence[float], count: int, weight: float
+) -> tuple[list[list[int]], list[float], list[float]]:
+    """Of one list: the states behind each of ``count`` atoms, what each state may yet take back, and what it grants."""
+    children: list[dict[int, int]] = [{}]
+    depth = [0.0]  # the bonus of the whole path
+    ends = [False]
+    for path in paths:
+        node = 0
+        for atom in path:
+            if atom not in children[node]:
+                children[node][atom] = len(children)
+                children.append({})
+                depth.append(depth[node] + weight * (0.0 if atom == BOUNDARY else sizes[atom]))
+                ends.append(False)
+            node = children[node][atom]
+        ends[node] = True
+    steps = [[0] * count for _ in children]
+    fails, granted, awards = [0] * len(children), [0.0] * len(children), [0.0] * len(children)
+    below = [0.0] * len(children)  # the bonus of the longest phrase that ends here, as a whole or within
+    queue = deque([0])
+    while queue:
+        node = queue.popleft()
+        if node:
+            steps[node] = list(steps[fails[node]])
+        for atom, child in children[node].items():
+            fails[child] = steps[fails[node]][atom] if node else 0
+            below[child] = depth[child] if ends[child] else below[fails[child]]
+            awards[child] = max(0.0, depth[child] - granted[node]) if ends[child] else 0.0
+            if not ends[child] and below[child]:
+                awards[child] = min(below[child], depth[child] - granted[node])
+            granted[child] = granted[node] + awards[child]
+            steps[node][atom] = child
+            queue.append(child)
+    # A phrase within another one, which breaks off, is granted by the state that the search falls back to.
+    return steps, [whole - given for whole, given in zip(depth, granted, strict=True)], awards

@@ -1,0 +1,293 @@
+"""What is added to CTC's log-probability of a prefix: by a language model, a lexicon, hot words, a bonus for words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from seqpipe.core.language_model import LanguageModel
+from seqpipe.decoding.histories import histories_of
+from seqpipe.decoding.hot_words import HotWords
+from seqpipe.decoding.unit_trie import UnitTrie
+from seqpipe.decoding.word_spacing import WordSpacing
+
+NO_UNIT = -2
+"""A label behind which a language model is not asked to go on."""
+
+
+class PrefixState(NamedTuple):
+    """Of hypotheses, ``[n, W]`` each.
+
+    Attributes:
+        word: the node of the word that has begun in the trie; 0 between words, -1 of a word that isn't in it.
+        history: the number of what the language model has seen.
+        hot: the state of the hot words.
+    """
+
+    word: Tensor
+    history: Tensor
+    hot: Tensor
+
+    def rows(self, chosen: slice) -> PrefixState:
+        """Those of these rows."""
+        return PrefixState(self.word[chosen], self.history[chosen], self.hot[chosen])
+
+
+class Candidates(NamedTuple):
+    """Hypotheses with a label more, ``[N]`` each.
+
+    Attributes:
+        row, origin: which hypothesis.
+        label: that it grows by.
+        word, hot: what these become.
+        spoken: the unit that the language model goes on by; -1 of an unknown one, `NO_UNIT` where it doesn't.
+    """
+
+    row: Tensor
+    origin: Tensor
+    label: Tensor
+    word: Tensor | None = None
+    hot: Tensor | None = None
+    spoken: Tensor | None = None
+
+    def chosen(self, places: Tensor) -> Candidates:
+        """These alone."""
+        return Candidates._make(item[places] if item is not None else None for item in self)
+
+
+@dataclass(frozen=True, eq=False)
+class WordList:
+    """Words as a search meets them.
+
+    Attributes:
+        trie: of their spellings; the words' numbers are those below.
+        units: the language model's number of each word, -1 of those it doesn't know; None without a model over words.
+        is_listed: whether each is one of the lexicon's.
+        unlisted: what a word adds that isn't, in nats; minus infinity of a closed lexicon.
+    """
+
+    trie: UnitTrie
+    units: Tensor | None
+    is_listed: Tensor
+    unlisted: float = 0.0
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing but the lexicon's words may be written."""
+        return math.isinf(self.unlisted)
+
+
+@lru_cache(maxsize=8)
+def allowed_labels(words: WordList, spacing: WordSpacing) -> Tensor | None:
+    """Whether a closed lexicon allows each label behind each node, ``[nodes · V]``; None of an open or a large one."""
+    if not words.is_closed or not words.trie.is_table:
+        return None
+    nodes, size = len(words.trie.word), words.trie.size
+    node, label = torch.arange(nodes).repeat_interleave(size), torch.arange(size).repeat(nodes)
+    begins, is_bare = spacing.begins[label], spacing.is_bare[label]
+    behind = words.trie.step(node.masked_fill(begins, 0), label) >= 0
+    whole = (words.trie.word >= 0) & torch.cat([words.is_listed, torch.tensor([False])])[words.trie.word]
+    return torch.where(begins, ((node == 0) & behind) | (whole[node] & (behind | is_bare)), behind)
+
+
+@dataclass(frozen=True)
+class PrefixScorer:
+    """What is added to a prefix; by default nothing.
+
+    Attributes:
+        spacing: where words begin; needed with any of the others.
+        words: those that may be written, or that the language model knows.
+        model: a language model, over words if `units` is None.
+        units: its number of each label, ``[V]``, if it is one over the head's units.
+        lm_weight: of its log-probabilities.
+        insertion_bonus: of each word in nats, or of each label where there are no words.
+        hot: words that have a bonus.
+        hot_lists: which of their lists each row has; the first if None.
+    """
+
+    spacing: WordSpacing | None = None
+    words: WordList | None = None
+    model: LanguageModel | None = None
+    units: Tensor | None = None
+    lm_weight: float = 0.0
+    insertion_bonus: float = 0.0
+    hot: HotWords | None = None
+    hot_lists: Sequence[int] | None = None
+
+    def begin(self, rows: Sequence[int], size: int) -> PrefixScores:
+        """What these rows' hypotheses are asked about; labels are below ``size``."""
+        return PrefixScores(self, rows, size)
+
+
+class PrefixScores:
+    """Scores of hypotheses of some rows as they grow.
+
+    Args:
+        scorer: what is added.
+        rows: their places in the batch.
+        size: V.
+
+    Attributes:
+        state: of a hypothesis without labels in each row, ``[n, 1]``.
+        most: what each label multiplies a prefix's weight by at most, ``[V]``.
+        retired: states of rows that have come to their end, in the order in which `retire` was told of them.
+    """
+
+    def __init__(self, scorer: PrefixScorer, rows: Sequence[int], size: int) -> None:
+        self._scorer = scorer
+        none = torch.zeros(len(rows), 1, dtype=torch.int64)
+        hot = none
+        bonus, spacing = max(0.0, scorer.insertion_bonus), scorer.spacing
+        self._by_words = spacing is not None and spacing.has_words
+        most = torch.zeros(size, dtype=torch.float64)
+        if spacing is not None:
+            most = (
+                spacing.begins * bonus
+                if self._by_words
+                else torch.full_like(spacing.begins, bonus, dtype=torch.float64)
+            )
+        if scorer.hot is not None:
+            lists = scorer.hot_lists
+            starts = [scorer.hot.starts[lists[row] if lists is not None else 0] for row in rows]
+            hot = torch.tensor(starts)[:, None]
+            most = most + scorer.hot.most
+        self.most = most.double().exp()
+        self._histories = histories_of(scorer.model) if scorer.model is not None else None
+        history = none + self._histories.first if self._histories is not None else none
+        self.state = PrefixState(none, history, hot)
+        self.retired: list[PrefixState] = []
+        self._has_words = scorer.words is not None or (self._by_words and bool(scorer.insertion_bonus))
+        self._is_neutral = not (self._has_words or self._histories or scorer.hot is not None or scorer.insertion_bonus)
+        # What the end of a word adds, by the node of its last label, from -1 on.
+        words = scorer.words
+        ending = torch.full((2,), scorer.insertion_bonus if self._by_words else 0.0, dtype=torch.float64)
+        if words is not None:
+            whole = torch.cat([torch.tensor([-1]), words.trie.word])
+            listed = torch.cat([words.is_listed, torch.tensor([False])])[whole]
+            ending = torch.where(listed, 0.0, words.unlisted).double() + ending[:1]
+        self._ending = ending
+        self._allowed = allowed_labels(words, spacing) if words is not None and spacing is not None else None
+        self._unit_behind: Tensor | None = None
+        if words is not None and words.units is not None:
+            whole = torch.cat([torch.tensor([-1]), words.trie.word])
+            self._unit_behind = torch.cat([words.units, torch.tensor([-1])])[whole]
+
+    def allowed(self, state: PrefixState, given: Candidates) -> Tensor | None:
+        """Places of the labels that a closed lexicon allows behind hypotheses; None where all are."""
+        words = self._scorer.words
+        if words is None or self._allowed is None:
+            return None
+        node = state.word[given.row, given.origin]
+        return self._allowed[node * words.trie.size + given.label].nonzero()[:, 0]
+
+    def extend(self, state: PrefixState, given: Candidates) -> tuple[Tensor | None, Candidates]:
+        """What labels add to hypotheses in nats, ``[N]`` float64 (None: nothing), and what becomes of these."""
+        if self._is_neutral:
+            return None, given
+        scorer, label = self._scorer, given.label
+        gain = torch.zeros(len(label), dtype=torch.float64)
+        word = hot = spoken = None
+        if self._has_words:
+            gain, word, spoken = self._extend_words(state, given)
+        if scorer.insertion_bonus and not self._by_words:
+            gain = gain + scorer.insertion_bonus
+        if self._histories is not None:
+            history = state.history[given.row, given.origin]
+            if scorer.units is not None:
+                spoken = scorer.units[label]
+                gain = gain + scorer.lm_weight * self._histories.scores(history, spoken)
+            elif spoken is not None:
+                at = ((spoken != NO_UNIT) & ~torch.isneginf(gain)).nonzero()[:, 0]
+                if len(at):
+                    gain[at] += scorer.lm_weight * self._histories.scores_of(history[at], spoken[at])
+        if scorer.hot is not None:
+            before = state.hot[given.row, given.origin]
+            gain = gain + scorer.hot.gain[before, label]
+            hot = scorer.hot.next[before, label]
+        return gain, given._replace(word=word, hot=hot, spoken=spoken)
+
+    def _extend_words(self, state: PrefixState, given: Candidates) -> tuple[Tensor, Tensor, Tensor | None]:
+        """What words add that end, the nodes of those that go on, and the units of those that have ended."""
+        words, label = self._scorer.words, given.label
+        node = state.word[given.row, given.origin]
+        spacing = self._scorer.spacing
+        if spacing is None:
+            raise ValueError("words need a spacing")
+        begins, is_bare = spacing.begins[label], spacing.is_bare[label]
+        ends = begins & (node != 0)
+        gain = torch.where(ends, self._ending[node + 1], 0.0)
+        before = node.masked_fill(begins, 0)
+        behind = words.trie.step(before, label) if words is not None else torch.full_like(node, -1)
+        between = is_bare & (behind < 0)
+        behind = behind.masked_fill(between, 0)
+        if words is not None and words.is_closed:
+            gain = gain.masked_fill((behind < 0) | (between & ~ends), -math.inf)
+        if self._unit_behind is None:
+            return gain, behind, None
+        return gain, behind, torch.where(ends, self._unit_behind[node + 1], NO_UNIT)
+
+    def select(
+        self, state: PrefixState, origin: Tensor, is_new: Tensor, which: Tensor, candidates: Candidates
+    ) -> PrefixState:
+        """The state of the hypotheses that go on.
+
+        Args:
+            state: before the step.
+            origin: the place of each one in it, or of what it has grown out of, ``[n, W']``.
+            is_new: whether it has grown.
+            which: which of the candidates it then is.
+            candidates: as `extend` gave them.
+        """
+        if self._is_neutral or not len(candidates.row):
+            if self._is_neutral:
+                return PrefixState(*(item[: len(origin)].expand(-1, origin.shape[1]) for item in self.state))
+            return PrefixState(*(item.gather(1, origin) for item in state))
+        word, history, hot = (item.gather(1, origin) for item in state)
+        if candidates.word is not None:
+            word = torch.where(is_new, candidates.word[which], word)
+        if candidates.hot is not None:
+            hot = torch.where(is_new, candidates.hot[which], hot)
+        if self._histories is not None and candidates.spoken is not None:
+            spoken = candidates.spoken[which]
+            speaking = is_new & (spoken != NO_UNIT)
+            if bool(speaking.any()):
+                history[speaking] = self._histories.advance(history[speaking], spoken[speaking])
+            if self._histories.is_full:
+                used = self._histories.forget_others([history, *(item.history for item in self.retired)])
+                history = used[0]
+                self.retired = [
+                    item._replace(history=numbers) for item, numbers in zip(self.retired, used[1:], strict=True)
+                ]
+        return PrefixState(word, history, hot)
+
+    def retire(self, state: PrefixState) -> None:
+        """Keep the state of rows that have come to their end."""
+        self.retired.append(state)
+
+    def finish(self, state: PrefixState) -> Tensor:
+        """What the end of the text adds to hypotheses, in nats, ``[n, W]`` float64."""
+        added = torch.zeros(state.word.shape, dtype=torch.float64)
+        if self._is_neutral:
+            return added
+        history = state.history
+        if self._has_words:
+            ends = state.word != 0
+            added = torch.where(ends, self._ending[state.word + 1], 0.0)
+            if self._unit_behind is not None and self._histories is not None:
+                own, units = history[ends], self._unit_behind[state.word[ends] + 1]
+                added[ends] += self._scorer.lm_weight * self._histories.scores_of(own, units)
+                history = history.clone()
+                history[ends] = self._histories.advance(own, units)
+        if self._histories is not None and self._scorer.model is not None:
+            flat = history.flatten()
+            end = torch.full_like(flat, len(self._scorer.model.vocabulary))
+            added = added + self._scorer.lm_weight * self._histories.scores_of(flat, end).view(history.shape)
+        if self._scorer.hot is not None:
+            added = added + self._scorer.hot.final[state.hot]
+        return added

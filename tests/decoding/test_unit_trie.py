@@ -1,0 +1,22 @@
+import pytest
+import torch
+
+from seqpipe.decoding import unit_trie
+from seqpipe.decoding.unit_trie import UnitTrie
+
+SPELLINGS = [[1, 2, 3], [1, 2], [4], [1, 3, 3], [4]]
+
+
+@pytest.mark.parametrize("most", [1 << 24, 0])
+def test_words_are_found_by_their_spellings_in_a_table_and_by_search(
+    most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unit_trie, "MAX_TABLE", most)
+    trie = UnitTrie(SPELLINGS, [10, 11, 12, 13, 14], 5)
+    for spelling, word in zip(SPELLINGS, [10, 11, 12, 13, 12], strict=True):  # of two alike the first
+        node = torch.zeros(1, dtype=torch.int64)
+        for label in spelling:
+            node = trie.step(node, torch.tensor([label]))
+        assert int(trie.word[node]) == word
+    assert trie.step(torch.tensor([0, 0, -1]), torch.tensor([2, 3, 1])).tolist() == [-1, -1, -1]
+    assert int(trie.word[0]) == -1
