@@ -35,8 +35,9 @@ def initialize_recurrent(
             ``orthogonal`` is Xavier for the input weights and orthogonal recurrent weights (Saxe et al. 2014).
         forget_bias: of the forget gate of an LSTM or `MinLSTM`; all other biases become 0 (with ``uniform`` they are
             left alone).
-        chrono_steps: Tmax, above 2: draw the time that each unit keeps its state from 1 to Tmax - 1 steps, by the biases
-            of the gates that decide on it, ``forget_bias`` or not (chrono initialization, Tallec & Ollivier 2018).
+        chrono_steps: Tmax, above 2: draw the steps for which each unit keeps its state, up to Tmax, and set the biases
+            of the gates that decide on it to them, whatever ``forget_bias`` (chrono initialization, Tallec & Ollivier
+            2018).
 
     Raises:
         ConfigError: ``chrono_steps`` with a layer that has no gates.

@@ -16,8 +16,8 @@ from seqpipe.layers.linear_scan import linear_scan
 class MinimalCell(nn.Module, metaclass=ABCMeta):
     """What `MinGRU` and `MinLSTM` share: one product for all gates of all steps, and `torch.nn.GRU`'s interface.
 
-    The state that is new, h', is a mean of the state before and of a candidate. The weights have torch's names, of gates
-    below each other, the candidate's last.
+    The new state h' is a mean of the one before and of a candidate. The weights have torch's names: of the gates, below
+    each other, the candidate last.
 
     Args:
         input_size: D, features of a step.

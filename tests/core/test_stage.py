@@ -51,7 +51,10 @@ def message_of(attempt: Any) -> str:
         ({"hidden_size": "many"}, "hidden_size input should be a valid integer"),
         ({"dropout": 1.0}, "dropout input should be less than 1; received 1.0"),
         ({"dropout": float("nan")}, "dropout input should be a finite number; received nan"),
-        ({"cell": "ltsm"}, "cell input should be 'lstm', 'gru', 'mingru', 'minlstm', 'rnn_tanh' or 'rnn_relu'; received 'ltsm'"),
+        (
+            {"cell": "ltsm"},
+            "cell input should be 'lstm', 'gru', 'mingru', 'minlstm', 'rnn_tanh' or 'rnn_relu'; received 'ltsm'",
+        ),
         ({"bidirectional": "perhaps"}, "bidirectional input should be a valid boolean"),
     ],
     ids=str,
