@@ -4,8 +4,8 @@
     python tools/bench_encoder.py --cells                      # the cells side by side instead, on one thread
 
 Prints a table of medians and ratios, how far the results agree, and the share of the machine's own matrix-product rate
-that each reaches (multiplications of real steps only, so padding counts as waste). With --cells: milliseconds of a layer
-both ways, in processor time, which other processes lengthen little, and how many times an LSTM's speed that is.
+that each reaches (multiplications of real steps only, so padding counts as waste). With --cells: milliseconds of a
+layer both ways, in processor time, which other processes lengthen little, and how many times an LSTM's speed that is.
 """
 
 from __future__ import annotations
