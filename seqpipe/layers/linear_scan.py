@@ -47,7 +47,7 @@ class _LinearScan(torch.autograd.Function):
         return states
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor, Tensor | None]:
         decay, states, state = ctx.saved_tensors
         found = torch.empty_like(states)  # of the inputs: what each state is worth, now and later
