@@ -48,14 +48,13 @@ class MinimalCell(nn.Module, metaclass=ABCMeta):
         """
         gates = F.linear(input, self.weight_ih_l0, self.bias_ih_l0)
         gates = gates.to(torch.promote_types(gates.dtype, torch.float32))
-        update, candidate = self._mean(gates)
-        # sigmoid(-x) is 1 - sigmoid(x) to all its bits, where a state is to last for thousands of steps.
-        states = linear_scan(torch.sigmoid(-update), torch.sigmoid(update) * candidate, None if hx is None else hx[0])
+        kept, new = self._shares(gates)
+        states = linear_scan(kept, new * gates[..., -self.hidden_size :], None if hx is None else hx[0])
         return states, states[:, -1].unsqueeze(0)
 
     @abstractmethod
-    def _mean(self, gates: Tensor) -> tuple[Tensor, Tensor]:
-        """The candidate's share in the new state as log-odds, and the candidate, each ``[B, T, H]``."""
+    def _shares(self, gates: Tensor) -> tuple[Tensor, Tensor]:
+        """How much of the new state is the one before, and the candidate, each ``[B, T, H]``; they add up to 1."""
 
 
 class MinGRU(MinimalCell):
@@ -66,20 +65,24 @@ class MinGRU(MinimalCell):
 
     matrices = 2
 
-    def _mean(self, gates: Tensor) -> tuple[Tensor, Tensor]:
-        update, candidate = gates.chunk(2, dim=2)
-        return update, candidate
+    def _shares(self, gates: Tensor) -> tuple[Tensor, Tensor]:
+        update, _ = gates.chunk(2, dim=2)
+        # 1 - sigmoid(x) to all its bits, where a state is to last for thousands of steps.
+        return torch.sigmoid(-update), torch.sigmoid(update)
 
 
 class MinLSTM(MinimalCell):
     """An LSTM whose gates see the input alone and share out 1: h' = (f h + i c) / (f + i) (Feng et al. 2024, 3.2).
 
     The gates are i = sigmoid(W_i x + b_i) and f = sigmoid(W_f x + b_f), in torch's order, and the candidate
-    c = W_h x + b_h. i / (f + i) is computed from the gates' logarithms, so that both may be as good as 0.
+    c = W_h x + b_h.
     """
 
     matrices = 3
 
-    def _mean(self, gates: Tensor) -> tuple[Tensor, Tensor]:
-        entry, forget, candidate = gates.chunk(3, dim=2)
-        return F.logsigmoid(entry) - F.logsigmoid(forget), candidate
+    def _shares(self, gates: Tensor) -> tuple[Tensor, Tensor]:
+        entry, forget, _ = gates.chunk(3, dim=2)
+        # Below -40 both would be as good as 0, and their ratio 0 / 0. By logarithms a pass takes 4 to 7 times as long.
+        entry, forget = entry.clamp(min=-40.0).sigmoid(), forget.clamp(min=-40.0).sigmoid()
+        total = entry + forget
+        return forget / total, entry / total
