@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from seqpipe.core.options import InputSize
 from seqpipe.core.sequence import PaddedSequence, reverse_within_lengths, round_up
 from seqpipe.core.stage import Stage
-from seqpipe.encoders.segments import Segment, plan_segments
+from seqpipe.encoders.segments import MINIMAL_SEGMENT_OVERHEAD, SEGMENT_OVERHEAD, Segment, plan_segments
 from seqpipe.layers.dropout import DropoutKind, dropout
 from seqpipe.layers.initialization import Initialization, RecurrentLayer, initialize_recurrent
 from seqpipe.layers.lstm import LSTM
@@ -82,6 +82,7 @@ class RecurrentEncoder(Stage):
         super().__init__()
         self.residual = residual
         self.merge = merge
+        self.segment_overhead = MINIMAL_SEGMENT_OVERHEAD if cell in ("mingru", "minlstm") else SEGMENT_OVERHEAD
         self.dropout, self.dropout_kind = dropout, dropout_kind
         self.output_size = hidden_size * (2 if bidirectional and merge == "concatenate" else 1)
         sizes = [input_size] + [self.output_size] * (layers - 1)
@@ -123,7 +124,7 @@ class RecurrentEncoder(Stage):
         ordered = values.new_zeros(rows, longest, values.shape[2])
         ordered[: len(values), : min(steps, longest)] = values[order, : min(steps, longest)]
         ordered_lengths = F.pad(lengths[order], (0, rows - len(values)), value=1)
-        segments = plan_segments(ordered_lengths.tolist(), longest)
+        segments = plan_segments(ordered_lengths.tolist(), longest, self.segment_overhead)
         back = torch.argsort(order)
         found: list[PaddedSequence] = []
         for output in self._stack(ordered, ordered_lengths, segments, keep):
