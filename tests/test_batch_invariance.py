@@ -193,11 +193,14 @@ EXAMPLES: dict[str, list[Example]] = {
         Example("steps", {"hidden_size": 16, "cell": "gru", "merge": "sum", "residual": True, "layer_norm": True}),
         Example("steps", {"hidden_size": 16, "cell": "rnn_tanh", "bidirectional": False}),
         Example("steps", {"hidden_size": 16, "cell": "rnn_relu", "layers": 1}),
+        Example("steps", {"hidden_size": 16, "cell": "mingru", "residual": True, "layer_norm": True}),
+        Example("steps", {"hidden_size": 16, "cell": "minlstm", "bidirectional": False, "chrono_steps": 50}),
     ],
     "PyramidalEncoder": [
         Example("steps", {"hidden_size": 16}),
         Example("steps", {"hidden_size": 8, "cell": "gru", "layers": 1, "factor": 3, "layer_norm": True}),
         Example("steps", {"hidden_size": 8, "layers": 3, "dropout": 0.2}),
+        Example("steps", {"hidden_size": 8, "cell": "minlstm", "chrono_steps": 20}),
     ],
     "LogRatioFeatures": [
         Example("words", {}, lambda: (batches_of_words(), [number % 2 for number in range(len(STEPS))])),

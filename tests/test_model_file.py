@@ -56,6 +56,18 @@ def test_save_then_load_gives_the_same_bits(trained_run: Path, tmp_path: Path) -
         assert (tmp_path / "again" / name).read_bytes() == (trained_run / name).read_bytes()
 
 
+def test_a_model_from_before_an_option_was_there_means_what_it_meant(run: Path) -> None:
+    """`chrono_steps` of the encoder, which recipes of older models don't name."""
+    before = Pipeline.load(run).state_dict()
+    recipe = (run / "recipe.yaml").read_text()
+    older = re.sub(r"\n *chrono_steps: null", "", recipe)
+    assert older != recipe
+    rewrite_recipe(run, older)
+    loaded = Pipeline.load(run)
+    assert all(torch.equal(weights, before[name]) for name, weights in loaded.state_dict().items())
+    assert yaml.safe_load(loaded.recipe.dump()) == yaml.safe_load(recipe)
+
+
 def test_a_model_may_be_moved_and_lies_open_to_whoever_may_read_its_recipe(run: Path, tmp_path: Path) -> None:
     Pipeline.load(run.rename(tmp_path / "moved"))
     for name in (MODEL, "assets/head/characters.json"):

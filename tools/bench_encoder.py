@@ -1,9 +1,11 @@
 """The recurrent encoder against ``nn.LSTM`` on a packed batch, same weights, side by side in one run.
 
     python tools/bench_encoder.py [--rows 64] [--repeats 5]
+    python tools/bench_encoder.py --cells                      # the cells side by side instead, on one thread
 
 Prints a table of medians and ratios, how far the results agree, and the share of the machine's own matrix-product rate
-that each reaches (multiplications of real steps only, so padding counts as waste).
+that each reaches (multiplications of real steps only, so padding counts as waste). With --cells: milliseconds of a
+layer both ways, in processor time, which other processes lengthen little, and how many times an LSTM's speed that is.
 """
 
 from __future__ import annotations
@@ -12,17 +14,20 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, get_args
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from seqpipe.core.sequence import PaddedSequence
-from seqpipe.encoders.recurrent import RecurrentEncoder
+from seqpipe.encoders.recurrent import Cell, RecurrentEncoder
 from seqpipe.training.train import has_fast_bf16
 
 INPUT, HIDDEN, LAYERS, STEPS = 160, 256, 4, 200
+CELL_SHAPES = [(1, 200, 128), (8, 100, 128), (8, 400, 256), (32, 200, 256), (64, 100, 128), (64, 200, 512)]
+"""Rows, steps and units of the comparison of cells."""
 
 
 def main() -> None:
@@ -31,10 +36,14 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--cells", action="store_true", help="compare the cells")
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
+    torch.set_num_threads(1 if options.cells else options.threads)
     torch.manual_seed(0)
     device = torch.device(options.device)
+    if options.cells:
+        compare_cells(options.repeats, device)
+        return
 
     lengths = torch.randint(STEPS // 2, STEPS + 1, (options.rows,))
     lengths[0] = STEPS
@@ -76,6 +85,33 @@ def main() -> None:
         ]
         print(f"| ... share of the matrix product | {shares[0]:.0f} % | {shares[1]:.0f} % | | {shares[2]:.0f} % | |")
     print(f"\noutputs agree to {agreement[0]:.1e}, gradients to {agreement[1]:.1e} of the largest (fp32)")
+
+
+def compare_cells(repeats: int, device: torch.device) -> None:
+    """Print a table of all cells: a layer both ways, input as wide as it, over rows of half to all of the steps."""
+    clock = time.thread_time if device.type == "cpu" else time.perf_counter
+    print("| rows x steps x units | cell | forward | times lstm | train step | times lstm |\n|---|---|---|---|---|---|")
+    for rows, steps, units in CELL_SHAPES:
+        lengths = torch.randint(steps // 2, steps + 1, (rows,))
+        lengths[0] = steps
+        batch = PaddedSequence(torch.randn(rows, steps, units, device=device), lengths.to(device))
+        runs: dict[str, Callable[[], object]] = {}
+        for cell in get_args(Cell):
+            encoder = RecurrentEncoder(input_size=units, hidden_size=units, layers=1, cell=cell).to(device)
+            run = partial(encoded_values, encoder, batch)
+            runs[f"forward {cell}"] = forward(run, "fp32", device)
+            runs[f"train step {cell}"] = train_step(run, "fp32", device)
+        seconds = measure(runs, repeats, device, clock)
+        for cell in get_args(Cell):
+            columns = [f"{rows} x {steps} x {units}", cell]
+            for kind in ("forward", "train step"):
+                taken, base = seconds[f"{kind} {cell}"], seconds[f"{kind} lstm"]
+                columns += [f"{1e3 * taken:.1f} ms", f"{base / taken:.1f}"]
+            print(f"| {' | '.join(columns)} |", flush=True)
+
+
+def encoded_values(encoder: RecurrentEncoder, batch: PaddedSequence) -> Tensor:
+    return encoder(batch).values
 
 
 def copy_weights(encoder: RecurrentEncoder) -> nn.LSTM:
@@ -136,17 +172,22 @@ def train_step(run: Callable[[], Tensor], precision: str, device: torch.device) 
     return once
 
 
-def measure(runs: dict[str, Callable[[], object]], repeats: int, device: torch.device) -> dict[str, float]:
+def measure(
+    runs: dict[str, Callable[[], object]],
+    repeats: int,
+    device: torch.device,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, float]:
     """Median seconds of each, all in turn in every round, so that a drift of the machine meets all alike."""
     taken: dict[str, list[float]] = {name: [] for name in runs}
     for round_number in range(repeats + 1):
         for name, run in runs.items():
-            started = time.perf_counter()
+            started = clock()
             run()
             if device.type == "cuda":
                 torch.cuda.synchronize()
             if round_number:  # the first round warms up
-                taken[name].append(time.perf_counter() - started)
+                taken[name].append(clock() - started)
     return {name: statistics.median(times) for name, times in taken.items()}
 
 

@@ -32,7 +32,7 @@ class PyramidalEncoder(Stage):
         layer_norm: normalise each step's features after every layer.
         dropout: probability, between the layers.
         dropout_kind: what is dropped together; see `DropoutKind`.
-        initialization, forget_bias: of the weights; see `RecurrentEncoder`.
+        initialization, forget_bias, chrono_steps: of the weights; see `RecurrentEncoder`.
 
     Shape: ``[B, T, D]`` -> ``[B, T', 2 H]`` with T' = T divided by ``factor`` and rounded up, once for each layer.
 
@@ -57,6 +57,7 @@ class PyramidalEncoder(Stage):
         dropout_kind: DropoutKind = "elements",
         initialization: Initialization = "orthogonal",
         forget_bias: float = 1.0,
+        chrono_steps: Annotated[int, Field(gt=2)] | None = None,
     ) -> None:
         super().__init__()
         self.factor, self.dropout, self.dropout_kind = factor, dropout, dropout_kind
@@ -70,6 +71,7 @@ class PyramidalEncoder(Stage):
                 layer_norm=layer_norm,
                 initialization=initialization,
                 forget_bias=forget_bias,
+                chrono_steps=chrono_steps,
             )
             for size in [input_size] + [self.output_size] * (layers - 1)
         )

@@ -15,19 +15,20 @@ from seqpipe.core.options import InputSize
 from seqpipe.core.sequence import PaddedSequence, reverse_within_lengths, round_up
 from seqpipe.core.stage import Stage
 from seqpipe.encoders.carried import CarriedRun, State, zero_state
-from seqpipe.encoders.segments import Segment, plan_segments
+from seqpipe.encoders.segments import MINIMAL_SEGMENT_OVERHEAD, SEGMENT_OVERHEAD, Segment, plan_segments
 from seqpipe.errors import ConfigError
 from seqpipe.layers.dropout import DropoutKind, dropout
-from seqpipe.layers.initialization import Initialization, initialize_recurrent
+from seqpipe.layers.initialization import Initialization, RecurrentLayer, initialize_recurrent
 from seqpipe.layers.lstm import LSTM
+from seqpipe.layers.minimal_cells import MinGRU, MinimalCell, MinLSTM
 from seqpipe.layers.parallel_directions import run_side_by_side
 
-Cell = Literal["lstm", "gru", "rnn_tanh", "rnn_relu"]
+Cell = Literal["lstm", "gru", "mingru", "minlstm", "rnn_tanh", "rnn_relu"]
 Merge = Literal["concatenate", "sum"]
 
 
 class RecurrentEncoder(Stage):
-    """Stacked LSTM, GRU or plain recurrent layers, one way or both ways.
+    """Stacked LSTM, GRU, minGRU, minLSTM or plain recurrent layers, one way or both ways.
 
     A bidirectional layer is two one-way layers, the backward one over rows reversed within their own length. That
     equals ``nn.LSTM(bidirectional=True)`` on a packed batch to rounding, and stays in oneDNN's fused kernel, which the
@@ -35,8 +36,9 @@ class RecurrentEncoder(Stage):
 
     Args:
         input_size: D, features of a step.
-        cell: ``lstm`` (Hochreiter & Schmidhuber 1997, with forget gates), ``gru`` (Cho et al. 2014), ``rnn_tanh`` or
-            ``rnn_relu`` (Elman 1990).
+        cell: ``lstm`` (Hochreiter & Schmidhuber 1997, with forget gates), ``gru`` (Cho et al. 2014), ``mingru``
+            or ``minlstm`` (Feng et al. 2024), whose gates see the input alone, so that all steps are computed at once,
+            ``rnn_tanh`` or ``rnn_relu`` (Elman 1990).
         hidden_size: H, units of a layer in each direction.
         layers: how many are stacked.
         bidirectional: run each layer both ways (Schuster & Paliwal 1997).
@@ -46,7 +48,11 @@ class RecurrentEncoder(Stage):
         dropout: probability, after every layer but the last.
         dropout_kind: what is dropped together; see `DropoutKind`.
         initialization: of the weights; see `initialize_recurrent`.
-        forget_bias: initial bias of an LSTM's forget gate (Jozefowicz et al. 2015); other biases start at 0.
+        forget_bias: initial bias of the forget gate of ``lstm`` and ``minlstm`` (Jozefowicz et al. 2015); other biases
+            start at 0.
+        chrono_steps: Tmax, the steps over which something is to be remembered. Units start with time scales from 1 to
+            Tmax steps in place of ``forget_bias``, so gradients reach as far back (chrono initialization, Tallec &
+            Ollivier 2018): what shortcuts over time do, at no cost. Of cells with gates.
 
     Shape: ``[B, T, D]`` -> ``[B, T, 2 H]`` (``[B, T, H]`` one way or summed), lengths kept, zeros in the padding.
 
@@ -74,10 +80,12 @@ class RecurrentEncoder(Stage):
         dropout_kind: DropoutKind = "elements",
         initialization: Initialization = "orthogonal",
         forget_bias: float = 1.0,
+        chrono_steps: Annotated[int, Field(gt=2)] | None = None,
     ) -> None:
         super().__init__()
         self.residual = residual
         self.merge = merge
+        self.segment_overhead = MINIMAL_SEGMENT_OVERHEAD if cell in ("mingru", "minlstm") else SEGMENT_OVERHEAD
         self.dropout, self.dropout_kind = dropout, dropout_kind
         self.output_size = hidden_size * (2 if bidirectional and merge == "concatenate" else 1)
         sizes = [input_size] + [self.output_size] * (layers - 1)
@@ -89,8 +97,8 @@ class RecurrentEncoder(Stage):
         self.backward_layers = stack() if bidirectional else None
         self.norms = nn.ModuleList(nn.LayerNorm(self.output_size) for _ in sizes) if layer_norm else None
         for module in self.modules():
-            if isinstance(module, nn.RNNBase):
-                initialize_recurrent(module, initialization, forget_bias)
+            if isinstance(module, (nn.RNNBase, MinimalCell)):
+                initialize_recurrent(module, initialization, forget_bias, chrono_steps)
 
     @property
     def inner_layers(self) -> int:
@@ -141,7 +149,8 @@ class RecurrentEncoder(Stage):
         ordered = values.new_zeros(rows, longest, values.shape[2])
         ordered[: len(values), : min(steps, longest)] = values[order, : min(steps, longest)]
         ordered_lengths = F.pad(lengths[order], (0, rows - len(values)), value=1)
-        run = partial(_run, segments=plan_segments(ordered_lengths.tolist(), longest))
+        segments = plan_segments(ordered_lengths.tolist(), longest, self.segment_overhead)
+        run = partial(_run, segments=segments)
         back = torch.argsort(order)
         found: list[PaddedSequence] = []
         for output in self._stack(ordered, ordered_lengths, run, keep):
@@ -176,11 +185,13 @@ class RecurrentEncoder(Stage):
         return [*kept, values]
 
 
-def _one_way(cell: Cell, input_size: int, hidden_size: int) -> nn.RNNBase:
+def _one_way(cell: Cell, input_size: int, hidden_size: int) -> RecurrentLayer:
     if cell == "lstm":
         return LSTM(input_size, hidden_size, batch_first=True)
     if cell == "gru":
         return nn.GRU(input_size, hidden_size, batch_first=True)
+    if cell in ("mingru", "minlstm"):
+        return (MinGRU if cell == "mingru" else MinLSTM)(input_size, hidden_size, batch_first=True)
     return nn.RNN(input_size, hidden_size, batch_first=True, nonlinearity="tanh" if cell == "rnn_tanh" else "relu")
 
 

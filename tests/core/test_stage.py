@@ -46,12 +46,15 @@ def message_of(attempt: Any) -> str:
     [
         ({"hiden_size": 3}, "hiden_size is not known; did you mean hidden_size?"),
         ({"dropot": 0.1, "layrs": 2}, "dropot is not known; did you mean dropout?"),
-        ({"zzz": 1}, "zzz is not known; known: bidirectional, cell, dropout"),
+        ({"zzz": 1}, "zzz is not known; known: bidirectional, cell, chrono_steps, dropout"),
         ({"hidden_size": 0}, "hidden_size input should be greater than 0; received 0"),
         ({"hidden_size": "many"}, "hidden_size input should be a valid integer"),
         ({"dropout": 1.0}, "dropout input should be less than 1; received 1.0"),
         ({"dropout": float("nan")}, "dropout input should be a finite number; received nan"),
-        ({"cell": "ltsm"}, "cell input should be 'lstm', 'gru', 'rnn_tanh' or 'rnn_relu'; received 'ltsm'"),
+        (
+            {"cell": "ltsm"},
+            "cell input should be 'lstm', 'gru', 'mingru', 'minlstm', 'rnn_tanh' or 'rnn_relu'; received 'ltsm'",
+        ),
         ({"bidirectional": "perhaps"}, "bidirectional input should be a valid boolean"),
     ],
     ids=str,

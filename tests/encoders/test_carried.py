@@ -8,7 +8,7 @@ from seqpipe.core.stage import CarriesState
 from seqpipe.encoders.recurrent import RecurrentEncoder
 from seqpipe.errors import ConfigError
 
-CELLS = ["lstm", "gru", "rnn_tanh"]
+CELLS = ["lstm", "gru", "mingru", "minlstm", "rnn_tanh"]
 
 
 def encoder(cell: Any, **options: Any) -> RecurrentEncoder:

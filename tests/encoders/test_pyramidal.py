@@ -16,6 +16,7 @@ from seqpipe.config.recipe import parse_recipe
 from seqpipe.core.stage import Stage, StageConfig
 from seqpipe.data.rows import Row
 from seqpipe.encoders.pyramidal import join_steps
+from seqpipe.layers.minimal_cells import MinGRU
 from seqpipe.pipeline import Pipeline
 
 D = 5
@@ -26,8 +27,9 @@ OPTIONS: list[dict[str, Any]] = [
     {"layers": 3},
     {"cell": "gru", "layers": 1, "factor": 3, "layer_norm": True},
     {"cell": "rnn_tanh", "factor": 3},
+    {"cell": "mingru", "chrono_steps": 20},
 ]
-CELLS = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn_tanh": nn.RNN}
+CELLS = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn_tanh": nn.RNN, "mingru": MinGRU}
 
 
 def encoder_of(**options: Any) -> PyramidalEncoder:

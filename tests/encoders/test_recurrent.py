@@ -105,7 +105,7 @@ def test_equals_torch_on_a_packed_batch(lengths: list[int], cell: str, bidirecti
     assert len(pairs) == 1 + len(list(twin.parameters()))
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru"])
+@pytest.mark.parametrize("cell", ["lstm", "gru", "mingru", "minlstm"])
 @pytest.mark.parametrize("lengths", [SIMILAR, RAGGED], ids=["one segment", "several segments"])
 @pytest.mark.parametrize(
     "options",
@@ -137,7 +137,8 @@ def test_options_do_what_they_say(options: dict[str, Any], lengths: list[int], c
 def test_an_option_changes_the_output() -> None:
     batch = batch_of(SIMILAR, 10)
     outputs = []
-    options: list[dict[str, Any]] = [{}, {"residual": True}, {"layer_norm": True}, {"cell": "gru"}]
+    options: list[dict[str, Any]] = [{}, {"residual": True}, {"layer_norm": True}, {"chrono_steps": 50}]
+    options += [{"cell": cell} for cell in ("gru", "mingru", "minlstm")]
     for option in options:
         torch.manual_seed(0)
         encoder = RecurrentEncoder(input_size=10, hidden_size=10, layers=2, merge="sum", **option)
@@ -155,12 +156,13 @@ def test_the_padding_of_the_output_is_zero_and_keeps_its_size() -> None:
     assert not encoded.values[~encoded.mask()].any()
 
 
+@pytest.mark.parametrize("cell", ["lstm", "mingru", "minlstm"])
 @pytest.mark.parametrize("lengths", [SIMILAR, RAGGED], ids=["one segment", "several segments"])
-def test_what_stands_in_the_padding_reaches_no_gradient(lengths: list[int]) -> None:
+def test_what_stands_in_the_padding_reaches_no_gradient(lengths: list[int], cell: str) -> None:
     gradients = []
     for garbage in (0.0, float("nan")):
         torch.manual_seed(0)
-        encoder = RecurrentEncoder(input_size=6, hidden_size=4, layers=2)
+        encoder = RecurrentEncoder(input_size=6, hidden_size=4, layers=2, cell=cell)
         output = encoder(batch_of(lengths).masked(garbage))
         output.values[output.mask()].square().sum().backward()
         gradients.append([parameter.grad for parameter in encoder.parameters()])
@@ -206,6 +208,10 @@ def test_wrong_options_are_named() -> None:
         RecurrentEncoder(input_size=6, hidden_size=0)
     with pytest.raises(ConfigError, match=r"RecurrentEncoder\.cell .*'lstm'.*received 'ltsm'"):
         RecurrentEncoder(input_size=6, cell="ltsm")
+    with pytest.raises(ConfigError, match=r"RecurrentEncoder\.chrono_steps .*greater than 2; received 2"):
+        RecurrentEncoder(input_size=6, chrono_steps=2)
+    with pytest.raises(ConfigError, match=r"chrono_steps sets gates, of which RNN has none; choose another cell"):
+        RecurrentEncoder(input_size=6, cell="rnn_tanh", chrono_steps=50)
 
 
 @pytest.mark.parametrize("lengths", [SIMILAR, RAGGED], ids=["similar", "ragged"])

@@ -39,6 +39,13 @@ def test_ragged_lengths_are_cut() -> None:
     assert segments[1].rows == 8
 
 
+def test_where_a_call_costs_more_fewer_are_made() -> None:
+    lengths = sorted([*range(100, 196, 3), 200], reverse=True)
+    counts = [len(plan_segments(lengths, 200, overhead)) for overhead in (0, SEGMENT_OVERHEAD, 800, 10**6)]
+    assert counts == sorted(counts, reverse=True)
+    assert counts[0] > counts[1] > counts[2] == counts[3] == 1
+
+
 @given(st.lists(st.integers(1, 96), min_size=1, max_size=64).map(lambda row: sorted(row, reverse=True)))
 def test_no_other_cut_costs_less(lengths: list[int]) -> None:
     steps = lengths[0]
