@@ -260,8 +260,8 @@ def check_command(words: list[str]) -> None:
     except SystemExit:
         pytest.fail(f"seqpipe {shlex.join(words)}: is no command")
     overrides = list(getattr(options, "overrides", []))
-    if options.verb in ("evaluate", "report", "infer"):
-        for override in [*overrides, *options.set]:
+    if options.verb in ("evaluate", "report", "infer", "tune-decoding"):
+        for override in [*overrides, *getattr(options, "set", [])]:
             check_for_a_run(override)
         return
     if options.verb in ("compare", "estimate-ngram", "generate", "perplexity", "reply"):

@@ -10,7 +10,7 @@ from seqpipe.verbs.shared import chosen_for_a_run
 SUMMARY = "Search the weights of a language model and other options of decoding, on dev."
 EXAMPLE = "seqpipe tune-decoding runs/an4 --trials 40 decoding.lm=words.arpa"
 LIST = "overrides"
-FILE = "decoding.yaml"
+FILE = "best_decoding.yaml"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
