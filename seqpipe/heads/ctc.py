@@ -25,6 +25,7 @@ from seqpipe.decoding.ctc import (
     label_posteriors,
     refuse_too_short,
 )
+from seqpipe.decoding.temperature import tempered
 from seqpipe.errors import ConfigError
 from seqpipe.heads.learnt import learnt
 from seqpipe.heads.text_head import TextHead
@@ -186,8 +187,9 @@ class CTCHead(TextHead):
     def decode(self, encoded: PaddedSequence, options: CTCDecoding | None = None) -> list[tuple[CTCHypothesis, float]]:
         """The best hypothesis of every row, in encoded steps, and its posterior probability."""
         emissions = self(encoded)
-        hypotheses = greedy_decode(emissions)
-        return list(zip(hypotheses, label_posteriors(emissions, [item.labels for item in hypotheses]), strict=True))
+        hypotheses = greedy_decode(emissions, self.temperature)
+        posteriors = label_posteriors(emissions, [item.labels for item in hypotheses], self.temperature)
+        return list(zip(hypotheses, posteriors, strict=True))
 
     def answer(
         self, row_id: str, hypothesis: tuple[CTCHypothesis, float], location: Callable[[Tensor], Tensor]
@@ -215,4 +217,13 @@ class CTCHead(TextHead):
 
     def posteriors(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> list[float]:
         """The probability of each row's labels over all their alignments; 0 where they don't fit into its steps."""
-        return label_posteriors(self(encoded), [target.tolist() for target in targets])
+        return label_posteriors(self(encoded), [target.tolist() for target in targets], self.temperature)
+
+    def target_log_probabilities(
+        self, encoded: PaddedSequence, targets: Sequence[Tensor], temperatures: Sequence[float]
+    ) -> Tensor:
+        """See `seqpipe.core.head.Tempered`."""
+        emissions, lengths = self(encoded)
+        values, lengths = emissions.double().cpu(), lengths.cpu()
+        labels = [target.tolist() for target in targets]
+        return torch.stack([-ctc_losses(tempered(values, each), lengths, labels) for each in temperatures])

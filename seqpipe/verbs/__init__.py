@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from seqpipe.verbs import check, compare, crossval, evaluate, find_rate, infer, report, train, tune
+from seqpipe.verbs import calibrate, check, compare, crossval, evaluate, find_rate, infer, report, train, tune
 
 DONE, FAILED, WRONG_USAGE = 0, 1, 2
 
@@ -14,6 +14,7 @@ VERBS: dict[str, ModuleType] = {
     "infer": infer,
     "report": report,
     "compare": compare,
+    "calibrate": calibrate,
     "check": check,
     "find-rate": find_rate,
     "crossval": crossval,
