@@ -32,6 +32,7 @@ ORDER = [
     "evaluation.report",
     "training",
     "evaluation.experiments",
+    "evaluation.calibration",
     "verbs",
     "cli",
     "__main__",

@@ -30,6 +30,16 @@ def scoring_arguments(parser: argparse.ArgumentParser, together: str = "the inte
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="the same, as of infer")
 
 
+def calibration_argument(parser: Any) -> None:
+    """Declare the way to have confidences as the model itself has them."""
+    parser.add_argument(
+        "--no-calibration",
+        dest="calibrated",
+        action="store_false",
+        help="confidences as the model has them, though the run was calibrated",
+    )
+
+
 def chosen_decoding(options: argparse.Namespace) -> dict[str, Any]:
     """What `scoring_arguments` were given, as a mapping; raises `ConfigError` for any other key."""
     return dict(chosen_for_a_run([*options.overrides, *options.set], "decoding").get("decoding", {}))

@@ -15,12 +15,12 @@ from seqpipe.core.head import Tempered
 from seqpipe.data.rows import Row
 from seqpipe.errors import ConfigError, DataError
 from seqpipe.evaluation.calibration.mapping import fit_map
-from seqpipe.evaluation.calibration.parts import Parts, gather, verdicts
 from seqpipe.evaluation.calibration.temperature import best_temperature, target_likelihoods
 from seqpipe.evaluation.experiments.folds import divide
 from seqpipe.evaluation.scores.bootstrap import grouped, score_intervals
 from seqpipe.evaluation.scores.breakdown import reliability
 from seqpipe.evaluation.scores.evaluate import evaluate
+from seqpipe.evaluation.scores.parts import Parts, gather, verdicts
 from seqpipe.inference.calibration_file import Bin, Figures, Fit, add_fit
 from seqpipe.inference.predictor import Predictor, load
 from seqpipe.metrics import calibration
@@ -89,9 +89,8 @@ def calibrate(
     def parts_at(temperature: float) -> dict[str, Parts]:
         return before if temperature == 1.0 else gather(_answers(predictor, rows, temperature), right)
 
-    mapped = [
-        kind for kind in before if kind in type(evaluation.predictions[0]).mapped and kind not in _refused(before)
-    ]
+    refused = _refused(before)
+    mapped = [kind for kind in before if kind in evaluation.predictions[0].mapped and kind not in refused]
     everywhere = np.ones(len(rows), dtype=bool)
     fitted = _fit(likelihoods, parts_at, mapped, everywhere)
     unseen = {kind: parts.confidences.copy() for kind, parts in before.items()}

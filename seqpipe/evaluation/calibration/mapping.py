@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqpipe.core.calibration import LEAST, ConfidenceMap
-from seqpipe.evaluation.calibration.parts import Parts
+from seqpipe.evaluation.scores.parts import Parts
 
 WEIGHT_DEVIATION = 1.0
-"""How far weights are expected to lie from those of the identity, as a standard deviation: a few parts move them little,
-and parts that are all right don't move them without end."""
+"""How far weights are expected to lie from those of the identity, as a standard deviation: a few parts move them
+little, and parts that are all right don't move them without end."""
 STEPS = 50
 
 
@@ -18,8 +18,8 @@ def fit_map(parts: Parts) -> ConfidenceMap:
     """Beta calibration with further features, by penalised likelihood: a normal prior around what changes nothing.
 
     Newton's method on a concave function, so there is one answer, and the same every time. A weight of ln p or
-    ln(1 - p) that would be below 0 is 0, and the others are fitted anew, as Kull et al. (2017) do: the map must not turn
-    confidences around.
+    ln(1 - p) that would be below 0 is 0, and the others are fitted anew, as Kull et al. (2017) do: the map must not
+    turn confidences around.
 
     Args:
         parts: as the model is sure of them.

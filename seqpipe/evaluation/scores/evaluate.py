@@ -144,19 +144,6 @@ class Evaluation:
         ]
 
     @cached_property
-    def item_confidences(self) -> tuple[list[float], list[bool]]:
-        """The confidence of each item (word) of all rows, and whether it is right; none where only rows have one."""
-        confidences: list[float] = []
-        right: list[bool] = []
-        for prediction, pairs in zip(self.predictions, next(iter(self.aligned.values())), strict=True):
-            own = prediction.item_confidences
-            if len(own) != len(pairs):
-                return [], []
-            confidences += own
-            right += [wanted == answered for wanted, answered in pairs]
-        return confidences, right
-
-    @cached_property
     def teacher_forced(self) -> TeacherForcedScores | None:
         """Perplexity and token accuracy of the references; None of a head that isn't autoregressive."""
         return teacher_forced_scores(self.pipeline, self.rows)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -48,10 +49,7 @@ class Parts:
         """Counts of each row for the expected calibration error with other confidences, ``[rows, 3 · 15]``."""
         ends = np.searchsorted(self.rows, np.arange(rows + 1))
         return np.stack(
-            [
-                calibration.counts(confidences[start:stop], self.right[start:stop])
-                for start, stop in zip(ends[:-1], ends[1:], strict=True)
-            ]
+            [calibration.counts(confidences[start:stop], self.right[start:stop]) for start, stop in pairwise(ends)]
         )
 
 
