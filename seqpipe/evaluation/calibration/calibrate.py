@@ -176,6 +176,6 @@ def _figures(
 
 def _bins(confidences: NDArray[np.float64], right: NDArray[np.bool_]) -> list[Bin]:
     return [
-        (item.confidence, item.right, *item.interval, item.count)
+        (item.confidence, item.right, *item.interval, item.rows)
         for item in reliability(confidences.tolist(), right.tolist())
     ]

@@ -18,9 +18,9 @@ def ctm_text(record: dict[str, Any], recording: str, channel: str = CHANNEL) -> 
     r"""A line per word: recording, channel, start and duration in seconds, word, confidence.
 
     Where words have no confidence of their own it is the product of their tokens': the probability that all of them are
-    right, were they independent. Words of a head without tokens have none, which the format allows. White space and control characters
-    in a word are written as ``_``; a word like ``<ALT>``, which would mark alternatives, has ``\`` before it, which
-    sclite takes away again.
+    right, were they independent. Words of a head without tokens have none, which the format allows. White space and
+    control characters in a word are written as ``_``; a word like ``<ALT>``, which would mark alternatives, has ``\``
+    before it, which sclite takes away again.
 
     Args:
         record: of a prediction with words.

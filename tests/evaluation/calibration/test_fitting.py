@@ -13,7 +13,7 @@ from seqpipe.metrics import calibration
 
 
 def planted(count: int = 4000, *, steepness: float = 3.0, seed: int = 1) -> tuple[Parts, np.ndarray]:
-    """Parts whose log-odds are so many times too great, and of which longer ones are right more often; and the truth."""
+    """Parts whose log-odds are so many times too great, and of which longer ones are right more often; the truth."""
     generator = np.random.default_rng(seed)
     lengths = generator.uniform(0, 2, count)
     said = generator.normal(0.5, 1.0, count)
@@ -29,7 +29,7 @@ def test_a_map_finds_what_was_planted() -> None:
     assert mapped.log_p == pytest.approx(1 / 3, abs=0.08)
     assert mapped.log_rest == pytest.approx(1 / 3, abs=0.08)
     assert mapped.features["log_length"][0] == pytest.approx(1.0, abs=0.15)
-    others, truth = planted(seed=2)
+    others, truth = planted(40_000, seed=2)
     assert np.abs(np.array(mapped(others.given())) - truth).mean() < 0.02
     assert calibration.score(calibration.counts(others.confidences, others.right))["ece"] > 15
     assert calibration.score(calibration.counts(np.array(mapped(others.given())), others.right))["ece"] < 3
