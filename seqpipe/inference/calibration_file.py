@@ -37,6 +37,7 @@ class Figures:
         before_interval: 95 %, by bootstrap.
         after: the same, calibrated by what was fitted to the other folds.
         after_interval: likewise.
+        chance: what as many parts have, in the mean, if their confidences, as calibrated, are exactly right.
         bins_before, bins_after: for a picture, as many parts in each.
     """
 
@@ -47,6 +48,7 @@ class Figures:
     before_interval: tuple[float, float]
     after: float
     after_interval: tuple[float, float]
+    chance: float
     bins_before: Sequence[Bin] = ()
     bins_after: Sequence[Bin] = ()
 

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from seqpipe.core.calibration import Calibration, ConfidenceMap
 from seqpipe.core.head import Tempered
+from seqpipe.core.randomness import RowKey
 from seqpipe.data.rows import Row
+from seqpipe.data.source import is_there
 from seqpipe.errors import ConfigError, DataError
 from seqpipe.evaluation.calibration.mapping import fit_map
 from seqpipe.evaluation.calibration.temperature import best_temperature, target_likelihoods
@@ -27,7 +29,7 @@ from seqpipe.metrics import calibration
 
 FOLDS, LEAST_PARTS = 5, 30
 """Of the figures; and of one kind, right and wrong ones among them, that something can be fitted to."""
-RESAMPLES = 500
+RESAMPLES, DRAWS = 500, 100
 
 
 def calibrate(
@@ -116,6 +118,10 @@ def _require_part(run: Path, config: Any, part: str) -> None:
         raise ConfigError(
             f"--part {part}: the recipe of {run} names no such part to fit to ({has}); or give --data SOURCE"
         )
+    if not is_there(getattr(config, part), config):
+        raise ConfigError(
+            f"--part {part}: {getattr(config, part)} of the recipe of {run} isn't there; or give --data SOURCE"
+        )
 
 
 def _refused(found: Mapping[str, Parts]) -> dict[str, str]:
@@ -169,9 +175,17 @@ def _figures(
         intervals[0],
         errors[1],
         intervals[1],
+        _chance(after),
         _bins(parts.confidences, parts.right),
         _bins(after, parts.right),
     )
+
+
+def _chance(confidences: NDArray[np.float64]) -> float:
+    """The calibration error that is left to confidences which are exactly right, since parts are few."""
+    generator = RowKey(0, 0, 0).child("calibration").generator()
+    drawn = (generator.random(len(confidences)) < confidences for _ in range(DRAWS))
+    return float(np.mean([calibration.score(calibration.counts(confidences, right))["ece"] for right in drawn]))
 
 
 def _bins(confidences: NDArray[np.float64], right: NDArray[np.bool_]) -> list[Bin]:

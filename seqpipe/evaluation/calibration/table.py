@@ -13,12 +13,13 @@ def render(fit: Fit) -> str:
     lines = [
         f"temperature {fit.calibration.temperature:.3f}, fitted to {fit.rows:,} rows of {fit.source}",
         f"expected calibration error, calibrated on rows that the fit hasn't seen ({by}):",
-        f"{'':10}{'number':>8}{'right':>9}{'before':>9}  {'95 %':14}{'after':>8}  95 %",
+        f"{'':10}{'number':>8}{'right':>9}{'before':>9}  {'95 %':14}{'after':>8}  {'95 %':14}{'by chance':>10}",
     ]
     for kind, own in fit.figures.items():
         lines.append(
             f"{kind:10}{own.count:>8,}{100 * own.right / own.count:>7.1f} %{own.before:>7.2f} %"
-            f"  {_interval(own.before_interval):14}{own.after:>6.2f} %  {_interval(own.after_interval)}"
+            f"  {_interval(own.before_interval):14}{own.after:>6.2f} %  {_interval(own.after_interval):14}"
+            f"{own.chance:>8.2f} %"
         )
     return "\n".join(lines)
 

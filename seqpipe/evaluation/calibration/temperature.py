@@ -27,7 +27,7 @@ ROWS, STEPS = 64, 14_000
 def target_likelihoods(pipeline: Pipeline, rows: Sequence[Row]) -> NDArray[np.float64]:
     """ln of the probability of each row's target at each of the temperatures `TRIED`, ``[N, G]``.
 
-    NaN of a target that the model can't answer, or whose input is answered in parts; -inf of one that is impossible.
+    NaN of a target that the model can't answer; -inf of one that is impossible, such as one too long for its input.
     """
     head = pipeline.head
     if not isinstance(head, Tempered):

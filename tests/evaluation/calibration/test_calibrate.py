@@ -48,7 +48,7 @@ def run(tmp_path: Path) -> Path:
         "text\tmood\n" + "".join(f"{word}\t{mood}\n" for word in WORDS for mood in ("good", "bad"))
     )
     (tmp_path / "moods.yaml").write_text(
-        f"data: {{root: {tmp_path}, train: train.tsv, dev: dev.tsv, input: text, target: mood}}\n"
+        f"data: {{root: {tmp_path}, train: train.tsv, dev: dev.tsv, test: elsewhere.tsv, input: text, target: mood}}\n"
         "pipeline:\n  features: [{stage: Tokens}, {stage: OneHot}]\n  head: {stage: ClassifierHead, pooling: [mean]}\n"
     )
     recipe = load_recipe(tmp_path / "moods.yaml")
@@ -197,8 +197,8 @@ def test_too_few_rows_are_refused_with_numbers(run: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--part", "test"], r"--part test: the recipe of \S+ names no such part to fit to \(it names dev\)"),
-        (["--part", "dve"], r"--part dve: .* \(it names dev\); or give --data SOURCE"),
+        (["--part", "dve"], r"the recipe of \S+ names no such part to fit to \(it names dev and test\)"),
+        (["--part", "test"], r"--part test: elsewhere.tsv of the recipe of \S+ isn't there; or give --data SOURCE"),
         (["--part", "train"], "--part train: of rows that it was trained on a model is surer"),
         (["--folds", "1"], "--folds should be at least 2; received 1"),
         (["--group", "speeker"], "has no column speeker to group by; did you mean speaker"),
