@@ -159,7 +159,7 @@ def draw_reliability(
                 label=label,
             )
         if before:
-            axis.legend(fontsize=8, loc="upper left")
+            axis.legend(fontsize=8, loc="best")
         axis.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xlabel="confidence", ylabel=f"share of {items} that are right")
         axis.grid(visible=True)
         return _svg(figure, f"Confidence beside the share of {items} that are right")
