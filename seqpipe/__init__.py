@@ -102,6 +102,7 @@ EXPORTS = {
     "Evaluation": "seqpipe.evaluation.scores.evaluate",
     "write_report": "seqpipe.evaluation.report.write",
     "compare": "seqpipe.evaluation.scores.compare",
+    "calibrate": "seqpipe.evaluation.calibration.calibrate",
     "Comparison": "seqpipe.evaluation.scores.compare",
     "check": "seqpipe.checks.check",
     "crossval": "seqpipe.evaluation.experiments.crossval",

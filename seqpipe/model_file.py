@@ -27,6 +27,8 @@ from seqpipe.errors import ConfigError, RunError, did_you_mean
 FORMAT_VERSION = 2
 """1 was written before stages had versions, and called some weights and options by other names."""
 MODEL, RECIPE, ASSETS, STAGES = "model.safetensors", "recipe.yaml", "assets", "stages.json"
+CALIBRATION = "calibration.json"
+"""Beside a model, if its confidences were calibrated: of these weights and no others."""
 
 
 def save(pipeline: nn.Module, recipe: Recipe, learnt: Mapping[str, Stage], folder: Path, info: dict[str, str]) -> None:
@@ -91,6 +93,7 @@ def _move(draft: Path, folder: Path) -> None:
     for name in _names(folder) - hashes.keys():
         (folder / name).unlink()  # of a pipeline of other stages, saved here before
     move(draft / MODEL, folder / MODEL)
+    (folder / CALIBRATION).unlink(missing_ok=True)  # of the weights before
 
 
 def read(folder: Path) -> tuple[Recipe, dict[str, Tensor]]:
@@ -177,7 +180,8 @@ def load_weights(pipeline: nn.Module, weights: dict[str, Tensor], folder: Path) 
 
 def model_files(folder: Path) -> list[Path]:
     """The files of a run directory that a model is read from."""
-    return [folder / MODEL, *(folder / name for name in _names(folder))]
+    calibration = [path for path in [folder / CALIBRATION] if path.is_file()]
+    return [folder / MODEL, *calibration, *(folder / name for name in _names(folder))]
 
 
 def _hashes(folder: Path) -> dict[str, str]:

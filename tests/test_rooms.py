@@ -34,6 +34,7 @@ ORDER = [
     "evaluation.report",
     "training",
     "evaluation.experiments",
+    "evaluation.calibration",
     "verbs",
     "cli",
     "__main__",

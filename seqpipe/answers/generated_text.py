@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from seqpipe.core.answer import Answer
 
@@ -42,6 +42,7 @@ class GeneratedText(Answer):
         truncated: tokens at the end of the input that were not read, if the features leave some out.
     """
 
+    mapped: ClassVar[tuple[str, ...]] = ("answers",)
     id: str
     text: str
     confidence: float

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from seqpipe.core.answer import Answer, Mark
+from seqpipe.core.answer import Answer, Confidences, Mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,15 @@ class Tagging(Answer):
     def item_confidences(self) -> list[float]:
         """Those of the words' tags."""
         return [word.confidence for word in self.words]
+
+    @property
+    def confidences(self) -> Mapping[str, Confidences]:
+        """Of all tags together, of each, and of the spans; all of one distribution over sequences."""
+        return {
+            "answers": Confidences([self.confidence]),
+            "words": Confidences(self.item_confidences),
+            "spans": Confidences([span.confidence for span in self.spans]),
+        }
 
     def to_json(self) -> dict[str, Any]:
         """One JSON object; probabilities rounded to 6 digits."""

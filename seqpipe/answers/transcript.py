@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 from seqpipe.answers.generated_text import TextHypothesis
-from seqpipe.core.answer import Answer, Mark
+from seqpipe.core.answer import Answer, Confidences, Mark
 from seqpipe.text.splitting import words_of
 
 
@@ -30,11 +31,19 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word of a transcript, with the place of its units, from the first of the input to the last."""
+    """A word of a transcript, with the place of its units, from the first of the input to the last.
+
+    Attributes:
+        text: as it stands in the transcript.
+        start: where it begins, in the unit of the input.
+        end: where it ends.
+        confidence: 0 to 1; the product of its units', the probability that all are right, were they independent.
+    """
 
     text: str
     start: float
     end: float
+    confidence: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +54,14 @@ class Transcript(Answer):
         id: of the row.
         text: as decoded.
         confidence: posterior probability of the text given the input, 0 to 1, over all its alignments.
-        words: with places.
+        words: with places and confidence.
         tokens: with places and confidence.
         score: what a search has chosen it by: the log-probability by CTC, in nats, and what language model, hot words
             and bonus add; None of greedy decoding, and of what was put together out of segments.
         alternatives: the best texts of a search, this one first, if ``decoding.n_best`` asks for several.
     """
 
+    mapped: ClassVar[tuple[str, ...]] = ("answers", "words", "tokens")
     id: str
     text: str
     confidence: float
@@ -70,6 +80,27 @@ class Transcript(Answer):
             marks.append(Mark(token.text, token.start, token.end, token.confidence, word))
         return marks
 
+    @property
+    def confidences(self) -> Mapping[str, Confidences]:
+        """Of the text, its words, and its tokens; of words the logarithm of their length speaks too."""
+        lengths = [math.log(len(word.text)) for word in self.words]
+        return {
+            "answers": Confidences([self.confidence]),
+            "words": Confidences([word.confidence for word in self.words], {"log_length": lengths}),
+            "tokens": Confidences([token.confidence for token in self.tokens]),
+        }
+
+    def with_confidences(self, values: Mapping[str, Sequence[float]]) -> Transcript:
+        """The same transcript; see `Answer.with_confidences`."""
+        words = values.get("words", [word.confidence for word in self.words])
+        tokens = values.get("tokens", [token.confidence for token in self.tokens])
+        return replace(
+            self,
+            confidence=values.get("answers", [self.confidence])[0],
+            words=tuple(replace(word, confidence=own) for word, own in zip(self.words, words, strict=True)),
+            tokens=tuple(replace(token, confidence=own) for token, own in zip(self.tokens, tokens, strict=True)),
+        )
+
     def to_json(self) -> dict[str, Any]:
         """One JSON object; places rounded to 0.1 ms, probabilities to 6 digits; with scores, to 4, if it has one."""
         # By hand: `dataclasses.asdict` copies every value, and took longer than decoding.
@@ -78,7 +109,13 @@ class Transcript(Answer):
             "text": self.text,
             "confidence": round(self.confidence, 6),
             "words": [
-                {"text": word.text, "start": round(word.start, 4), "end": round(word.end, 4)} for word in self.words
+                {
+                    "text": word.text,
+                    "start": round(word.start, 4),
+                    "end": round(word.end, 4),
+                    "confidence": round(word.confidence, 6),
+                }
+                for word in self.words
             ],
             "tokens": [
                 {
@@ -103,6 +140,7 @@ def group_words(tokens: tuple[Token, ...]) -> tuple[Word, ...]:
             "".join(piece for piece, _ in word),
             min(tokens[place].start for _, place in word),
             max(tokens[place].end for _, place in word),
+            math.prod(tokens[place].confidence for _, place in word),
         )
         for word in word_pieces(token.text for token in tokens)
     )

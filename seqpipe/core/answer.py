@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, ClassVar, Self
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,19 @@ class Mark:
     item: int | None = None
 
 
+@dataclass(frozen=True)
+class Confidences:
+    """Of an answer's parts of one kind, in their order.
+
+    Attributes:
+        values: probabilities of being right, 0 to 1.
+        features: what else speaks for or against a part, by name, a number a part.
+    """
+
+    values: Sequence[float]
+    features: Mapping[str, Sequence[float]] = field(default_factory=dict)
+
+
 class Answer:
     """The base of what heads answer with: a frozen dataclass with ``id`` and ``confidence``, a probability, 0 to 1.
 
@@ -34,6 +47,8 @@ class Answer:
     """
 
     __slots__ = ()
+    mapped: ClassVar[tuple[str, ...]] = ()
+    """Kinds of `confidences` that may be changed each by itself, since they are no shares of one distribution."""
     id: str
     confidence: float
 
@@ -55,6 +70,15 @@ class Answer:
     def item_confidences(self) -> Sequence[float]:
         """The confidence of each item that the metric aligns, 0 to 1; none where only the whole has one."""
         return ()
+
+    @property
+    def confidences(self) -> Mapping[str, Confidences]:
+        """All that can be right or wrong, by kind: ``answers`` (the whole), and what it has besides, such as words."""
+        return {"answers": Confidences([self.confidence])}
+
+    def with_confidences(self, values: Mapping[str, Sequence[float]]) -> Self:
+        """The same answer with other confidences, of some kinds of `confidences`."""
+        return replace(self, confidence=values["answers"][0]) if "answers" in values else self  # type: ignore[type-var]
 
 
 def is_finite(value: Any) -> bool:

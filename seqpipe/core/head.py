@@ -94,6 +94,7 @@ class Head(Stage, metaclass=ABCMeta, register=False):
         unfitted: the metric before anything is learnt, where it doesn't depend on the options.
         causal: whether it predicts what follows each step, so that no stage before it may look ahead.
         tags_items: whether a target is a label for each item of the input, so that their numbers must agree.
+        temperature: of the probabilities that are told, in a head that is `Tempered`; 1 changes nothing.
     """
 
     role = "head"
@@ -102,6 +103,7 @@ class Head(Stage, metaclass=ABCMeta, register=False):
     causal: ClassVar[bool] = False
     tags_items: ClassVar[bool] = False
     unfitted: ClassVar[Metric | None] = None
+    temperature: float = 1.0
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Head:
         """Refuse to be built without all that a head needs."""
@@ -216,6 +218,22 @@ class PredictsDistributions(Protocol):
         self, predicted: Sequence[Distribution], encoded: Encoded, targets: Sequence[Tensor]
     ) -> tuple[Tensor, Tensor]:
         """`Head.loss`, of what `predict` gave."""
+
+
+@runtime_checkable
+class Tempered(Protocol):
+    """Its distributions can be made flatter (temperature above 1) or steeper, by dividing logits (Guo et al. 2017).
+
+    That changes probabilities, `Head.posteriors` among them, and nothing that is answered: what is searched for, and
+    the loss, go by the distributions as they were learnt.
+    """
+
+    temperature: float
+
+    def target_log_probabilities(
+        self, encoded: Encoded, targets: Sequence[Tensor], temperatures: Sequence[float]
+    ) -> Tensor:
+        """ln of the probability of each row's target at each temperature, ``[G, B]`` float64; -inf of what can't be."""
 
 
 @runtime_checkable

@@ -131,6 +131,17 @@ class SpanMetric(Protocol):
         """What is wrong with an answer's spans, as `seqpipe.metrics.span_errors.SpanError`."""
 
 
+@runtime_checkable
+class JudgesParts(Protocol):
+    """A metric of answers whose parts (words, spans) can be right or wrong by themselves."""
+
+    def right_parts(self, targets: Sequence[Any], answers: Sequence[Any]) -> list[dict[str, list[bool]]]:
+        """Of every row, which parts are right, by kinds of the answer's `Answer.confidences` and in their order.
+
+        A kind that can't be told of a row is missing there.
+        """
+
+
 def score(
     metric: Metric, targets: Sequence[Any], answers: Sequence[Any], inputs: Sequence[Any] = ()
 ) -> dict[str, float]:

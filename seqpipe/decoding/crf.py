@@ -66,10 +66,17 @@ def path_posteriors(
     emissions: Tensor, lengths: Tensor, tags: Tensor, transitions: Tensor, start: Tensor, end: Tensor
 ) -> Tensor:
     """p(tags | x) = exp(score - ln Z) of each row, ``[B]`` float64; 0 where a constraint forbids them."""
+    return log_path_posteriors(emissions, lengths, tags, transitions, start, end).exp()
+
+
+def log_path_posteriors(
+    emissions: Tensor, lengths: Tensor, tags: Tensor, transitions: Tensor, start: Tensor, end: Tensor
+) -> Tensor:
+    """ln p(tags | x) = score - ln Z of each row, ``[B]`` float64; -inf where a constraint forbids them."""
     potentials = chain(emissions, lengths, transitions, start, end)
     path = padded_tags(tags, lengths, transitions.shape[0])
     scores = chain_scores(potentials, path).sum(dim=0)
-    return (scores - BackwardMessages(potentials).log_totals).exp().clamp(max=1.0)
+    return (scores - BackwardMessages(potentials).log_totals).clamp(max=0.0)
 
 
 def viterbi(

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from seqpipe.core.sequence import PaddedSequence
+from seqpipe.decoding.temperature import tempered
 from seqpipe.errors import InputError
 
 BLANK = 0
@@ -49,13 +50,16 @@ def refuse_too_short(labels: Sequence[Sequence[int]], lengths: Tensor, of: str =
             )
 
 
-def greedy_decode(log_probabilities: PaddedSequence) -> list[CTCHypothesis]:
+def greedy_decode(log_probabilities: PaddedSequence, temperature: float = 1.0) -> list[CTCHypothesis]:
     """The best label at each step, repeats merged and blanks removed (Graves et al. 2006, best path decoding).
 
     Args:
         log_probabilities: ``[B, T, V]``, label 0 being the blank.
+        temperature: of the posteriors; labels don't depend on it.
     """
     best, labels = log_probabilities.values.max(dim=-1)  # [B, T] each
+    if temperature != 1.0:
+        best = tempered(log_probabilities.values, temperature).gather(-1, labels[..., None])[..., 0]
     hypotheses = []
     lengths = log_probabilities.lengths.tolist()
     for row, probabilities, length in zip(labels.cpu(), best.exp().cpu(), lengths, strict=True):
@@ -75,7 +79,9 @@ def greedy_decode(log_probabilities: PaddedSequence) -> list[CTCHypothesis]:
     return hypotheses
 
 
-def label_posteriors(log_probabilities: PaddedSequence, labels: Sequence[Sequence[int]]) -> list[float]:
+def label_posteriors(
+    log_probabilities: PaddedSequence, labels: Sequence[Sequence[int]], temperature: float = 1.0
+) -> list[float]:
     """The posterior of each row's label sequence, summed over all its alignments: exp(-CTC loss).
 
     Computed in float64, so that it doesn't depend on the batch beyond the last digits of the log-probabilities.
@@ -83,7 +89,7 @@ def label_posteriors(log_probabilities: PaddedSequence, labels: Sequence[Sequenc
     values, lengths = log_probabilities
     if not labels:
         return []
-    losses = ctc_losses(values.detach().double().cpu(), lengths.cpu(), labels)
+    losses = ctc_losses(tempered(values.detach().double().cpu(), temperature), lengths.cpu(), labels)
     return (-losses).exp().clamp(max=1.0).tolist()
 
 

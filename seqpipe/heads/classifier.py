@@ -15,6 +15,7 @@ from seqpipe.core.head import Distribution
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.core.source import Location
 from seqpipe.core.written import Name
+from seqpipe.decoding.temperature import tempered
 from seqpipe.errors import ConfigError, InputError
 from seqpipe.heads.learnt import learnt, usable
 from seqpipe.heads.pooled import ClassesHead
@@ -150,9 +151,10 @@ class ClassifierHead(ClassesHead):
                 raise ConfigError(str(error)).within("decoding", "among") from None
             emissions = F.log_softmax(emissions.masked_fill(~allowed, float("-inf")), dim=-1)
         top = min(options.top, len(self.classes), len(options.among or self.classes.names))
-        probabilities = emissions.exp()
-        # A stable order, that equal probabilities may not change places with the batch.
-        values, order = probabilities.sort(dim=-1, descending=True, stable=True)
+        # A stable order, that equal probabilities may not change places with the batch; whatever the temperature.
+        values, order = emissions.exp().sort(dim=-1, descending=True, stable=True)
+        if self.temperature != 1.0:
+            values = tempered(emissions, self.temperature).exp().gather(1, order)
         return [
             list(zip(numbers, shares, strict=True))
             for numbers, shares in zip(order[:, :top].tolist(), values[:, :top].tolist(), strict=True)
@@ -166,10 +168,16 @@ class ClassifierHead(ClassesHead):
 
     def posteriors(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> list[float]:
         """The probability of each row's target."""
-        emissions = self(encoded).values[:, 0].double()
-        labels = torch.cat(list(targets)).to(emissions.device)
-        found: list[float] = emissions.gather(1, labels[:, None])[:, 0].exp().tolist()
+        found: list[float] = self.target_log_probabilities(encoded, targets, [self.temperature])[0].exp().tolist()
         return found
+
+    def target_log_probabilities(
+        self, encoded: PaddedSequence, targets: Sequence[Tensor], temperatures: Sequence[float]
+    ) -> Tensor:
+        """See `seqpipe.core.head.Tempered`."""
+        emissions = self(encoded).values[:, 0].double()
+        labels = torch.cat(list(targets)).to(emissions.device)[:, None]
+        return torch.stack([tempered(emissions, each).gather(1, labels)[:, 0] for each in temperatures])
 
     def predicted_log_odds(self, encoded: PaddedSequence) -> Tensor:
         """Log-odds of each row's most probable class; unlike its log-probability, they don't flatten where it is sure.

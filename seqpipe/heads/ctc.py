@@ -29,6 +29,7 @@ from seqpipe.decoding.ctc import (
 from seqpipe.decoding.ctc_alignment import align_labels
 from seqpipe.decoding.prefix_scorer import PrefixScorer
 from seqpipe.decoding.prefix_search import prefix_search
+from seqpipe.decoding.temperature import tempered
 from seqpipe.errors import ConfigError
 from seqpipe.heads.ctc_decoding import CTCDecoding
 from seqpipe.heads.learnt import learnt
@@ -240,8 +241,9 @@ class CTCHead(TextHead):
         emissions = self(encoded)
         if options is not None and options.method == "beam":
             return self._search(emissions, options, encoded.columns if isinstance(encoded, Encoded) else [])
-        hypotheses = greedy_decode(emissions)
-        return list(zip(hypotheses, label_posteriors(emissions, [item.labels for item in hypotheses]), strict=True))
+        hypotheses = greedy_decode(emissions, self.temperature)
+        posteriors = label_posteriors(emissions, [item.labels for item in hypotheses], self.temperature)
+        return list(zip(hypotheses, posteriors, strict=True))
 
     @torch.no_grad()
     def _search(
@@ -256,7 +258,7 @@ class CTCHead(TextHead):
         owners = [row for row, hypotheses in enumerate(found) for _ in hypotheses]
         several = emissions if options.n_best == 1 else emissions.chosen(owners)
         labels = [hypothesis.labels for hypotheses in found for hypothesis in hypotheses]
-        posteriors = iter(label_posteriors(several, labels))
+        posteriors = iter(label_posteriors(several, labels, self.temperature))
         ranked = [tuple((each.labels, next(posteriors), each.score) for each in hypotheses) for hypotheses in found]
         return [RankedTexts(path, row[0][1], row) for path, row in zip(paths, ranked, strict=True)]
 
@@ -296,4 +298,13 @@ class CTCHead(TextHead):
 
     def posteriors(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> list[float]:
         """The probability of each row's labels over all their alignments; 0 where they don't fit into its steps."""
-        return label_posteriors(self(encoded), [target.tolist() for target in targets])
+        return label_posteriors(self(encoded), [target.tolist() for target in targets], self.temperature)
+
+    def target_log_probabilities(
+        self, encoded: PaddedSequence, targets: Sequence[Tensor], temperatures: Sequence[float]
+    ) -> Tensor:
+        """See `seqpipe.core.head.Tempered`."""
+        emissions, lengths = self(encoded)
+        values, lengths = emissions.double().cpu(), lengths.cpu()
+        labels = [target.tolist() for target in targets]
+        return torch.stack([-ctc_losses(tempered(values, each), lengths, labels) for each in temperatures])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,7 @@ from seqpipe.decoding.beam import beam_search
 from seqpipe.decoding.ctc_prefixes import CTCPrefixes
 from seqpipe.decoding.generation import Generated, GenerationDecoding
 from seqpipe.decoding.sampling import key_of, write_on
+from seqpipe.decoding.temperature import tempered
 from seqpipe.errors import ConfigError
 from seqpipe.heads.text_head import TextHead
 from seqpipe.layers.dropout import dropout
@@ -133,10 +134,19 @@ class DecodedTextHead(TextHead, register=False):
             prepared = encoded.prepared if options.method == "sample" else None
             keys = [key_of(row) for row in prepared.rows()] if prepared is not None else []
             found = write_on(continuation, encoded.lengths, self.end, options, keys)
+        if self.temperature != 1.0:
+            found = self._at_temperature(encoded, found)
         lengths = encoded.lengths.tolist()
         return [
             DecodedText(row, self._attended(encoded, place, row), lengths[place]) for place, row in enumerate(found)
         ]
+
+    def _at_temperature(self, encoded: Encoded, found: list[list[Generated]]) -> list[list[Generated]]:
+        """What was found by the distributions as they were learnt, with probabilities at the head's temperature."""
+        places = [place for place, row in enumerate(found) for _ in row]
+        labels = [torch.tensor(each.labels, dtype=torch.int64) for row in found for each in row]
+        told = iter(self.target_log_probabilities(encoded.chosen(places), labels, [self.temperature])[0].tolist())
+        return [[replace(each, log_probability=next(told)) for each in row] for row in found]
 
     def _ctc_emissions(self, encoded: PaddedSequence) -> PaddedSequence:
         if self.ctc_output is None:
@@ -211,8 +221,21 @@ class DecodedTextHead(TextHead, register=False):
     @torch.no_grad()
     def posteriors(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> list[float]:
         """The probability of each row's text: the product over its labels and the end."""
-        outputs, _, lengths, labels = self._outputs(encoded, targets)
-        emissions = F.log_softmax(self._project(outputs, self._table()).float(), dim=-1)
-        chances = emissions.gather(2, labels[..., None])[..., 0].double()
-        found: list[float] = chances.masked_fill(~length_mask(lengths, labels.shape[1]), 0.0).sum(dim=1).exp().tolist()
+        found: list[float] = self.target_log_probabilities(encoded, targets, [self.temperature])[0].exp().tolist()
         return found
+
+    @torch.no_grad()
+    def target_log_probabilities(
+        self, encoded: PaddedSequence, targets: Sequence[Tensor], temperatures: Sequence[float]
+    ) -> Tensor:
+        """See `seqpipe.core.head.Tempered`."""
+        outputs, _, lengths, labels = self._outputs(encoded, targets)
+        real = length_mask(lengths, labels.shape[1])
+        table, found = self._table(), labels.new_zeros((len(temperatures), *labels.shape), dtype=torch.float64)
+        chosen = [
+            torch.stack([tempered(emissions, each).gather(1, own[:, None])[:, 0].double() for each in temperatures])
+            for some, own in zip(outputs[real].split(CHUNK), labels[real].split(CHUNK), strict=True)
+            for emissions in [F.log_softmax(self._project(some, table).float(), dim=-1)]
+        ]
+        found[:, real] = torch.cat(chosen, dim=1)
+        return found.sum(dim=2)

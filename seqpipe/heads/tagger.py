@@ -22,6 +22,7 @@ from seqpipe.decoding import crf
 from seqpipe.decoding.span_confidence import span_confidences
 from seqpipe.decoding.spans import OUTSIDE, spans_of, split_tag
 from seqpipe.decoding.tag_schemes import AllowedTags, Scheme, allowed_tags, convert
+from seqpipe.decoding.temperature import tempered
 from seqpipe.errors import ConfigError, InputError
 from seqpipe.heads.learnt import NamingHead, learnt
 from seqpipe.layers.activation import Activation
@@ -235,17 +236,29 @@ class TaggerHead(NamingHead):
         """Scores of neighbours, start and end, -inf where the scheme forbids them."""
         return self._allowed.constrain(self.transitions, self.start, self.end)
 
+    def _tempered(self, scores: Tensor, temperature: float) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
+        """Scores ``[B, T, K]`` and potentials, all divided by the temperature; 1 leaves them as they are."""
+        if temperature == 1.0:
+            return scores, self._potentials()
+        pairs, start, end = (part / temperature for part in self._potentials())
+        return scores / temperature, (pairs, start, end)
+
     def decode(self, encoded: PaddedSequence, options: TaggerDecoding | None = None) -> list[TagPath]:
         """The best tags of every row, with the probabilities of each and of all."""
         options = options or TaggerDecoding()
         scores, lengths = self(encoded)
         if self.decoder == "softmax" and self.scheme == "none":
-            best, path = scores.double().max(dim=-1)
-            shares, posteriors = scores.double().exp(), best.sum(dim=1).exp()
+            # Of each tag by itself; the padding is 0 and stays so.
+            path = scores.double().max(dim=-1).indices
+            scores = PaddedSequence(tempered(scores, self.temperature), lengths).masked().values
+            shares = scores.double().exp()
+            posteriors = scores.double().gather(2, path[..., None])[..., 0].sum(dim=1).exp()
+            potentials = self._potentials()
         else:
             path, _ = crf.viterbi(scores, lengths, *self._potentials())
-            shares = crf.marginals(scores, lengths, *self._potentials())
-            posteriors = crf.path_posteriors(scores, lengths, path, *self._potentials())
+            scores, potentials = self._tempered(scores, self.temperature)
+            shares = crf.marginals(scores, lengths, *potentials)
+            posteriors = crf.path_posteriors(scores, lengths, path, *potentials)
         numbers = torch.tensor([self._metric.tags.index(tag) for tag in self._answers], device=path.device)[path]
         of_tags = (shares @ self._shown).gather(2, numbers.unsqueeze(-1))[..., 0].clamp(max=1.0)
         tags = [
@@ -253,18 +266,22 @@ class TaggerHead(NamingHead):
             for row, length in zip(path.tolist(), lengths.tolist(), strict=True)
         ]
         spans = [spans_of(row) if self.scheme != "none" else [] for row in tags]
-        confidences = span_confidences(scores, lengths, path, spans, self._potentials(), self.classes.names)
+        confidences = span_confidences(scores, lengths, path, spans, potentials, self.classes.names)
         several = options.n_best > 1
-        alternatives = self._alternatives(scores, lengths, options.n_best) if several else [[] for _ in tags]
+        alternatives = (
+            self._alternatives(scores, lengths, potentials, options.n_best) if several else [[] for _ in tags]
+        )
         sure = [
             [(*span, share) for span, share in zip(*row, strict=True)] for row in zip(spans, confidences, strict=True)
         ]
         shown = [shares_of[: len(row)] for shares_of, row in zip(of_tags.tolist(), tags, strict=True)]
         return list(map(TagPath, tags, shown, posteriors.tolist(), sure, alternatives))
 
-    def _alternatives(self, scores: Tensor, lengths: Tensor, most: int) -> list[list[tuple[list[str], float]]]:
-        totals = crf.log_partition(scores, lengths, *self._potentials()).tolist()
-        found = crf.n_best(scores, lengths, *self._potentials(), most)
+    def _alternatives(
+        self, scores: Tensor, lengths: Tensor, potentials: tuple[Tensor, Tensor, Tensor], most: int
+    ) -> list[list[tuple[list[str], float]]]:
+        totals = crf.log_partition(scores, lengths, *potentials).tolist()
+        found = crf.n_best(scores, lengths, *potentials, most)
         return [
             [([self._answers[tag] for tag in path], min(1.0, float(np.exp(score - total)))) for path, score in paths]
             for paths, total in zip(found, totals, strict=True)
@@ -286,14 +303,27 @@ class TaggerHead(NamingHead):
 
     def posteriors(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> list[float]:
         """The probability of each row's tags; 0 for another number of tags than of words."""
+        found: list[float] = self.target_log_probabilities(encoded, targets, [self.temperature])[0].exp().tolist()
+        return found
+
+    def target_log_probabilities(
+        self, encoded: PaddedSequence, targets: Sequence[Tensor], temperatures: Sequence[float]
+    ) -> Tensor:
+        """See `seqpipe.core.head.Tempered`."""
         scores, lengths = self(encoded)
-        fits = [len(target) == length for target, length in zip(targets, lengths.tolist(), strict=True)]
+        fits = torch.tensor(
+            [len(target) == length for target, length in zip(targets, lengths.tolist(), strict=True)],
+            device=scores.device,
+        )
         tags = torch.zeros(scores.shape[:2], dtype=torch.int64, device=scores.device)
-        for row, target, whole in zip(tags, targets, fits, strict=True):
+        for row, target, whole in zip(tags, targets, fits.tolist(), strict=True):
             if whole:
                 row[: len(target)] = target
-        found = crf.path_posteriors(scores, lengths, tags, *self._potentials()).tolist()
-        return [share if whole else 0.0 for share, whole in zip(found, fits, strict=True)]
+        found = []
+        for temperature in temperatures:
+            heated, potentials = self._tempered(scores, temperature)
+            found.append(crf.log_path_posteriors(heated, lengths, tags, *potentials))
+        return torch.stack(found).masked_fill(~fits, float("-inf"))
 
 
 def _as_bio(tag: str) -> str:

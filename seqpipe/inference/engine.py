@@ -12,6 +12,7 @@ import torch
 
 from seqpipe.answers.failure import Failure
 from seqpipe.core.answer import is_finite
+from seqpipe.core.calibration import Calibration
 from seqpipe.core.head import ConcatenatesParts, JoinsSegments
 from seqpipe.core.memory import is_out_of_memory
 from seqpipe.core.sequence import round_up
@@ -80,6 +81,7 @@ class Engine:
         pipeline: whose features say how long inputs are, and whose head joins segments.
         settings: see there.
         compute: answers batches.
+        calibration: of the answers' confidences, beside the temperature that the head has; None leaves them.
         on_budget: told before a smaller budget is used for the first time.
     """
 
@@ -89,9 +91,11 @@ class Engine:
         settings: Settings,
         compute: Compute,
         *,
+        calibration: Calibration | None = None,
         on_budget: Callable[[Budget], None] | None = None,
     ) -> None:
         self.pipeline, self.settings, self.compute, self.on_budget = pipeline, settings, compute, on_budget
+        self.calibration = calibration or Calibration()
         self.budgets: list[Budget] = []
 
     def windows(self, reader: Reader, inputs: Iterable[Any], *, first: int = 0) -> Iterator[Window | Pause]:
@@ -227,7 +231,7 @@ class Engine:
         if not is_finite(answer):
             message = f"{slot.where or slot.id}: the model's answer holds values that are no finite numbers"
             return Failure(slot.id, "non-finite", message)
-        return answer
+        return self.calibration.apply(answer)
 
     def _joined(self, slot: Slot) -> Any:
         if len(slot.parts) == 1 and slot.parts[0][0] is None:

@@ -22,6 +22,7 @@ from seqpipe.core.suffixes import Suffixes
 from seqpipe.data.pages.line import PageLine
 from seqpipe.data.rows import Row
 from seqpipe.errors import ConfigError
+from seqpipe.inference.calibration_file import plain
 from seqpipe.inference.engine import Budget, Engine, Window
 from seqpipe.inference.formats.choose import PAGES, RECORDINGS, check_format, choose_format
 from seqpipe.inference.formats.recordings import RecordingNames, recording_group
@@ -58,6 +59,7 @@ def infer(
     modules: Sequence[str] = (),
     data: Mapping[str, Any] | None = None,
     engine: Literal["local", "ray"] = "local",
+    calibrated: bool = True,
     **settings: Any,
 ) -> Summary:
     """Run a trained model over inputs, and write its answers.
@@ -77,6 +79,7 @@ def infer(
         modules: of the user's own, which hold stages.
         data: keys of ``data:`` that replace the recipe's.
         engine: ``local``, or ``ray`` for a cluster.
+        calibrated: see `seqpipe.load`.
         settings: of the `Predictor`.
 
     Returns:
@@ -94,7 +97,8 @@ def infer(
     if data and (unknown := sorted(data.keys() - set(COLUMNS))):
         raise ConfigError(f"data.{unknown[0]}: only {', '.join(COLUMNS)} of data can be set here")
     # Of a cluster, the machine that starts it only measures and names.
-    predictor = load(run, **(settings if engine == "local" else {**settings, "device": "cpu"}))
+    here = settings if engine == "local" else {**settings, "device": "cpu"}
+    predictor = load(run, calibrated=calibrated, **here)
     pipeline = predictor.pipeline
     chosen = predictor.settings if engine == "local" else of_cluster(predictor.settings, settings)
     prediction = get_type_hints(pipeline.head.answer).get("return", Answer)
@@ -119,6 +123,7 @@ def infer(
             "processor": platform.machine() + " " + torch.backends.cpu.get_cpu_capability(),
             "inputs": fingerprint_inputs(inputs),
             "folder": str(Path.cwd()) if any(_is_relative(name) for name in inputs) else None,
+            **({"calibration": plain(predictor.calibration)} if predictor.calibration is not None else {}),
         },
         strict=strict,
         on_window=progress.update,
@@ -134,9 +139,19 @@ def infer(
             from seqpipe.inference.ray.run import RayEngine
 
             decoding = settings.get("decoding")
-            cluster = RayEngine(run, chosen, decoding=decoding, actors=workers, modules=modules, notice=progress.say)
+            cluster = RayEngine(
+                run,
+                chosen,
+                decoding=decoding,
+                calibrated=calibrated,
+                actors=workers,
+                modules=modules,
+                notice=progress.say,
+            )
             source = stack.enter_context(closing(cluster))
         is_left = job.begin(resume=resume, overwrite=overwrite)
+        for notice in predictor.notices:
+            progress.say(notice)
         if job.journal is not None and job.journal.damage is not None:
             progress.say(job.journal.damage)
         if not is_left:
@@ -196,7 +211,14 @@ class LocalEngine:
 
     def windows(self, rows: Iterable[Any], first: int) -> Iterator[Window | Pause]:
         """Answers to inputs."""
-        engine = Engine(self.predictor.pipeline, self.predictor.settings, self.predictor.compute, on_budget=self._lower)
+        predictor = self.predictor
+        engine = Engine(
+            predictor.pipeline,
+            predictor.settings,
+            predictor.compute,
+            calibration=predictor.calibration,
+            on_budget=self._lower,
+        )
         if self.job.journal is not None:
             engine.budgets = list(self.job.journal.budgets)
         return engine.windows(self.reader, rows, first=first)

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from seqpipe.config.recipe import override_decoding
+from seqpipe.core.calibration import Calibration
 from seqpipe.core.feature import Reader
 from seqpipe.core.head import ConcatenatesParts, JoinsSegments, PreparesDecoding
 from seqpipe.core.input import Input
@@ -25,12 +26,14 @@ from seqpipe.errors import RENAMED, ConfigError, did_you_mean
 from seqpipe.features.speech.channels import Channels
 from seqpipe.features.speech.waveform import Waveform
 from seqpipe.inference import reading
+from seqpipe.inference.calibration_file import deciding, read_calibration
 from seqpipe.inference.compute import Compute
 from seqpipe.inference.engine import Engine, Window
 from seqpipe.inference.reading import Preparation
 from seqpipe.inference.settings import LIMITED, LIMITS, Settings
 from seqpipe.inference.slot import unbound
 from seqpipe.inference.workers import Workers
+from seqpipe.model_file import CALIBRATION
 from seqpipe.pipeline import Pipeline
 
 
@@ -56,6 +59,10 @@ class Predictor:
             answers every channel by itself (`Waveform`).
         workers: threads that read and prepare.
         decoding: options that replace the recipe's.
+        calibration: of confidences; see `seqpipe.core.calibration`. The head has its temperature from now on.
+
+    Attributes:
+        notices: what should be known about the answers to come.
 
     Raises:
         ConfigError: a setting is wrong, or of another kind of input than the model's; or there is no such device.
@@ -83,6 +90,7 @@ class Predictor:
         channels: str | None = None,
         workers: int = 2,
         decoding: Mapping[str, Any] | None = None,
+        calibration: Calibration | None = None,
     ) -> None:
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -122,6 +130,9 @@ class Predictor:
         if isinstance(head, PreparesDecoding):
             head.prepare_decoding(self.options)
         self.compute = Compute(self.pipeline, self.settings, self.options)
+        self.notices: list[str] = []
+        self.calibration = calibration
+        self.pipeline.head.temperature = calibration.temperature if calibration is not None else 1.0
 
     @property
     def preparation(self) -> Preparation:
@@ -159,7 +170,7 @@ class Predictor:
         return self._answers(inputs, unbind)
 
     def _answers(self, inputs: Iterable[Any], unbind: bool) -> Iterator[Any]:
-        engine = Engine(self.pipeline, self.settings, self.compute)
+        engine = Engine(self.pipeline, self.settings, self.compute, calibration=self.calibration)
         with closing(Workers(self.preparation, count=self.workers)) as workers:
             rows = unbound(inputs, self.pipeline.features) if unbind else inputs
             for window in engine.windows(reading.Reader(self.preparation, workers), rows):
@@ -197,23 +208,36 @@ def _choose_channels(reader: Reader, channels: str) -> None:
     reader.channels = cast(Channels, channels)
 
 
-def load(run: str | Path, **settings: Any) -> Predictor:
+def load(run: str | Path, *, calibrated: bool = True, **settings: Any) -> Predictor:
     """The predictor of a run directory.
 
     Args:
         run: a run directory; nothing in it is unpickled, and no code that it names is run.
+        calibrated: confidences are those of ``seqpipe calibrate``, if it was run for answers that are decoded so.
         settings: device, precision, decoding and others: see `Predictor`.
 
     Raises:
-        RunError: there is no model, or one that is truncated, altered or of a newer version.
+        RunError: there is no model, or one that is truncated, altered or of a newer version; it was calibrated, and has
+            other weights now.
         ConfigError: a setting is wrong.
     """
     pipeline = Pipeline.load(Path(run))
-    known = set(inspect.signature(Predictor).parameters) - {"pipeline"}
+    known = set(inspect.signature(Predictor).parameters) - {"pipeline", "calibration"}
     for name in settings:
         if name not in known:
             raise ConfigError(_unknown(name, known, pipeline.head.decoding.model_fields))
-    return Predictor(pipeline, **settings)
+    found = read_calibration(Path(run)) if calibrated else None
+    if found is None:
+        return Predictor(pipeline, **settings)
+    decoding = override_decoding(pipeline.recipe, settings.get("decoding") or {}).model_dump()
+    fit = found.fit_for(decoding)
+    predictor = Predictor(pipeline, calibration=fit.calibration if fit is not None else None, **settings)
+    if fit is None:
+        predictor.notices.append(
+            f"{Path(run) / CALIBRATION}: holds nothing for answers that are decoded by {deciding(decoding)}, so their "
+            "confidences are as the model has them; `seqpipe calibrate` with these options adds it"
+        )
+    return predictor
 
 
 def _unknown(name: str, known: Collection[str], options: Collection[str]) -> str:

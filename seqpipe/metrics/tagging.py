@@ -176,6 +176,17 @@ class TagMetric(BaseMetric):
         words = [word.text for word in answer.words]
         return find_span_errors(words, spans_of([tag for tag, _ in pairs]), spans_of([tag for _, tag in pairs]))
 
+    def right_parts(self, targets: Sequence[Any], answers: Sequence[Tagging]) -> list[dict[str, list[bool]]]:
+        """Words whose tag is right, and spans whose type and borders are."""
+        found = []
+        for pairs in self._pairs(targets, answers):
+            right = {"words": [wanted == answered for wanted, answered in pairs]}
+            if self.scheme != "none":
+                wanted = set(spans_of([tag for tag, _ in pairs]))
+                right["spans"] = [span in wanted for span in spans_of([tag for _, tag in pairs])]
+            found.append(right)
+        return found
+
     def describe(self) -> str:
         """What tags are compared as."""
         return "tags by name" if self.scheme == "none" else "spans as CoNLL's conlleval counts them"

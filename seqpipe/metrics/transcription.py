@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from itertools import accumulate
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seqpipe.answers.transcript import Transcript
 from seqpipe.core.metric import Pair, ScoreKind, per_cent
 from seqpipe.metrics.alignment import align
 from seqpipe.metrics.text import TextMetric
@@ -44,6 +46,18 @@ class TranscriptionMetric(TextMetric):
             counts[index] = [1, sizes[-1] == 0, *sizes]
         return counts
 
+    def right_parts(self, targets: Sequence[Any], answers: Sequence[Any]) -> list[dict[str, list[bool]]]:
+        """Words, and tokens of transcripts, that stand for the same in the reference, with the fewest edits of all.
+
+        Of an answer that the rules change, parts may be others than were compared; those of such a row can't be told.
+        """
+        references, hypotheses = self.comparable(targets, answers)
+        levels = self._aligned(references, hypotheses)
+        return [
+            _right_parts(answer, words, characters) if isinstance(answer, Transcript) else {}
+            for answer, words, characters in zip(answers, levels["words"], levels["characters"], strict=True)
+        ]
+
     def scores(self, total: NDArray[np.int64]) -> dict[str, float]:
         """In per cent, from the sum ``[6]`` of rows' counts."""
         count = dict(zip(self.names, total.tolist(), strict=True))
@@ -63,3 +77,20 @@ class TranscriptionMetric(TextMetric):
     def _aligned(self, references: Sequence[str], hypotheses: Sequence[str]) -> dict[str, list[list[Pair]]]:
         """Words and characters of every row beside those of its hypothesis."""
         return {"words": align(references, hypotheses), "characters": align(references, hypotheses, characters=True)}
+
+
+def _right_parts(answer: Transcript, words: Sequence[Pair], characters: Sequence[Pair]) -> dict[str, list[bool]]:
+    """Of one transcript, beside the words and characters of its reference."""
+    found = {}
+    heard = [(heard, said == heard) for said, heard in words if heard]
+    if [text for text, _ in heard] == [word.text for word in answer.words]:
+        found["words"] = [right for _, right in heard]
+    heard = [(heard, said == heard) for said, heard in characters if heard]
+    spelt = "".join(token.text for token in answer.tokens)
+    # What parts words in units is no character at either end of the text.
+    before, behind = len(spelt) - len(spelt.lstrip()), len(spelt) - len(spelt.rstrip())
+    if "".join(text for text, _ in heard) == spelt.strip():
+        right = [True] * before + [right for _, right in heard] + [True] * behind
+        ends = list(accumulate(len(token.text) for token in answer.tokens))
+        found["tokens"] = [all(right[start:end]) for start, end in zip([0, *ends], ends, strict=False)]
+    return found

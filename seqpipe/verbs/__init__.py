@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import ModuleType
 
 from seqpipe.verbs import (
+    calibrate,
     check,
     compare,
     crossval,
@@ -31,6 +32,7 @@ VERBS: dict[str, ModuleType] = {
     "reply": reply,
     "report": report,
     "compare": compare,
+    "calibrate": calibrate,
     "check": check,
     "find-rate": find_rate,
     "crossval": crossval,

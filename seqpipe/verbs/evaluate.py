@@ -7,7 +7,7 @@ import json
 import sys
 
 from seqpipe.errors import ConfigError
-from seqpipe.verbs.shared import chosen_decoding, scoring_arguments
+from seqpipe.verbs.shared import calibration_argument, chosen_decoding, scoring_arguments
 
 SUMMARY = "Score a run on labelled data."
 EXAMPLE = "seqpipe evaluate runs/an4 --data data/an4/dev.tsv --json"
@@ -17,6 +17,7 @@ LIST = "overrides"
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     scoring_arguments(parser)
+    calibration_argument(parser)
     parser.add_argument(
         "--data",
         metavar="SOURCE",
@@ -43,6 +44,7 @@ def run(options: argparse.Namespace) -> int:
         group=options.group,
         where=dict(map(_condition, options.where)),
         decoding=chosen_decoding(options),
+        calibrated=options.calibrated,
         device=options.device,
     )
     for notice in evaluation.notices:

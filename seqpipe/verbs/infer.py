@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from seqpipe.verbs.shared import chosen_for_a_run
+from seqpipe.verbs.shared import calibration_argument, chosen_for_a_run
 
 SUMMARY = "Run a trained model over files, folders, globs, manifests, pages, or - for standard input."
 EXAMPLE = "seqpipe infer runs/an4 recordings/ more/*.flac --output out.jsonl"
@@ -91,6 +91,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="data.input, data.id, data.start, data.end, data.duration, data.channel, data.format (of a manifest), or "
         "decoding.*",
     )
+    calibration_argument(parser)
     parser.add_argument("--quiet", action="store_true", help="show nothing while it goes on")
 
 
@@ -143,6 +144,7 @@ def run(options: argparse.Namespace) -> int:
         modules=options.imports,
         data=tree.get("data"),
         engine=options.engine,
+        calibrated=options.calibrated,
         **settings,
     )
     if not summary.finished:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from seqpipe.verbs.shared import chosen_decoding, scoring_arguments
+from seqpipe.verbs.shared import calibration_argument, chosen_decoding, scoring_arguments
 
 SUMMARY = "Write a run's report.html: curves, scores, confusions, and the worst rows to see and hear."
 EXAMPLE = "seqpipe report runs/an4 --data data/an4/dev.tsv --output an4.html"
@@ -15,6 +15,7 @@ LIST = "overrides"
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     scoring_arguments(parser)
+    calibration_argument(parser)
     parser.add_argument(
         "--data", metavar="SOURCE", help="manifest, folder or hub:NAME (default: the recipe's dev, else test)"
     )
@@ -31,6 +32,7 @@ def run(options: argparse.Namespace) -> int:
         output=options.output,
         group=options.group,
         decoding=chosen_decoding(options),
+        calibrated=options.calibrated,
         device=options.device,
     )
     print(path)

@@ -16,13 +16,28 @@ def recipe_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("overrides", nargs="*", metavar="key.path=value", help="values that replace the recipe's")
 
 
-def scoring_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare a run, how it is scored, and how it decodes: options by themselves, and as `infer` takes them."""
+def scoring_arguments(parser: argparse.ArgumentParser, together: str = "the intervals") -> None:
+    """Declare a run, how it is scored, and how it decodes: options by themselves, and as `infer` takes them.
+
+    Args:
+        parser: gets the options.
+        together: what rows of a group are drawn together for, or stay together in.
+    """
     parser.add_argument("run", help="run directory")
-    parser.add_argument("--group", metavar="COLUMN", help="rows drawn together for the intervals, e.g. speaker")
+    parser.add_argument("--group", metavar="COLUMN", help=f"rows that stay together for {together}, e.g. speaker")
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
     parser.add_argument("overrides", nargs="*", metavar="decoding.key=value", help="how to decode")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="the same, as of infer")
+
+
+def calibration_argument(parser: Any) -> None:
+    """Declare the way to have confidences as the model itself has them."""
+    parser.add_argument(
+        "--no-calibration",
+        dest="calibrated",
+        action="store_false",
+        help="confidences as the model has them, though the run was calibrated",
+    )
 
 
 def chosen_decoding(options: argparse.Namespace) -> dict[str, Any]:

@@ -15,7 +15,7 @@ def tokens_of(*texts: str) -> tuple[Token, ...]:
 
 
 def test_characters_become_words_at_spaces() -> None:
-    assert group_words(tokens_of(*"go  on")) == (Word("go", 0.0, 1.5), Word("on", 4.0, 5.5))
+    assert group_words(tokens_of(*"go  on")) == (Word("go", 0.0, 1.5, 0.9 * 0.9), Word("on", 4.0, 5.5, 0.9 * 0.9))
 
 
 def test_spaces_inside_tokens_part_words_too() -> None:
@@ -43,20 +43,20 @@ def test_words_are_those_of_the_text_in_its_order(texts: list[str]) -> None:
 
 def test_a_no_break_space_parts_words() -> None:
     words = group_words(tokens_of(*"a\u00a0b"))
-    assert words == (Word("a", 0.0, 0.5), Word("b", 2.0, 2.5))
+    assert words == (Word("a", 0.0, 0.5, 0.9), Word("b", 2.0, 2.5, 0.9))
     assert [mark.item for mark in Transcript("a", "a\u00a0b", 1.0, words, tokens_of(*"a\u00a0b")).marks] == [0, None, 1]
 
 
 def test_json_holds_everything_rounded() -> None:
     token = Token("a", 0.123456, 1 / 3, 2 / 3)
-    transcript = Transcript("row 1", "a", 1 / 3, (Word("a", 0.123456, 1 / 3),), (token,))
+    transcript = Transcript("row 1", "a", 1 / 3, (Word("a", 0.123456, 1 / 3, 2 / 3),), (token,))
     record = transcript.to_json()
     assert json.loads(json.dumps(record)) == record
     assert record == {
         "id": "row 1",
         "text": "a",
         "confidence": 0.333333,
-        "words": [{"text": "a", "start": 0.1235, "end": 0.3333}],
+        "words": [{"text": "a", "start": 0.1235, "end": 0.3333, "confidence": 0.666667}],
         "tokens": [{"text": "a", "start": 0.1235, "end": 0.3333, "confidence": 0.666667}],
     }
     assert transcript.tokens == (token,), "the transcript itself stays as exact as it was"

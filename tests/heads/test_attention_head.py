@@ -75,8 +75,10 @@ def test_the_loss_is_the_text_s_probability() -> None:
 
 
 @torch.inference_mode()
-def test_probabilities_of_all_texts_add_up_to_one() -> None:
+@pytest.mark.parametrize("temperature", [1.0, 0.7])
+def test_probabilities_of_all_texts_add_up_to_one(temperature: float) -> None:
     head, batch = fitted(["ab"]), encoded(1)
+    head.temperature = temperature
     head.bias[head.end] += 3.0  # so that long texts are improbable
     total = 0.0
     for length in range(9):
@@ -112,6 +114,24 @@ def test_answers_do_not_depend_on_the_batch(method: Any) -> None:
         assert [item.labels for item in alone.hypotheses] == [item.labels for item in together[place].hypotheses]
         expected = [item.score for item in together[place].hypotheses]
         assert [item.score for item in alone.hypotheses] == pytest.approx(expected, abs=1e-5)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("method", ["greedy", "beam", "sample"])
+def test_a_temperature_changes_probabilities_and_no_text(method: Any) -> None:
+    head, batch = fitted(), encoded()
+    options = GenerationDecoding(method=method, beam=3, n_best=3, max_length=6)
+    before = head.decode(batch, options)
+    head.temperature = 2.0
+    after = head.decode(batch, options)
+    for place, (one, other) in enumerate(zip(before, after, strict=True)):
+        assert [(item.labels, item.score) for item in one.hypotheses] == [
+            (item.labels, item.score) for item in other.hypotheses
+        ]
+        labels = [torch.tensor(item.labels, dtype=torch.int64) for item in other.hypotheses]
+        expected = head.posteriors(batch.chosen([place] * len(labels)), labels)
+        assert [math.exp(item.log_probability) for item in other.hypotheses] == pytest.approx(expected, rel=1e-4)
+    assert before[0].hypotheses[0].log_probability != pytest.approx(after[0].hypotheses[0].log_probability, abs=0.01)
 
 
 def test_a_beam_wider_than_the_vocabulary_is_no_matter() -> None:

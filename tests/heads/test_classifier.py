@@ -109,6 +109,22 @@ def test_equal_probabilities_are_answered_in_the_order_of_the_classes(encoded: E
     assert [[number for number, _ in row] for row in head.decode(encoded([5, 1, 9]))] == [[0, 1, 2]] * 3
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("options", [None, ClassifierDecoding(top=2, among=["bad", "odd"])])
+def test_a_temperature_changes_probabilities_and_no_class(options: Any, encoded: Encoded) -> None:
+    head, batch = fitted(), encoded([5, 1, 9])
+    before = head.decode(batch, options)
+    for temperature in (0.5, 3.0, 1e-3, 1e3):  # whose probabilities are hardly to be told apart, too
+        head.temperature = temperature
+        after = head.decode(batch, options)
+        assert [[number for number, _ in row] for row in after] == [[number for number, _ in row] for row in before]
+        for one, other in zip(before, after, strict=True):
+            powers = torch.tensor([share for _, share in one], dtype=torch.float64).log() / temperature
+            assert [share for _, share in other] == pytest.approx(powers.softmax(0).tolist(), abs=1e-6)
+    head.temperature = 1.0
+    assert head.decode(batch, options) == before
+
+
 def test_assets_restore_the_classes(tmp_path: Path, encoded: Encoded) -> None:
     head = fitted(class_weights="balanced")
     head.save_assets(tmp_path)

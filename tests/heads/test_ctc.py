@@ -249,6 +249,35 @@ def test_dropout_works_in_training_only() -> None:
     assert torch.equal(head.eval()(batch).values, plain)
 
 
+@torch.no_grad()
+def test_a_temperature_changes_probabilities_and_no_text() -> None:
+    head, batch = fitted(), encoded([4, 2])
+    before = head.decode(batch)
+    head.temperature = 2.0
+    after = head.decode(batch)
+    assert [(item.labels, item.starts, item.stops) for item, _ in after] == [
+        (item.labels, item.starts, item.stops) for item, _ in before
+    ]
+    emissions = head(batch).values.double()
+    flat = F.softmax(emissions / 2.0, dim=-1)  # [B, T, V]
+    for row, (item, confidence) in enumerate(after):
+        means = [
+            float(flat[row, start:stop, label].mean())
+            for label, start, stop in zip(item.labels, item.starts, item.stops, strict=True)
+        ]
+        assert list(item.posteriors) == pytest.approx(means, abs=1e-6)
+        assert head.posteriors(batch, [torch.tensor(item.labels)] * 2)[row] == pytest.approx(confidence)
+    # One label in two steps: alone in both, in the first, or in the second.
+    label = after[1][0].labels[0] if after[1][0].labels else 1
+    one, two = flat[1, 0], flat[1, 1]
+    expected = one[label] * two[label] + one[label] * two[0] + one[0] * two[label]
+    found = head.target_log_probabilities(batch, [torch.tensor([label])] * 2, [1.0, 2.0])
+    assert float(found[1, 1].exp()) == pytest.approx(float(expected), rel=1e-6)
+    head.temperature = 1.0
+    assert head.decode(batch) == before
+    assert head.posteriors(batch, [torch.tensor([label])] * 2)[1] == pytest.approx(float(found[0, 1].exp()))
+
+
 def test_posteriors_are_of_the_whole_text_over_all_alignments() -> None:
     head, batch = fitted(), encoded([9, 3])
     targets = [head.encode_target("on"), head.encode_target("go on")]

@@ -74,14 +74,18 @@ def enumerated(head: TaggerHead, steps: Tensor) -> dict[tuple[str, ...], float]:
 
 @torch.no_grad()
 @pytest.mark.parametrize("options", KINDS)
-@pytest.mark.parametrize("seed", [0, 1])
-def test_confidences_are_what_enumeration_says(options: dict[str, Any], seed: int, encoded: Encoded) -> None:
+@pytest.mark.parametrize(("seed", "temperature"), [(0, 1.0), (1, 1.0), (1, 2.5)])
+def test_confidences_are_what_enumeration_says(
+    options: dict[str, Any], seed: int, temperature: float, encoded: Encoded
+) -> None:
     targets = [row[:3] for row in TAGS]
     head = fitted(targets, seed=seed, **options)
+    head.temperature = temperature
     batch = encoded([3, 1, 4, 2], seed=seed)
     answers = head.decode(batch, TaggerDecoding(n_best=4))
     for steps, path in zip(batch.rows(), answers, strict=True):
-        known = enumerated(head, steps)
+        flat = {tags: share ** (1 / temperature) for tags, share in enumerated(head, steps).items()}
+        known = {tags: share / sum(flat.values()) for tags, share in flat.items()}
         best = sorted(known.items(), key=lambda item: -item[1])
         assert tuple(path.tags) == best[0][0]
         assert path.confidence == pytest.approx(best[0][1], abs=1e-6)

@@ -130,8 +130,10 @@ def draw_lines(chart: LineChart, x_label: str) -> Markup:
         return _svg(figure, chart.title)
 
 
-def draw_reliability(bins: Sequence[ConfidenceBin], items: str = "rows") -> Markup:
-    """Share of right rows, or of other items, over confidence, as SVG."""
+def draw_reliability(
+    bins: Sequence[ConfidenceBin], items: str = "rows", before: Sequence[ConfidenceBin] = ()
+) -> Markup:
+    """Share of right rows, or of other items, over confidence, as SVG, and that before calibration if it is given."""
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -139,11 +141,25 @@ def draw_reliability(bins: Sequence[ConfidenceBin], items: str = "rows") -> Mark
         figure = Figure(figsize=(4.4, 3.3), layout="constrained")
         axis = figure.subplots()
         axis.plot([0, 1], [0, 1], color=_GRID, linewidth=1.5)
-        across = [item.confidence for item in bins]
-        height = [item.right for item in bins]
-        below = [max(0.0, item.right - item.interval[0]) for item in bins]
-        above = [max(0.0, item.interval[1] - item.right) for item in bins]
-        axis.errorbar(across, height, [below, above], color=_SERIES[0], fmt="o-", markersize=4, linewidth=1.2)
+        named = [(before, _SERIES[1], "s--", "before"), (bins, _SERIES[0], "o-", "calibrated")]
+        for points, colour, form, label in named:
+            if not points:
+                continue
+            axis.errorbar(
+                [item.confidence for item in points],
+                [item.right for item in points],
+                [
+                    [max(0.0, item.right - item.interval[0]) for item in points],
+                    [max(0.0, item.interval[1] - item.right) for item in points],
+                ],
+                color=colour,
+                fmt=form,
+                markersize=4,
+                linewidth=1.2,
+                label=label,
+            )
+        if before:
+            axis.legend(fontsize=8, loc="best")
         axis.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xlabel="confidence", ylabel=f"share of {items} that are right")
         axis.grid(visible=True)
         return _svg(figure, f"Confidence beside the share of {items} that are right")

@@ -18,11 +18,13 @@ from seqpipe.evaluation.report.examples import make_examples
 from seqpipe.evaluation.report.matrix import draw_confusions
 from seqpipe.evaluation.report.page import fill
 from seqpipe.evaluation.report.saliency import saliency
-from seqpipe.evaluation.scores.breakdown import by_column, by_length, calibration_error, reliability
+from seqpipe.evaluation.scores.breakdown import ConfidenceBin, by_column, by_length, calibration_error, reliability
 from seqpipe.evaluation.scores.confusion import confusion_matrix
 from seqpipe.evaluation.scores.evaluate import Evaluation, evaluate
 from seqpipe.evaluation.scores.item_errors import character_matrix, item_errors
-from seqpipe.inference.predictor import load
+from seqpipe.evaluation.scores.parts import gather, verdicts
+from seqpipe.inference.calibration_file import Bin, read_calibration
+from seqpipe.inference.predictor import Predictor, load
 from seqpipe.metrics.span_errors import KINDS, SpanError
 from seqpipe.model_file import model_files
 from seqpipe.run_directory import read_log, read_metrics
@@ -42,6 +44,7 @@ def write_report(
     output: str | Path | None = None,
     group: str | None = None,
     decoding: Mapping[str, Any] | None = None,
+    calibrated: bool = True,
     device: str = "auto",
     metrics: Mapping[str, Any] | None = None,
 ) -> Path:
@@ -54,6 +57,7 @@ def write_report(
         output: where to; ``report.html`` in the run directory when None.
         group: column whose rows are drawn together for the intervals; see `evaluate`.
         decoding: options that replace the recipe's.
+        calibrated: see `seqpipe.load`.
         device: ``auto``, ``cpu`` or ``cuda``.
         metrics: what ``metrics.json`` will hold; None reads it, if it is there.
 
@@ -69,7 +73,7 @@ def write_report(
     if output is not None:
         path = Path(output)
         check_place("--output", path)
-    predictor = load(run, decoding=decoding, device=device)
+    predictor = load(run, decoding=decoding, calibrated=calibrated, device=device)
     pipeline = predictor.pipeline
     recipe, metric = pipeline.recipe, pipeline.head.metric
     evaluation = None
@@ -93,6 +97,7 @@ def write_report(
         headline=dict(kinds[:HEADLINE]),
         tiles=dict(kinds[:TILES]),
         main=metric.main,
+        calibrated=_calibrated(run, predictor) if calibrated else None,
         **(_findings(evaluation) if evaluation else {}),
     )
     write_text(path, page)
@@ -119,7 +124,7 @@ def _findings(evaluation: Evaluation) -> dict[str, Any]:
         "matrix_of": matrix,
         "span_kinds": Counter(error.kind for _, error in evaluation.span_errors),
         "span_errors": _surest(evaluation)[:SPAN_ERRORS],
-        "calibration": [_calibration("rows", confidences, right), *_of_items(evaluation)],
+        "calibration": [_calibration("rows", confidences, right), *_of_parts(evaluation)],
         "examples": make_examples(evaluation, chosen, list(columns)),
         "best": _best(evaluation),
         "maps": _maps(evaluation),
@@ -176,12 +181,31 @@ def _calibration(items: str, confidences: Sequence[float], right: Sequence[bool]
     }
 
 
-def _of_items(evaluation: Evaluation) -> list[dict[str, Any]]:
-    """The same of words, where they have confidences of their own."""
-    confidences, right = evaluation.item_confidences
-    if not confidences or all(len(pairs) == 1 for pairs in next(iter(evaluation.aligned.values()))):
-        return []
-    return [_calibration("words" if evaluation.words(0) else next(iter(evaluation.aligned)), confidences, right)]
+def _of_parts(evaluation: Evaluation) -> list[dict[str, Any]]:
+    """The same of words, spans and the like, where they have confidences of their own."""
+    found = gather(evaluation.predictions, verdicts(evaluation))
+    return [
+        _calibration(kind, parts.confidences.tolist(), parts.right.tolist())
+        for kind, parts in found.items()
+        if kind != "answers"
+    ]
+
+
+def _calibrated(run: Path, predictor: Predictor) -> dict[str, Any] | None:
+    """What ``seqpipe calibrate`` found, and pictures of it; None where confidences are the model's own."""
+    found = read_calibration(run)
+    fit = found.fit_for(predictor.options.model_dump()) if found is not None else None
+    if fit is None:
+        return None
+    charts = {
+        kind: draw_reliability(_bins(own.bins_after), kind, before=_bins(own.bins_before))
+        for kind, own in fit.figures.items()
+    }
+    return {"fit": fit, "charts": charts}
+
+
+def _bins(bins: Sequence[Bin]) -> list[ConfidenceBin]:
+    return [ConfidenceBin(mean, right, (low, high), count) for mean, right, low, high, count in bins]
 
 
 def _surest(evaluation: Evaluation) -> list[tuple[str, SpanError]]:

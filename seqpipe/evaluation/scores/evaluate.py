@@ -146,19 +146,6 @@ class Evaluation:
         ]
 
     @cached_property
-    def item_confidences(self) -> tuple[list[float], list[bool]]:
-        """The confidence of each item (word) of all rows, and whether it is right; none where only rows have one."""
-        confidences: list[float] = []
-        right: list[bool] = []
-        for prediction, pairs in zip(self.predictions, next(iter(self.aligned.values())), strict=True):
-            own = prediction.item_confidences
-            if len(own) != len(pairs):
-                return [], []
-            confidences += own
-            right += [wanted == answered for wanted, answered in pairs]
-        return confidences, right
-
-    @cached_property
     def teacher_forced(self) -> TeacherForcedScores | None:
         """Perplexity and token accuracy of the references; None of a head that isn't autoregressive."""
         return teacher_forced_scores(self.pipeline, self.rows)
@@ -198,6 +185,7 @@ def evaluate(
     group: str | None = None,
     where: Mapping[str, Collection[str]] | None = None,
     decoding: Mapping[str, Any] | None = None,
+    calibrated: bool = True,
     device: str = "auto",
 ) -> Evaluation:
     """Score a run.
@@ -209,14 +197,17 @@ def evaluate(
         group: column whose rows are drawn together for the intervals, since they resemble each other (a speaker's);
             None takes a column ``group`` or ``speaker`` if it has ten values or more.
         where: columns with the values that a row must have, as text, to be scored; None scores all.
-        decoding: options that replace the recipe's.
+        decoding: options that replace the recipe's; not with a `Predictor`.
+        calibrated: see `seqpipe.load`; not with a `Predictor`.
         device: ``auto``, ``cpu`` or ``cuda``.
 
     Raises:
         ConfigError: the recipe names no part to score, there is no such column, or no row has such values.
         DataError: the source is missing, has no rows, or an input in it can't be used (scores of a part would mislead).
     """
-    predictor = run if isinstance(run, Predictor) else load(run, decoding=decoding, device=device)
+    predictor = (
+        run if isinstance(run, Predictor) else load(run, decoding=decoding, calibrated=calibrated, device=device)
+    )
     pipeline = predictor.pipeline
     source, root = (data, None) if data is not None else _part(pipeline.recipe, part)
     suffixes = pipeline.features.reader.suffixes
@@ -243,6 +234,7 @@ def evaluate(
         row_counts=pipeline.head.metric.count([row.target for row in rows], predictions, [row.input for row in rows]),
         group=group,
         notices=[
+            *predictor.notices,
             *([f"{rows[0].source}: {unread}"] if unread else []),
             *(message for _, message in heard),
             *_by_kind(odd),

@@ -17,10 +17,10 @@ _MARK = re.compile(r"<alt", re.IGNORECASE)
 def ctm_text(record: dict[str, Any], recording: str, channel: str = CHANNEL) -> str:
     r"""A line per word: recording, channel, start and duration in seconds, word, confidence.
 
-    A word's confidence is the product of its tokens' confidences: the probability that all of them are right, were they
-    independent. Words of a head without tokens have none, which the format allows. White space and control characters
-    in a word are written as ``_``; a word like ``<ALT>``, which would mark alternatives, has ``\`` before it, which
-    sclite takes away again.
+    Where words have no confidence of their own it is the product of their tokens': the probability that all of them are
+    right, were they independent. Words of a head without tokens have none, which the format allows. White space and
+    control characters in a word are written as ``_``; a word like ``<ALT>``, which would mark alternatives, has ``\``
+    before it, which sclite takes away again.
 
     Args:
         record: of a prediction with words.
@@ -55,6 +55,9 @@ def ctm_order(line: str) -> tuple[str, float]:
 
 def word_confidences(record: dict[str, Any], words: int) -> list[float | None]:
     """Of each of a prediction's words, how many they are being known; see `ctm_text`."""
+    own = [word.get("confidence") for word in record.get("words") or []]
+    if len(own) == words and None not in own:
+        return own
     tokens = record.get("tokens") or []
     found = list(word_pieces(token["text"] for token in tokens))
     if len(found) != words or any("confidence" not in token for token in tokens):

@@ -53,6 +53,7 @@ class RayEngine:
         run: run directory; all nodes see it, and the inputs, under the same paths.
         settings: of all actors. On a CPU each takes ``threads`` cores, else one GPU.
         decoding: options that replace the recipe's.
+        calibrated: see `seqpipe.load`.
         actors: how many; by default as many as the cluster has room for.
         modules: of the user's own, which hold stages.
         notice: told when the pool is made anew.
@@ -67,6 +68,7 @@ class RayEngine:
         settings: Settings,
         *,
         decoding: Mapping[str, Any] | None = None,
+        calibrated: bool = True,
         actors: int | None = None,
         modules: Sequence[str] = (),
         notice: Callable[[str], None] | None = None,
@@ -78,7 +80,7 @@ class RayEngine:
         self._order: dict[str, Any] = {
             "run": str(Path(run).absolute()),
             "model": hash_file(Path(run) / MODEL),
-            "settings": {**asdict(settings), "decoding": dict(decoding or {})},
+            "settings": {**asdict(settings), "decoding": dict(decoding or {}), "calibrated": calibrated},
             "modules": tuple(modules),
             "folder": str(Path.cwd()),
             "path": [place or str(Path.cwd()) for place in sys.path],

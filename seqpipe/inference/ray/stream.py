@@ -117,7 +117,10 @@ class Answerer:
             count = max(1, order.readers // AT_ONCE)
             self.workers.put(Workers(self.predictor.preparation, count=count, processes=True, modules=order.modules))
         # One for all windows: what it learns about memory holds for later ones.
-        self.engine = Engine(self.predictor.pipeline, self.predictor.settings, self.predictor.compute)
+        predictor = self.predictor
+        self.engine = Engine(
+            predictor.pipeline, predictor.settings, predictor.compute, calibration=predictor.calibration
+        )
 
     def _answer(self, number: int, content: bytes) -> Answer:
         if self.problem is not None:
