@@ -302,7 +302,8 @@ def _path(row: Emissions, labels: Sequence[int], states: NDArray[np.int64], band
         values = with_wildcard(row.block(start, stop))
         taken[start:stop] = values[np.arange(stop - start), emitted[start:stop]]
         best[start:stop] = values[:, :-1].max(axis=1)
-    return CTCPath(starts, stops, taken, best, band is not None and _touches(states, band, len(own)))
+    touches = band is not None and (bool((starts < 0).any()) or _touches(states, band, len(own)))
+    return CTCPath(starts, stops, taken, best, touches)
 
 
 def _touches(states: NDArray[np.int64], band: Band, labels: int) -> bool:

@@ -6,11 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from seqpipe.answers.alignment import Alignment, alignment
 from seqpipe.answers.stitching import stitch
 from seqpipe.answers.transcript import Token, Transcript, group_words
 from seqpipe.core.head import Distribution, Encoded
@@ -25,6 +28,7 @@ from seqpipe.decoding.ctc import (
     label_posteriors,
     refuse_too_short,
 )
+from seqpipe.decoding.ctc_alignment import CTCPath
 from seqpipe.errors import ConfigError
 from seqpipe.heads.learnt import learnt
 from seqpipe.heads.text_head import TextHead
@@ -32,6 +36,7 @@ from seqpipe.layers.dropout import DropoutKind, dropout
 from seqpipe.metrics.transcription import TranscriptionMetric
 from seqpipe.text.bidi import BaseDirection, logical_characters
 from seqpipe.text.rules import TextRule
+from seqpipe.text.spelling import Spelling, spell
 from seqpipe.text.units import Units
 
 
@@ -212,6 +217,20 @@ class CTCHead(TextHead):
     def join(self, row_id: str, parts: Sequence[tuple[Segment, Transcript]]) -> Transcript:
         """The transcripts of a long input's segments, in their order, as the whole's; see `stitch`."""
         return stitch(row_id, parts, self.units)
+
+    def emissions(self, encoded: PaddedSequence) -> PaddedSequence:
+        """Log-probabilities of units and blank ``[B, T, V]``."""
+        return self(encoded)
+
+    def spell(self, text: str) -> Spelling:
+        """A text in the head's units; see `seqpipe.text.spelling.spell`."""
+        return spell(text, self.units, self.rules, self.base_direction)
+
+    def aligned(
+        self, row_id: str, spelling: Spelling, path: CTCPath, borders: NDArray[np.float64], threshold: float
+    ) -> Alignment:
+        """A path of a text as an answer; see `seqpipe.answers.alignment.alignment`."""
+        return alignment(row_id, spelling, path, borders, threshold=threshold)
 
     def posteriors(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> list[float]:
         """The probability of each row's labels over all their alignments; 0 where they don't fit into its steps."""

@@ -26,6 +26,7 @@ from seqpipe.features.speech.channels import Channels
 from seqpipe.features.speech.waveform import Waveform
 from seqpipe.inference import reading
 from seqpipe.inference.compute import Compute
+from seqpipe.inference.decoding import Decoding
 from seqpipe.inference.engine import Engine, Window
 from seqpipe.inference.reading import Preparation
 from seqpipe.inference.settings import LIMITED, LIMITS, Settings
@@ -119,7 +120,7 @@ class Predictor:
         self.pipeline = pipeline.to(device).eval()
         self.workers = workers
         self.options = override_decoding(pipeline.recipe, decoding or {})
-        self.compute = Compute(self.pipeline, self.settings, self.options)
+        self.compute = Compute(self.pipeline, self.settings, Decoding(self.pipeline, self.options))
 
     @property
     def preparation(self) -> Preparation:

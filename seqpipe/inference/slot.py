@@ -45,6 +45,7 @@ class Slot:
         raw: what the features read.
         key: 16 bytes that tell this input from another one: of its id, path and span (or its bytes).
         where: names it in messages.
+        target: what the row says should be answered; None where it says nothing.
         failure: if it can't be answered.
         seconds: how much input it is, in the features' unit.
         parts: the predictions of its segments, in order; an input that isn't cut has one, whose segment is None.
@@ -55,6 +56,7 @@ class Slot:
     raw: Any
     key: bytes
     where: str = ""
+    target: Any = None
     failure: Failure | None = None
     seconds: float = 0.0
     parts: list[tuple[Segment | None, Any]] = field(default_factory=list)
@@ -82,7 +84,7 @@ def make_slot(given: Any, number: int, *, reads_files: bool = True) -> Slot:
         return Slot(given.id, None, _digest(given.id, given.kind), failure=given)
     row_id, raw = _identify(given, number, reads_files)
     where = given.where if isinstance(given, Row) and given.source else ""
-    slot = Slot(row_id, raw, _digest(row_id, raw), where)
+    slot = Slot(row_id, raw, _digest(row_id, raw), where, given.target if isinstance(given, Row) else None)
     if isinstance(given, Row) and given.problem is not None:
         slot.failure = Failure(row_id, given.problem.kind, f"{where}: {given.problem}" if where else str(given.problem))
     return slot
