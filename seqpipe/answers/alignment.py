@@ -93,6 +93,7 @@ class Alignment(Answer):
         confidence: the geometric mean of its units' probabilities, 0 to 1: the exponential of the score.
         verdict: on the whole.
         words: with places, all of them, in their order.
+        length: where the input ends.
         tokens: the units, in the order of the input, each with the mean of its probability over its steps.
         lines: of a text of several; cues of subtitles.
         subtitles: whether the lines are cues.
@@ -104,6 +105,7 @@ class Alignment(Answer):
     verdict: Verdict
     words: tuple[AlignedWord, ...]
     tokens: tuple[Token, ...]
+    length: float = 0.0
     lines: tuple[AlignedLine, ...] = ()
     subtitles: bool = False
 
@@ -119,6 +121,7 @@ class Alignment(Answer):
             "id": self.id,
             "text": self.text,
             "confidence": round(self.confidence, 6),
+            "length": round(self.length, 4),
             **self.verdict.to_json(),
             "words": [word.to_json() for word in self.words],
             "tokens": [
@@ -162,7 +165,7 @@ def alignment(
     starts, ends = borders[path.starts].tolist(), borders[path.stops].tolist()
     tokens = tuple(map(Token, spelling.pieces, starts, ends, sums.posteriors.tolist()))
     whole = sums.verdict(0, len(words), threshold)
-    return Alignment(row_id, spelling.text, math.exp(whole.score or 0.0), whole, words, tokens)
+    return Alignment(row_id, spelling.text, math.exp(whole.score or 0.0), whole, words, tokens, float(borders[-1]))
 
 
 def with_lines(

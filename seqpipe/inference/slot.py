@@ -19,6 +19,7 @@ from seqpipe.core.input import Input, Segment
 from seqpipe.core.warning import Warnings
 from seqpipe.data.rows import Row
 from seqpipe.errors import InputError, decoding
+from seqpipe.inference.alignment_text import AlignmentText
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,9 @@ def make_slot(given: Any, number: int, *, reads_files: bool = True) -> Slot:
         return Slot(given.id, None, _digest(given.id, given.kind), failure=given)
     row_id, raw = _identify(given, number, reads_files)
     where = given.where if isinstance(given, Row) and given.source else ""
-    slot = Slot(row_id, raw, _digest(row_id, raw), where, given.target if isinstance(given, Row) else None)
+    target = given.target if isinstance(given, Row) else None
+    text = target.text if isinstance(target, AlignmentText) else None
+    slot = Slot(row_id, raw, _digest(row_id, raw, text), where, target)
     if isinstance(given, Row) and given.problem is not None:
         slot.failure = Failure(row_id, given.problem.kind, f"{where}: {given.problem}" if where else str(given.problem))
     return slot
@@ -109,9 +112,10 @@ def _identify(given: Any, number: int, reads_files: bool) -> tuple[str, Any]:
     return str(number), given
 
 
-def _digest(row_id: str, raw: Any) -> bytes:
+def _digest(row_id: str, raw: Any, text: str | None = None) -> bytes:
+    """Of an input, and of the text that it is aligned with."""
     state = hashlib.blake2b(digest_size=16)
-    parts: list[str | bytes] = [row_id]
+    parts: list[str | bytes] = [row_id, *([] if text is None else [text])]
     if isinstance(raw, Input):
         parts.append(json.dumps(raw.record(), sort_keys=True))
     elif isinstance(raw, (str, bytes, Path)):

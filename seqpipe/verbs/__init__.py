@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from seqpipe.verbs import check, compare, crossval, evaluate, find_rate, infer, report, train, tune
+from seqpipe.verbs import align, check, compare, crossval, evaluate, find_rate, infer, report, train, tune
 
 DONE, FAILED, WRONG_USAGE = 0, 1, 2
 
@@ -12,6 +12,7 @@ VERBS: dict[str, ModuleType] = {
     "train": train,
     "evaluate": evaluate,
     "infer": infer,
+    "align": align,
     "report": report,
     "compare": compare,
     "check": check,
