@@ -90,7 +90,7 @@ def spell(
             labels.append(wildcard)
             pieces.append("".join(shown[place] for _, place in signs))
             owners.append(owner_of[signs[0][1]])
-    if all(label == wildcard for label in labels):
+    if not any(label != wildcard and owner is not None for label, owner in zip(labels, owners, strict=True)):
         raise InputError(
             "unknown character",
             f"of the text {text!r:.80} nothing can be spelt: the vocabulary of {len(known)} characters lacks all of "
