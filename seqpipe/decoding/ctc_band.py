@@ -24,10 +24,10 @@ Anchors = tuple[NDArray[np.int64], NDArray[np.int64]]
 """Steps, and the labels that are there, by their places in the text; both rise."""
 
 
-def align_any(emissions: Emissions, labels: Sequence[int], *, exact_cells: int = EXACT_CELLS) -> CTCPath:
+def align_any(emissions: Emissions, labels: Sequence[int]) -> CTCPath:
     """The likeliest alignment of one input, however long.
 
-    Up to ``exact_cells`` it is exact. Beyond, it is the best one in a band around anchors, which is made twice as wide
+    Up to `EXACT_CELLS` it is exact. Beyond, it is the best one in a band around anchors, which is made twice as wide
     until the path runs along none of its edges. That is no proof: a path that leaves the band altogether and comes
     back may be likelier.
 
@@ -37,7 +37,7 @@ def align_any(emissions: Emissions, labels: Sequence[int], *, exact_cells: int =
     """
     refuse_unalignable(labels, len(emissions))
     steps = len(emissions)
-    if steps * len(labels) <= exact_cells:
+    if steps * len(labels) <= EXACT_CELLS:
         return align_long(emissions, labels)
     anchors = find_anchors(emissions, labels)
     half_width = HALF_WIDTH

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from importlib import metadata
 from itertools import islice
 from pathlib import Path
@@ -21,9 +21,9 @@ from seqpipe.core.interruption import Interruption
 from seqpipe.core.suffixes import Suffixes
 from seqpipe.data.rows import Row
 from seqpipe.data.source import read_rows
-from seqpipe.errors import ConfigError, DataError, InputError
+from seqpipe.errors import ConfigError, DataError
 from seqpipe.inference.aligning import Aligning
-from seqpipe.inference.alignment_text import alignment_text
+from seqpipe.inference.alignment_text import text_row
 from seqpipe.inference.formats.choose import check_format, choose_format
 from seqpipe.inference.infer import SPENT, LocalEngine
 from seqpipe.inference.inputs import count_inputs
@@ -147,7 +147,7 @@ def _rows(sources: Iterable[str], config: DataConfig, suffixes: Suffixes, text: 
     """Rows with their texts (`AlignmentText`); one whose text can't be had has a problem."""
     for source in sources:
         if text is not None:
-            yield _with_text(Row(source, FileSpan(Path(source)), text), Path())
+            yield text_row(Row(source, FileSpan(Path(source)), text), Path())
             continue
         if not source.startswith(("hub:", "starter:", "trees:")):
             if Path(source).suffix.lower() in suffixes and not Path(source).is_dir():
@@ -156,13 +156,4 @@ def _rows(sources: Iterable[str], config: DataConfig, suffixes: Suffixes, text: 
                 raise DataError(f"{source}: there is no such manifest or folder")
         folder = Path(source) if Path(source).is_dir() else Path(source).parent
         for row in read_rows(source, config, suffixes=suffixes, needs_id=False, strict=False):
-            yield _with_text(row, folder)
-
-
-def _with_text(row: Row, folder: Path) -> Row:
-    if row.problem is not None:
-        return row
-    try:
-        return replace(row, target=alignment_text(row.target, folder))
-    except InputError as error:
-        return replace(row, target=None, problem=error)
+            yield text_row(row, folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple
 from seqpipe.core.lines import TOO_LONG, bounded_content
 from seqpipe.core.suffixes import TEXT_SUFFIXES
 from seqpipe.data.formats.subtitles import SUBTITLE_SUFFIXES, read_cues
+from seqpipe.data.rows import Row
 from seqpipe.errors import InputError
 from seqpipe.text.validity import unfit
 
@@ -49,6 +51,16 @@ def alignment_text(value: Any, folder: Path) -> AlignmentText:
     if ending in SUBTITLE_SUFFIXES:
         return _of_lines(read_cues(content, path), subtitles=True)
     return _of_lines(content.splitlines())
+
+
+def text_row(row: Row, folder: Path) -> Row:
+    """A row whose target is its `AlignmentText`; with a problem, where that can't be had."""
+    if row.problem is not None:
+        return row
+    try:
+        return replace(row, target=alignment_text(row.target, folder))
+    except InputError as error:
+        return replace(row, target=None, problem=error)
 
 
 def _of_lines(lines: Sequence[str], *, subtitles: bool = False) -> AlignmentText:

@@ -1,4 +1,5 @@
 import hashlib
+import itertools
 import multiprocessing
 import os
 import re
@@ -286,3 +287,21 @@ class TestCache:
         for split in SIZES:
             (place / f"{split}.tsv").touch()
         assert starter_speech() == place
+
+
+def test_words_have_their_places_in_the_recording(utterances: list[Utterance]) -> None:
+    for made in utterances:
+        assert len(made.words) == len(made.text.split())
+        assert all(0 <= start < end <= len(made.samples) / SAMPLE_RATE for start, end in made.words)
+        assert all(one[1] == other[0] for one, other in itertools.pairwise(made.words))
+
+
+def test_a_word_alone_is_as_long_as_where_the_next_one_begins(espeak: Espeak) -> None:
+    options = {"words_per_minute": 150, "pitch": 50, "pitch_range": 50}
+    samples, words = espeak.speak_with_words("stop stop", "en-us", **options)
+    assert [word.text for word in words] == ["stop", "stop"]
+    assert words[0].start < words[1].start < len(samples)
+    # The stop before "p" of the first is silent, and what follows the border is an "s": noise from there on.
+    before, after = samples[: words[1].start], samples[words[1].start :]
+    crossings = [np.mean(np.diff(np.sign(part[: SAMPLE_RATE // 40].astype(float))) != 0) for part in (after, before[::-1])]
+    assert crossings[0] > 0.1
