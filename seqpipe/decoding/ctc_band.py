@@ -98,7 +98,10 @@ def _greedy(emissions: Emissions) -> tuple[NDArray[np.int64], NDArray[np.int64]]
     """Labels of best path decoding, and the first step of each."""
     block = 1 << 16
     best = np.concatenate(
-        [emissions.block(start, min(len(emissions), start + block)).argmax(axis=1) for start in range(0, len(emissions), block)]
+        [
+            emissions.block(start, min(len(emissions), start + block)).argmax(axis=1)
+            for start in range(0, len(emissions), block)
+        ]
     )
     begins = np.flatnonzero(np.concatenate([[True], best[1:] != best[:-1]]) & (best != BLANK))
     return best[begins].astype(np.int64), begins

@@ -118,7 +118,9 @@ def align(
     )
     if job.journal is not None and (overwrite or not (Path(output).exists() or job.journal.store.exists())):
         outputs = [Path(output), job.journal.store, job.journal.path]
-        check_replaced("--output", outputs, [*model_files(Path(run)), *map(Path, sources), *([Path(text)] if text else [])])
+        check_replaced(
+            "--output", outputs, [*model_files(Path(run)), *map(Path, sources), *([Path(text)] if text else [])]
+        )
     interruption = Interruption()
     with interruption.listening(), progress, ExitStack() as stack:
         is_left = job.begin(resume=resume, overwrite=overwrite)

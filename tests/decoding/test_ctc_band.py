@@ -11,7 +11,9 @@ from seqpipe.errors import InputError
 VOCABULARY = 20
 
 
-def heard(labels: list[int], seed: int, *, wrong: float = 0.1, pause_at: int | None = None, pause: int = 0) -> np.ndarray:
+def heard(
+    labels: list[int], seed: int, *, wrong: float = 0.1, pause_at: int | None = None, pause: int = 0
+) -> np.ndarray:
     """Peaked emissions of labels at irregular distances, some of them wrong, with a pause before one of them."""
     generator = np.random.default_rng(seed)
     steps: list[int] = []
@@ -76,7 +78,9 @@ def test_texts_of_other_inputs_are_refused_before_they_take_hours(
 ) -> None:
     monkeypatch.setattr(ctc_band, "MAX_CELLS", 1000)
     monkeypatch.setattr(ctc_band, "EXACT_CELLS", 0)
-    with pytest.raises(InputError, match=r"1,500 units and the input of .* so little in common \(anchors: 0\)") as raised:
+    with pytest.raises(
+        InputError, match=r"1,500 units and the input of .* so little in common \(anchors: 0\)"
+    ) as raised:
         align_any(InMemory(heard(labels[::-1], 5)), labels)
     assert raised.value.kind == "no alignment"
 

@@ -109,7 +109,9 @@ def test_a_text_that_was_not_said_is_told(aligned: Callable[..., Any]) -> None:
     found = aligned(*rows, *((path, text.translate(turned)) for path, text in rows))
     assert all(line["found"] for line in found[: len(rows)])
     assert not any(line.get("found") for line in found[len(rows) :])
-    planted = aligned(*((path, f"{text.split()[0].translate(turned)}{text[len(text.split()[0]) :]}") for path, text in rows))
+    planted = aligned(
+        *((path, f"{text.split()[0].translate(turned)}{text[len(text.split()[0]) :]}") for path, text in rows)
+    )
     for line in planted:
         assert line["words"][0]["found"] is False
         assert all(word["found"] for word in line["words"][1:])

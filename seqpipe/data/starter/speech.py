@@ -117,9 +117,7 @@ def make_utterance(split: str, index: int, espeak: Espeak) -> Utterance:
     text = draws.choice((_digit_string, _command))(draws)
     voice = f"{draws.choice(sorted(ACCENTS))}+{draws.choice(SPEAKERS[split][draws.choice(('high', 'low'))])}"
     speed, pitch, pitch_range = draws.integer(130, 210), draws.integer(35, 65), draws.integer(30, 75)
-    spoken, said = espeak.speak_with_words(
-        text, voice, words_per_minute=speed, pitch=pitch, pitch_range=pitch_range
-    )
+    spoken, said = espeak.speak_with_words(text, voice, words_per_minute=speed, pitch=pitch, pitch_range=pitch_range)
     sounding = _sounding(spoken)
     speech = resample_poly(spoken[sounding] / 32768.0, 320, 441)  # 22050 to 16000 Hz
     before, after = (round(draws.uniform(0.05, 0.3) * SAMPLE_RATE) for _ in range(2))

@@ -303,5 +303,7 @@ def test_a_word_alone_is_as_long_as_where_the_next_one_begins(espeak: Espeak) ->
     assert words[0].start < words[1].start < len(samples)
     # The stop before "p" of the first is silent, and what follows the border is an "s": noise from there on.
     before, after = samples[: words[1].start], samples[words[1].start :]
-    crossings = [np.mean(np.diff(np.sign(part[: SAMPLE_RATE // 40].astype(float))) != 0) for part in (after, before[::-1])]
+    crossings = [
+        np.mean(np.diff(np.sign(part[: SAMPLE_RATE // 40].astype(float))) != 0) for part in (after, before[::-1])
+    ]
     assert crossings[0] > 0.1
