@@ -5,7 +5,8 @@
     python tools/bench_alignment.py runs/starter --parts long,search --hours 6
 
 ``borders`` and ``verdicts`` make utterances of the starter's test voices anew, with the places of their words as
-espeak-ng's own events have them. A border is the beginning of a word, and the end of the last one. A planted text is
+espeak-ng's own events have them. A border is the beginning of a word, and the end
+of the last one; words that espeak-ng joins ("on the") have none between them. A planted text is
 that of another utterance, with none of its words in the same place; a planted word is another one of the vocabulary, in
 the place of one that was said. ``long`` joins such utterances, with pauses, to a recording and aligns it with all their
 texts by the command, in a process of its own. ``search`` is Viterbi alone, over emissions that were made up: peaks at
@@ -90,8 +91,8 @@ def borders(run: str, made: Sequence[Any], threads: int) -> dict[str, Any]:
     errors = []
     for own, found in zip(made, aligned(run, [(audio(own), own.text) for own in made], threads), strict=True):
         places = [*(word.start for word in found.words), found.words[-1].end]
-        true = [*(start for start, _ in own.words), own.words[-1][1]]
-        errors += [1000 * (place - border) for place, border in zip(places, true, strict=True)]
+        true = [*own.begins, own.end]
+        errors += [1000 * (at - border) for at, border in zip(places, true, strict=True) if border is not None]
     size = np.abs(errors)
     return {
         "borders": len(errors),
@@ -145,7 +146,7 @@ def long(run: str, made: Sequence[Any], hours: float, threads: int) -> dict[str,
         with soundfile.SoundFile(f"{folder}/long.wav", "w", 16000, 1, "PCM_16") as file:
             while at < hours * 3600 * 16000 - 16000 * 10:
                 own = made[number % len(made)]
-                begins.append(at / 16000 + own.words[0][0])
+                begins.append(at / 16000 + own.begins[0])
                 for samples in (own.samples, np.zeros(16000 // 4, dtype=np.int16)):
                     file.write(samples)
                     at += len(samples)

@@ -172,11 +172,11 @@ def with_lines(
     found: Alignment, lines: Sequence[tuple[int, int]], threshold: float = THRESHOLD, *, subtitles: bool = False
 ) -> Alignment:
     """An alignment with the places of lines, given as offsets in the text; a line without words has none."""
-    made, word, offset = [], 0, 0
+    made, word = [], 0
     for start, end in lines:
         count = len(found.text[start:end].split())
         own = found.words[word : word + count]
-        word, offset = word + count, end
+        word += count
         if own:
             first, last = min(each.start for each in own), max(each.end for each in own)
             made.append(AlignedLine(found.text[start:end], first, last, _together(own, threshold)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -171,7 +172,7 @@ class _Lattice:
         borders = [*range(0, self.steps, self.size), self.steps]
         scores = self._begin()
         checkpoints = [self._kept(scores, 0)]
-        for start, stop in zip(borders[:-2], borders[1:-1], strict=True):
+        for start, stop in pairwise(borders[:-1]):
             self._advance(scores, start, stop, None)
             checkpoints.append(self._kept(scores, stop))
         states = np.empty((len(self.rows), self.steps), dtype=np.int64)

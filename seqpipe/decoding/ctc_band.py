@@ -46,9 +46,9 @@ def align_any(emissions: Emissions, labels: Sequence[int]) -> CTCPath:
         if (cells := int((band.stop - band.first).sum())) > MAX_CELLS:
             raise InputError(
                 "no alignment",
-                f"the text of {len(labels):,} units and the input of {steps:,} steps have so little in common (anchors: "
-                f"{len(anchors[0]):,}) that {cells:,} pairs of them would have to be looked at: is it the text of another "
-                "input?",
+                f"the text of {len(labels):,} units and the input of {steps:,} steps have so little in common "
+                f"(anchors: {len(anchors[0]):,}) that {cells:,} pairs of them would have to be looked at: is it the text "
+                "of another input?",
             )
         path = align_long(emissions, labels, band)
         if not path.touches:

@@ -58,6 +58,7 @@ def spell(
         InputError: there is no word, the text is no text, or nothing in it can be spelt.
 
     Example:
+        >>> from seqpipe.text.units import Characters
         >>> spelling = spell("At 7!", Characters("at "))
         >>> spelling.pieces, spelling.owners
         (['a', 't', ' ', '7!'], [0, 0, None, 1])

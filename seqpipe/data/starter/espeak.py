@@ -51,14 +51,14 @@ _VOICE_VOLUME = 30
 
 
 class SpokenWord(NamedTuple):
-    """A word that espeak-ng has said.
+    """A word that espeak-ng has said, or two that it joins ("on the").
 
     Attributes:
-        text: as it stands in what was to be said.
+        offset: of its first character in what was to be said.
         start: its first sample; it lasts until the next word, or the end of the sound.
     """
 
-    text: str
+    offset: int
     start: int
 
 
@@ -148,7 +148,7 @@ class Espeak:
             raise RuntimeError(f"espeak-ng failed to say {text!r} in the voice {voice!r}: {error}") from error
         if not samples.any():
             raise RuntimeError(f"espeak-ng gave no sound for {text!r} in the voice {voice!r}")
-        return samples, [SpokenWord(text[start : start + length], sample) for start, length, sample in header["words"]]
+        return samples, [SpokenWord(*word) for word in header["words"]]
 
     def close(self) -> None:
         """End the worker process; a later ``speak`` starts another."""
@@ -212,10 +212,10 @@ _END_OF_EVENTS, _WORD = 0, 1
 
 
 class _Sound(NamedTuple):
-    """What espeak-ng hands over: samples, and of each word its offset in the text, length and first sample."""
+    """What espeak-ng hands over: samples, and of each word its offset in the text and its first sample."""
 
     chunks: list[bytes]
-    words: list[tuple[int, int, int]]
+    words: list[tuple[int, int]]
 
 
 def _load(library: str, data: str) -> tuple[Any, _Sound, Any]:
@@ -233,7 +233,7 @@ def _load(library: str, data: str) -> tuple[Any, _Sound, Any]:
             if event.type == _END_OF_EVENTS:
                 break
             if event.type == _WORD:
-                sound.words.append((event.text_position - 1, event.length, event.sample))
+                sound.words.append((event.text_position - 1, event.sample))
         return 0  # go on
 
     callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)(receive)

@@ -20,7 +20,6 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -88,8 +87,9 @@ class Utterance:
         text: what is said: words of ``VOCABULARY`` with a space between them.
         snr: decibel, power of the speech from its first to its last sound over that of the noise.
         samples: ``[S]`` 16 bit at ``SAMPLE_RATE``.
-        words: where each word begins and ends, in seconds, by espeak-ng's own events: one ends where the next begins,
-            and the last one with the last sound.
+        begins: where each word begins, in seconds, by espeak-ng's own events, and so where the one before it ends. None
+            of one that espeak-ng joins with the one before it ("on the").
+        end: of the last word: of the last sound.
     """
 
     name: str
@@ -97,7 +97,8 @@ class Utterance:
     text: str
     snr: float
     samples: NDArray[np.int16]
-    words: tuple[tuple[float, float], ...]
+    begins: tuple[float | None, ...]
+    end: float
 
 
 def make_utterance(split: str, index: int, espeak: Espeak) -> Utterance:
@@ -126,9 +127,11 @@ def make_utterance(split: str, index: int, espeak: Espeak) -> Utterance:
     sound = math.sqrt(np.mean(speech**2) / 10 ** (snr / 10)) * noise
     sound[before : before + len(speech)] += speech
     sound *= 10 ** (draws.uniform(-20, -1) / 20) / np.abs(sound).max()
-    begins = [before / SAMPLE_RATE + max(0, word.start - sounding.start) / ESPEAK_RATE for word in said]
-    words = tuple(pairwise([*begins, (before + len(speech)) / SAMPLE_RATE]))
-    return Utterance(f"{split}-{index:04d}", voice, text, snr, np.rint(sound * 32767).astype(np.int16), words)
+    samples = np.rint(sound * 32767).astype(np.int16)
+    told = {word.offset: before / SAMPLE_RATE + max(0, word.start - sounding.start) / ESPEAK_RATE for word in said}
+    begins = tuple(told.get(word.start()) for word in re.finditer(r"\S+", text))
+    end = (before + len(speech)) / SAMPLE_RATE
+    return Utterance(f"{split}-{index:04d}", voice, text, snr, samples, begins, end)
 
 
 def starter_speech(

@@ -8,7 +8,8 @@ from seqpipe.inference.formats.textgrid import textgrid_text
 
 HEAD = 'File type = "ooTextFile"\nObject class = "TextGrid"\n\n'
 INTERVAL = re.compile(
-    r'        intervals \[(\d+)\]:\n            xmin = ([\d.]+)\n            xmax = ([\d.]+)\n            text = "((?:[^"]|"")*)"\n'
+    r"        intervals \[(\d+)\]:\n            xmin = ([\d.]+)\n            xmax = ([\d.]+)\n"
+    r'            text = "((?:[^"]|"")*)"\n'
 )
 
 
