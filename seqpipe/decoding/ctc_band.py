@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqpipe.decoding.ctc import BLANK
-from seqpipe.decoding.ctc_alignment import Band, CTCPath, Emissions, align_long, refuse_unalignable, whole_band
+from seqpipe.decoding.ctc_alignment import CTCPath, align_long, refuse_unalignable
+from seqpipe.decoding.ctc_lattice import Band, Emissions, whole_band
 from seqpipe.errors import InputError
 
 EXACT_CELLS = 300_000_000
@@ -47,8 +48,8 @@ def align_any(emissions: Emissions, labels: Sequence[int]) -> CTCPath:
             raise InputError(
                 "no alignment",
                 f"the text of {len(labels):,} units and the input of {steps:,} steps have so little in common "
-                f"(anchors: {len(anchors[0]):,}) that {cells:,} pairs of them would have to be looked at: is it the text "
-                "of another input?",
+                f"(anchors: {len(anchors[0]):,}) that {cells:,} pairs of them would have to be looked at: is it the "
+                "text of another input?",
             )
         path = align_long(emissions, labels, band)
         if not path.touches:

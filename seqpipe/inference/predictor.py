@@ -176,17 +176,17 @@ class Predictor:
             >>> for found in seqpipe.load("runs/an4").align([("a.flac", "go on")]):    # doctest: +SKIP
             ...     print(found.words[0].start, found.verdict.found)
         """
-        responder = Aligning(self.pipeline, threshold)
-        rows = []
+        return self._aligned(self._text_rows(pairs), Aligning(self.pipeline, threshold))
+
+    def _text_rows(self, pairs: Iterable[Any]) -> Iterator[Row]:
         for number, pair in enumerate(pairs, 1):
             if isinstance(pair, Row):
-                rows.append(text_row(pair, Path()))
+                yield text_row(pair, Path())
                 continue
             if not isinstance(pair, tuple) or len(pair) != 2:
                 raise TypeError(f"align takes pairs of an input and its text; received {reprlib.repr(pair)}")
             named = make_slot(pair[0], number, reads_files=bool(self.pipeline.features.reader.suffixes))
-            rows.append(text_row(Row(named.id, named.raw, pair[1]), Path()))
-        return self._aligned(rows, responder)
+            yield text_row(Row(named.id, named.raw, pair[1]), Path())
 
     def _aligned(self, rows: Iterable[Row], responder: Aligning) -> Iterator[Any]:
         with closing(Compute(self.pipeline, self.settings, responder)) as compute:

@@ -8,17 +8,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqpipe.decoding import ctc_alignment
-from seqpipe.decoding.ctc_alignment import (
-    WILDCARD_COST,
-    Band,
-    CTCPath,
-    InMemory,
-    align_long,
-    align_rows,
-    whole_band,
-    with_wildcard,
-)
+from seqpipe.decoding import ctc_lattice
+from seqpipe.decoding.ctc_alignment import CTCPath, InMemory, align_long, align_rows
+from seqpipe.decoding.ctc_lattice import WILDCARD_COST, Band, whole_band, with_wildcard
 from seqpipe.errors import InputError
 
 
@@ -75,7 +67,7 @@ def test_checkpoints_change_nothing(steps: int, monkeypatch: pytest.MonkeyPatch)
     row, labels = emissions(steps, 9, steps), ([1, 1, 2, 8, 3] * 20)[: max(1, steps // 3)]
     whole = align_long(InMemory(row), labels)
     several = align_rows([row, row[: steps // 2 + 1]], [labels, labels[:1]])
-    monkeypatch.setattr(ctc_alignment, "BACK_BYTES", 1)
+    monkeypatch.setattr(ctc_lattice, "BACK_BYTES", 1)
     assert same(align_long(InMemory(row), labels), whole)
     assert all(map(same, align_rows([row, row[: steps // 2 + 1]], [labels, labels[:1]]), several))
 
@@ -96,7 +88,7 @@ def test_memory_grows_by_the_square_root_of_the_steps(monkeypatch: pytest.Monkey
     """Of what is held at once, back-pointers are the most."""
     made = []
     empty = np.empty
-    monkeypatch.setattr(ctc_alignment, "BACK_BYTES", 1)
+    monkeypatch.setattr(ctc_lattice, "BACK_BYTES", 1)
     monkeypatch.setattr(np, "empty", lambda shape, *a, **k: made.append((shape, k)) or empty(shape, *a, **k))
     align_long(InMemory(emissions(3600, 5, 1)), [1, 2, 3, 4] * 10)
     back = [np.prod(shape) for shape, options in made if options.get("dtype") is np.uint8]

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from seqpipe.decoding import ctc_band
-from seqpipe.decoding.ctc_alignment import InMemory, align_long, whole_band
+from seqpipe.decoding.ctc_alignment import InMemory, align_long
 from seqpipe.decoding.ctc_band import align_any, band_around, find_anchors
+from seqpipe.decoding.ctc_lattice import whole_band
 from seqpipe.errors import InputError
 
 VOCABULARY = 20

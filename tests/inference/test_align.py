@@ -252,7 +252,7 @@ def test_from_python_batch_is_single(trained_run: Path, tone_data: Path) -> None
         ]
         assert alone.verdict.score == pytest.approx(found.verdict.score, abs=1e-4)
     with pytest.raises(TypeError, match="pairs"):
-        predictor.align(["a.wav"])
+        list(predictor.align(["a.wav"]))
 
 
 def test_what_is_too_much_for_memory_lies_in_a_file() -> None:
