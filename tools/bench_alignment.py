@@ -88,13 +88,19 @@ def borders(run: str, made: Sequence[Any], threads: int) -> dict[str, Any]:
     """Errors in milliseconds: early ones below 0."""
     import numpy as np
 
-    errors = []
+    from seqpipe.answers.failure import Failure
+
+    errors, failed = [], 0
     for own, found in zip(made, aligned(run, [(audio(own), own.text) for own in made], threads), strict=True):
+        if isinstance(found, Failure):
+            failed += 1
+            continue
         places = [*(word.start for word in found.words), found.words[-1].end]
         true = [*own.begins, own.end]
         errors += [1000 * (at - border) for at, border in zip(places, true, strict=True) if border is not None]
     size = np.abs(errors)
     return {
+        "failed": failed,
         "borders": len(errors),
         "mean_ms": round(float(size.mean()), 1),
         "median_ms": round(float(np.median(size)), 1),
@@ -123,10 +129,16 @@ def verdicts(run: str, made: Sequence[Any], threads: int) -> dict[str, Any]:
     in_wrong, in_planted = aligned(run, wrong, threads), aligned(run, planted, threads)
     # A text that doesn't fit into the recording at all is told too.
     told = [isinstance(found, Failure) or not found.verdict.found for found in in_wrong]
-    words = [not found.words[place].verdict.found for found, place in zip(in_planted, places, strict=True)]
-    accused = [not word.verdict.found for found in right for word in found.words]
+    words = [
+        isinstance(found, Failure) or found.words[place].verdict.found is False
+        for found, place in zip(in_planted, places, strict=True)
+    ]
+    failed = sum(isinstance(found, Failure) for found in right)
+    right = [found for found in right if not isinstance(found, Failure)]
+    accused = [word.verdict.found is False for found in right for word in found.words]
     return {
         "texts": len(made),
+        "failed": failed,
         "wrong_texts_told": round(100 * float(np.mean(told)), 1),
         "right_texts_accused": round(100 * float(np.mean([not found.verdict.found for found in right])), 1),
         "wrong_words_told": round(100 * float(np.mean(words)), 1),

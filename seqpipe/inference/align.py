@@ -18,7 +18,8 @@ from seqpipe.config.recipe import DataConfig
 from seqpipe.core.files import check_replaced
 from seqpipe.core.input import FileSpan
 from seqpipe.core.interruption import Interruption
-from seqpipe.core.suffixes import Suffixes
+from seqpipe.core.suffixes import TEXT_SUFFIXES, Suffixes
+from seqpipe.data.formats.subtitles import SUBTITLE_SUFFIXES
 from seqpipe.data.rows import Row
 from seqpipe.data.source import read_rows
 from seqpipe.errors import ConfigError, DataError
@@ -93,6 +94,8 @@ def align(
     suffixes = pipeline.features.reader.suffixes
     if text is not None and len(sources) != 1:
         raise ConfigError(f"--text is the text of one input; received {len(sources)} of them")
+    if text is not None and Path(text).suffix.lower() not in TEXT_SUFFIXES | SUBTITLE_SUFFIXES:
+        raise ConfigError(f"--text {text}: should end with .srt, .txt or .vtt")
 
     def rows() -> Iterator[Row]:
         return _rows(sources, config, suffixes, text)

@@ -89,7 +89,6 @@ class Aligning:
         except InputError as error:
             return _failure(slot, error)
         finally:
-            emissions.drop()
             slot.parts.clear()
 
     def _piece(self, unit: Unit, row: NDArray[np.float32]) -> Piece:
@@ -124,7 +123,7 @@ class Piece:
 
 
 class Kept:
-    """Emissions ``[T, V]`` in memory or in a file."""
+    """Emissions ``[T, V]`` in memory or in a file, until nobody holds this any more."""
 
     def __init__(self, spool: Spool, values: NDArray[np.float32], place: int | None) -> None:
         self.spool, self.shape, self.place = spool, values.shape, place
@@ -133,6 +132,10 @@ class Kept:
     def read(self, start: int, stop: int) -> NDArray[np.float32]:
         """Of these steps."""
         return self._values[start:stop] if self._values is not None else self.spool.read(self, start, stop)
+
+    def __del__(self) -> None:
+        # Not by whoever aligns: segments of an input that fails half-way are dropped by nobody else.
+        self.spool.release(self)
 
 
 class Spool:
@@ -145,10 +148,10 @@ class Spool:
         self.limit = limit
         self._held = self._kept = 0
         self._file: BinaryIO | None = None
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # what is released may be so by a thread that is keeping something
 
     def keep(self, values: NDArray[np.float32]) -> Kept:
-        """Until `drop`."""
+        """Until the last reference to what is returned goes."""
         values = np.ascontiguousarray(values, dtype=np.float32)
         with self._lock:
             self._kept += 1
@@ -171,8 +174,8 @@ class Spool:
             content = self._file.read(4 * count * (stop - start))
         return np.frombuffer(content, dtype=np.float32).reshape(-1, count)
 
-    def drop(self, kept: Kept) -> None:
-        """It isn't needed any more; where nothing is, the file is emptied."""
+    def release(self, kept: Kept) -> None:
+        """It isn't needed any more; where nothing is, the file goes."""
         with self._lock:
             self._kept -= 1
             if kept.place is None:
@@ -205,11 +208,6 @@ class Joined:
         if not found:
             return np.empty((0, self.pieces[0].shape[1]), dtype=np.float32)
         return found[0] if len(found) == 1 else np.concatenate(found)
-
-    def drop(self) -> None:
-        """All of it."""
-        for kept in self.pieces:
-            kept.spool.drop(kept)
 
 
 def _text(slot: Slot) -> AlignmentText:

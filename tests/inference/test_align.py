@@ -217,6 +217,7 @@ def test_it_goes_on_where_it_was_stopped(trained_run: Path, folder: Path) -> Non
         (["dev.tsv"], {"kind": "parquet"}, ConfigError, "alignments are written as jsonl, textgrid, ctm, srt, vtt"),
         (["dev.tsv"], {"threshold": 0.5}, ConfigError, "--threshold should be below 0; received 0.5"),
         (["dev.tsv"], {"data": {"root": "/"}}, ConfigError, "data.root"),
+        (["dev/000.wav"], {"text": "a.doc"}, ConfigError, "--text a.doc: should end with .srt, .txt or .vtt"),
         (["dev.tsv", "dev.tsv"], {"text": "a.txt"}, ConfigError, "--text is the text of one input"),
     ],
 )
@@ -262,6 +263,5 @@ def test_what_is_too_much_for_memory_lies_in_a_file() -> None:
     assert [own.place is None for own in kept] == [True, False, False]
     for own, array in zip(kept, arrays, strict=True):
         assert np.array_equal(own.read(1, 4), array[1:4])
-    for own in kept:
-        spool.drop(own)
+    del kept, own
     assert spool.keep(arrays[0]).place is None
