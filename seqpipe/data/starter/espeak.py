@@ -229,11 +229,12 @@ def _load(library: str, data: str) -> tuple[Any, _Sound, Any]:
     def receive(samples: int | None, count: int, events: int | None) -> int:
         if samples and count:
             sound.chunks.append(ctypes.string_at(samples, 2 * count))
-        for event in ctypes.cast(events or 0, ctypes.POINTER(_Event)) if events else ():
-            if event.type == _END_OF_EVENTS:
-                break
+        found = ctypes.cast(events, ctypes.POINTER(_Event)) if events else None
+        index = 0
+        while found is not None and (event := found[index]).type != _END_OF_EVENTS:
             if event.type == _WORD:
                 sound.words.append((event.text_position - 1, event.sample))
+            index += 1
         return 0  # go on
 
     callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)(receive)
