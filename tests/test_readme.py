@@ -260,7 +260,7 @@ def check_command(words: list[str]) -> None:
     except SystemExit:
         pytest.fail(f"seqpipe {shlex.join(words)}: is no command")
     overrides = list(getattr(options, "overrides", []))
-    if options.verb in ("evaluate", "report", "infer", "calibrate", "tune-decoding"):
+    if options.verb in ("evaluate", "report", "infer", "align", "calibrate", "tune-decoding"):
         for override in [*overrides, *getattr(options, "set", [])]:
             check_for_a_run(override)
         return

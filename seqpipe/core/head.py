@@ -204,6 +204,32 @@ class ConcatenatesParts(Protocol):
 
 
 @runtime_checkable
+class AlignsTexts(Protocol):
+    """Says what is at each step of its input, so that known texts can be laid along it (`seqpipe.decoding.ctc`)."""
+
+    def emissions(self, encoded: PaddedSequence) -> PaddedSequence:
+        """Log-probabilities ``[B, T, V]`` of the blank, which is label 0, and of the units."""
+
+    def spell(self, text: str) -> Any:
+        """A text as labels (`seqpipe.text.spelling.Spelling`).
+
+        Raises:
+            InputError: nothing in it can be spelt.
+        """
+
+    def aligned(self, row_id: str, spelling: Any, path: Any, borders: Any, threshold: float) -> Any:
+        """A path of a spelling's labels (`seqpipe.decoding.ctc_alignment.CTCPath`) as an answer.
+
+        Args:
+            row_id: of the row.
+            spelling: of its text.
+            path: of the labels over T steps.
+            borders: of the steps, as places in the input, ``[T + 1]``.
+            threshold: of verdicts: nats a unit.
+        """
+
+
+@runtime_checkable
 class PredictsDistributions(Protocol):
     """Its loss is one of distributions, in which two passes over a batch, or two models, can be compared."""
 

@@ -1,79 +1,125 @@
-"""Where labels stand in emissions: the likeliest alignment of given labels."""
+"""The likeliest alignment of known labels with emissions: Viterbi over CTC's states, in memory that stays flat."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
-from seqpipe.core.sequence import PaddedSequence, length_mask
-from seqpipe.decoding.ctc import BLANK, CTCHypothesis
-from seqpipe.decoding.steady import steady
-
-NEVER = float("-inf")
+from seqpipe.decoding.ctc import BLANK, frames_needed
+from seqpipe.decoding.ctc_lattice import Band, Emissions, Floats, Lattice, whole_band, with_wildcard
+from seqpipe.errors import InputError
 
 
-def align_labels(emissions: PaddedSequence, labels: Sequence[Sequence[int]]) -> list[CTCHypothesis]:
-    """Each row's labels with the steps that they have in their likeliest alignment (Viterbi), all rows at a time.
+@dataclass(frozen=True, slots=True, eq=False)
+class CTCPath:
+    """One alignment of labels with steps.
 
-    Where two alignments are equally likely, labels stand as late as they can.
+    Attributes:
+        starts: first step of each label, ``[L]``.
+        stops: step after its last one, ``[L]``.
+        log_probabilities: of what the path has at each step, a label or the blank, ``[T]`` float64.
+        best: of the likeliest label or blank at each step, ``[T]`` float64: what free decoding has there.
+        touches: whether it runs along an edge of the band, so that a wider one may hold a better path.
+    """
+
+    starts: NDArray[np.int64]
+    stops: NDArray[np.int64]
+    log_probabilities: NDArray[np.float64]
+    best: NDArray[np.float64]
+    touches: bool = False
+
+    @property
+    def score(self) -> float:
+        """Log-probability of the path, in nats."""
+        return float(self.log_probabilities.sum())
+
+
+class InMemory:
+    """Emissions ``[T, V]`` that are held."""
+
+    def __init__(self, values: Floats) -> None:
+        self.values = values
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def block(self, start: int, stop: int) -> Floats:
+        """See `Emissions`."""
+        return self.values[start:stop]
+
+
+def refuse_unalignable(labels: Sequence[int], steps: int) -> None:
+    """Raise `InputError` where there is nothing to align, or more than the steps can hold."""
+    if not len(labels):
+        raise InputError("empty", "the text to align is empty")
+    if (needed := frames_needed(labels)) > steps:
+        raise InputError(
+            "too short for its label",
+            f"the text of {len(labels):,} units needs {needed:,} steps, and the input has {steps:,}: is it the text of "
+            "another input?",
+        )
+
+
+def align_rows(rows: Sequence[Floats], labels: Sequence[Sequence[int]]) -> list[CTCPath]:
+    """The likeliest path of each row, several rows at a time; each is the same to the bit as by itself.
 
     Args:
-        emissions: log-probabilities ``[B, T, V]``; label 0 is the blank.
-        labels: of each row; they fit into its steps.
+        rows: log-probabilities, ``[T_i, V]`` each; label 0 is the blank.
+        labels: of each row, L_i in 1 to V; V is the wildcard, which any label of the vocabulary may stand for at a
+            cost of `WILDCARD_COST` a step.
+
+    Raises:
+        InputError: labels are none, or don't fit into a row's steps (`refuse_unalignable`).
     """
-    values, lengths = emissions.values.detach().cpu(), emissions.lengths.cpu()
-    count = torch.tensor([len(row) for row in labels])
-    most = int(count.max()) if len(labels) else 0
-    if not most:
-        return [CTCHypothesis((), (), (), ()) for _ in labels]
-    targets = torch.zeros(len(labels), most, dtype=torch.int64)
-    for place, row in enumerate(labels):
-        targets[place, : len(row)] = torch.tensor(row, dtype=torch.int64)
-    states = _best_states(values, lengths, targets, count)
-    # Of each label: its first step, how many steps, and the mean of its probability over these.
-    own = ((states % 2 == 1) & length_mask(lengths, values.shape[1])).nonzero(as_tuple=True)
-    which = own[0] * most + states[own] // 2
-    chances = steady(torch.exp, values[own[0], own[1], targets.flatten()[which]].double())
-    size = len(labels) * most
-    steps = torch.bincount(which, minlength=size)
-    starts = torch.full((size,), values.shape[1]).scatter_reduce(0, which, own[1], "amin")
-    means = torch.zeros(size, dtype=torch.float64).index_add(0, which, chances) / steps
-    table = zip(*(item.view(-1, most).tolist() for item in (starts, starts + steps, means.clamp(max=1.0))), strict=True)
-    return [
-        CTCHypothesis(tuple(row), *(tuple(column[: len(row)]) for column in columns))
-        for row, columns in zip(labels, table, strict=True)
-    ]
+    for row, own in zip(rows, labels, strict=True):
+        refuse_unalignable(own, len(row))
+    return _align([InMemory(row) for row in rows], labels, None)
 
 
-def _best_states(values: Tensor, lengths: Tensor, targets: Tensor, count: Tensor) -> Tensor:
-    """The state of each step, ``[B, T]``: 2 i + 1 in label i, 2 i in the blank before it."""
-    rows, time, _ = values.shape
-    size = 2 * targets.shape[1] + 1
-    states = torch.full((rows, size), BLANK)
-    states[:, 1::2] = targets
-    emitted = values.gather(2, states[:, None].expand(-1, time, -1))  # [B, T, S]
-    skips = torch.zeros(rows, size, dtype=torch.bool)
-    skips[:, 3::2] = targets[:, 1:] != targets[:, :-1]
-    barred = torch.where(skips, 0.0, NEVER)
-    best = torch.full((rows, size), NEVER)
-    best[:, :2] = emitted[:, 0, :2]
-    moves = torch.zeros(rows, time, size, dtype=torch.int8)
-    nothing = torch.full((rows, 2), NEVER)
-    for step in range(1, time):
-        before = torch.cat([nothing, best], dim=1)
-        ways = torch.stack([best, before[:, 1:-1], before[:, :-2] + barred])  # stay, from one before, from two before
-        most = ways.amax(dim=0)
-        taken = torch.where(ways[0] == most, 0, torch.where(ways[1] == most, 1, 2)).to(torch.int8)
-        goes_on = (step < lengths)[:, None]
-        best = torch.where(goes_on, most + emitted[:, step], best)
-        moves[:, step] = taken.masked_fill(~goes_on, 0)
-    last = 2 * count[:, None]
-    ends_in_label = best.gather(1, (last - 1).clamp(min=0)) > best.gather(1, last)
-    state = torch.where(ends_in_label & (last > 0), last - 1, last)
-    path = [state]
-    for step in range(time - 1, 0, -1):
-        state = state - moves[:, step].gather(1, state)
-        path.append(state)
-    return torch.cat(path[::-1], dim=1)
+def align_long(emissions: Emissions, labels: Sequence[int], band: Band | None = None) -> CTCPath:
+    """The likeliest path of one input, of any length: exact, or the best within a band.
+
+    Memory grows by the labels, by the steps, and by the square root of the steps times the band's width (all labels
+    without one): from the scores at some steps, which are kept, back-pointers of the steps between are computed again
+    when the path is followed back (Grice et al. 1997, "Reduced space sequence alignment").
+
+    Raises:
+        InputError: see `align_rows`.
+    """
+    refuse_unalignable(labels, len(emissions))
+    return _align([emissions], [labels], band)[0]
+
+
+def _align(rows: Sequence[Emissions], labels: Sequence[Sequence[int]], band: Band | None) -> list[CTCPath]:
+    lattice = Lattice(rows, labels, band)
+    states = lattice.states()
+    return [_path(row, own, found[: len(row)], band) for row, own, found in zip(rows, labels, states, strict=True)]
+
+
+def _path(row: Emissions, labels: Sequence[int], states: NDArray[np.int64], band: Band | None) -> CTCPath:
+    own = np.asarray(labels, dtype=np.int64)
+    is_label = (states & 1).astype(bool)
+    steps, which = np.flatnonzero(is_label), states[is_label] >> 1
+    starts, stops = np.full(len(own), -1, dtype=np.int64), np.full(len(own), -1, dtype=np.int64)
+    stops[which] = steps + 1  # of several the last is kept
+    starts[which[::-1]] = steps[::-1]
+    taken, best = np.empty(len(states)), np.empty(len(states))
+    emitted = np.where(is_label, own[np.minimum(states >> 1, len(own) - 1)], BLANK)
+    for start in range(0, len(states), 1 << 16):
+        stop = min(len(states), start + (1 << 16))
+        values = with_wildcard(row.block(start, stop))
+        taken[start:stop] = values[np.arange(stop - start), emitted[start:stop]]
+        best[start:stop] = values[:, :-1].max(axis=1)
+    touches = band is not None and (bool((starts < 0).any()) or _touches(states, band, len(own)))
+    return CTCPath(starts, stops, taken, best, touches)
+
+
+def _touches(states: NDArray[np.int64], band: Band, labels: int) -> bool:
+    """Whether a path runs along an edge of its band that is none of the lattice's own."""
+    whole, which = whole_band(len(states), labels), states >> 1
+    low = (which <= band.first) & (band.first > whole.first)
+    high = (which >= band.stop - 1) & (band.stop < whole.stop)
+    return bool((low | high).any())

@@ -6,11 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, Literal, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from seqpipe.answers.alignment import Alignment, alignment
 from seqpipe.answers.generated_text import TextHypothesis
 from seqpipe.answers.stitching import stitch
 from seqpipe.answers.transcript import Token, Transcript, group_words
@@ -26,7 +29,8 @@ from seqpipe.decoding.ctc import (
     label_posteriors,
     refuse_too_short,
 )
-from seqpipe.decoding.ctc_alignment import align_labels
+from seqpipe.decoding.ctc_alignment import CTCPath
+from seqpipe.decoding.hypothesis_alignment import align_labels
 from seqpipe.decoding.prefix_scorer import PrefixScorer
 from seqpipe.decoding.prefix_search import prefix_search
 from seqpipe.decoding.temperature import tempered
@@ -40,6 +44,7 @@ from seqpipe.metrics.transcription import TranscriptionMetric
 from seqpipe.text.bidi import BaseDirection, logical_characters
 from seqpipe.text.lexicon import phrases_of_cell
 from seqpipe.text.rules import TextRule, apply_rules
+from seqpipe.text.spelling import Spelling, spell
 from seqpipe.text.units import Units
 
 SEARCHED = ("lm_weight", "insertion_bonus", "beam", "n_best", "min_probability", "max_labels", "beam_threshold")
@@ -254,7 +259,7 @@ class CTCHead(TextHead):
             cells = [phrases_of_cell(row.get(options.hot_words_column)) for row in columns]
             scorer = self._scoring.with_rows(scorer, options, cells)
         found = prefix_search(emissions, options.limits, scorer)
-        paths = align_labels(emissions, [row[0].labels for row in found])
+        paths = align_labels(emissions, [row[0].labels for row in found], self.temperature)
         owners = [row for row, hypotheses in enumerate(found) for _ in hypotheses]
         several = emissions if options.n_best == 1 else emissions.chosen(owners)
         labels = [hypothesis.labels for hypotheses in found for hypothesis in hypotheses]
@@ -295,6 +300,20 @@ class CTCHead(TextHead):
     def join(self, row_id: str, parts: Sequence[tuple[Segment, Transcript]]) -> Transcript:
         """The transcripts of a long input's segments, in their order, as the whole's; see `stitch`."""
         return stitch(row_id, parts, self.units)
+
+    def emissions(self, encoded: PaddedSequence) -> PaddedSequence:
+        """Log-probabilities of units and blank ``[B, T, V]``."""
+        return self(encoded)
+
+    def spell(self, text: str) -> Spelling:
+        """A text in the head's units; see `seqpipe.text.spelling.spell`."""
+        return spell(text, self.units, self.rules, self.base_direction)
+
+    def aligned(
+        self, row_id: str, spelling: Spelling, path: CTCPath, borders: NDArray[np.float64], threshold: float
+    ) -> Alignment:
+        """A path of a text as an answer; see `seqpipe.answers.alignment.alignment`."""
+        return alignment(row_id, spelling, path, borders, threshold=threshold)
 
     def posteriors(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> list[float]:
         """The probability of each row's labels over all their alignments; 0 where they don't fit into its steps."""

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from seqpipe.core.sequence import PaddedSequence
+from seqpipe.inference.decoding import Responder
 from seqpipe.inference.settings import Settings
 from seqpipe.inference.slot import Unit
 from seqpipe.pipeline import Pipeline
@@ -43,11 +44,11 @@ class Compute:
     Args:
         pipeline: in evaluation mode, on its device.
         settings: device, precision, threads.
-        options: of decoding.
+        responder: answers what is encoded.
     """
 
-    def __init__(self, pipeline: Pipeline, settings: Settings, options: Any) -> None:
-        self.pipeline, self.settings, self.options = pipeline, settings, options
+    def __init__(self, pipeline: Pipeline, settings: Settings, responder: Responder) -> None:
+        self.pipeline, self.settings, self.responder = pipeline, settings, responder
         self.device = torch.device(settings.device)
         self.clock = Clock()
         cpu = self.device.type == "cpu"
@@ -81,9 +82,7 @@ class Compute:
             times.append(self._now())
             encoded = pipeline.encode(features, batch).of_rows([unit.slot.columns for unit in units])
             times.append(self._now())
-            answers: list[Any] = pipeline.decode_batch(
-                [unit.slot.id for unit in units], [unit.raw for unit in units], prepared, encoded, self.options
-            )
+            answers = self.responder.respond(units, encoded)
             times.append(self._now())
         for what, start, stop in zip(("features", "model", "decoding"), times, times[1:], strict=False):
             self.clock.add(what, stop - start)

@@ -13,7 +13,6 @@ import torch
 from seqpipe.answers.failure import Failure
 from seqpipe.core.answer import is_finite
 from seqpipe.core.calibration import Calibration
-from seqpipe.core.head import ConcatenatesParts, JoinsSegments
 from seqpipe.core.memory import is_out_of_memory
 from seqpipe.core.sequence import round_up
 from seqpipe.data.batching import plan_batches
@@ -78,9 +77,9 @@ class Engine:
     Reading is ahead of the model by a chunk at least. On out-of-memory the budget is halved, and the chunk done again.
 
     Args:
-        pipeline: whose features say how long inputs are, and whose head joins segments.
+        pipeline: whose features say how long inputs are.
         settings: see there.
-        compute: answers batches.
+        compute: answers batches, and puts the answers to segments together.
         calibration: of the answers' confidences, beside the temperature that the head has; None leaves them.
         on_budget: told before a smaller budget is used for the first time.
     """
@@ -227,22 +226,11 @@ class Engine:
         """The only place where answers are made: what holds a number that is none is a failure."""
         if slot.failure is not None:
             return slot.failure
-        answer = self._joined(slot)
+        answer = self.compute.responder.join(slot)
         if not is_finite(answer):
             message = f"{slot.where or slot.id}: the model's answer holds values that are no finite numbers"
             return Failure(slot.id, "non-finite", message)
         return self.calibration.apply(answer)
-
-    def _joined(self, slot: Slot) -> Any:
-        if len(slot.parts) == 1 and slot.parts[0][0] is None:
-            return slot.parts[0][1]
-        parts = [(segment, answer) for segment, answer in slot.parts if segment is not None]
-        head = self.pipeline.head
-        if isinstance(head, JoinsSegments):
-            return head.join(slot.id, parts)
-        if isinstance(head, ConcatenatesParts):  # the parts of a text don't overlap
-            return head.concatenate(slot.id, parts)
-        raise TypeError(f"{type(head).__name__} joins no segments")
 
 
 def _settle(futures: Sequence[Any]) -> None:

@@ -67,9 +67,8 @@ def infer(
     Args:
         run: run directory.
         inputs: files, folders, globs, manifests, pages in ALTO or PAGE, ``hub:`` data sets, ``-`` for standard input.
-        output: a file, or a folder for ``srt``, ``ctm``, ``alto`` and ``page``, or ``-`` for standard output.
-        kind: ``jsonl``, ``csv``, ``parquet``, ``columns``, ``srt``, ``ctm``, ``alto`` or ``page``; by the output's name
-            when None.
+        output: a file, or a folder for subtitles, TextGrids, CTM and pages, or ``-`` for standard output.
+        kind: one of `seqpipe.inference.formats.choose.ENDINGS`; by the output's name when None.
         resume: go on with a run that was stopped; one that is finished is left alone.
         overwrite: begin anew whatever is there; an output stays till the new one is whole.
         strict: end at the first input that can't be answered.

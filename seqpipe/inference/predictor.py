@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from seqpipe.answers.alignment import THRESHOLD
 from seqpipe.config.recipe import override_decoding
 from seqpipe.core.calibration import Calibration
 from seqpipe.core.feature import Reader
@@ -26,12 +27,15 @@ from seqpipe.errors import RENAMED, ConfigError, did_you_mean
 from seqpipe.features.speech.channels import Channels
 from seqpipe.features.speech.waveform import Waveform
 from seqpipe.inference import reading
+from seqpipe.inference.aligning import Aligning
+from seqpipe.inference.alignment_text import text_row
 from seqpipe.inference.calibration_file import deciding, read_calibration
 from seqpipe.inference.compute import Compute
+from seqpipe.inference.decoding import Decoding
 from seqpipe.inference.engine import Engine, Window
 from seqpipe.inference.reading import Preparation
 from seqpipe.inference.settings import LIMITED, LIMITS, Settings
-from seqpipe.inference.slot import unbound
+from seqpipe.inference.slot import make_slot, unbound
 from seqpipe.inference.workers import Workers
 from seqpipe.model_file import CALIBRATION
 from seqpipe.pipeline import Pipeline
@@ -129,7 +133,7 @@ class Predictor:
         self.options = override_decoding(pipeline.recipe, decoding or {})
         if isinstance(head, PreparesDecoding):
             head.prepare_decoding(self.options)
-        self.compute = Compute(self.pipeline, self.settings, self.options)
+        self.compute = Compute(self.pipeline, self.settings, Decoding(self.pipeline, self.options))
         self.notices: list[str] = []
         self.calibration = calibration
         self.pipeline.head.temperature = calibration.temperature if calibration is not None else 1.0
@@ -169,8 +173,41 @@ class Predictor:
             )
         return self._answers(inputs, unbind)
 
-    def _answers(self, inputs: Iterable[Any], unbind: bool) -> Iterator[Any]:
-        engine = Engine(self.pipeline, self.settings, self.compute, calibration=self.calibration)
+    def align(self, pairs: Iterable[tuple[Any, str]], *, threshold: float = THRESHOLD) -> Iterator[Any]:
+        """Places of known texts in their inputs, lazily: an `Alignment` or a `Failure` for each pair.
+
+        Args:
+            pairs: an input as `predict` takes it, and its text, or the name of a file with it (``.txt``, ``.srt``,
+                ``.vtt``). Or rows, whose targets are the texts.
+            threshold: nats a unit; a text that is less likely than free decoding by more is not in the input.
+
+        Raises:
+            ConfigError: the model has no head that aligns texts: `CTCHead`.
+            TypeError: something is no pair.
+
+        Example:
+            >>> for found in seqpipe.load("runs/an4").align([("a.flac", "go on")]):    # doctest: +SKIP
+            ...     print(found.words[0].start, found.verdict.found)
+        """
+        return self._aligned(self._text_rows(pairs), Aligning(self.pipeline, threshold))
+
+    def _text_rows(self, pairs: Iterable[Any]) -> Iterator[Row]:
+        for number, pair in enumerate(pairs, 1):
+            if isinstance(pair, Row):
+                yield text_row(pair, Path())
+                continue
+            if not isinstance(pair, tuple) or len(pair) != 2:
+                raise TypeError(f"align takes pairs of an input and its text; received {reprlib.repr(pair)}")
+            named = make_slot(pair[0], number, reads_files=bool(self.pipeline.features.reader.suffixes))
+            yield text_row(Row(named.id, named.raw, pair[1]), Path())
+
+    def _aligned(self, rows: Iterable[Row], responder: Aligning) -> Iterator[Any]:
+        with closing(Compute(self.pipeline, self.settings, responder)) as compute:
+            yield from self._answers(rows, True, compute)
+
+    def _answers(self, inputs: Iterable[Any], unbind: bool, compute: Compute | None = None) -> Iterator[Any]:
+        calibration = self.calibration if compute is None else None  # alignments have no confidences to map
+        engine = Engine(self.pipeline, self.settings, compute or self.compute, calibration=calibration)
         with closing(Workers(self.preparation, count=self.workers)) as workers:
             rows = unbound(inputs, self.pipeline.features) if unbind else inputs
             for window in engine.windows(reading.Reader(self.preparation, workers), rows):

@@ -19,6 +19,7 @@ from seqpipe.core.input import Input, Segment
 from seqpipe.core.warning import Warnings
 from seqpipe.data.rows import Row
 from seqpipe.errors import InputError, decoding
+from seqpipe.inference.alignment_text import AlignmentText
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class Slot:
         raw: what the features read.
         key: 16 bytes that tell this input from another one: of its id, path and span (or its bytes).
         where: names it in messages.
+        target: what the row says should be answered; None where it says nothing.
         failure: if it can't be answered.
         seconds: how much input it is, in the features' unit.
         parts: the predictions of its segments, in order; an input that isn't cut has one, whose segment is None.
@@ -56,6 +58,7 @@ class Slot:
     raw: Any
     key: bytes
     where: str = ""
+    target: Any = None
     failure: Failure | None = None
     seconds: float = 0.0
     parts: list[tuple[Segment | None, Any]] = field(default_factory=list)
@@ -85,7 +88,9 @@ def make_slot(given: Any, number: int, *, reads_files: bool = True) -> Slot:
     row_id, raw = _identify(given, number, reads_files)
     where = given.where if isinstance(given, Row) and given.source else ""
     columns = given.columns if isinstance(given, Row) else {}
-    slot = Slot(row_id, raw, _digest(row_id, raw), where, columns=columns)
+    target = given.target if isinstance(given, Row) else None
+    text = target.text if isinstance(target, AlignmentText) else None
+    slot = Slot(row_id, raw, _digest(row_id, raw, text), where, target, columns=columns)
     if isinstance(given, Row) and given.problem is not None:
         slot.failure = Failure(row_id, given.problem.kind, f"{where}: {given.problem}" if where else str(given.problem))
     return slot
@@ -110,9 +115,10 @@ def _identify(given: Any, number: int, reads_files: bool) -> tuple[str, Any]:
     return str(number), given
 
 
-def _digest(row_id: str, raw: Any) -> bytes:
+def _digest(row_id: str, raw: Any, text: str | None = None) -> bytes:
+    """Of an input, and of the text that it is aligned with."""
     state = hashlib.blake2b(digest_size=16)
-    parts: list[str | bytes] = [row_id]
+    parts: list[str | bytes] = [row_id, *([] if text is None else [text])]
     if isinstance(raw, Input):
         parts.append(json.dumps(raw.record(), sort_keys=True))
     elif isinstance(raw, (str, bytes, Path)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import ModuleType
 
 from seqpipe.verbs import (
+    align,
     calibrate,
     check,
     compare,
@@ -30,6 +31,7 @@ VERBS: dict[str, ModuleType] = {
     "infer": infer,
     "generate": generate,
     "reply": reply,
+    "align": align,
     "report": report,
     "compare": compare,
     "calibrate": calibrate,

@@ -25,11 +25,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--output",
         required=True,
         metavar="NAME",
-        help="a file, a folder for srt, ctm, alto and page, or - for standard output",
+        help="a file, a folder for srt, vtt, textgrid, ctm, alto and page, or - for standard output",
     )
     parser.add_argument(
         "--format",
-        choices=["jsonl", "csv", "parquet", "columns", "srt", "ctm", "alto", "page"],
+        choices=["jsonl", "csv", "parquet", "columns", "srt", "vtt", "textgrid", "ctm", "alto", "page"],
         help="default: by the output's name; columns: a word and its tag a line; alto, page: the XML documents of "
         "pages with their text",
     )

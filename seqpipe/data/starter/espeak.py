@@ -16,7 +16,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,6 +50,18 @@ _RATE, _VOLUME, _PITCH, _RANGE = 1, 2, 3, 4
 _VOICE_VOLUME = 30
 
 
+class SpokenWord(NamedTuple):
+    """A word that espeak-ng has said, or two that it joins ("on the").
+
+    Attributes:
+        offset: of its first character in what was to be said.
+        start: its first sample; it lasts until the next word, or the end of the sound.
+    """
+
+    offset: int
+    start: int
+
+
 class Espeak:
     """A speaker of text that keeps one worker process; a context manager, for one thread at a time.
 
@@ -81,6 +93,15 @@ class Espeak:
         self._worker: subprocess.Popen[bytes] | None = None
 
     def speak(self, text: str, voice: str, *, words_per_minute: int, pitch: int, pitch_range: int) -> NDArray[np.int16]:
+        """Say a text; see `speak_with_words`, which tells where the words are too."""
+        spoken, _ = self.speak_with_words(
+            text, voice, words_per_minute=words_per_minute, pitch=pitch, pitch_range=pitch_range
+        )
+        return spoken
+
+    def speak_with_words(
+        self, text: str, voice: str, *, words_per_minute: int, pitch: int, pitch_range: int
+    ) -> tuple[NDArray[np.int16], list[SpokenWord]]:
         """Say a text; silences that espeak-ng puts around it are kept.
 
         Args:
@@ -91,7 +112,7 @@ class Espeak:
             pitch_range: 0 (monotone) to 99; 50 is the variant's own.
 
         Returns:
-            ``[S]`` 16 bit samples at ``SAMPLE_RATE``.
+            ``[S]`` 16 bit samples at ``SAMPLE_RATE``, and the words in their order, by espeak-ng's own events.
 
         Raises:
             ValueError: an unknown accent or variant, a number outside its range, or an empty text.
@@ -121,12 +142,13 @@ class Espeak:
             "parameters": {_RATE: words_per_minute, _VOLUME: _VOICE_VOLUME, _PITCH: pitch, _RANGE: pitch_range},
         }
         try:
-            samples = np.frombuffer(self._answer(json.dumps(request).encode()), dtype="<i2").astype(np.int16)
+            header, content = self._answer(json.dumps(request).encode())
+            samples = np.frombuffer(content, dtype="<i2").astype(np.int16)
         except _WorkerError as error:
             raise RuntimeError(f"espeak-ng failed to say {text!r} in the voice {voice!r}: {error}") from error
         if not samples.any():
             raise RuntimeError(f"espeak-ng gave no sound for {text!r} in the voice {voice!r}")
-        return samples
+        return samples, [SpokenWord(*word) for word in header["words"]]
 
     def close(self) -> None:
         """End the worker process; a later ``speak`` starts another."""
@@ -140,7 +162,7 @@ class Espeak:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _answer(self, request: bytes) -> bytes:
+    def _answer(self, request: bytes) -> tuple[dict[str, Any], bytes]:
         """Send one request to the worker and read its answer, or raise ``_WorkerError``."""
         if self._worker is None:
             self._worker = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -161,7 +183,7 @@ class Espeak:
             raise _WorkerError(status)
         if not self._fork:
             self.close()
-        return samples
+        return header, samples
 
 
 class _WorkerError(RuntimeError):
@@ -171,25 +193,56 @@ class _WorkerError(RuntimeError):
 # What follows runs in the worker process, on the standard library alone.
 
 
-def _load(library: str, data: str) -> tuple[Any, list[bytes], Any]:
-    """espeak-ng, the list that its samples will be appended to, and the callback, which must be kept alive."""
+class _Event(ctypes.Structure):
+    """``espeak_EVENT`` of speak_lib.h."""
+
+    _fields_ = (
+        ("type", ctypes.c_int),
+        ("unique_identifier", ctypes.c_uint),
+        ("text_position", ctypes.c_int),  # in characters, from 1
+        ("length", ctypes.c_int),
+        ("audio_position", ctypes.c_int),  # milliseconds
+        ("sample", ctypes.c_int),
+        ("user_data", ctypes.c_void_p),
+        ("id", ctypes.c_char * 8),
+    )
+
+
+_END_OF_EVENTS, _WORD = 0, 1
+
+
+class _Sound(NamedTuple):
+    """What espeak-ng hands over: samples, and of each word its offset in the text and its first sample."""
+
+    chunks: list[bytes]
+    words: list[tuple[int, int]]
+
+
+def _load(library: str, data: str) -> tuple[Any, _Sound, Any]:
+    """espeak-ng, what its sound will be appended to, and the callback, which must be kept alive."""
     espeak = ctypes.CDLL(library)
     rate = espeak.espeak_Initialize(_AUDIO_OUTPUT_SYNCHRONOUS, 0, os.fsencode(data), _INITIALIZE_DONT_EXIT)
     if rate != SAMPLE_RATE:
         raise RuntimeError(f"espeak_Initialize gave {rate}, not {SAMPLE_RATE} Hz, with the data in {data}")
-    chunks: list[bytes] = []
+    sound = _Sound([], [])
 
-    def receive(samples: int | None, count: int, _events: int | None) -> int:
+    def receive(samples: int | None, count: int, events: int | None) -> int:
         if samples and count:
-            chunks.append(ctypes.string_at(samples, 2 * count))
+            sound.chunks.append(ctypes.string_at(samples, 2 * count))
+        found = ctypes.cast(events, ctypes.POINTER(_Event)) if events else None
+        index = 0
+        while found is not None and (event := found[index]).type != _END_OF_EVENTS:
+            if event.type == _WORD:
+                sound.words.append((event.text_position - 1, event.sample))
+            index += 1
         return 0  # go on
 
     callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)(receive)
     espeak.espeak_SetSynthCallback(callback)
-    return espeak, chunks, callback
+    return espeak, sound, callback
 
 
-def _say(espeak: Any, chunks: list[bytes], request: dict[str, Any]) -> bytes:
+def _say(espeak: Any, sound: _Sound, request: dict[str, Any]) -> bytes:
     """The whole answer to one request: a line of JSON, then the samples."""
     text = request["text"].encode() + b"\0"
     # Breathy variants draw noise from espeak-ng's own generator, which starts from the clock.
@@ -201,22 +254,22 @@ def _say(espeak: Any, chunks: list[bytes], request: dict[str, Any]) -> bytes:
     status = status or espeak.espeak_Synchronize()
     if status:
         return json.dumps({"error": f"status {status}"}).encode() + b"\n"
-    samples = b"".join(chunks)
-    return json.dumps({"bytes": len(samples)}).encode() + b"\n" + samples
+    samples = b"".join(sound.chunks)
+    return json.dumps({"bytes": len(samples), "words": sound.words}).encode() + b"\n" + samples
 
 
 def _serve(library: str, data: str, mode: str) -> None:
     """Answer requests, a line of JSON each, until the end of standard input; with mode ``once``, the first one only."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the caller, whose end ends this process
-    espeak, chunks, _callback = _load(library, data)
+    espeak, sound, _callback = _load(library, data)
     answers = sys.stdout.buffer
     while line := sys.stdin.buffer.readline():
         if mode == "once":
-            answers.write(_say(espeak, chunks, json.loads(line)))
+            answers.write(_say(espeak, sound, json.loads(line)))
             return
         child = os.fork()
         if child == 0:
-            answers.write(_say(espeak, chunks, json.loads(line)))
+            answers.write(_say(espeak, sound, json.loads(line)))
             answers.flush()
             os._exit(0)  # leave at once: the buffers and exit handlers are the parent's
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

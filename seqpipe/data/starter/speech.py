@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from seqpipe.data.starter.build_once import Progress, build_once, write_table
 from seqpipe.data.starter.espeak import ACCENTS, Espeak
+from seqpipe.data.starter.espeak import SAMPLE_RATE as ESPEAK_RATE
 from seqpipe.data.starter.random_stream import Draws
 
 STARTER_SPEECH_VERSION: int = 2
@@ -86,6 +87,9 @@ class Utterance:
         text: what is said: words of ``VOCABULARY`` with a space between them.
         snr: decibel, power of the speech from its first to its last sound over that of the noise.
         samples: ``[S]`` 16 bit at ``SAMPLE_RATE``.
+        begins: where each word begins, in seconds, by espeak-ng's own events, and so where the one before it ends. None
+            of one that espeak-ng joins with the one before it ("on the").
+        end: of the last word: of the last sound.
     """
 
     name: str
@@ -93,6 +97,8 @@ class Utterance:
     text: str
     snr: float
     samples: NDArray[np.int16]
+    begins: tuple[float | None, ...]
+    end: float
 
 
 def make_utterance(split: str, index: int, espeak: Espeak) -> Utterance:
@@ -112,15 +118,20 @@ def make_utterance(split: str, index: int, espeak: Espeak) -> Utterance:
     text = draws.choice((_digit_string, _command))(draws)
     voice = f"{draws.choice(sorted(ACCENTS))}+{draws.choice(SPEAKERS[split][draws.choice(('high', 'low'))])}"
     speed, pitch, pitch_range = draws.integer(130, 210), draws.integer(35, 65), draws.integer(30, 75)
-    spoken = espeak.speak(text, voice, words_per_minute=speed, pitch=pitch, pitch_range=pitch_range)
-    speech = resample_poly(_without_silence(spoken) / 32768.0, 320, 441)  # 22050 to 16000 Hz
+    spoken, said = espeak.speak_with_words(text, voice, words_per_minute=speed, pitch=pitch, pitch_range=pitch_range)
+    sounding = _sounding(spoken)
+    speech = resample_poly(spoken[sounding] / 32768.0, 320, 441)  # 22050 to 16000 Hz
     before, after = (round(draws.uniform(0.05, 0.3) * SAMPLE_RATE) for _ in range(2))
     snr = draws.uniform(10, 35)
     noise = _noise(draws, before + len(speech) + after)  # of power 1
     sound = math.sqrt(np.mean(speech**2) / 10 ** (snr / 10)) * noise
     sound[before : before + len(speech)] += speech
     sound *= 10 ** (draws.uniform(-20, -1) / 20) / np.abs(sound).max()
-    return Utterance(f"{split}-{index:04d}", voice, text, snr, np.rint(sound * 32767).astype(np.int16))
+    samples = np.rint(sound * 32767).astype(np.int16)
+    told = {word.offset: before / SAMPLE_RATE + max(0, word.start - sounding.start) / ESPEAK_RATE for word in said}
+    begins = tuple(told.get(word.start()) for word in re.finditer(r"\S+", text))
+    end = (before + len(speech)) / SAMPLE_RATE
+    return Utterance(f"{split}-{index:04d}", voice, text, snr, samples, begins, end)
 
 
 def starter_speech(
@@ -210,11 +221,11 @@ def _command(draws: Draws) -> str:
     return draws.choice((command, command, f"please {command}", f"{command} please"))
 
 
-def _without_silence(samples: NDArray[np.int16]) -> NDArray[np.int16]:
+def _sounding(samples: NDArray[np.int16]) -> slice:
     """From the first to the last sample above -60 dB of the peak: an echo's last bits are silence too."""
     level = np.abs(samples.astype(np.int32))
     loud = np.flatnonzero(level * 1000 > level.max())
-    return samples[loud[0] : loud[-1] + 1]
+    return slice(int(loud[0]), int(loud[-1]) + 1)
 
 
 def _noise(draws: Draws, count: int) -> NDArray[np.float64]:

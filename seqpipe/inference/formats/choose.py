@@ -9,6 +9,7 @@ from seqpipe.core.files import target_of
 from seqpipe.core.measure import Measure
 from seqpipe.core.suffixes import IMAGE_SUFFIXES
 from seqpipe.errors import ConfigError, did_you_mean
+from seqpipe.inference.formats.folder import FOLDER_ENDINGS
 from seqpipe.inference.formats.parquet import arrow_schema
 from seqpipe.inference.formats.table import column_types
 from seqpipe.inference.formats.words import NEEDS, check_needs
@@ -19,16 +20,18 @@ ENDINGS = {
     "parquet": (".parquet", ".pq"),
     "columns": (".conll", ".col"),
     "srt": (".srt",),
+    "vtt": (".vtt",),
+    "textgrid": (".textgrid",),
     "ctm": (".ctm",),
     "alto": (),
     "page": (),
 }
 """Formats, and the endings of names that say them."""
-FOLDERS = {"srt": ".srt", "ctm": ".ctm", "alto": ".xml", "page": ".xml"}
+FOLDERS = {**FOLDER_ENDINGS, "alto": ".xml", "page": ".xml"}
 """Formats of one file per recording or page, in a folder, and the endings of these files."""
 PAGES = frozenset({"alto", "page"})
 """Formats whose inputs are pages."""
-RECORDINGS = frozenset({"srt", "ctm"})
+RECORDINGS = frozenset(FOLDER_ENDINGS)
 """Formats of a file for each recording, of whose parts there may be many answers."""
 
 
@@ -127,7 +130,7 @@ def check_format(kind: str, prediction: type, measure: Measure) -> None:
         measure: of places in inputs.
 
     Raises:
-        ConfigError: they can't: no words with times in seconds for ``srt`` and ``ctm``, or with tags for ``columns``;
+        ConfigError: they can't: no words with times in seconds for `RECORDINGS`, or with tags for ``columns``;
             no text for ``alto`` and ``page``; a field of a type that has no column for ``parquet``; one that is called
             as a failure's for ``csv`` and ``parquet``.
     """

@@ -13,8 +13,13 @@ from seqpipe.inference.formats.names import NewFiles
 from seqpipe.inference.formats.recordings import Recording, RecordingNames, recording_of
 from seqpipe.inference.formats.srt import srt_text
 from seqpipe.inference.formats.store import encode, read_store, readable, record_at
+from seqpipe.inference.formats.textgrid import textgrid_text
+from seqpipe.inference.formats.vtt import vtt_text
 
 FAILURES = "failures.jsonl"
+FOLDER_ENDINGS = {"srt": ".srt", "vtt": ".vtt", "textgrid": ".TextGrid", "ctm": ".ctm"}
+"""Of the files of each format."""
+_TEXTS = {"srt": srt_text, "vtt": vtt_text, "textgrid": textgrid_text}
 RECORDING = "recording"
 """Key of a line of the store: what the answer is of; no part of the answer."""
 
@@ -35,7 +40,7 @@ def write_folder(store: Path, kind: str, output: Path, recordings: RecordingName
 
     Args:
         store: the finished answers; of each `RECORDING`, else what its id says.
-        kind: ``srt`` or ``ctm``.
+        kind: one of `FOLDER_ENDINGS`.
         output: the folder; not there yet, or empty.
         recordings: what CTM calls them, where inputs count that others answer.
 
@@ -43,11 +48,11 @@ def write_folder(store: Path, kind: str, output: Path, recordings: RecordingName
         DataError: the store can't be read.
     """
     with draft_folder(output) as folder:
-        files = NewFiles(folder, ending=f".{kind}", spaces=kind != "ctm")
+        files = NewFiles(folder, ending=FOLDER_ENDINGS[kind], spaces=kind != "ctm")
         with store.open("rb") as lines:
             for name, answers in _by_recording(store, folder / FAILURES, recordings or RecordingNames()):
                 found = [_parted(record_at(lines, place)) for place in answers.places]
-                text = _ctm(found, name) if kind == "ctm" else srt_text(*(record for record, _ in found))
+                text = _ctm(found, name) if kind == "ctm" else _TEXTS[kind](*(record for record, _ in found))
                 _, file = files.open(answers.recording)
                 with file:
                     file.write(readable(text).encode())

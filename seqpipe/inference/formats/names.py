@@ -16,7 +16,7 @@ PART_BYTES = 200
 """Of a folder's name, or a file's without ending. File systems take 255, a number and an ending included."""
 PATH_BYTES = 600
 """Of all of a name; macOS takes 1024, the folder it is in included."""
-ENDINGS_OF_FILES = (".srt", ".ctm", ".xml", ".jsonl")
+ENDINGS_OF_FILES = (".srt", ".vtt", ".textgrid", ".ctm", ".xml", ".jsonl")
 
 
 class NewFiles:
@@ -30,7 +30,7 @@ class NewFiles:
     Args:
         folder: new and of nobody else. What it holds tells which names are taken, so that memory doesn't grow and the
             file system's own idea of equal names counts (``A`` and ``a``).
-        ending: ``.srt``, ``.ctm`` or ``.xml``.
+        ending: ``.srt``, ``.ctm``, ``.xml`` and so on.
         spaces: whether names may hold white space; else ``_`` stands for it.
         replaced: endings of ids that the file's own ending takes the place of; without it those of recordings, images
             and ink.

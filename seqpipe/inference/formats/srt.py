@@ -40,17 +40,28 @@ def srt_text(*records: dict[str, Any]) -> str:
         00:00:00,520 --> 00:00:01,520
         go
     """
+    blocks = []
+    for number, (start, end, lines) in enumerate(make_cues(*records), 1):
+        shown = "\n".join(lines)
+        blocks.append(f"{number}\n{clock(start)} --> {clock(end)}\n{shown}\n")
+    return "\n".join(blocks)
+
+
+def make_cues(*records: dict[str, Any]) -> Iterator[tuple[int, int, list[str]]]:
+    """From when to when each cue is shown, in milliseconds, and its lines; see `srt_text`."""
     cues: list[_Cue] = []
     for part, record in enumerate(records):
+        if record.get("subtitles"):  # its own cues with new times
+            lines = record["lines"]
+            cues += [_Cue([Word(line["text"], line["start"], line["end"])], part, kept=True) for line in lines]
+            continue
         words = [Word(" ".join(words_of(word["text"])), word["start"], word["end"]) for word in record["words"] or []]
         cues += [_Cue(group, part) for group in _group([word for word in words if word.text])]
     if len(records) > 1:
         cues.sort(key=lambda cue: cue.words[0].start)
-    blocks = []
-    for number, ((start, end), cue) in enumerate(zip(_times(cues), cues, strict=True), 1):
-        lines = "\n".join(_wrap([word.text for word in cue.words]))
-        blocks.append(f"{number}\n{_clock(start)} --> {_clock(end)}\n{lines}\n")
-    return "\n".join(blocks)
+    for (start, end), cue in zip(_times(cues), cues, strict=True):
+        text = [word.text for word in cue.words]
+        yield start, end, text[0].split("\n") if cue.kept else _wrap(text)
 
 
 class _Cue(NamedTuple):
@@ -59,10 +70,12 @@ class _Cue(NamedTuple):
     Attributes:
         words: at least one.
         part: number of the prediction.
+        kept: whether it was one before, which has its text as one word.
     """
 
     words: list[Word]
     part: int
+    kept: bool = False
 
 
 def _group(words: Sequence[Word]) -> Iterator[list[Word]]:
@@ -115,6 +128,7 @@ def _times(cues: Sequence[_Cue]) -> list[tuple[int, int]]:
     return times[::-1]
 
 
-def _clock(milliseconds: int) -> str:
+def clock(milliseconds: int, point: str = ",") -> str:
+    """A time as subtitles write it: ``00:01:02,500``."""
     seconds, milliseconds = divmod(milliseconds, 1000)
-    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d},{milliseconds:03d}"
+    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}{point}{milliseconds:03d}"

@@ -15,6 +15,8 @@ _TIMES: Need = ("words with times", {"text": str, "start": float, "end": float})
 _TEXT: Need = ("transcriptions", {"text": str})
 NEEDS: dict[str, Need] = {
     "srt": _TIMES,
+    "vtt": _TIMES,
+    "textgrid": _TIMES,
     "ctm": _TIMES,
     "columns": ("words with tags", {"text": str, "tag": str}),
     "alto": _TEXT,

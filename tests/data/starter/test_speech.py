@@ -286,3 +286,26 @@ class TestCache:
         for split in SIZES:
             (place / f"{split}.tsv").touch()
         assert starter_speech() == place
+
+
+def test_words_have_their_places_in_the_recording(utterances: list[Utterance]) -> None:
+    joined = 0
+    for made in utterances:
+        assert len(made.begins) == len(made.text.split())
+        assert made.begins[0] is not None
+        known = [begin for begin in made.begins if begin is not None]
+        joined += len(made.begins) - len(known)
+        assert sorted({*known, made.end}) == [*known, made.end]
+        assert known[0] >= 0.05
+        assert made.end <= len(made.samples) / SAMPLE_RATE
+    assert joined < 0.05 * sum(len(made.begins) for made in utterances)
+
+
+def test_events_are_where_the_sound_changes(espeak: Espeak) -> None:
+    """Between a closed "p" and the noise of an "s"."""
+    samples, words = espeak.speak_with_words("stop stop", "en-us", words_per_minute=150, pitch=50, pitch_range=50)
+    assert [word.offset for word in words] == [0, 5]
+    border, span = words[1].start, SAMPLE_RATE // 50
+    after = np.abs(np.diff(np.sign(samples[border + span // 2 : border + 2 * span].astype(float)))).mean()
+    assert words[0].start < border < len(samples)
+    assert after > 0.2

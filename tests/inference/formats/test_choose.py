@@ -8,7 +8,15 @@ from seqpipe.answers.tagging import Tagging
 from seqpipe.answers.transcript import Transcript
 from seqpipe.core.measure import PIXELS, POINTS, TOKENS, Measure, seconds
 from seqpipe.errors import ConfigError
-from seqpipe.inference.formats.choose import ENDINGS, FOLDERS, PAGES, check_format, check_place, choose_format
+from seqpipe.inference.formats.choose import (
+    ENDINGS,
+    FOLDERS,
+    PAGES,
+    RECORDINGS,
+    check_format,
+    check_place,
+    choose_format,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -95,7 +103,7 @@ def test_the_folder_that_one_stands_in_is_not_replaced() -> None:
 
 @pytest.mark.parametrize("kind", ENDINGS)
 def test_a_transcript_can_be_written_in_every_format_but_of_tags_and_tags_in_those_without_times(kind: str) -> None:
-    for prediction, lacking in ((Transcript, {"columns": "tags"}), (Tagging, {"srt": "times", "ctm": "times"})):
+    for prediction, lacking in ((Transcript, {"columns": "tags"}), (Tagging, dict.fromkeys(RECORDINGS, "times"))):
         if kind in PAGES and prediction is Tagging:
             with pytest.raises(ConfigError, match=f"--format {kind}: needs transcriptions, .*answers with"):
                 check_format(kind, prediction, seconds(16_000))
@@ -110,7 +118,7 @@ def test_a_transcript_can_be_written_in_every_format_but_of_tags_and_tags_in_tho
 @pytest.mark.parametrize("measure", [PIXELS, POINTS, TOKENS], ids=lambda measure: measure.name)
 def test_places_that_are_no_seconds_are_no_times(measure: Measure) -> None:
     for kind in ENDINGS.keys() - {"columns"}:
-        if kind in ("srt", "ctm"):
+        if kind in RECORDINGS:
             with pytest.raises(
                 ConfigError, match=f"--format {kind}: needs words with times in seconds, .*{measure.name}s; --"
             ):
