@@ -76,7 +76,7 @@ def align_rows(rows: Sequence[Floats], labels: Sequence[Sequence[int]]) -> list[
     """
     for row, own in zip(rows, labels, strict=True):
         refuse_unalignable(own, len(row))
-    return _align([InMemory(row) for row in rows], labels, None)
+    return _align([InMemory(row) for row in rows], labels, None) if rows else []
 
 
 def align_long(emissions: Emissions, labels: Sequence[int], band: Band | None = None) -> CTCPath:
