@@ -9,7 +9,7 @@ from codecs import BOM_UTF8
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from seqpipe.core.lines import TOO_LONG, bounded_lines
 from seqpipe.data.formats.manifest import read_manifest
@@ -68,7 +68,7 @@ def _opened(name: str) -> AbstractContextManager[IO[bytes]]:
     if name == STANDARD_INPUT:
         return nullcontext(sys.stdin.buffer)
     if name.lower().endswith(".gz"):
-        return gzip.open(name)
+        return cast("AbstractContextManager[IO[bytes]]", gzip.open(name))
     return Path(name).open("rb")
 
 

@@ -57,7 +57,9 @@ class NGramModel:
         self.order = len(reader.counts)
         self._numbers: dict[str, int] = {}
         self._firsts = np.zeros(self.order + 1, np.int64)  # where the keys of each order begin, and where all end
-        keys, log_probs, backoffs = [], [], []
+        keys: list[np.ndarray] = []
+        log_probs: list[np.ndarray] = []
+        backoffs: list[np.ndarray] = []
         for order, blocks in enumerate(reader.sections(), 1):
             for each, values in zip((keys, log_probs, backoffs), self._section(reader, order, blocks), strict=True):
                 each.append(values)

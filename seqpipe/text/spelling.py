@@ -70,7 +70,7 @@ def spell(
         raise InputError("empty", "the text to align is empty; give one with words, or leave the row out")
     normal = normalize(text, [*rules, "collapse_spaces"])
     if base_direction is None:
-        shown, order = normal.text, range(len(normal.text))
+        shown, order = normal.text, list(range(len(normal.text)))
     else:
         shown, order = display_text(normal.text, base_direction), display_order(normal.text, base_direction)
     known = _characters(units)
