@@ -62,7 +62,7 @@ def load_language_model(path: Path) -> LanguageModel:
         raise ConfigError(f"{path}: no such file or folder{did_you_mean(path.name, siblings)}")
     for module in seqpipe.LANGUAGE_MODELS:  # each registers what it reads
         importlib.import_module(module)
-    for holds, load in _loaders.values():
+    for _, (holds, load) in sorted(_loaders.items()):
         if holds(path):
             return load(path)
-    raise ConfigError(f"{path}: should be {' or '.join(_loaders) or 'a language model'}")
+    raise ConfigError(f"{path}: should be {' or '.join(sorted(_loaders)) or 'a language model'}")

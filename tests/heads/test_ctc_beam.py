@@ -1,5 +1,6 @@
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,7 @@ def test_without_anything_else_it_answers_what_is_said(head: CTCHead) -> None:
     (found,) = head.decode(PaddedSequence.pad(rows[1:2]), CTCDecoding(method="beam", n_best=3))
     (greedy,) = head.decode(PaddedSequence.pad(rows[1:2]))
     one, other = (head.answer("row", each, lambda steps: steps * 0.1) for each in (found, greedy))
-    assert one.words == other.words
+    assert [astuple(word)[:3] for word in one.words] == [astuple(word)[:3] for word in other.words]
     assert [token.confidence for token in one.tokens] == pytest.approx([token.confidence for token in other.tokens])
     assert one.confidence == pytest.approx(other.confidence)
 

@@ -108,7 +108,8 @@ class Small:
     """A `Compute` whose memory holds so many padded samples at once."""
 
     def __init__(self, compute: Compute, samples: int) -> None:
-        self.compute, self.samples, self.clock = compute, samples, compute.clock
+        self.compute, self.samples = compute, samples
+        self.clock, self.responder = compute.clock, compute.responder
 
     def submit(self, units: list[Any], alone: bool) -> Any:
         if len(units) * max(len(unit.prepared) for unit in units) > self.samples:

@@ -394,7 +394,7 @@ def test_standard_output_has_no_journal_and_quiet_says_nothing(
         (["--output", "o.jsonl", "--batch-steps", "0"], 2, r"batch_steps should be at least 1; received 0"),
         (["--output", "o.jsonl", "--segment-seconds", "1"], 2, r"segment_seconds should be at least 5; received 1"),
         (["--output", "o.jsonl", "--set", "training.epochs=3"], 2, r"--set training\.epochs=3: only data\.\* and dec"),
-        (["--output", "o.jsonl", "--set", "decoding.method=beam"], 2, r"decoding\.method .*received 'beam'"),
+        (["--output", "o.jsonl", "--set", "decoding.method=search"], 2, r"decoding\.method .*received 'search'"),
         (["--output", "o.jsonl", "--set", "data.input=file"], 1, r"list\.jsonl, row 1: has no column file"),
         (
             ["--output", "o.jsonl", "data.start=begin"],

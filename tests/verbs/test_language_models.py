@@ -86,7 +86,11 @@ def test_units_of_a_file_and_of_a_run(desk: Path, trained_run: Path, capsys: pyt
         ("estimate-ngram own.arpa --out own.arpa", 2, "--out own.arpa: is own.arpa, which this command reads"),
         ("estimate-ngram empty.txt --out a.arpa", 1, "there are no texts"),
         ("perplexity words.arpa texts.txt", 2, "words.arpa: no such file or folder"),
-        ("perplexity texts.txt texts.txt", 2, "texts.txt: should be an ARPA file"),
+        (
+            "perplexity texts.txt texts.txt",
+            2,
+            "texts.txt: should be a run directory of the language task or an ARPA file",
+        ),
         ("perplexity own.arpa texts.txt", 1, "own.arpa, line 1: is no ARPA file"),
     ],
 )

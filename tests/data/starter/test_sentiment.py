@@ -109,7 +109,9 @@ def test_the_recipe_s_root_makes_them_once(tmp_path: Path, monkeypatch: pytest.M
     (row, *_) = read_rows("test.tsv", config, suffixes=frozenset(), root=data_root(config))
     assert (row.id, row.target) == ("test-0001", "positive")
     assert (data_root(config) / "train.tsv").stat().st_mtime_ns == before
-    with pytest.raises(ConfigError, match="no starter data called sentimnt; known: handwriting, sentiment, speech"):
+    with pytest.raises(
+        ConfigError, match="no starter data called sentimnt; known: handwriting, language, sentiment, speech"
+    ):
         data_root(DataConfig(root="starter:sentimnt"))
 
 

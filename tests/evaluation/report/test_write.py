@@ -144,7 +144,7 @@ def test_it_can_be_written_while_a_run_is_not_finished(trained_run: Path, tmp_pa
     shutil.rmtree(run / "log")
     assert write_report(run, device="cpu") == run / "report.html"
     page = Page(run / "report.html")
-    assert page.count("svg") == 1 + page.pictures  # the diagram of confidence
+    assert page.count("svg") == 3 + page.pictures  # diagrams of confidence: of answers, words and tokens
     assert "processor" not in page.text
     given = Page(write_report(run, device="cpu", metrics={"seconds": 75.2, "machine": {"processor": "abacus"}}))
     assert "abacus" in given.text

@@ -74,7 +74,8 @@ def test_every_kind_of_field_is_read_back_with_its_type(
 def test_the_file_has_the_types_of_a_transcript_also_without_a_row(tmp_path: Path) -> None:
     (tmp_path / "store").touch()
     write_parquet(tmp_path / "store", tmp_path / "out.parquet", Transcript)
-    word = [("text", pyarrow.string()), ("start", pyarrow.float64()), ("end", pyarrow.float64())]
+    places = [("start", pyarrow.float64()), ("end", pyarrow.float64()), ("confidence", pyarrow.float64())]
+    word = [("text", pyarrow.string()), *places]
     alternative = [("text", pyarrow.string()), ("probability", pyarrow.float64()), ("score", pyarrow.float64())]
     table = pyarrow.parquet.read_table(tmp_path / "out.parquet")
     assert table.num_rows == 0
@@ -83,7 +84,7 @@ def test_the_file_has_the_types_of_a_transcript_also_without_a_row(tmp_path: Pat
         "text": pyarrow.string(),
         "confidence": pyarrow.float64(),
         "words": pyarrow.list_(pyarrow.struct(word)),
-        "tokens": pyarrow.list_(pyarrow.struct([*word, ("confidence", pyarrow.float64())])),
+        "tokens": pyarrow.list_(pyarrow.struct(word)),
         "score": pyarrow.float64(),
         "alternatives": pyarrow.list_(pyarrow.struct(alternative)),
         "error": pyarrow.string(),
