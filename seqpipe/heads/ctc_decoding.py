@@ -29,7 +29,7 @@ class CTCDecoding(BaseModel):
     lm: str | None = Field(
         None, description="language model, over the head's units or over words: an ARPA file or a run; of beam"
     )
-    lm_weight: float = Field(0.5, ge=0, description="of the language model's log-probabilities")
+    lm_weight: float = Field(0.3, ge=0, description="of the language model's log-probabilities")
     insertion_bonus: float = Field(
         0.0, description="nats for each word, or for each unit where units have no spaces; of beam"
     )
