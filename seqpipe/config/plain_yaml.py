@@ -129,6 +129,13 @@ def parse_yaml(text: str) -> Any:
     raise ConfigError(f"{what}: {problem} (line {line + 1}, column {column + 1})")
 
 
+def dump_yaml(value: Any, **options: Any) -> str:
+    """Plain data as YAML that reads as it was meant, characters as they are; options are `yaml.safe_dump`'s."""
+    text = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, **options)
+    # PyYAML (6.0) writes U+0085 as it is, and reads it as a line break.
+    return text if "\x85" not in text else yaml.safe_dump(value, sort_keys=False, **options)
+
+
 def read_yaml(path: Path) -> Any:
     """Plain values of a YAML file.
 

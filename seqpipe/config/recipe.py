@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -21,7 +20,7 @@ from pydantic import (
 )
 
 from seqpipe.config.overrides import apply_override
-from seqpipe.config.plain_yaml import read_yaml
+from seqpipe.config.plain_yaml import dump_yaml, read_yaml
 from seqpipe.config.search_space import SearchConfig
 from seqpipe.core.files import expand_home
 from seqpipe.core.head import NamesFiles, SearchMethods, find_head
@@ -270,7 +269,7 @@ class Recipe(Section):
 
     def dump(self) -> str:
         """The recipe as resolved, in YAML: loading it gives an equal recipe."""
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100)
+        return dump_yaml(self.model_dump(mode="json"), width=100)
 
 
 def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:

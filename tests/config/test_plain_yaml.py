@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqpipe import cli
-from seqpipe.config.plain_yaml import MAX_BYTES, MAX_DEPTH, MAX_NODES, parse_yaml, read_yaml
+from seqpipe.config.plain_yaml import MAX_BYTES, MAX_DEPTH, MAX_NODES, dump_yaml, parse_yaml, read_yaml
 from seqpipe.errors import ConfigError
 
 TAGS = ("int", "float", "bool", "null", "timestamp", "binary", "set", "omap", "pairs", "map", "seq", "str", "merge")
@@ -103,6 +103,12 @@ values = st.recursive(
 @given(values)
 def test_what_is_written_is_read(value: object) -> None:
     assert parse_yaml(yaml.safe_dump(value, allow_unicode=True)) == value
+
+
+@pytest.mark.parametrize("text", ["a\x85b", "\u2028", "\ufeff", "é 😀", "a\x85é"])
+def test_texts_that_are_dumped_read_as_they_were(text: str) -> None:
+    assert parse_yaml(dump_yaml([text])) == [text]
+    assert parse_yaml(dump_yaml({"key": text}, default_flow_style=True)) == {"key": text}
 
 
 def test_dates_are_text_whether_there_are_such_or_not() -> None:

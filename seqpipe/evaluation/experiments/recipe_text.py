@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from seqpipe.config.overrides import set_value
-from seqpipe.config.plain_yaml import parse_yaml
+from seqpipe.config.plain_yaml import dump_yaml, parse_yaml
 from seqpipe.errors import ConfigError
 
 
@@ -96,5 +96,4 @@ def _insert(text: str, mapping: Any, key: str, value: Any) -> str:
 
 def _shown(value: Any) -> str:
     # In a list, since it may come to stand between brackets, where more texts need quotation marks.
-    dumped = yaml.safe_dump([value], default_flow_style=True, width=10**6, allow_unicode=True, sort_keys=False)
-    return dumped.strip()[1:-1]
+    return dump_yaml([value], default_flow_style=True, width=10**6).strip()[1:-1]

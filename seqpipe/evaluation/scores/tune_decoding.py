@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 
+from seqpipe.config.plain_yaml import dump_yaml
 from seqpipe.config.recipe import override_decoding, with_whole_paths
 from seqpipe.core.files import draft_file
 from seqpipe.core.head import Encoded, PreparesDecoding
@@ -75,7 +75,7 @@ class DecodingSearch:
         """``decoding`` with the best weights and its scores, as YAML."""
         found = {"decoding": self.options, "scores": dict(self.best.scores), "source": self.source, "rows": self.rows}
         with draft_file(path) as file:
-            file.write(yaml.safe_dump(found, sort_keys=False, allow_unicode=True).encode())
+            file.write(dump_yaml(found).encode())
 
     def lines(self) -> Iterator[str]:
         """A table of the trials, the best ones first."""

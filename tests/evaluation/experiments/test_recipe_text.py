@@ -82,6 +82,7 @@ plain = st.one_of(
 
 
 @example({"pipeline.features.Waveform.sample_rate": "0{"})
+@example({"pipeline.features.Waveform.sample_rate": "a\x85b"})
 @given(st.dictionaries(st.sampled_from(KEYS), st.one_of(plain, st.lists(plain, max_size=3)), min_size=1))
 def test_any_plain_value_reads_as_it_was_meant(values: dict[str, Any]) -> None:
     if "pipeline.encoder" in values:
