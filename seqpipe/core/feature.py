@@ -21,12 +21,14 @@ class Feature(Stage, register=False):
 
     Attributes:
         augments: whether it changes inputs while training alone, and does nothing else.
+        warps: whether what it does to batches while training moves steps, or leaves some out.
         needs_targets: whether what `fit` learns depends on the targets.
         stepwise: whether each step depends on that step of what was prepared alone, so that none looks ahead.
     """
 
     role = "features"
     augments: ClassVar[bool] = False
+    warps: ClassVar[bool] = False
     needs_targets: bool = False
     stepwise: bool = False
 

@@ -237,6 +237,10 @@ class PredictsDistributions(Protocol):
     def has_distributions(self) -> bool:
         """Whether it is so with the head's options."""
 
+    @property
+    def predicts_steps(self) -> bool:
+        """Whether one of them is of each step of the input, so that only what has the same steps can be compared."""
+
     def predict(self, encoded: Encoded, targets: Sequence[Tensor]) -> Sequence[Distribution]:
         """What is predicted of each row; of labels that are written one by one, each given those before it."""
 

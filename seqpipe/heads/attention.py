@@ -320,6 +320,11 @@ class AttentionHead(DecodedTextHead):
         """True: over the next label, and with ``ctc_weight`` over the labels of each step."""
         return True
 
+    @property
+    def predicts_steps(self) -> bool:
+        """With a CTC loss beside the decoder's."""
+        return self.ctc_weight > 0
+
     def predict(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> list[Distribution]:
         """Each label and the end, given those before, ``[B, L + 1, V]``, and CTC's of each step, ``[B, T, V + 1]``."""
         encoded = self._dropped(encoded)

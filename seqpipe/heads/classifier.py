@@ -116,6 +116,11 @@ class ClassifierHead(ClassesHead):
         """True: over classes, of each member."""
         return True
 
+    @property
+    def predicts_steps(self) -> bool:
+        """False: of whole inputs."""
+        return False
+
     def predict(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> list[Distribution]:
         """Of each member, ``[B, members, K]``; targets don't matter."""
         emissions = self._members(encoded)

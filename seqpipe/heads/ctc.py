@@ -179,6 +179,11 @@ class CTCHead(TextHead):
         """True: over labels and the blank, at each step."""
         return True
 
+    @property
+    def predicts_steps(self) -> bool:
+        """True: of each step of the encoder."""
+        return True
+
     def predict(self, encoded: Encoded, targets: Sequence[Tensor]) -> list[Distribution]:
         """Emissions ``[B, T, V]``; targets don't matter."""
         return [Distribution(1.0, self(encoded))]

@@ -206,6 +206,11 @@ class TaggerHead(NamingHead):
         """With softmax: over the tags of each word. A CRF's is one over sequences."""
         return self.decoder == "softmax"
 
+    @property
+    def predicts_steps(self) -> bool:
+        """True: of each word."""
+        return True
+
     def predict(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> list[Distribution]:
         """Over the tags of each word, ``[B, T, K]``; targets don't matter."""
         return [Distribution(1.0, self(encoded))]

@@ -12,7 +12,7 @@ from torch import Tensor
 from seqpipe.checks.part import Part
 from seqpipe.core.head import Distribution, Head
 from seqpipe.core.sequence import PaddedSequence
-from seqpipe.errors import InputError, RunError
+from seqpipe.errors import ConfigError, InputError, RunError
 from seqpipe.pipeline import Pipeline
 from seqpipe.training.consistency import distributing, divergence
 
@@ -32,10 +32,17 @@ class Teachers:
         training: the rows that both learn from.
 
     Raises:
+        ConfigError: steps are compared, and a feature stage warps them while training.
         RunError: a folder holds no model, or one that reads inputs or labels otherwise.
     """
 
     def __init__(self, folders: Sequence[str], student: Pipeline, training: Part) -> None:
+        warping = [stage for stage in student.features.stages if stage.warps]
+        if warping and distributing(student.head, "distill_from").predicts_steps:
+            raise ConfigError(
+                f"has teachers see inputs as they are, and {type(warping[0]).__name__} moves steps while training, "
+                "so these can't be compared; leave that stage out"
+            ).within("training", "distill_from")
         self.pipelines = [Pipeline.load(Path(folder)) for folder in folders]
         for folder, teacher in zip(folders, self.pipelines, strict=True):
             if found := _difference(teacher, student, training):

@@ -26,7 +26,7 @@ from seqpipe.layers.parallel_directions import retaining
 from seqpipe.pipeline import Pipeline
 from seqpipe.training.adversarial import perturbed
 from seqpipe.training.carrying import CarriedStates
-from seqpipe.training.consistency import disagreement, distributing, two_views
+from seqpipe.training.consistency import disagreement, distributing, features_of_views, two_views
 from seqpipe.training.distillation import Teachers, distance
 from seqpipe.training.gradients import UNIT, add_penalties, clip, drop, kept_statistics, restore, scale
 from seqpipe.training.mixup import Mixture, draw_mixture, mix, mixed_loss, refuse_mixup
@@ -168,8 +168,7 @@ class PipelineModule(ScoredModule):
 
     def _whole_rows_loss(self, batch: Batch) -> tuple[tuple[Tensor, Tensor] | None, list[tuple[int, InputError]]]:
         """Loss of rows that are whole, in the views and mixtures that the recipe asks for; see `_loss`."""
-        inputs, targets = self._views(batch)
-        features = self.pipeline.features(inputs)
+        inputs, features, targets = self._views(batch)
         mixture = self._mixture(len(batch.rows))
         if mixture is not None:
             features = mix(features, mixture)
@@ -189,16 +188,19 @@ class PipelineModule(ScoredModule):
             return
         self._stand_in = batch.inputs.first()
         with self.trainer.precision_plugin.forward_context():
-            inputs, targets = self._views(self.transfer_batch_to_device(batch, self.device, 0))
-            found, _ = self._loss(self.pipeline(inputs), targets)
+            inputs, features, targets = self._views(self.transfer_batch_to_device(batch, self.device, 0))
+            found, _ = self._loss(self.pipeline.encode(features, inputs), targets)
         if found is not None:
             (found[0] / UNIT).backward()
 
-    def _views(self, batch: Batch) -> tuple[PaddedSequence, list[Tensor | None]]:
-        """What is learnt of a batch: itself, or two views of each row."""
-        if batch.inputs is None or not self.config.consistency:
-            return cast("PaddedSequence", batch.inputs), batch.targets
-        return two_views(batch.inputs), batch.targets * 2
+    def _views(self, batch: Batch) -> tuple[PaddedSequence, PaddedSequence, list[Tensor | None]]:
+        """What is learnt of a batch, its rows or two views of each: prepared inputs, features, targets."""
+        inputs, features = cast("PaddedSequence", batch.inputs), self.pipeline.features
+        if not self.config.consistency:
+            return inputs, features(inputs), batch.targets
+        same_steps = distributing(self.pipeline.head, "consistency").predicts_steps
+        views = features_of_views(features, inputs, same_steps=same_steps)
+        return two_views(inputs), views, batch.targets * 2
 
     def _mixture(self, rows: int) -> Mixture | None:
         """Which rows of a batch, and of its second view, are mixed."""

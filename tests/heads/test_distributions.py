@@ -46,6 +46,8 @@ def test_the_loss_is_that_of_what_is_predicted(name: str, training: bool) -> Non
     head.train(training)
     assert isinstance(head, PredictsDistributions)
     assert head.has_distributions
+    steps = [found.log_probabilities for found in head.predict(encoded(), targets)]
+    assert head.predicts_steps is any(found.lengths.tolist() == list(LENGTHS) for found in steps)
     torch.manual_seed(3)
     total, count = head.loss(encoded(), targets)
     torch.manual_seed(3)  # the same is dropped

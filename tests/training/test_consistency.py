@@ -4,14 +4,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from seqpipe import ConfigError, CTCHead, PaddedSequence
-from seqpipe.config.recipe import load_recipe
+from seqpipe.config.recipe import find_recipe, load_recipe
+from seqpipe.core.feature import Feature
 from seqpipe.core.head import Distribution
-from seqpipe.training.consistency import disagreement, two_views
+from seqpipe.core.randomness import RowKey
+from seqpipe.pipeline import Pipeline
+from seqpipe.training.consistency import disagreement, features_of_views, two_views
 from seqpipe.training.train import train
 
 TrainTones = Callable[..., dict[str, Any]]
@@ -127,3 +131,82 @@ def test_a_row_whose_loss_is_not_finite_is_named_though_it_has_two_views(
     )
     assert metrics["skipped_steps"] == 1
     assert any("the loss is nan; rows" in notice for notice in notices)
+
+
+class Warped(Feature, register=False):
+    """Leaves out as many steps of each row as it draws, and says so or doesn't."""
+
+    augments = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.output_size = 2
+
+    def forward(self, sequence: PaddedSequence) -> PaddedSequence:
+        drawn = torch.randint(0, 5, (len(sequence.lengths),))
+        return PaddedSequence(sequence.values + drawn[:, None, None], sequence.lengths - drawn)
+
+
+class Saying(Warped, register=False):
+    warps = True
+
+
+class Noise(Feature, register=False):
+    def forward(self, sequence: PaddedSequence) -> PaddedSequence:
+        return PaddedSequence(sequence.values + torch.rand(len(sequence.values), 1, 1), sequence.lengths)
+
+
+class Chained:
+    """What `features_of_views` asks a chain of features."""
+
+    def __init__(self, *stages: Feature) -> None:
+        self.names, self.stages = [type(stage).__name__ for stage in stages], stages
+
+
+ROWS = PaddedSequence(torch.zeros(6, 9, 2), torch.full((6,), 9))
+
+
+def test_views_whose_steps_are_compared_are_warped_alike_and_changed_apart() -> None:
+    torch.manual_seed(1)
+    views = features_of_views(Chained(Noise(), Saying(), Noise()), ROWS, same_steps=True)
+    first, second = views.lengths.chunk(2)
+    assert torch.equal(first, second)
+    assert len(set(first.tolist())) > 1
+    apart = (views.values[:6] - views.values[6:]).abs()
+    assert ((apart > 0) & (apart < 1)).all()  # the noise behind; the same whole number in both
+    last = features_of_views(Chained(Noise(), Saying()), ROWS, same_steps=True)
+    assert torch.equal(last.values[:6], last.values[6:])
+
+
+def test_views_of_whole_inputs_are_drawn_anew_from_the_first_stage_on() -> None:
+    torch.manual_seed(1)
+    views = features_of_views(Chained(Saying(), Noise()), ROWS, same_steps=False)
+    assert not torch.equal(*views.lengths.chunk(2))
+
+
+def test_a_stage_that_warps_without_saying_so_is_named() -> None:
+    torch.manual_seed(1)
+    with pytest.raises(ConfigError, match=r"training\.consistency has Warped leave two views .* warps = True"):
+        features_of_views(Chained(Noise(), Warped()), ROWS, same_steps=True)
+
+
+def strokes(points: int) -> list[list[int]]:
+    return [[0, 0, *(3, 7, 4, -7) * (points // 2)], [points * 4, 5, *(2, 5, 3, -5) * (points // 2)]]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "inputs"),
+    [
+        ("handwriting/peraire", [np.full((48, width), 200, np.uint8) for width in (300, 280, 200, 120)]),
+        ("handwriting/unipen_words", [strokes(points) for points in (40, 36, 30, 24)]),
+    ],
+)
+def test_distorted_lines_and_strokes_keep_the_same_steps_in_both_views(recipe: str, inputs: list[Any]) -> None:
+    features = Pipeline(load_recipe(find_recipe(recipe))).features.train()
+    torch.manual_seed(2)
+    rows = PaddedSequence.pad([features.prepare(raw, RowKey(1, 0, row)) for row, raw in enumerate(inputs)])
+    views = features_of_views(features, rows, same_steps=True)
+    assert torch.equal(*views.lengths.chunk(2))
+    assert not torch.equal(*views.values.chunk(2))
+    apart = features_of_views(features, rows, same_steps=False)
+    assert not torch.equal(*apart.lengths.chunk(2))

@@ -9,7 +9,7 @@ import torch
 
 from seqpipe import ConfigError, PaddedSequence, Pipeline, RunError
 from seqpipe.checks.part import Part
-from seqpipe.config.recipe import load_recipe
+from seqpipe.config.recipe import find_recipe, load_recipe
 from seqpipe.core.head import PredictsDistributions
 from seqpipe.data.rows import Row
 from seqpipe.training.distillation import Teachers, distance
@@ -102,3 +102,9 @@ def test_a_stopped_training_goes_on_with_its_teachers(
     again = train_stopped(tmp_path / "stopped", *taught)
     assert same_weights(tmp_path / "whole", tmp_path / "stopped")
     assert again["dev"] == whole["dev"]
+
+
+def test_features_that_move_steps_are_refused_where_steps_are_compared() -> None:
+    recipe = load_recipe(find_recipe("handwriting/peraire"))
+    with pytest.raises(ConfigError, match=r"training\.distill_from .*LineDistortion moves steps"):
+        Teachers([], Pipeline(recipe), Part("train", "", [], []))

@@ -45,6 +45,8 @@ class LineDistortion(RowAugmentation):
     nothing changes.
     """
 
+    warps = True
+
     def __init__(
         self,
         *,

@@ -47,6 +47,7 @@ class StrokeDistortion(Feature):
     """
 
     augments = True
+    warps = True
 
     def __init__(
         self,
