@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from seqpipe.verbs.shared import chosen_for_a_run
+from seqpipe.verbs.shared import chosen_for_a_run, refuse_both, set_threads, status_of
 
 SUMMARY = "Find where the words of known texts are in recordings, lines of handwriting or pen strokes."
 EXAMPLE = "seqpipe align runs/an4 data/an4/dev.tsv --format textgrid --output aligned/"
@@ -71,10 +71,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write an alignment for every input; status 3 if some failed."""
-    from seqpipe.errors import ConfigError
-
-    if options.resume and options.overwrite:
-        raise ConfigError("--resume goes on with what is there, and --overwrite begins anew: give one of them")
+    refuse_both(options)
     tree = chosen_for_a_run(options.set, "data", shown="--set {}".format)
     names = ("threads", "max_seconds", "channels", "threshold")
     settings = {name: value for name in names if (value := getattr(options, name)) is not None}
@@ -84,12 +81,7 @@ def run(options: argparse.Namespace) -> int:
         from seqpipe.inference.warm_up import warm_up
 
         warm_up()
-    if options.threads is not None:
-        import torch
-
-        if options.threads < 1:
-            raise ConfigError(f"--threads should be at least 1; received {options.threads}")
-        torch.set_num_threads(options.threads)
+    set_threads(options)
 
     from seqpipe.inference.align import align
 
@@ -109,6 +101,4 @@ def run(options: argparse.Namespace) -> int:
         device=options.device,
         **settings,
     )
-    if not summary.finished:
-        raise KeyboardInterrupt
-    return 3 if summary.failed else 0
+    return status_of(summary)

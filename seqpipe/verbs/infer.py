@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from seqpipe.verbs.shared import calibration_argument, chosen_for_a_run
+from seqpipe.verbs.shared import calibration_argument, chosen_for_a_run, refuse_both, set_threads, status_of
 
 SUMMARY = "Run a trained model over files, folders, globs, manifests, pages, or - for standard input."
 EXAMPLE = "seqpipe infer runs/an4 recordings/ more/*.flac --output out.jsonl"
@@ -105,8 +105,7 @@ def run(options: argparse.Namespace) -> int:
     """Write an answer for every input; status 3 if some failed."""
     from seqpipe.errors import ConfigError
 
-    if options.resume and options.overwrite:
-        raise ConfigError("--resume goes on with what is there, and --overwrite begins anew: give one of them")
+    refuse_both(options)
     for name in options.inputs:
         if name.startswith(("data.", "decoding.")) and "=" in name and not Path(name).exists():
             raise ConfigError(f"{name}: is no input; write --set {name}")
@@ -121,12 +120,7 @@ def run(options: argparse.Namespace) -> int:
         from seqpipe.inference.warm_up import warm_up
 
         warm_up()
-    if options.threads is not None:
-        import torch
-
-        if options.threads < 1:
-            raise ConfigError(f"--threads should be at least 1; received {options.threads}")
-        torch.set_num_threads(options.threads)
+    set_threads(options)
 
     from seqpipe.inference.infer import infer
 
@@ -147,6 +141,4 @@ def run(options: argparse.Namespace) -> int:
         calibrated=options.calibrated,
         **settings,
     )
-    if not summary.finished:
-        raise KeyboardInterrupt
-    return 3 if summary.failed else 0
+    return status_of(summary)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seqpipe.errors import ConfigError
+
+if TYPE_CHECKING:
+    from seqpipe.inference.job import Summary
 
 
 def recipe_arguments(parser: argparse.ArgumentParser) -> None:
@@ -70,6 +73,30 @@ def refuse_rest(options: argparse.Namespace) -> None:
     """Of a verb that takes no list: raises `ConfigError` for words that belong to no option."""
     if options.rest:
         raise ConfigError(f"{' '.join(options.rest)}: belongs to no option; put quotes around a text of several words")
+
+
+def refuse_both(options: argparse.Namespace) -> None:
+    """Raise `ConfigError` for --resume and --overwrite together."""
+    if options.resume and options.overwrite:
+        raise ConfigError("--resume goes on with what is there, and --overwrite begins anew: give one of them")
+
+
+def set_threads(options: argparse.Namespace) -> None:
+    """Give torch as many threads as --threads says; raises `ConfigError` if these are none."""
+    if options.threads is None:
+        return
+    import torch
+
+    if options.threads < 1:
+        raise ConfigError(f"--threads should be at least 1; received {options.threads}")
+    torch.set_num_threads(options.threads)
+
+
+def status_of(summary: Summary) -> int:
+    """Of a command that answers inputs: 3 if some failed; raises `KeyboardInterrupt` where a signal ended it."""
+    if not summary.finished:
+        raise KeyboardInterrupt
+    return 3 if summary.failed else 0
 
 
 def text_arguments(parser: argparse.ArgumentParser) -> None:
