@@ -48,7 +48,8 @@ def test_sentences_are_dealt_out_by_what_they_say_and_tones_stay_tones(tmp_path:
     split, (path, _, samples, text) = rows["de_0001"]
     assert (samples, text) == ("1600", "Satz Nummer 1 heißt so.")
     heard, rate = soundfile.read(tmp_path / "out" / path)
-    assert rate == 16_000 and path.startswith(f"{split}/")
+    assert rate == 16_000
+    assert path.startswith(f"{split}/")
     wanted = 0.5 * np.sin(2 * np.pi * 1_000 * np.arange(1600) / 16_000)
     np.testing.assert_allclose(heard[100:-100], wanted[100:-100], atol=0.002)
 
