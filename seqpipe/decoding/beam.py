@@ -108,8 +108,8 @@ def beam_search(
         written = torch.cat([written.gather(1, origins[..., None].expand(-1, -1, length)), labels[..., None]], dim=-1)
         if covered is not None:
             covered = covered.gather(1, origins[..., None].expand(-1, -1, covered.shape[-1]))
-        # The most that any of them can become: what follows can only lower its probability, and add bonuses. The longest
-        # answer divides by most what is below 0, and the shortest by least what is above.
+        # The most that any of them can become: what follows can only lower its probability, and add bonuses. What is
+        # below 0 the longest answer divides by most, and what is above the shortest by least.
         best = scores[:, 0]
         if scored is not None:
             best = best + ((limits - length).clamp(min=1) * scored.max_gain).clamp(max=MAX_HOPE)

@@ -45,6 +45,7 @@ from seqpipe.text.rules import TextRule
 from seqpipe.text.spelling import Spelling, spell
 from seqpipe.text.units import Units
 
+
 class RankedTexts(NamedTuple):
     """What a search has found for a row.
 
@@ -222,9 +223,7 @@ class CTCHead(TextHead):
         return list(zip(hypotheses, posteriors, strict=True))
 
     @torch.no_grad()
-    def _search(
-        self, emissions: PaddedSequence, options: CTCDecoding, scorer: PrefixScorer
-    ) -> list[RankedTexts]:
+    def _search(self, emissions: PaddedSequence, options: CTCDecoding, scorer: PrefixScorer) -> list[RankedTexts]:
         found = prefix_search(emissions, options.limits, scorer)
         paths = align_labels(emissions, [row[0].labels for row in found], self.temperature)
         owners = [row for row, hypotheses in enumerate(found) for _ in hypotheses]

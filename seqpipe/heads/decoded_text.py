@@ -110,8 +110,9 @@ class DecodedTextHead(TextHead, register=False):
         """The best texts of every row.
 
         Args:
-            encoded: ``[B, T, D]``; with columns, one of which may hold a row's own hot words. Of rows that are equal as they were prepared, the same is drawn while sampling, of
-                others what is independent of each other; of rows of which nobody says how they were prepared, the same.
+            encoded: ``[B, T, D]``; its columns may hold rows' own hot words. Of rows that are equal as they were
+                prepared, the same is drawn while sampling, of others what is independent of each other; of rows of
+                which nobody says how they were prepared, the same.
             options: of the search.
         """
         options = options or GenerationDecoding()
