@@ -20,6 +20,7 @@ from seqpipe.core.sequence import PaddedSequence, length_mask
 from seqpipe.decoders.attention import AttentionKind
 from seqpipe.decoders.recurrent import Bridge, DecoderCell, RecurrentDecoder
 from seqpipe.decoding.ctc import ctc_losses, frames_needed, refuse_too_short
+from seqpipe.decoding.fusion import FusionOptions
 from seqpipe.decoding.generation import GenerationDecoding
 from seqpipe.errors import ConfigError
 from seqpipe.features.text.embedding import Embedding
@@ -357,7 +358,7 @@ class AttentionHead(DecodedTextHead):
         refuse_too_short(labels, emissions.lengths, " for CTC")
         return ctc_losses(*emissions, labels).sum()
 
-    def search_weights(self, options: GenerationDecoding) -> Mapping[str, tuple[float, float]]:
+    def search_weights(self, options: FusionOptions) -> Mapping[str, tuple[float, float]]:
         """See `seqpipe.core.head.WeighsSearch`; with a CTC loss, its share in the search too."""
         return {**super().search_weights(options), **({"ctc_weight": CTC_WEIGHTS} if self.ctc_weight else {})}
 

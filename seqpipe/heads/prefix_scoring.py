@@ -23,6 +23,8 @@ from seqpipe.text.units import SPACE, Units
 
 LEAST_SHARE = 0.1
 """Of a language model's words that must be spellable: one of other units, or of other letters, spells next to none."""
+MAX_LACKING = 0.25
+"""Share of the units that a language model over them may lack."""
 SPECIAL = ("<unk>",)
 """Units that no text is written in."""
 
@@ -195,13 +197,16 @@ def _number(word: str, numbers: Mapping[str, int], rules: Callable[[str], str]) 
 def unit_numbers(pieces: Sequence[str], model: LanguageModel, spacing: WordSpacing, name: str) -> Tensor | None:
     """A language model's numbers of labels, ``[V]``; -1 of what no text is written in. None if it is one over words.
 
+    Some units of several characters it may lack, since it has met no text that is spelt in them: BPE has units that are
+    no more than steps towards longer ones. They aren't written then, but spelt in shorter ones.
+
     Raises:
         ConfigError: it is over other units.
     """
     numbers = {unit: number for number, unit in enumerate(model.vocabulary)}
     found = [numbers.get(piece.replace(" ", SPACE), -1) for piece in pieces]
     lacking = [piece for piece, number in zip(pieces, found, strict=True) if number < 0 and piece not in SPECIAL]
-    if not lacking:
+    if len(lacking) <= MAX_LACKING * len(pieces) and all(len(piece) > 1 for piece in lacking):
         return torch.tensor([-1, *found])
     if not spacing.has_words or any(SPACE in unit for unit in model.vocabulary):
         more = f" and {len(lacking) - 5} more" if len(lacking) > 5 else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import reprlib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, cast, get_args

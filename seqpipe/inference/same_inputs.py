@@ -15,7 +15,7 @@ from seqpipe.data.formats.column_file import COLUMN_SUFFIXES
 from seqpipe.data.formats.hub import is_saved_data_set
 from seqpipe.data.pages.rows import PAGE_SUFFIXES
 from seqpipe.data.source import manifest_kind
-from seqpipe.model_file import MODEL, hash_file
+from seqpipe.model_file import MODEL
 
 
 def fingerprint_inputs(arguments: Iterable[str]) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def fingerprint_options(options: Any) -> dict[str, str]:
             path = expand_home(value)
             path = path / MODEL if path.is_dir() else path
             if path.is_file():
-                found[name] = hash_file(path)
+                found[name] = _content([path])["sha256"]
     return found
 
 
