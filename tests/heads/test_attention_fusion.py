@@ -106,7 +106,7 @@ def test_a_wide_beam_finds_what_enumeration_finds(given: dict[str, Any], tmp_pat
             words = text.split(" ")
             for phrase in options.hot_words or []:
                 size = len(phrase.split())
-                there = [words[at : at + size] for at in range(len(words))].count(phrase.split())
+                there = phrase.split() in [words[at : at + size] for at in range(len(words))]  # it counts once
                 total += options.hot_word_weight * len(phrase.replace(" ", "")) * there
             scores[tuple(labels)] = float(options.normalized(torch.tensor(total, dtype=torch.float64), len(labels) + 1))
         best = sorted(scores, key=lambda labels: -scores[labels])[:6]
