@@ -44,6 +44,7 @@ class GenerationDecoding(FusionOptions):
     ctc_weight: float = Field(
         0.0, ge=0, lt=1, description="share of CTC in what hypotheses are compared by; of beam, for a head with CTC"
     )
+    hot_word_weight: float = Field(0.3, ge=0, description="nats for each character of a hot word, once in an answer")
     min_length: int = Field(0, ge=0, description="labels that an answer has at least")
     max_length: int | None = Field(
         None, ge=1, description="labels that an answer has at most; null: by max_ratio and max_extra alone"

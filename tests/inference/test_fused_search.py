@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ from seqpipe.config.recipe import Recipe
 from seqpipe.data.rows import Row
 from seqpipe.evaluation.scores.evaluate import evaluate
 from seqpipe.evaluation.scores.tune_decoding import tune_decoding
+from seqpipe.generation.run_model import load_text_model
 from seqpipe.inference import job
 from seqpipe.inference.ray.run import _portable
 from seqpipe.inference.slot import make_slot
@@ -109,6 +111,29 @@ def test_weights_are_searched_on_dev(run: Path, lm: str, tmp_path: Path) -> None
     assert found.best.scores["wer"] == min(trial.scores["wer"] for trial in found.trials)
     scored = evaluate(run, decoding=found.options, device="cpu")
     assert scored.scores["wer"] == pytest.approx(found.best.scores["wer"])
+
+
+@pytest.mark.parametrize("units", ["characters", "words"])
+def test_a_run_of_the_language_task_is_a_language_model(run: Path, units: str, tmp_path: Path) -> None:
+    stages = {
+        "features": [{"stage": "Tokens", "units": units}, {"stage": "Embedding", "size": 6}],
+        "encoder": {"stage": "RecurrentEncoder", "bidirectional": False, "hidden_size": 10, "layers": 1},
+        "head": {"stage": "LanguageModelHead"},
+    }
+    torch.manual_seed(5)
+    language = Pipeline(Recipe.model_validate({"data": {"train": "", "input": "text"}, "pipeline": stages}))
+    language.fit([Row(text, text, text) for text in TEXTS])
+    language.save(tmp_path / "language")
+    model = load_text_model(tmp_path / "language")
+    decoding = {"lm": str(tmp_path / "language"), "lm_weight": 0.7, "max_length": 5, "length_normalization": "none"}
+    predictor = seqpipe.load(run, device="cpu", threads=1, decoding={**decoding, "n_best": 4})
+    for answer in predictor.predict(["ab", "b b a"]):
+        spelt = [model.units_of(each.text) for each in answer.alternatives]
+        own = [math.log(each.probability) for each in answer.alternatives]
+        fused = zip(own, model.log_probabilities(spelt, model.initial_state(1)), strict=True)
+        expected = [one + 0.7 * other for one, other in fused]
+        assert [each.score for each in answer.alternatives] == pytest.approx(expected, abs=1e-4)
+    predictor.close()
 
 
 # Going on
