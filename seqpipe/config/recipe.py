@@ -195,6 +195,9 @@ class TrainingConfig(Section):
     adversarial: float = Field(
         0.0, ge=0, description="norm of a perturbation of features that is learnt too, as a share of theirs; 0: none"
     )
+    dropout_start: float = Field(1.0, ge=0, le=1, description="factor of all dropout at the first step")
+    dropout_end: float = Field(1.0, ge=0, le=1, description="factor of all dropout from dropout_ramp on")
+    dropout_ramp: float = Field(0.3, gt=0, le=1, description="share of all steps in which it goes from start to end")
     consistency: float = Field(
         0.0, ge=0, description="weight of how far two views of each row, drawn anew, lie apart; 0: one view"
     )

@@ -50,6 +50,23 @@ def refuse_too_short(labels: Sequence[Sequence[int]], lengths: Tensor, of: str =
             )
 
 
+def penalize_blank(log_probabilities: PaddedSequence, penalty: float) -> PaddedSequence:
+    """Make the blank less likely at every step; what is left is a distribution again.
+
+    A network that CTC taught from little data is sure of the blank sooner than of a label, so that labels it has
+    nearly heard are lost (as in k2's icefall, ``blank_penalty``).
+
+    Args:
+        log_probabilities: ``[B, T, V]``, label 0 being the blank.
+        penalty: nats that its log-probability loses; below 0 it gains.
+    """
+    if not penalty:
+        return log_probabilities
+    values = log_probabilities.values.clone()
+    values[..., BLANK] -= penalty
+    return PaddedSequence(F.log_softmax(values, dim=-1), log_probabilities.lengths)
+
+
 def greedy_decode(log_probabilities: PaddedSequence, temperature: float = 1.0) -> list[CTCHypothesis]:
     """The best label at each step, repeats merged and blanks removed (Graves et al. 2006, best path decoding).
 

@@ -27,6 +27,7 @@ from seqpipe.decoding.ctc import (
     frames_needed,
     greedy_decode,
     label_posteriors,
+    penalize_blank,
     refuse_too_short,
 )
 from seqpipe.decoding.ctc_alignment import CTCPath
@@ -215,7 +216,7 @@ class CTCHead(TextHead):
             encoded: ``[B, T, D]``; an `Encoded` may have columns, one of which holds a row's own hot words.
             options: of the search.
         """
-        emissions = self(encoded)
+        emissions = penalize_blank(self(encoded), options.blank_penalty if options is not None else 0.0)
         if options is not None and options.method == "beam":
             return self._search(emissions, options, self.prefix_scorer(options, encoded))
         hypotheses = greedy_decode(emissions, self.temperature)

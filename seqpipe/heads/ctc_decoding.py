@@ -18,6 +18,9 @@ class CTCDecoding(FusionOptions):
     method: Literal["greedy", "beam"] = Field(
         "greedy", description="the likeliest label at each step; or the best of several texts, over all alignments"
     )
+    blank_penalty: float = Field(
+        0.0, ge=-20, le=20, description="nats that the blank's log-probability loses at each step, against lost labels"
+    )
     beam: int = Field(50, ge=1, le=5000, description="texts of an input that are followed at a time; of beam")
     n_best: int = Field(1, ge=1, le=5000, description="answers that are given, the best ones; of beam")
     lexicon: str | None = Field(

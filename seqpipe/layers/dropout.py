@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import torch
@@ -10,6 +12,23 @@ from torch import Tensor
 DropoutKind = Literal["elements", "variational", "steps"]
 """What is dropped together: ``elements`` nothing, each value by itself (Srivastava et al. 2014); ``variational`` a
 feature of a row at all of its steps (Gal & Ghahramani 2016); ``steps`` all features of a step, as of a token."""
+
+_scale = 1.0
+
+
+@contextmanager
+def scaled_dropout(factor: float) -> Iterator[None]:
+    """Multiply the probability of every `dropout` inside the block, in all threads.
+
+    Args:
+        factor: 0 (none is dropped) to 1.
+    """
+    global _scale
+    before, _scale = _scale, factor
+    try:
+        yield
+    finally:
+        _scale = before
 
 
 def dropout(values: Tensor, probability: float, training: bool, kind: DropoutKind = "elements") -> Tensor:
@@ -20,10 +39,11 @@ def dropout(values: Tensor, probability: float, training: bool, kind: DropoutKin
 
     Args:
         values: ``[B, T, D]``; any shape for ``elements``.
-        probability: 0 to below 1.
+        probability: 0 to below 1; `scaled_dropout` lowers it.
         training: otherwise nothing changes.
         kind: see `DropoutKind`.
     """
+    probability *= _scale
     hidden = round(probability * 65536)  # of the 65536 values that 16 bits have
     if not training or not hidden:
         return values

@@ -21,6 +21,7 @@ from seqpipe.core.sequence import PaddedSequence
 from seqpipe.data.loader import Batch, Share
 from seqpipe.data.rows import Row
 from seqpipe.errors import ConfigError, DataError, InputError, SeqpipeError
+from seqpipe.layers.dropout import scaled_dropout
 from seqpipe.layers.masked_norm import out_of_statistics
 from seqpipe.layers.parallel_directions import retaining
 from seqpipe.pipeline import Pipeline
@@ -140,12 +141,12 @@ class PipelineModule(ScoredModule):
         if self._stand_in is None:
             self._stand_in = batch.inputs.first()
         torch.manual_seed(seed_from(self.config.seed, self.current_epoch, batch_index, self.global_rank))
-        if batch.carried is not None:
-            found, too_short = self._loss(
-                self.carried.encode(self.pipeline, batch.inputs, batch.carried), batch.targets
-            )
-        else:
-            found, too_short = self._whole_rows_loss(batch)
+        with scaled_dropout(self.dropout_factor):
+            if batch.carried is not None:
+                encoded = self.carried.encode(self.pipeline, batch.inputs, batch.carried)
+                found, too_short = self._loss(encoded, batch.targets)
+            else:
+                found, too_short = self._whole_rows_loss(batch)
         self._leave_out([(batch.rows[index % len(batch.rows)], error) for index, error in too_short])
         if found is None:
             return self._nothing()
@@ -372,6 +373,14 @@ class PipelineModule(ScoredModule):
         batches = max(1, int(self.trainer.num_training_batches))
         done = self.trainer.fit_loop.epoch_loop.batch_progress.current.ready
         return min(1.0, (self.current_epoch + min(done, batches) / batches) / self.config.epochs)
+
+    @property
+    def dropout_factor(self) -> float:
+        """What dropout is multiplied by now: from 0 on, curriculum dropout (Morerio et al. 2017), later none, early
+        dropout (Liu et al. 2023)."""
+        config = self.config
+        done = min(1.0, self.progress / config.dropout_ramp)
+        return config.dropout_start + done * (config.dropout_end - config.dropout_start)
 
     def setup(self, stage: str) -> None:
         """Before the optimizer is made."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from seqpipe.verbs.shared import chosen_for_a_run, refuse_both, set_threads, status_of
+from seqpipe.verbs.shared import chosen_for_a_run, job_arguments, job_settings, refuse_both, set_threads, status_of
 
 SUMMARY = "Find where the words of known texts are in recordings, lines of handwriting or pen strokes."
 EXAMPLE = "seqpipe align runs/an4 data/an4/dev.tsv --format textgrid --output aligned/"
@@ -37,28 +37,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="a text or word that is less likely than free decoding by more than this, a unit, is not in the input "
         "(default: -1.5)",
     )
-    kept = parser.add_argument_group("what is there already")
-    kept.add_argument("--resume", action="store_true", help="go on with a run that was stopped, or begin it")
-    kept.add_argument("--overwrite", action="store_true", help="begin anew; an output stays till the new one is whole")
-    machine = parser.add_argument_group("the machine")
-    machine.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
-    machine.add_argument("--threads", type=int, metavar="N", help="of the CPU (default: all cores)")
-    machine.add_argument("--workers", type=int, metavar="N", help="processes that read (0: a thread)")
-    wrong = parser.add_argument_group("inputs")
-    wrong.add_argument("--strict", action="store_true", help="end at the first input that can't be aligned")
-    wrong.add_argument(
-        "--channels",
-        choices=["mix", "first", "loudest", "each"],
-        help="of recordings that have several (default: as the recipe says, else mix)",
+    _, inputs = job_arguments(
+        parser,
+        workers="(0: a thread)",
+        refused="aligned",
+        segments="the model hears recordings over twice as long in segments of this (default: 20); 0: whole",
     )
-    wrong.add_argument("--max-seconds", type=float, metavar="S", help="longer recordings fail (default: 6 hours)")
-    wrong.add_argument(
-        "--segment-seconds",
-        type=float,
-        metavar="S",
-        help="the model hears recordings over twice as long in segments of this (default: 20); 0: whole",
-    )
-    wrong.add_argument(
+    inputs.add_argument(
         "--set",
         action="append",
         default=[],
@@ -66,17 +51,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="data.input, data.target (the column of texts), data.id, data.start, data.end, data.duration, "
         "data.channel, data.format",
     )
-    parser.add_argument("--quiet", action="store_true", help="show nothing while it goes on")
 
 
 def run(options: argparse.Namespace) -> int:
     """Write an alignment for every input; status 3 if some failed."""
     refuse_both(options)
     tree = chosen_for_a_run(options.set, "data", shown="--set {}".format)
-    names = ("threads", "max_seconds", "channels", "threshold")
-    settings = {name: value for name in names if (value := getattr(options, name)) is not None}
-    if options.segment_seconds is not None:
-        settings["segment_seconds"] = options.segment_seconds or None
+    settings = job_settings(options, "threshold")
     if options.workers != 0:
         from seqpipe.inference.warm_up import warm_up
 
@@ -98,7 +79,6 @@ def run(options: argparse.Namespace) -> int:
         workers=options.workers,
         modules=options.imports,
         data=tree.get("data"),
-        device=options.device,
         **settings,
     )
     return status_of(summary)

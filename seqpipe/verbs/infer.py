@@ -5,7 +5,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from seqpipe.verbs.shared import calibration_argument, chosen_for_a_run, refuse_both, set_threads, status_of
+from seqpipe.verbs.shared import (
+    calibration_argument,
+    chosen_for_a_run,
+    job_arguments,
+    job_settings,
+    refuse_both,
+    set_threads,
+    status_of,
+)
 
 SUMMARY = "Run a trained model over files, folders, globs, manifests, pages, or - for standard input."
 EXAMPLE = "seqpipe infer runs/an4 recordings/ more/*.flac --output out.jsonl"
@@ -33,20 +41,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="default: by the output's name; columns: a word and its tag a line; alto, page: the XML documents of "
         "pages with their text",
     )
-    kept = parser.add_argument_group("what is there already")
-    kept.add_argument("--resume", action="store_true", help="go on with a run that was stopped, or begin it")
-    kept.add_argument("--overwrite", action="store_true", help="begin anew; an output stays till the new one is whole")
-    machine = parser.add_argument_group("the machine")
-    machine.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
-    machine.add_argument("--precision", default="fp32", choices=["fp32", "bf16"])
-    machine.add_argument("--threads", type=int, metavar="N", help="of the CPU (default: all cores)")
-    machine.add_argument(
-        "--workers",
-        type=int,
-        metavar="N",
-        help="processes that read (default: a quarter of the cores; 0, and the default for text: a thread); with ray "
-        "actors (default: what fits)",
+    machine, read = job_arguments(
+        parser,
+        workers="(default: a quarter of the cores; 0, and the default for text: a thread); with ray actors "
+        "(default: what fits)",
+        refused="answered",
+        channels="; each: an answer a channel",
+        segments="segments of recordings over twice as long (default: 20); 0: no cuts",
     )
+    machine.add_argument("--precision", default="fp32", choices=["fp32", "bf16"])
     machine.add_argument("--batch-steps", type=int, metavar="N", help="budget of a batch: rows times longest")
     machine.add_argument(
         "--window",
@@ -56,34 +59,20 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     machine.add_argument("--shard", metavar="I/N", help="the I-th of N parts of about equal length, from 1 on")
     machine.add_argument("--engine", default="local", choices=["local", "ray"], help="ray: see docs/cluster.md")
-    wrong = parser.add_argument_group("inputs")
-    wrong.add_argument("--strict", action="store_true", help="end at the first input that can't be answered")
-    wrong.add_argument(
-        "--channels",
-        choices=["mix", "first", "loudest", "each"],
-        help="of recordings that have several (default: as the recipe says, else mix); each: an answer a channel",
-    )
-    wrong.add_argument("--max-seconds", type=float, metavar="S", help="longer recordings fail (default: 6 hours)")
-    wrong.add_argument("--max-tokens", type=int, metavar="N", help="longer texts fail (default: 100000)")
-    wrong.add_argument(
+    read.add_argument("--max-tokens", type=int, metavar="N", help="longer texts fail (default: 100000)")
+    read.add_argument(
         "--max-steps",
         type=int,
         metavar="N",
         help="longer images fail: columns, as scaled by the recipe (default: 100000)",
     )
-    wrong.add_argument(
-        "--segment-seconds",
-        type=float,
-        metavar="S",
-        help="segments of recordings over twice as long (default: 20); 0: no cuts",
-    )
-    wrong.add_argument(
+    read.add_argument(
         "--segment-tokens",
         type=int,
         metavar="N",
         help="texts of more tokens (units of the features) are translated sentence by sentence (default: whole)",
     )
-    wrong.add_argument(
+    read.add_argument(
         "--set",
         action="append",
         default=[],
@@ -92,7 +81,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "decoding.*",
     )
     calibration_argument(parser)
-    parser.add_argument("--quiet", action="store_true", help="show nothing while it goes on")
 
 
 def _reads_text(run: str) -> bool:
@@ -110,12 +98,8 @@ def run(options: argparse.Namespace) -> int:
         if name.startswith(("data.", "decoding.")) and "=" in name and not Path(name).exists():
             raise ConfigError(f"{name}: is no input; write --set {name}")
     tree = chosen_for_a_run(options.set, "data", "decoding", shown="--set {}".format)
-    settings: dict[str, object] = {"device": options.device, "precision": options.precision}
+    settings = job_settings(options, "precision", "batch_steps", "window", "segment_tokens", "max_tokens", "max_steps")
     settings["decoding"] = tree.get("decoding", {})
-    names = ("threads", "batch_steps", "window", "segment_tokens", "max_seconds", "max_tokens", "max_steps", "channels")
-    settings |= {name: value for name in names if (value := getattr(options, name)) is not None}
-    if options.segment_seconds is not None:
-        settings["segment_seconds"] = options.segment_seconds or None
     if options.engine == "local" and (options.workers or (options.workers is None and not _reads_text(options.run))):
         from seqpipe.inference.warm_up import warm_up
 

@@ -33,6 +33,50 @@ def scoring_arguments(parser: argparse.ArgumentParser, together: str = "the inte
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="the same, as of infer")
 
 
+def job_arguments(
+    parser: argparse.ArgumentParser, *, workers: str, refused: str, segments: str, channels: str = ""
+) -> tuple[Any, Any]:
+    """Declare what the commands that answer many inputs have in common.
+
+    Args:
+        parser: gets the options.
+        workers: said of --workers behind "processes that read".
+        refused: what can't be done with an input, for --strict.
+        segments: what --segment-seconds does.
+        channels: said of --channels behind its default.
+
+    Returns:
+        The groups "the machine" and "inputs", for further options.
+    """
+    kept = parser.add_argument_group("what is there already")
+    kept.add_argument("--resume", action="store_true", help="go on with a run that was stopped, or begin it")
+    kept.add_argument("--overwrite", action="store_true", help="begin anew; an output stays till the new one is whole")
+    machine = parser.add_argument_group("the machine")
+    machine.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
+    machine.add_argument("--threads", type=int, metavar="N", help="of the CPU (default: all cores)")
+    machine.add_argument("--workers", type=int, metavar="N", help=f"processes that read {workers}")
+    inputs = parser.add_argument_group("inputs")
+    inputs.add_argument("--strict", action="store_true", help=f"end at the first input that can't be {refused}")
+    inputs.add_argument(
+        "--channels",
+        choices=["mix", "first", "loudest", "each"],
+        help=f"of recordings that have several (default: as the recipe says, else mix){channels}",
+    )
+    inputs.add_argument("--max-seconds", type=float, metavar="S", help="longer recordings fail (default: 6 hours)")
+    inputs.add_argument("--segment-seconds", type=float, metavar="S", help=segments)
+    parser.add_argument("--quiet", action="store_true", help="show nothing while it goes on")
+    return machine, inputs
+
+
+def job_settings(options: argparse.Namespace, *further: str) -> dict[str, Any]:
+    """Of `job_arguments` and further options, those that were given, as a `Predictor` takes them."""
+    names = ("device", "threads", "max_seconds", "channels", *further)
+    found = {name: value for name in names if (value := getattr(options, name)) is not None}
+    if options.segment_seconds is not None:
+        found["segment_seconds"] = options.segment_seconds or None
+    return found
+
+
 def calibration_argument(parser: Any) -> None:
     """Declare the way to have confidences as the model itself has them."""
     parser.add_argument(

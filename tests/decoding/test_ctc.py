@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from seqpipe import PaddedSequence
-from seqpipe.decoding.ctc import BLANK, ctc_losses, frames_needed, greedy_decode, label_posteriors
+from seqpipe.decoding.ctc import (
+    BLANK,
+    ctc_losses,
+    frames_needed,
+    greedy_decode,
+    label_posteriors,
+    penalize_blank,
+)
 
 Labels = tuple[int, ...]
 
@@ -125,3 +132,18 @@ def test_frames_needed_is_the_shortest_path(length: int) -> None:
             if any(collapse(path) == labels for path in product(range(3), repeat=steps))
         )  # fmt: skip
         assert frames_needed(labels) == shortest
+
+
+def test_a_blank_penalty_changes_the_odds_against_the_blank_alone() -> None:
+    generator = torch.Generator().manual_seed(3)
+    before = PaddedSequence(torch.randn(2, 5, 4, generator=generator).log_softmax(-1), torch.tensor([5, 3]))
+    after = penalize_blank(before, 1.5)
+    torch.testing.assert_close(after.values.exp().sum(-1), torch.ones(2, 5))
+    odds = after.values[..., 1:] - after.values[..., :1] - (before.values[..., 1:] - before.values[..., :1])
+    torch.testing.assert_close(odds, torch.full_like(odds, 1.5))
+    assert penalize_blank(before, 0.0) is before
+    assert [len(row.labels) for row in greedy_decode(penalize_blank(before, -50.0))] == [0, 0]
+    assert all(
+        sum(row.stops) - sum(row.starts) == length
+        for row, length in zip(greedy_decode(penalize_blank(before, 50.0)), [5, 3], strict=True)
+    )

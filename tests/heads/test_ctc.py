@@ -221,6 +221,20 @@ def test_decoding_takes_its_options() -> None:
             CTCDecoding.model_validate(wrong)
 
 
+def test_a_blank_penalty_finds_labels_that_the_blank_hid_with_both_methods() -> None:
+    head, batch = fitted(), encoded([9, 4, 6])
+    for method in ("greedy", "beam"):
+        plain = head.decode(batch, CTCDecoding(method=method))
+        found = head.decode(batch, CTCDecoding(method=method, blank_penalty=4.0))
+        assert sum(len(row[0].labels) for row in found) > sum(len(row[0].labels) for row in plain)
+        for number, length in enumerate([9, 4, 6]):  # batch = single
+            alone = head.decode(
+                PaddedSequence(batch.values[number : number + 1, :length], torch.tensor([length])),
+                CTCDecoding(method=method, blank_penalty=4.0),
+            )
+            assert alone[0][0].labels == found[number][0].labels
+
+
 @pytest.mark.parametrize("units", ["characters", "unigram", "bpe"])
 def test_assets_restore_the_head(units: str, tmp_path: Path) -> None:
     head = fitted(units=units, vocabulary_size=16)

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from seqpipe.layers.dropout import DropoutKind, dropout
+from seqpipe.layers.dropout import DropoutKind, dropout, scaled_dropout
 
 
 def test_hides_the_asked_share_and_scales_the_rest_up() -> None:
@@ -63,3 +63,16 @@ def test_kinds_hide_together_what_they_say(kind: DropoutKind, together: int) -> 
     others = 3 - together
     assert not torch.equal(hidden.all(others), hidden.any(others))
     assert abs(float(hidden.float().mean()) - 0.3) < 0.05
+
+
+def test_a_factor_holds_inside_its_block_and_ends_with_it() -> None:
+    torch.manual_seed(0)
+    values = torch.ones(200_000)
+    with scaled_dropout(0.5):
+        assert float((dropout(values, 0.4, True) == 0).float().mean()) == pytest.approx(0.2, abs=0.003)
+        with pytest.raises(ValueError, match="stop"), scaled_dropout(0.0):
+            raise ValueError("stop")
+        with scaled_dropout(0.0):
+            assert dropout(values, 0.4, True) is values
+        assert float((dropout(values, 0.4, True) == 0).float().mean()) == pytest.approx(0.2, abs=0.003)
+    assert float((dropout(values, 0.4, True) == 0).float().mean()) == pytest.approx(0.4, abs=0.003)
