@@ -125,6 +125,11 @@ def test_rows_do_not_change_each_other_where_bonuses_are_added(share: float) -> 
     prefixes = CTCPrefixes(EMISSIONS.chosen([0])) if share else None
     alone = beam_search(Table(rows=1), STEPS[:1], END, options, prefixes, replace(scorer, hot_lists=[1]))
     assert alone[0] == both[0]
+    second = Table(rows=1)
+    second.numbers = [1]
+    shorter = CTCPrefixes(PaddedSequence(EMISSIONS.values[1:, :3], EMISSIONS.lengths[1:])) if share else None
+    alone = beam_search(second, STEPS[1:], END, options, shorter, replace(scorer, hot_lists=[0]))
+    assert alone[0] == both[1]
     neutral = beam_search(Table(), STEPS, END, options, CTCPrefixes(EMISSIONS) if share else None, PrefixScorer())
     assert neutral == beam_search(Table(), STEPS, END, options, CTCPrefixes(EMISSIONS) if share else None)
     assert [row[0].score for row in neutral] != [row[0].score for row in both]

@@ -106,8 +106,8 @@ def test_rows_of_a_cluster_have_their_own_hot_words(cluster: None, trained_run: 
     with closing(seqpipe.load(trained_run, device="cpu", window=4, threads=1, decoding=decoding)) as predictor:
         expected = [answer for window in on_one_machine(predictor, told) for answer in window.answers]
         assert expected != [answer for window in on_one_machine(predictor, rows[:8]) for answer in window.answers]
-        asked = {"decoding": decoding, "columns": predictor.columns}
-        with closing(RayEngine(trained_run, predictor.settings, **asked)) as engine:
+        columns = predictor.columns
+        with closing(RayEngine(trained_run, predictor.settings, decoding=decoding, columns=columns)) as engine:
             found = [answer for window in engine.windows(told, 0) for answer in window.answers]
     assert found == expected
 
