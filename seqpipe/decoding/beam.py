@@ -14,8 +14,8 @@ from seqpipe.decoding.topk import largest, topk_sums
 FUSED_LABELS = 20
 """The likeliest ones of each hypothesis, hot words counted, that CTC and language models are asked about, at least."""
 MAX_HOPE = 16.0
-"""Nats of bonuses that a hypothesis may yet be given: one that needs more to become the best would have to write hot
-words on and on, and followed to the longest answer, as long as nothing else tells it from what is good."""
+"""Nats of bonuses that a hypothesis is expected to be given yet, at most. What could be given to each label up to the
+longest answer is far more, so that every row would be followed to there."""
 TOUCHED = 1e-9
 """Attention that a step counts as having had at least, so that its logarithm is finite."""
 
