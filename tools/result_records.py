@@ -159,8 +159,8 @@ def recipe_sha256(recipe: Recipe, parent: str | None = None) -> str:
     )
     if recipe.training.init_from is not None:
         training["init_from"] = parent
-    if "distill_from" in training:  # by the names of task, recipe and seed; where they lie is this machine's
-        training["distill_from"] = ["/".join(Path(run).parts[-3:]) for run in training["distill_from"]]
+    if "distill_from" in training:  # by the names of recipe and seed; where they lie is this machine's
+        training["distill_from"] = ["/".join(Path(run).parts[-2:]) for run in training["distill_from"]]
     decoding = find_head(recipe.pipeline.head.name).decoding.model_fields
     parts = {
         "data": data,
