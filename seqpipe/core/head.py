@@ -351,6 +351,21 @@ class PreparesDecoding(Protocol):
 
 
 @runtime_checkable
+class WeighsSearch(Protocol):
+    """What its search goes by is weighed, and the weights can be searched on labelled rows."""
+
+    def search_weights(self, options: Any) -> Mapping[str, tuple[float, float]]:
+        """Options of ``decoding:`` that are weights in use, each with its least and greatest value."""
+
+
+@runtime_checkable
+class ReadsColumns(Protocol):
+    """Options of ``decoding:`` by which answers depend on what a row's source says about it."""
+
+    columns: Sequence[str]
+
+
+@runtime_checkable
 class NamesFiles(Protocol):
     """Options of ``decoding:`` among which some name files."""
 

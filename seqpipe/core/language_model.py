@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
+from seqpipe.core.files import expand_home
 from seqpipe.errors import ConfigError, did_you_mean
 
 State = tuple[Tensor, ...]
@@ -66,3 +68,25 @@ def load_language_model(path: Path) -> LanguageModel:
         if holds(path):
             return load(path)
     raise ConfigError(f"{path}: should be {' or '.join(sorted(_loaders)) or 'a language model'}")
+
+
+_loaded: dict[tuple[Path, int], LanguageModel] = {}
+_loading = threading.Lock()
+
+
+def language_model(name: str) -> LanguageModel:
+    """The language model of a path; what was loaded before is kept as long as the file is the same.
+
+    Raises:
+        ConfigError: there is none.
+        InputError: it can't be read.
+    """
+    path = expand_home(name).resolve()
+    with _loading:
+        key = path, path.stat().st_mtime_ns if path.exists() else 0
+        if key not in _loaded:
+            found = load_language_model(path)
+            for known in [known for known in _loaded if known[0] == path]:
+                del _loaded[known]
+            _loaded[key] = found
+        return _loaded[key]

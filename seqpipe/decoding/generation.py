@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol
+from typing import ClassVar, Literal, Protocol, Self
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
+from seqpipe.decoding.fusion import FusionOptions
 
-class GenerationDecoding(BaseModel):
+LENGTH_POWERS = (0.0, 2.0)
+"""In which the power of a length is searched."""
+
+
+class GenerationDecoding(FusionOptions):
     """The keys of ``decoding:`` in a recipe with a head that generates."""
 
-    model_config = ConfigDict(extra="forbid")
     of_methods: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        **dict.fromkeys(("beam", "coverage_penalty", "ctc_weight"), ("beam",)),
+        **dict.fromkeys(("beam", "coverage_penalty", "ctc_weight", *FusionOptions.fused), ("beam",)),
         **dict.fromkeys(("temperature", "top_k", "top_p", "seed"), ("sample",)),
         "n_best": ("beam", "sample"),
     }
@@ -40,6 +44,7 @@ class GenerationDecoding(BaseModel):
     ctc_weight: float = Field(
         0.0, ge=0, lt=1, description="share of CTC in what hypotheses are compared by; of beam, for a head with CTC"
     )
+    hot_word_weight: float = Field(0.3, ge=0, description="nats for each character of a hot word, once in an answer")
     min_length: int = Field(0, ge=0, description="labels that an answer has at least")
     max_length: int | None = Field(
         None, ge=1, description="labels that an answer has at most; null: by max_ratio and max_extra alone"
@@ -58,11 +63,29 @@ class GenerationDecoding(BaseModel):
         1, ge=0, le=2**64 - 1, description="of sample; what is drawn depends on it and on the input, not on the batch"
     )
 
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.insertion_bonus and self.length_normalization != "none":
+            raise ValueError(
+                "insertion_bonus goes with length_normalization none; "
+                f"{self.length_normalization} makes up for the lengths of texts already (length_power)"
+            )
+        return self
+
+    @property
+    def weights(self) -> Mapping[str, tuple[float, float]]:
+        """See `FusionOptions`; against short texts there is the bonus, or the power of a length."""
+        found = dict(super().weights)
+        if self.length_normalization != "none":
+            del found["insertion_bonus"]
+            found["length_power"] = LENGTH_POWERS
+        return found
+
     def normalized(self, log_probability: Tensor, length: Tensor | int) -> Tensor:
         """What hypotheses are compared by.
 
         Args:
-            log_probability: in nats, at most 0.
+            log_probability: in nats, with what language model and bonuses add.
             length: labels, the end included.
         """
         if self.length_normalization == "none":

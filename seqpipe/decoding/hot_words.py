@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from seqpipe.decoding.word_spacing import WordSpacing
 
@@ -32,6 +34,7 @@ class HotWords:
         gain: what a label adds, in nats, ``[states, V]`` float64.
         final: what the end of the text adds, ``[states]``.
         most: what a label adds at most, at least 0.
+        phrases: how many a list has at most.
     """
 
     def __init__(
@@ -48,6 +51,8 @@ class HotWords:
         steps: list[list[int]] = []  # [states][V]: behind a label that is taken as it is, or the boundary
         pending: list[float] = []
         awards: list[float] = []
+        ended: list[int] = []
+        values: list[float] = []
         for phrases in lists:
             paths = []
             for phrase in phrases:
@@ -59,10 +64,12 @@ class HotWords:
                         atoms.append(label)
                 paths.append([*atoms, BOUNDARY] if has_words else atoms)
             root = len(steps)
-            own_steps, own_pending, own_awards = _automaton(paths, sizes, count, weight)
-            steps += [[root + state for state in row] for row in own_steps]
-            pending += own_pending
-            awards += own_awards
+            own = _automaton(paths, sizes, count, weight)
+            steps += [[root + state for state in row] for row in own.steps]
+            pending += own.pending
+            awards += own.awards
+            ended += own.ended
+            values += own.values
             self.starts.append(steps[root][BOUNDARY] if has_words else root)
         table = torch.tensor(steps)  # [states, V]
         held, given = torch.tensor(pending, dtype=torch.float64), torch.tensor(awards, dtype=torch.float64)
@@ -76,25 +83,63 @@ class HotWords:
         self.gain = torch.where(spacing.is_bare, added[:, None], self.gain)
         self.final = added - held[behind] if has_words else -held
         self.most = max(0.0, float(self.gain.max()))
+        self.phrases = max(map(len, lists))
+        self._begins, self._behind = spacing.begins, behind if has_words else None
+        self._ended, self._values = torch.tensor(ended), torch.tensor(values, dtype=torch.float64)
+
+    def completed(self, states: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """The phrase (its place in its list) that a label, or the end, completes behind a state, and its bonus.
+
+        Args:
+            states: of any shape.
+            labels: of the same; None: the end of the text.
+
+        Returns:
+            Of the longest phrase that is complete: -1 where none is, and nats, float64.
+        """
+        if labels is None:
+            found = self._behind[states] if self._behind is not None else torch.full_like(states, self.starts[0])
+        else:
+            found = self.next[states, labels]
+            if self._behind is not None:  # phrases end with words, before the label
+                found = torch.where(self._begins[labels], self._behind[states], found)
+        return self._ended[found], self._values[found]
 
 
-def _automaton(
-    paths: Sequence[Sequence[int]], sizes: Sequence[float], count: int, weight: float
-) -> tuple[list[list[int]], list[float], list[float]]:
-    """Of one list: the states behind each of ``count`` atoms, what each state may yet take back, and what it grants."""
+class _Automaton(NamedTuple):
+    """Of one list, for each of its states.
+
+    Attributes:
+        steps: the states behind each atom.
+        pending: what it may yet take back.
+        awards: what it grants.
+        ended: the longest phrase that ends with it; -1 where none does.
+        values: the bonus of that.
+    """
+
+    steps: list[list[int]]
+    pending: list[float]
+    awards: list[float]
+    ended: list[int]
+    values: list[float]
+
+
+def _automaton(paths: Sequence[Sequence[int]], sizes: Sequence[float], count: int, weight: float) -> _Automaton:
+    """Of phrases as paths of ``count`` atoms."""
     children: list[dict[int, int]] = [{}]
     depth = [0.0]  # the bonus of the whole path
-    ends = [False]
-    for path in paths:
+    phrase = [-1]  # that ends here, as a whole
+    for number, path in enumerate(paths):
         node = 0
         for atom in path:
             if atom not in children[node]:
                 children[node][atom] = len(children)
                 children.append({})
                 depth.append(depth[node] + weight * (0.0 if atom == BOUNDARY else sizes[atom]))
-                ends.append(False)
+                phrase.append(-1)
             node = children[node][atom]
-        ends[node] = True
+        phrase[node] = number if phrase[node] < 0 else phrase[node]
+    ended = list(phrase)
     steps = [[0] * count for _ in children]
     fails, granted, awards = [0] * len(children), [0.0] * len(children), [0.0] * len(children)
     below = [0.0] * len(children)  # the bonus of the longest phrase that ends here, as a whole or within
@@ -105,12 +150,15 @@ def _automaton(
             steps[node] = list(steps[fails[node]])
         for atom, child in children[node].items():
             fails[child] = steps[fails[node]][atom] if node else 0
-            below[child] = depth[child] if ends[child] else below[fails[child]]
-            awards[child] = max(0.0, depth[child] - granted[node]) if ends[child] else 0.0
-            if not ends[child] and below[child]:
+            is_end = phrase[child] >= 0
+            below[child] = depth[child] if is_end else below[fails[child]]
+            ended[child] = phrase[child] if is_end else ended[fails[child]]
+            awards[child] = max(0.0, depth[child] - granted[node]) if is_end else 0.0
+            if not is_end and below[child]:
                 awards[child] = min(below[child], depth[child] - granted[node])
             granted[child] = granted[node] + awards[child]
             steps[node][atom] = child
             queue.append(child)
     # A phrase within another one, which breaks off, is granted by the state that the search falls back to.
-    return steps, [whole - given for whole, given in zip(depth, granted, strict=True)], awards
+    pending = [whole - given for whole, given in zip(depth, granted, strict=True)]
+    return _Automaton(steps, pending, awards, ended, below)

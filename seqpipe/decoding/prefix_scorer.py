@@ -1,4 +1,4 @@
-"""What is added to CTC's log-probability of a prefix: by a language model, a lexicon, hot words, a bonus for words."""
+"""What is added to a prefix's log-probability: by a language model, a lexicon, hot words, a bonus for words."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class PrefixState(NamedTuple):
     history: Tensor
     hot: Tensor
 
-    def rows(self, chosen: slice) -> PrefixState:
-        """Those of these rows."""
+    def rows(self, chosen: slice | Tensor) -> PrefixState:
+        """Those of these rows: a part, or their numbers."""
         return PrefixState(self.word[chosen], self.history[chosen], self.hot[chosen])
 
 
@@ -120,6 +120,11 @@ class PrefixScorer:
     hot: HotWords | None = None
     hot_lists: Sequence[int] | None = None
 
+    @property
+    def is_neutral(self) -> bool:
+        """Whether it adds nothing."""
+        return self.words is None and self.model is None and self.hot is None and not self.insertion_bonus
+
     def begin(self, rows: Sequence[int], size: int) -> PrefixScores:
         """What these rows' hypotheses are asked about; labels are below ``size``."""
         return PrefixScores(self, rows, size)
@@ -136,6 +141,7 @@ class PrefixScores:
     Attributes:
         state: of a hypothesis without labels in each row, ``[n, 1]``.
         most: what each label multiplies a prefix's weight by at most, ``[V]``.
+        max_gain: what a label, or the end, adds at most, in nats, at least 0.
         retired: states of rows that have come to their end, in the order in which `retire` was told of them.
     """
 
@@ -158,12 +164,13 @@ class PrefixScores:
             hot = torch.tensor(starts)[:, None]
             most = most + scorer.hot.most
         self.most = most.double().exp()
+        self.max_gain = bonus + (max(scorer.hot.most, float(scorer.hot.final.max())) if scorer.hot is not None else 0.0)
         self._histories = histories_of(scorer.model) if scorer.model is not None else None
         history = none + self._histories.first if self._histories is not None else none
         self.state = PrefixState(none, history, hot)
         self.retired: list[PrefixState] = []
         self._has_words = scorer.words is not None or (self._by_words and bool(scorer.insertion_bonus))
-        self._is_neutral = not (self._has_words or self._histories or scorer.hot is not None or scorer.insertion_bonus)
+        self._is_neutral = scorer.is_neutral
         # What the end of a word adds, by the node of its last label, from -1 on.
         words = scorer.words
         ending = torch.full((2,), scorer.insertion_bonus if self._by_words else 0.0, dtype=torch.float64)
@@ -185,6 +192,10 @@ class PrefixScores:
             return None
         node = state.word[given.row, given.origin]
         return self._allowed[node * words.trie.size + given.label].nonzero()[:, 0]
+
+    def hot_gains(self, state: PrefixState) -> Tensor | None:
+        """What hot words add for each label behind each hypothesis, ``[n, W, V]`` float64; None without any."""
+        return self._scorer.hot.gain[state.hot] if self._scorer.hot is not None else None
 
     def extend(self, state: PrefixState, given: Candidates) -> tuple[Tensor | None, Candidates]:
         """What labels add to hypotheses in nats, ``[N]`` float64 (None: nothing), and what becomes of these."""

@@ -37,5 +37,5 @@ class WordSpacing:
 
 
 def pieces_of(units: Units) -> list[str]:
-    """How the units are written, a space as one."""
-    return [units.piece(number) for number in range(len(units))]
+    """How the units are written, a space as one; those that a space parts, with it before them."""
+    return [units.separator + units.piece(number) for number in range(len(units))]

@@ -20,6 +20,7 @@ from seqpipe.core.sequence import PaddedSequence, length_mask
 from seqpipe.decoders.attention import AttentionKind
 from seqpipe.decoders.recurrent import Bridge, DecoderCell, RecurrentDecoder
 from seqpipe.decoding.ctc import ctc_losses, frames_needed, refuse_too_short
+from seqpipe.decoding.fusion import FusionOptions
 from seqpipe.decoding.generation import GenerationDecoding
 from seqpipe.errors import ConfigError
 from seqpipe.features.text.embedding import Embedding
@@ -43,6 +44,8 @@ TargetUnits = Literal["shared", "unigram", "bpe", "characters", "words"]
 """What a text is written in: the features' own SentencePiece units, which must have been learnt from both sides
 (``shared``); SentencePiece units of its own (``unigram``, ``bpe``); characters; or words between white space."""
 SCORES: dict[str, type[TextMetric]] = {"translation": TranslationMetric, "transcription": TranscriptionMetric}
+CTC_WEIGHTS = (0.0, 0.95)
+"""In which the share of CTC in a search is searched."""
 Probability = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -200,7 +203,7 @@ class AttentionHead(DecodedTextHead):
         return known
 
     def _build(self, units: Units) -> None:
-        self._units = units
+        self._use(units)
         if isinstance(units, LimitedUnits):
             self._places = torch.tensor(units.kept)
         size = len(units) + 1
@@ -354,6 +357,10 @@ class AttentionHead(DecodedTextHead):
         labels = [(target + 1).tolist() for target in targets]
         refuse_too_short(labels, emissions.lengths, " for CTC")
         return ctc_losses(*emissions, labels).sum()
+
+    def search_weights(self, options: FusionOptions) -> Mapping[str, tuple[float, float]]:
+        """See `seqpipe.core.head.WeighsSearch`; with a CTC loss, its share in the search too."""
+        return {**super().search_weights(options), **({"ctc_weight": CTC_WEIGHTS} if self.ctc_weight else {})}
 
     @classmethod
     def check_decoding(cls, options: Mapping[str, Any], decoding: Mapping[str, Any]) -> None:

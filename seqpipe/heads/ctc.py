@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -38,18 +38,13 @@ from seqpipe.decoding.temperature import tempered
 from seqpipe.errors import ConfigError
 from seqpipe.heads.ctc_decoding import CTCDecoding
 from seqpipe.heads.learnt import learnt
-from seqpipe.heads.prefix_scoring import Scoring
 from seqpipe.heads.text_head import TextHead
 from seqpipe.layers.dropout import DropoutKind, dropout
 from seqpipe.metrics.transcription import TranscriptionMetric
 from seqpipe.text.bidi import BaseDirection, logical_characters
-from seqpipe.text.lexicon import phrases_of_cell
-from seqpipe.text.rules import TextRule, apply_rules
+from seqpipe.text.rules import TextRule
 from seqpipe.text.spelling import Spelling, spell
 from seqpipe.text.units import Units
-
-SEARCHED = ("lm_weight", "insertion_bonus", "beam", "n_best", "min_probability", "max_labels", "beam_threshold")
-"""Options for which nothing has to be read or built anew."""
 
 
 class RankedTexts(NamedTuple):
@@ -133,10 +128,9 @@ class CTCHead(TextHead):
         self.input_size, self.kind, self.vocabulary_size, self.rules = input_size, units, vocabulary_size, text
         self.dropout, self.dropout_kind = dropout, dropout_kind
         self.output: nn.Linear | None = None
-        self._scorers: dict[str, PrefixScorer] = {}
 
     def _build(self, units: Units) -> None:
-        self._units, self._scorers = units, {}
+        self._use(units)
         self.output_size = len(units) + 1
         self.output = nn.Linear(self.input_size, self.output_size)
         if self.shortcut and self.front_size is not None:
@@ -213,33 +207,6 @@ class CTCHead(TextHead):
         emissions, lengths = self(layer)
         return ctc_losses(emissions, lengths, labels)
 
-    def prepare_decoding(self, options: CTCDecoding) -> None:
-        """Read the files that a search by these options needs, once.
-
-        Raises:
-            ConfigError: a file is missing, a language model is over other units, a hot word can't be spelt.
-            DataError: a lexicon can't be read, or a word of it not be spelt.
-        """
-        if options.method == "beam":
-            self.prefix_scorer(options)
-
-    @property
-    def _scoring(self) -> Scoring:
-        return Scoring(
-            self.units, lambda text: self.encode_target(text).tolist(), lambda text: apply_rules(text, self.rules)
-        )
-
-    def prefix_scorer(self, options: CTCDecoding) -> PrefixScorer:
-        """What a search by these options adds to CTC; see `prepare_decoding`."""
-        key = f"{options.model_dump_json(exclude=set(SEARCHED))} {bool(options.insertion_bonus)}"
-        if (found := self._scorers.get(key)) is None:
-            if options.lm is not None and self.base_direction is not None:
-                message = "scores texts as they are read, and with base_direction they are written in display order"
-                raise ConfigError(message).within("decoding", "lm")
-            found = self._scorers[key] = self._scoring.scorer(options)
-        weight = options.lm_weight if found.model is not None else 0.0
-        return replace(found, lm_weight=weight, insertion_bonus=options.insertion_bonus)
-
     def decode(
         self, encoded: PaddedSequence, options: CTCDecoding | None = None
     ) -> Sequence[tuple[CTCHypothesis, float] | RankedTexts]:
@@ -251,19 +218,13 @@ class CTCHead(TextHead):
         """
         emissions = penalize_blank(self(encoded), options.blank_penalty if options is not None else 0.0)
         if options is not None and options.method == "beam":
-            return self._search(emissions, options, encoded.columns if isinstance(encoded, Encoded) else [])
+            return self._search(emissions, options, self.prefix_scorer(options, encoded))
         hypotheses = greedy_decode(emissions, self.temperature)
         posteriors = label_posteriors(emissions, [item.labels for item in hypotheses], self.temperature)
         return list(zip(hypotheses, posteriors, strict=True))
 
     @torch.no_grad()
-    def _search(
-        self, emissions: PaddedSequence, options: CTCDecoding, columns: Sequence[Mapping[str, Any]]
-    ) -> list[RankedTexts]:
-        scorer = self.prefix_scorer(options)
-        if options.hot_words_column is not None and columns:
-            cells = [phrases_of_cell(row.get(options.hot_words_column)) for row in columns]
-            scorer = self._scoring.with_rows(scorer, options, cells)
+    def _search(self, emissions: PaddedSequence, options: CTCDecoding, scorer: PrefixScorer) -> list[RankedTexts]:
         found = prefix_search(emissions, options.limits, scorer)
         paths = align_labels(emissions, [row[0].labels for row in found], self.temperature)
         owners = [row for row, hypotheses in enumerate(found) for _ in hypotheses]

@@ -110,8 +110,9 @@ class DecodedTextHead(TextHead, register=False):
         """The best texts of every row.
 
         Args:
-            encoded: ``[B, T, D]``. Of rows that are equal as they were prepared, the same is drawn while sampling, of
-                others what is independent of each other; of rows of which nobody says how they were prepared, the same.
+            encoded: ``[B, T, D]``; its columns may hold rows' own hot words. Of rows that are equal as they were
+                prepared, the same is drawn while sampling, of others what is independent of each other; of rows of
+                which nobody says how they were prepared, the same.
             options: of the search.
         """
         options = options or GenerationDecoding()
@@ -124,7 +125,8 @@ class DecodedTextHead(TextHead, register=False):
         )
         if options.method == "beam":
             prefixes = CTCPrefixes(self._ctc_emissions(encoded)) if options.ctc_weight else None
-            found = beam_search(continuation, encoded.lengths, self.end, options, prefixes)
+            scorer = self.prefix_scorer(options, encoded)
+            found = beam_search(continuation, encoded.lengths, self.end, options, prefixes, scorer)
             if impossible := [place for place, row in enumerate(found) if not row]:
                 # By CTC nothing of the length that is asked for fits into these rows' steps.
                 alone = options.model_copy(update={"ctc_weight": 0.0})

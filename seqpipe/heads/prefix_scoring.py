@@ -4,75 +4,92 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from seqpipe.core.files import expand_home
-from seqpipe.core.language_model import LanguageModel
+from seqpipe.core.language_model import LanguageModel, language_model
+from seqpipe.decoding.fusion import FusionOptions, Lexicon
 from seqpipe.decoding.hot_words import HotWords
 from seqpipe.decoding.prefix_scorer import PrefixScorer, WordList
 from seqpipe.decoding.unit_trie import UnitTrie
-from seqpipe.decoding.word_spacing import WordSpacing
+from seqpipe.decoding.word_spacing import WordSpacing, pieces_of
 from seqpipe.errors import ConfigError, DataError, InputError
-from seqpipe.heads.ctc_decoding import CTCDecoding, language_model
-from seqpipe.text.lexicon import Entry, read_lexicon, read_phrases
+from seqpipe.text.lexicon import Entry, phrases_of_cell, read_lexicon, read_phrases
 from seqpipe.text.units import SPACE, Units
 
 LEAST_SHARE = 0.1
 """Of a language model's words that must be spellable: one of other units, or of other letters, spells next to none."""
+MAX_LACKING = 0.25
+"""Share of the units that a language model over them may lack."""
 SPECIAL = ("<unk>",)
 """Units that no text is written in."""
-Spell = Callable[[str], list[int]]
 
 
-@dataclass(frozen=True)
 class Scoring:
-    """A head's labels as searches, language models and lexicons see them.
+    """A head's labels as searches, language models and lexicons see them: labels 1 to V - 1 are units 0 to V - 2.
 
-    Attributes:
-        units: labels 1 to V - 1 are units 0 to V - 2.
-        spell: the labels of a text, after the recipe's rules; raises `InputError` where it can't be spelt.
+    Args:
+        units: of the head.
+        written: a text as it is spelt, after the recipe's rules and in the order of the labels.
         rules: the text after the recipe's rules.
+        in_reading_order: whether labels come in the order in which a text is read, as language models score it.
     """
 
-    units: Units
-    spell: Spell
-    rules: Callable[[str], str]
+    def __init__(
+        self, units: Units, written: Callable[[str], str], rules: Callable[[str], str], *, in_reading_order: bool = True
+    ) -> None:
+        self.units, self.written, self.rules, self.in_reading_order = units, written, rules, in_reading_order
+        self.pieces = pieces_of(units)
+        self._special = {number for number in range(len(units)) if units.piece(number) in SPECIAL}
+        self._built: dict[str, PrefixScorer] = {}
 
-    @property
-    def pieces(self) -> list[str]:
-        """The units as they are written, a space as one."""
-        return [self.units.piece(number) for number in range(len(self.units))]
+    def scorer(self, options: FusionOptions, columns: Sequence[Mapping[str, Any]] = ()) -> PrefixScorer:
+        """What is added to prefixes by these options; what they name is read once.
 
-    def scorer(self, options: CTCDecoding) -> PrefixScorer:
-        """What is added to prefixes by these options, for rows without hot words of their own.
+        Args:
+            options: of the search.
+            columns: what the rows' sources say about them, their own hot words among it; none where nobody says. What
+                can't be spelt of these is passed over.
 
         Raises:
             ConfigError: a file is missing, a language model is over other units, a hot word is empty or can't be spelt.
             DataError: a lexicon can't be read, or a word of it not be spelt.
         """
+        key = options.built_from
+        if (found := self._built.get(key)) is None:
+            found = self._built[key] = self._build(options)
+        weight = options.lm_weight if found.model is not None else 0.0
+        found = replace(found, lm_weight=weight, insertion_bonus=options.insertion_bonus)
+        if options.hot_words_column is None or not columns:
+            return found
+        return self._with_rows(found, options, [phrases_of_cell(row.get(options.hot_words_column)) for row in columns])
+
+    def _build(self, options: FusionOptions) -> PrefixScorer:
+        if options.lm is not None and not self.in_reading_order:
+            message = "scores texts as they are read, and with base_direction they are written in display order"
+            raise ConfigError(message).within("decoding", "lm")
         model = language_model(options.lm) if options.lm is not None else None
-        needs_words = bool(model is not None or options.lexicon or options.insertion_bonus or options.hot_words)
+        lexicon = options.word_list
+        needs_words = bool(model is not None or lexicon or options.insertion_bonus or options.hot_words)
         if not needs_words and options.hot_words_column is None:
             return PrefixScorer()
-        pieces = self.pieces
-        spacing = WordSpacing(pieces)
-        entries = read_lexicon(expand_home(options.lexicon)) if options.lexicon is not None else []
+        spacing = WordSpacing(self.pieces)
+        entries = read_lexicon(expand_home(lexicon.file)) if lexicon is not None else []
         listed = [(entry.word, self._spelling(entry)) for entry in entries]
-        units = unit_numbers(pieces, model, spacing, options.lm or "") if model is not None else None
+        units = unit_numbers(self.pieces, model, spacing, options.lm or "") if model is not None else None
         known: list[tuple[str, list[int]]] = []
-        if model is not None and units is None and (not listed or options.open_lexicon):
+        if model is not None and units is None and (lexicon is None or lexicon.is_open):
             known = self._spelt(model, options.lm or "")
-        words = self._words(listed, known, model if units is None else None, options) if listed or known else None
-        scorer = PrefixScorer(
-            spacing, words, model, units, options.lm_weight if model is not None else 0.0, options.insertion_bonus
-        )
+        words = self._words(listed, known, model if units is None else None, lexicon) if listed or known else None
+        scorer = PrefixScorer(spacing, words, model, units)
         phrases = self._phrases(options)
-        return replace(scorer, hot=self.hot(spacing, [phrases], options)) if phrases else scorer
+        return replace(scorer, hot=self._hot(spacing, [phrases], options)) if phrases else scorer
 
-    def with_rows(self, scorer: PrefixScorer, options: CTCDecoding, rows: Sequence[Sequence[str]]) -> PrefixScorer:
+    def _with_rows(self, scorer: PrefixScorer, options: FusionOptions, rows: Sequence[Sequence[str]]) -> PrefixScorer:
         """The scorer for rows with these hot words beside the options' own; what can't be spelt is left out."""
         spacing = scorer.spacing
         if spacing is None or not any(rows):
@@ -81,12 +98,22 @@ class Scoring:
         lists: dict[tuple[str, ...], int] = {}
         places = [lists.setdefault(tuple(row), len(lists)) for row in rows]
         spelt = [[*common, *(found for phrase in row if (found := self._tried(phrase)))] for row in lists]
-        return replace(scorer, hot=self.hot(spacing, spelt, options), hot_lists=places)
+        return replace(scorer, hot=self._hot(spacing, spelt, options), hot_lists=places)
 
-    def hot(self, spacing: WordSpacing, lists: Sequence[Sequence[list[int]]], options: CTCDecoding) -> HotWords:
+    def _hot(self, spacing: WordSpacing, lists: Sequence[Sequence[list[int]]], options: FusionOptions) -> HotWords:
         """Hot words of several lists."""
         sizes = [0.0, *(float(len(piece.replace(" ", ""))) for piece in self.pieces)]
         return HotWords(lists, sizes, spacing, options.hot_word_weight)
+
+    def spell(self, text: str) -> list[int]:
+        """The labels of a text; raises `InputError` where it can't be spelt."""
+        return self._labels(self.written(text))
+
+    def _labels(self, text: str) -> list[int]:
+        numbers = self.units.encode(text)
+        if self._special.intersection(numbers):
+            raise InputError("unknown unit", f"{text!r} holds what the model's units lack")
+        return [number + 1 for number in numbers]
 
     def _tried(self, phrase: str) -> list[int]:
         try:
@@ -94,7 +121,7 @@ class Scoring:
         except InputError:
             return []
 
-    def _phrases(self, options: CTCDecoding) -> list[list[int]]:
+    def _phrases(self, options: FusionOptions) -> list[list[int]]:
         if options.hot_words is None:
             return []
         found = []
@@ -133,11 +160,11 @@ class Scoring:
         found = []
         for word in model.vocabulary:
             try:
-                numbers = self.units.encode(word)
+                labels = self._labels(word)
             except InputError:
                 continue
-            if numbers:
-                found.append((word, [number + 1 for number in numbers]))
+            if labels:
+                found.append((word, labels))
         if len(found) < LEAST_SHARE * len(model.vocabulary) or not found:
             raise other_units(name, f"{len(found):,} of its {len(model.vocabulary):,} words can be spelt in them")
         return found
@@ -147,7 +174,7 @@ class Scoring:
         listed: Sequence[tuple[str, list[int]]],
         known: Sequence[tuple[str, list[int]]],
         model: LanguageModel | None,
-        options: CTCDecoding,
+        lexicon: Lexicon | None,
     ) -> WordList:
         """Words of the lexicon, and those that the language model knows besides."""
         words = [*listed, *known]
@@ -158,7 +185,7 @@ class Scoring:
             numbers = {word: number for number, word in enumerate(model.vocabulary)}
             units = torch.tensor([_number(word, numbers, self.rules) for word, _ in words])
         is_listed = torch.arange(len(words)) < (len(listed) or len(words))
-        penalty = 0.0 if not listed else -options.oov_penalty if options.open_lexicon else -math.inf
+        penalty = 0.0 if lexicon is None else -lexicon.oov_penalty if lexicon.is_open else -math.inf
         return WordList(trie, units, is_listed, penalty)
 
 
@@ -170,13 +197,16 @@ def _number(word: str, numbers: Mapping[str, int], rules: Callable[[str], str]) 
 def unit_numbers(pieces: Sequence[str], model: LanguageModel, spacing: WordSpacing, name: str) -> Tensor | None:
     """A language model's numbers of labels, ``[V]``; -1 of what no text is written in. None if it is one over words.
 
+    Some units of several characters it may lack, since it has met no text that is spelt in them: BPE has units that are
+    no more than steps towards longer ones. They aren't written then, but spelt in shorter ones.
+
     Raises:
         ConfigError: it is over other units.
     """
     numbers = {unit: number for number, unit in enumerate(model.vocabulary)}
     found = [numbers.get(piece.replace(" ", SPACE), -1) for piece in pieces]
     lacking = [piece for piece, number in zip(pieces, found, strict=True) if number < 0 and piece not in SPECIAL]
-    if not lacking:
+    if len(lacking) <= MAX_LACKING * len(pieces) and all(len(piece) > 1 for piece in lacking):
         return torch.tensor([-1, *found])
     if not spacing.has_words or any(SPACE in unit for unit in model.vocabulary):
         more = f" and {len(lacking) - 5} more" if len(lacking) > 5 else ""

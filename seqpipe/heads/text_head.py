@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from seqpipe.core.head import Head
+from seqpipe.core.head import Encoded, Head
+from seqpipe.core.sequence import PaddedSequence
+from seqpipe.decoding.fusion import FusionOptions
+from seqpipe.decoding.prefix_scorer import PrefixScorer
 from seqpipe.errors import InputError
 from seqpipe.heads.learnt import learnt
+from seqpipe.heads.prefix_scoring import Scoring
 from seqpipe.metrics.text import TextMetric
 from seqpipe.text.bidi import BaseDirection, display_text, logical_text
 from seqpipe.text.rules import TextRule, apply_rules
@@ -36,6 +41,7 @@ class TextHead(Head, register=False):
     text_metric: TextMetric
     base_direction: BaseDirection | None = None
     _units: Units | None = None
+    _scoring: Scoring | None = None
 
     @property
     def metric(self) -> TextMetric:
@@ -65,6 +71,10 @@ class TextHead(Head, register=False):
     def _build(self, units: Units) -> None:
         """Adopt the units, and make the layers that tell them apart."""
 
+    def _use(self, units: Units) -> None:
+        """Write in these units from now on."""
+        self._units, self._scoring = units, None
+
     def save_assets(self, folder: Path) -> None:
         """Write the units."""
         self.units.save(folder)
@@ -80,6 +90,40 @@ class TextHead(Head, register=False):
         if what := unfit(raw):
             raise InputError("bad value", f"the target {what}; received {raw!r:.80}")
         return written(raw, self.rules, self.base_direction)
+
+    # Searches
+
+    def prepare_decoding(self, options: FusionOptions) -> None:
+        """Read the files that a search by these options needs, once.
+
+        Raises:
+            ConfigError: a file is missing, a language model is over other units, a hot word can't be spelt.
+            DataError: a lexicon can't be read, or a word of it not be spelt.
+        """
+        if options.method == "beam":
+            self.prefix_scorer(options)
+
+    def prefix_scorer(self, options: FusionOptions, encoded: PaddedSequence | None = None) -> PrefixScorer:
+        """What a search by these options adds to hypotheses; see `prepare_decoding`.
+
+        Args:
+            options: of the search.
+            encoded: the rows; an `Encoded` may have columns, one of which holds a row's own hot words.
+        """
+        if self._scoring is None:
+            self._scoring = Scoring(
+                self.units,
+                self.read_target,
+                partial(apply_rules, rules=self.rules),
+                in_reading_order=self.base_direction is None,
+            )
+        return self._scoring.scorer(options, encoded.columns if isinstance(encoded, Encoded) else ())
+
+    def search_weights(self, options: FusionOptions) -> Mapping[str, tuple[float, float]]:
+        """See `seqpipe.core.head.WeighsSearch`."""
+        return options.weights
+
+    # Texts
 
     def _read(self, text: str) -> str:
         """What was written, in the order in which it is read."""

@@ -32,7 +32,7 @@ from seqpipe.inference.pausing import with_pauses
 from seqpipe.inference.predictor import Predictor, load
 from seqpipe.inference.progress import Progress, describe
 from seqpipe.inference.reading import Reader
-from seqpipe.inference.same_inputs import fingerprint_inputs
+from seqpipe.inference.same_inputs import fingerprint_inputs, fingerprint_options
 from seqpipe.inference.settings import Settings
 from seqpipe.inference.shard import group_of, parse_shard, shard
 from seqpipe.inference.slot import IDLE, Pause, unbound
@@ -123,7 +123,9 @@ def infer(
             "inputs": fingerprint_inputs(inputs),
             "folder": str(Path.cwd()) if any(_is_relative(name) for name in inputs) else None,
             **({"calibration": plain(predictor.calibration)} if predictor.calibration is not None else {}),
+            **({"files of decoding": named} if (named := fingerprint_options(predictor.options)) else {}),
         },
+        columns=predictor.columns,
         strict=strict,
         on_window=progress.update,
     )
@@ -145,6 +147,7 @@ def infer(
                 calibrated=calibrated,
                 actors=workers,
                 modules=modules,
+                columns=predictor.columns,
                 notice=progress.say,
             )
             source = stack.enter_context(closing(cluster))
@@ -189,7 +192,7 @@ class LocalEngine:
 
     Args:
         predictor: answers.
-        job: whose journal notes smaller budgets.
+        job: whose journal notes smaller budgets, and who knows the columns that answers depend on.
         progress: told of them.
         workers: processes that read; when None a quarter of the threads in number, and of texts none but a thread.
         modules: of the user's own, which hold stages.
@@ -206,7 +209,7 @@ class LocalEngine:
         self.workers = Workers(
             predictor.preparation, count=max(1, count), processes=count > 0, modules=modules, notice=progress.say
         )
-        self.reader = Reader(predictor.preparation, self.workers)
+        self.reader = Reader(predictor.preparation, self.workers, job.columns)
 
     def windows(self, rows: Iterable[Any], first: int) -> Iterator[Window | Pause]:
         """Answers to inputs."""

@@ -6,7 +6,7 @@ import shutil
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -69,6 +69,7 @@ class Job:
         kind: format of the output; see `seqpipe.inference.formats`.
         prediction: type of the head's answers.
         settings: all that the answers depend on; a resumed run must have the same.
+        columns: of an input's source, those that its answer depends on.
         strict: end at the first input that can't be answered.
         on_window: told after every window that is safe.
 
@@ -83,11 +84,12 @@ class Job:
         prediction: type,
         settings: Mapping[str, Any],
         *,
+        columns: Sequence[str] = (),
         strict: bool = False,
         on_window: Callable[[Window, Summary], None] | None = None,
     ) -> None:
         self.output, self.kind, self.prediction, self.settings = output, kind, prediction, settings
-        self.strict, self.on_window = strict, on_window
+        self.columns, self.strict, self.on_window = columns, strict, on_window
         self.journal = Journal(output) if output != "-" else None
         self.summary = Summary()
         self.recordings: RecordingNames | None = None
@@ -191,7 +193,7 @@ class Job:
         for count, digest in self.journal.digests if self.journal is not None else ():
             slots: list[Slot] = []
             for item in islice((item for item in given if not isinstance(item, Pause)), count):
-                slots.append(make_slot(item, done + len(slots) + 1))
+                slots.append(make_slot(item, done + len(slots) + 1, columns=self.columns))
             if digest_of(slots) != digest:
                 raise ConfigError(
                     f"{self.output}: the inputs are not those that the run was begun with: the first difference is "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import reprlib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, cast, get_args
@@ -18,7 +18,7 @@ from seqpipe.answers.alignment import THRESHOLD
 from seqpipe.config.recipe import override_decoding
 from seqpipe.core.calibration import Calibration
 from seqpipe.core.feature import Reader
-from seqpipe.core.head import ConcatenatesParts, JoinsSegments, PreparesDecoding
+from seqpipe.core.head import ConcatenatesParts, JoinsSegments, PreparesDecoding, ReadsColumns
 from seqpipe.core.input import Input
 from seqpipe.core.measure import TOKENS, Measure
 from seqpipe.core.warning import warn
@@ -150,6 +150,11 @@ class Predictor:
             whole=whole,
         )
 
+    @property
+    def columns(self) -> Sequence[str]:
+        """Of an input's source, those columns that its answer depends on."""
+        return self.options.columns if isinstance(self.options, ReadsColumns) else ()
+
     def predict(self, inputs: Iterable[Any], *, unbind: bool = True) -> Iterator[Any]:
         """Answers in the order of the inputs, lazily; a `Failure` in the place of each input that can't be used.
 
@@ -210,7 +215,7 @@ class Predictor:
         engine = Engine(self.pipeline, self.settings, compute or self.compute, calibration=calibration)
         with closing(Workers(self.preparation, count=self.workers)) as workers:
             rows = unbound(inputs, self.pipeline.features) if unbind else inputs
-            for window in engine.windows(reading.Reader(self.preparation, workers), rows):
+            for window in engine.windows(reading.Reader(self.preparation, workers, self.columns), rows):
                 if isinstance(window, Window):
                     for kind, message in window.warnings:
                         warn(kind, message)

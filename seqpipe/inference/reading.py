@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
@@ -112,13 +112,14 @@ class Reader:
     Args:
         preparation: what is done to each.
         workers: who does it.
+        columns: of an input's source, those that its answer depends on.
 
     Attributes:
         seconds: spent on reading and preparing so far, summed over the workers.
     """
 
-    def __init__(self, preparation: Preparation, workers: Workers) -> None:
-        self.preparation, self.workers = preparation, workers
+    def __init__(self, preparation: Preparation, workers: Workers, columns: Sequence[str] = ()) -> None:
+        self.preparation, self.workers, self.columns = preparation, workers, columns
         self.seconds = 0.0
         self.group = GROUP if preparation.reads_files else VALUE_GROUP
 
@@ -129,7 +130,8 @@ class Reader:
         for number, given in enumerate(inputs, 1):
             is_pause = isinstance(given, Pause)
             if not is_pause:
-                group.append(make_slot(given, number, reads_files=self.preparation.reads_files))
+                reads_files = self.preparation.reads_files
+                group.append(make_slot(given, number, reads_files=reads_files, columns=self.columns))
             if is_pause or len(group) == self.group:
                 self._submit(group, pending)
                 group = []

@@ -8,11 +8,14 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from seqpipe.core.files import expand_home
+from seqpipe.core.head import NamesFiles
 from seqpipe.core.suffixes import TEXT_SUFFIXES
 from seqpipe.data.formats.column_file import COLUMN_SUFFIXES
 from seqpipe.data.formats.hub import is_saved_data_set
 from seqpipe.data.pages.rows import PAGE_SUFFIXES
 from seqpipe.data.source import manifest_kind
+from seqpipe.model_file import MODEL
 
 
 def fingerprint_inputs(arguments: Iterable[str]) -> dict[str, Any]:
@@ -36,6 +39,19 @@ def fingerprint_inputs(arguments: Iterable[str]) -> dict[str, Any]:
         except OSError:
             lists[argument] = None
     return {"arguments": arguments, "lists": lists}
+
+
+def fingerprint_options(options: Any) -> dict[str, str]:
+    """SHA-256 of each file that options of ``decoding:`` name, by the option; of a run directory, that of its model."""
+    found = {}
+    for name in options.files if isinstance(options, NamesFiles) else ():
+        value = getattr(options, name)
+        if isinstance(value, str):
+            path = expand_home(value)
+            path = path / MODEL if path.is_dir() else path
+            if path.is_file():
+                found[name] = _content([path])["sha256"]
+    return found
 
 
 def differing_inputs(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import reprlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,8 @@ class Slot:
     Attributes:
         id: the input's.
         raw: what the features read.
-        key: 16 bytes that tell this input from another one: of its id, path and span (or its bytes).
+        key: 16 bytes that tell this input from another one: of its id, path and span (or its bytes), and of what its
+            source says that the answer depends on.
         where: names it in messages.
         target: what the row says should be answered; None where it says nothing.
         failure: if it can't be answered.
@@ -81,16 +82,25 @@ class Unit:
     segment: Segment | None = None
 
 
-def make_slot(given: Any, number: int, *, reads_files: bool = True) -> Slot:
-    """An input's place; ``number`` names what has no name, as a string that is no path but the text itself."""
+def make_slot(given: Any, number: int, *, reads_files: bool = True, columns: Sequence[str] = ()) -> Slot:
+    """An input's place.
+
+    Args:
+        given: the input.
+        number: names what has no name, as a string that is no path but the text itself.
+        reads_files: whether strings are paths.
+        columns: of its source, those that its answer depends on.
+    """
     if isinstance(given, Failure):
         return Slot(given.id, None, _digest(given.id, given.kind), failure=given)
     row_id, raw = _identify(given, number, reads_files)
     where = given.where if isinstance(given, Row) and given.source else ""
-    columns = given.columns if isinstance(given, Row) else {}
+    said = given.columns if isinstance(given, Row) else {}
     target = given.target if isinstance(given, Row) else None
     text = target.text if isinstance(target, AlignmentText) else None
-    slot = Slot(row_id, raw, _digest(row_id, raw, text), where, target, columns=columns)
+    further = [] if text is None else [text]
+    further += [json.dumps([name, said[name]], default=str) for name in columns if said.get(name) is not None]
+    slot = Slot(row_id, raw, _digest(row_id, raw, *further), where, target, columns=said)
     if isinstance(given, Row) and given.problem is not None:
         slot.failure = Failure(row_id, given.problem.kind, f"{where}: {given.problem}" if where else str(given.problem))
     return slot
@@ -115,10 +125,10 @@ def _identify(given: Any, number: int, reads_files: bool) -> tuple[str, Any]:
     return str(number), given
 
 
-def _digest(row_id: str, raw: Any, text: str | None = None) -> bytes:
-    """Of an input, and of the text that it is aligned with."""
+def _digest(row_id: str, raw: Any, *further: str) -> bytes:
+    """Of an input, and of what its answer depends on beside it: the text that it is aligned with, columns."""
     state = hashlib.blake2b(digest_size=16)
-    parts: list[str | bytes] = [row_id, *([] if text is None else [text])]
+    parts: list[str | bytes] = [row_id, *further]
     if isinstance(raw, Input):
         parts.append(json.dumps(raw.record(), sort_keys=True))
     elif isinstance(raw, (str, bytes, Path)):

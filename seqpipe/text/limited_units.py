@@ -29,6 +29,7 @@ class LimitedUnits:
     """
 
     FILE = "written_units.json"
+    separator = ""
 
     def __init__(self, units: SentencePieceUnits, kept: Iterable[int]) -> None:
         self._all = units

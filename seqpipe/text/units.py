@@ -14,7 +14,13 @@ from seqpipe.errors import DataError, InputError, RunError
 
 
 class Units(Protocol):
-    """A text as a sequence of numbers from 0 to ``len(units) - 1``, and back."""
+    """A text as a sequence of numbers from 0 to ``len(units) - 1``, and back.
+
+    Attributes:
+        separator: what stands between two units of a text: nothing, or the space that no unit holds then.
+    """
+
+    separator: str
 
     def __len__(self) -> int: ...
     def encode(self, text: str) -> list[int]:
@@ -46,6 +52,7 @@ class Characters:
     """
 
     FILE = "characters.json"
+    separator = ""
 
     def __init__(self, characters: Sequence[str]) -> None:
         self.characters = list(characters)
@@ -121,6 +128,7 @@ class SentencePieceUnits:
     """
 
     FILE = "sentencepiece.model"
+    separator = ""
 
     def __init__(self, model: bytes) -> None:
         import sentencepiece

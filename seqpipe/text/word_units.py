@@ -17,6 +17,7 @@ class WordUnits:
     """
 
     FILE = "words.json"
+    separator = " "
     MARK = "<unk>"
 
     def __init__(self, vocabulary: Vocabulary) -> None:

@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +15,10 @@ from seqpipe.decoding.beam import beam_search
 from seqpipe.decoding.ctc import ctc_losses
 from seqpipe.decoding.ctc_prefixes import CTCPrefixes
 from seqpipe.decoding.generation import Generated, GenerationDecoding
+from seqpipe.decoding.hot_words import HotWords
+from seqpipe.decoding.prefix_scorer import PrefixScorer
 from seqpipe.decoding.sampling import drawn, key_of, write_on
+from seqpipe.decoding.word_spacing import WordSpacing
 
 END = 2
 SIZE = 3
@@ -108,6 +112,27 @@ def test_rows_do_not_change_each_other() -> None:
     options = GenerationDecoding(beam=3, max_length=6)
     both = beam_search(Table(), STEPS, END, options)
     assert beam_search(Table(rows=1), STEPS[:1], END, options)[0] == both[0]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.4])
+def test_rows_do_not_change_each_other_where_bonuses_are_added(share: float) -> None:
+    """To the last bit, of given probabilities."""
+    spacing = WordSpacing([" ", "a"])
+    hot = HotWords([[[2]], [[2, 2], [2]]], [0.0, 0.0, 1.0], spacing, 0.7)
+    options = GenerationDecoding(beam=3, n_best=3, max_length=6, ctc_weight=share)
+    scorer = PrefixScorer(spacing, insertion_bonus=0.3, hot=hot, hot_lists=[1, 0])
+    both = beam_search(Table(), STEPS, END, options, CTCPrefixes(EMISSIONS) if share else None, scorer)
+    prefixes = CTCPrefixes(EMISSIONS.chosen([0])) if share else None
+    alone = beam_search(Table(rows=1), STEPS[:1], END, options, prefixes, replace(scorer, hot_lists=[1]))
+    assert alone[0] == both[0]
+    second = Table(rows=1)
+    second.numbers = [1]
+    shorter = CTCPrefixes(PaddedSequence(EMISSIONS.values[1:, :3], EMISSIONS.lengths[1:])) if share else None
+    alone = beam_search(second, STEPS[1:], END, options, shorter, replace(scorer, hot_lists=[0]))
+    assert alone[0] == both[1]
+    neutral = beam_search(Table(), STEPS, END, options, CTCPrefixes(EMISSIONS) if share else None, PrefixScorer())
+    assert neutral == beam_search(Table(), STEPS, END, options, CTCPrefixes(EMISSIONS) if share else None)
+    assert [row[0].score for row in neutral] != [row[0].score for row in both]
 
 
 def test_a_beam_of_one_without_normalization_is_greedy() -> None:

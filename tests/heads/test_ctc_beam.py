@@ -174,6 +174,26 @@ def test_subword_units_spell_words_of_lexicons_and_language_models(tmp_path: Pat
     assert texts(head, rows, lm=file(tmp_path, "u.unigrams", json.dumps(units))) == TEXTS
 
 
+def test_units_on_the_way_to_others_may_be_lacking_and_are_not_written(tmp_path: Path) -> None:
+    head = made(units="bpe", vocabulary_size=24)
+    table = {head.units.piece(number).replace(" ", "▁"): -2.0 for number in range(len(head.units))}
+    del table["<unk>"]
+    longer = next(unit for unit in table if len(unit) > 2)
+    row = spoken(head, longer.replace("▁", " ").strip() or longer)
+    assert texts(head, [row], lm=file(tmp_path, "all.unigrams", json.dumps(table)), n_best=5)
+    letters = {unit: value for unit, value in table.items() if unit != longer}
+    options = CTCDecoding(method="beam", lm=file(tmp_path, "few.unigrams", json.dumps(letters)), n_best=20)
+    (found,) = head.decode(PaddedSequence.pad([row]), options)
+    written = {head.units.piece(label - 1).replace(" ", "▁") for labels, _, _ in found.ranked for label in labels}
+    assert longer not in written
+    del letters["t"]
+    with pytest.raises(ConfigError, match=r"it lacks .*'t'"):
+        head.prepare_decoding(CTCDecoding(method="beam", lm=file(tmp_path, "none.unigrams", json.dumps(letters))))
+    single = {unit: value for unit, value in table.items() if len(unit) == 1}
+    with pytest.raises(ConfigError, match="is over other units than the model writes: it lacks"):
+        head.prepare_decoding(CTCDecoding(method="beam", lm=file(tmp_path, "single.unigrams", json.dumps(single))))
+
+
 @pytest.mark.parametrize(
     ("options", "kind", "said"),
     [
@@ -226,12 +246,12 @@ def test_a_batch_is_its_rows(head: CTCHead, tmp_path: Path) -> None:
     generator = torch.Generator().manual_seed(0)
     rows = [3 * torch.randn(length, head.output_size, generator=generator) for length in (30, 9, 17)]
     options = CTCDecoding(method="beam", hot_words=["turn"], n_best=3, beam=20)
-    emissions = head(PaddedSequence.pad(rows))
+    emissions, scorer = head(PaddedSequence.pad(rows)), head.prefix_scorer(options)
     alone = [
-        head._search(PaddedSequence(emissions.values[i : i + 1, : len(row)], torch.tensor([len(row)])), options, [])
+        head._search(PaddedSequence(emissions.values[i : i + 1, : len(row)], torch.tensor([len(row)])), options, scorer)
         for i, row in enumerate(rows)
     ]
-    whole = head._search(emissions, options, [])
+    whole = head._search(emissions, options, scorer)
     for one, (other,) in zip(whole, alone, strict=True):
         assert [item[::2] for item in one.ranked] == [item[::2] for item in other.ranked]  # labels, scores: to the bit
         assert one.path == other.path

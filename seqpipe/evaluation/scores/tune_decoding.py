@@ -12,7 +12,7 @@ import torch
 from seqpipe.config.plain_yaml import dump_yaml
 from seqpipe.config.recipe import override_decoding, with_whole_paths
 from seqpipe.core.files import draft_file
-from seqpipe.core.head import Encoded, PreparesDecoding
+from seqpipe.core.head import Encoded, PreparesDecoding, WeighsSearch
 from seqpipe.core.metric import score
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.core.written import unwritten
@@ -23,10 +23,8 @@ from seqpipe.errors import ConfigError, DataError, InputError
 from seqpipe.inference.predictor import load
 from seqpipe.pipeline import Pipeline
 
-RANGES = {"lm_weight": (0.0, 2.0), "insertion_bonus": (-2.0, 4.0), "hot_word_weight": (0.0, 3.0)}
-"""What is searched, in nats but for the first."""
 NARROWED = 0.3
-"""Share of these ranges, around the best so far, that the second half of the trials is drawn from."""
+"""Share of the weights' ranges, around the best so far, that the second half of the trials is drawn from."""
 ROWS, STEPS = 64, 14_000
 """Of a batch: rows, and padded feature steps."""
 
@@ -101,7 +99,7 @@ def tune_decoding(
     seed: int = 1,
     device: str = "auto",
 ) -> DecodingSearch:
-    """Search the weights of language model, insertion bonus and hot words, whichever the head has and are in use.
+    """Search the weights that a head's search has and uses: of language model, bonus, hot words, lengths, CTC.
 
     The first trial has the weights that are given; half of the others are spread evenly over all that can be (Sobol
     points), the rest around the best of these.
@@ -129,7 +127,8 @@ def tune_decoding(
     options = override_decoding(pipeline.recipe, chosen)
     if isinstance(pipeline.head, PreparesDecoding):
         pipeline.head.prepare_decoding(options)
-    names = _searched(options, hot_word_weight)
+    ranges = _searched(pipeline.head, options, hot_word_weight)
+    names = list(ranges)
     source, root = (data, None) if data is not None else _part(pipeline, part)
     suffixes = pipeline.features.reader.suffixes
     rows = list(read_rows(source, pipeline.recipe.data, suffixes=suffixes, needs_id=False, root=root))
@@ -156,24 +155,20 @@ def tune_decoding(
     )
     for number, point in enumerate(_points(len(names), trials - 1, seed)):
         around = found.best.weights if number >= trials // 2 else None
-        done.append(tried(dict(zip(names, _weights(names, point, around), strict=True))))
+        done.append(tried(_weights(ranges, point, around)))
     return found
 
 
-def _searched(options: Any, hot_word_weight: bool) -> list[str]:
-    """The weights that are in use."""
-    fields = type(options).model_fields
-    names = ["lm_weight"] if getattr(options, "lm", None) is not None else []
-    names += ["insertion_bonus"] if "insertion_bonus" in fields else []
-    if hot_word_weight:
-        if getattr(options, "hot_words", None) is None and getattr(options, "hot_words_column", None) is None:
-            raise ConfigError(
-                "a weight of hot words is searched (--hot-word-weight) without any: give decoding.hot_words"
-            )
-        names.append("hot_word_weight")
-    if not names:
+def _searched(head: Any, options: Any, hot_word_weight: bool) -> dict[str, tuple[float, float]]:
+    """The weights that are in use and searched, each with its range."""
+    found = dict(head.search_weights(options)) if isinstance(head, WeighsSearch) else {}
+    if hot_word_weight and "hot_word_weight" not in found:
+        raise ConfigError("a weight of hot words is searched (--hot-word-weight) without any: give decoding.hot_words")
+    if not hot_word_weight:
+        found.pop("hot_word_weight", None)
+    if not found:
         raise ConfigError("there is no weight to search; give a language model, as decoding.lm=FILE")
-    return names
+    return found
 
 
 def _points(dimensions: int, count: int, seed: int) -> list[list[float]]:
@@ -182,14 +177,15 @@ def _points(dimensions: int, count: int, seed: int) -> list[list[float]]:
     return [list(map(float, point)) for point in engine.draw(count).tolist()] if count else []
 
 
-def _weights(names: Sequence[str], point: Sequence[float], around: Mapping[str, float] | None) -> list[float]:
-    found = []
-    for name, share in zip(names, point, strict=True):
-        low, high = RANGES[name]
+def _weights(
+    ranges: Mapping[str, tuple[float, float]], point: Sequence[float], around: Mapping[str, float] | None
+) -> dict[str, float]:
+    found = {}
+    for (name, (low, high)), share in zip(ranges.items(), point, strict=True):
         if around is not None:
             reach = NARROWED * (high - low) / 2
             low, high = max(low, around[name] - reach), min(high, around[name] + reach)
-        found.append(round(low + share * (high - low), 3))
+        found[name] = round(low + share * (high - low), 3)
     return found
 
 

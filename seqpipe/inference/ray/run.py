@@ -56,6 +56,7 @@ class RayEngine:
         calibrated: see `seqpipe.load`.
         actors: how many; by default as many as the cluster has room for.
         modules: of the user's own, which hold stages.
+        columns: of an input's source, those that its answer depends on.
         notice: told when the pool is made anew.
 
     Raises:
@@ -71,11 +72,12 @@ class RayEngine:
         calibrated: bool = True,
         actors: int | None = None,
         modules: Sequence[str] = (),
+        columns: Sequence[str] = (),
         notice: Callable[[str], None] | None = None,
     ) -> None:
         if actors is not None and actors < 1:
             raise ConfigError(f"--workers should be at least 1 with --engine ray; received {actors}")
-        self.settings, self.notice = settings, notice
+        self.settings, self.columns, self.notice = settings, columns, notice
         self.seconds: dict[str, float] = {}
         self._order: dict[str, Any] = {
             "run": str(Path(run).absolute()),
@@ -141,8 +143,8 @@ class RayEngine:
         for given in rows:
             if not isinstance(given, Pause):
                 count += 1
-                slots.append(make_slot(given, count))
-                sent.append(_portable(given, slots[-1]))
+                slots.append(make_slot(given, count, columns=self.columns))
+                sent.append(_portable(given, slots[-1], self.columns))
             closes = given.closes if isinstance(given, Pause) else len(slots) == self.settings.window_inputs(number)
             if slots and closes:
                 yield _close(number, slots, sent)
@@ -224,10 +226,12 @@ def _close(number: int, slots: list[Slot], sent: list[Row | Failure]) -> Asked:
     return Asked(number, pickle.dumps(sent), len(sent), digest_of(slots))
 
 
-def _portable(given: Any, slot: Slot) -> Row | Failure:
-    """An input without what no answer depends on."""
+def _portable(given: Any, slot: Slot, columns: Sequence[str]) -> Row | Failure:
+    """An input without what no answer depends on; of its source's columns, with these."""
     if isinstance(given, Failure):
         return given
     if isinstance(given, Row):
-        return replace(given, target=None, columns={})
+        return replace(
+            given, target=None, columns={name: slot.columns[name] for name in columns if name in slot.columns}
+        )
     return Row(slot.id, slot.raw)

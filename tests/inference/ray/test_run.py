@@ -100,6 +100,18 @@ def test_a_cluster_gives_the_windows_of_one_machine_to_the_bit(
     assert capfd.readouterr().out == ""
 
 
+def test_rows_of_a_cluster_have_their_own_hot_words(cluster: None, trained_run: Path, rows: list[Any]) -> None:
+    decoding = {"method": "beam", "beam": 5, "hot_words_column": "names", "hot_word_weight": 30.0}
+    told = [replace(row, columns={"names": "cc" if number % 2 else "bb a"}) for number, row in enumerate(rows[:8])]
+    with closing(seqpipe.load(trained_run, device="cpu", window=4, threads=1, decoding=decoding)) as predictor:
+        expected = [answer for window in on_one_machine(predictor, told) for answer in window.answers]
+        assert expected != [answer for window in on_one_machine(predictor, rows[:8]) for answer in window.answers]
+        columns = predictor.columns
+        with closing(RayEngine(trained_run, predictor.settings, decoding=decoding, columns=columns)) as engine:
+            found = [answer for window in engine.windows(told, 0) for answer in window.answers]
+    assert found == expected
+
+
 def test_what_comes_before_a_pause_is_answered_before_more_is_asked_for(
     cluster: None, trained_run: Path, predictor: Predictor, rows: list[Any]
 ) -> None:
