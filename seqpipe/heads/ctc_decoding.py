@@ -58,6 +58,12 @@ class CTCDecoding(FusionOptions):
         return Lexicon(self.lexicon, self.open_lexicon, self.oov_penalty) if self.lexicon is not None else None
 
     @property
+    def weights(self) -> Mapping[str, tuple[float, float]]:
+        """Those of the search that are in use; the blank's penalty of greedy decoding, and of others that have one."""
+        penalty = {"blank_penalty": (0.0, 3.0)} if self.method == "greedy" or self.blank_penalty else {}
+        return penalty if self.method == "greedy" else {**super().weights, **penalty}
+
+    @property
     def limits(self) -> SearchLimits:
         """Of the search."""
         return SearchLimits(self.beam, self.n_best, self.min_probability, self.max_labels, self.beam_threshold)

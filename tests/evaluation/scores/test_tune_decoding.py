@@ -44,6 +44,17 @@ def test_the_first_trial_is_what_was_given_and_the_best_is_written(
     assert options.method == "beam"
 
 
+def test_of_greedy_decoding_the_blank_penalty_is_searched(trained_run: Path) -> None:
+    found = tune_decoding(trained_run, decoding={"method": "greedy"}, trials=5, device="cpu")
+    assert [list(trial.weights) for trial in found.trials] == [["blank_penalty"]] * 5
+    assert found.trials[0].weights["blank_penalty"] == 0
+    assert found.best.scores == dict(
+        seqpipe.evaluate(trained_run, decoding={"method": "greedy", **found.best.weights}, device="cpu").scores
+    )
+    searched = tune_decoding(trained_run, decoding={"blank_penalty": 0.5, "beam": 4}, trials=1, device="cpu")
+    assert list(searched.trials[0].weights) == ["insertion_bonus", "blank_penalty"]
+
+
 def test_what_can_not_be_searched_is_told(trained_run: Path) -> None:
     with pytest.raises(ConfigError, match="--trials should be at least 1; received 0"):
         tune_decoding(trained_run, trials=0)
