@@ -16,8 +16,9 @@ from hypothesis import settings
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before `datasets` is imported: no test reaches for the network
 
-# Modules are compiled once, as on any user's machine, and not by every process that tests start: torch and lightning take
-# 13 s to import where they have to be compiled, else 5. Where no files are wanted beside the sources, they go elsewhere.
+# Modules are compiled once, as on any user's machine, and not by every process that tests start: torch and lightning
+# take 13 s to import where they have to be compiled, else 5. Where no files are wanted beside the sources, they go
+# elsewhere.
 if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
     os.environ.setdefault("PYTHONPYCACHEPREFIX", str(Path(__file__).parents[1] / ".pytest_cache" / "bytecode"))
     sys.dont_write_bytecode, sys.pycache_prefix = False, os.environ["PYTHONPYCACHEPREFIX"]
