@@ -338,7 +338,7 @@ class TestBatches:
             assert_same(got, [alone[index] for index in order], TOLERANCE[device])
 
     @torch.no_grad()
-    @pytest.mark.parametrize(("more", "garbage"), [(1, 0.0), (13, 0.0), (250, 0.0), (0, 1e3), (21, float("nan"))])
+    @pytest.mark.parametrize(("more", "garbage"), [(1, 0.0), (250, 1e3), (21, float("nan"))])
     def test_padding_changes_nothing(self, more: int, garbage: float, name: str, number: int, device: str) -> None:
         batch = padded(rows_of(EXAMPLES[name][number].takes), more, garbage)
         got = built(name, number, device)(batch.to(device))

@@ -1,5 +1,6 @@
 """The command as a user runs it."""
 
+import io
 import json
 import os
 import re
@@ -85,6 +86,7 @@ def test_a_reader_that_has_seen_enough_is_no_error(
     reader, writer = os.pipe()
     os.close(reader)
     program = [str(Path(sys.executable).with_name("seqpipe")), "infer", str(trained_run), "first.wav", "--output", "-"]
+    program += ["--workers", "0"]
     settings = {"stderr": subprocess.PIPE, "text": True, "cwd": inputs, "env": command_environment}
     done = subprocess.run(program, stdout=writer, check=False, **settings)
     os.close(writer)
@@ -232,7 +234,7 @@ def test_infer_writes_a_file_and_is_done(
     trained_run: Path, tone_data: Path, inputs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     output = inputs / "out.jsonl"
-    status, out, err = run(capsys, "infer", trained_run, tone_data / "dev", "--output", output)
+    status, out, err = run(capsys, "infer", trained_run, tone_data / "dev", "--output", output, "--workers", 0)
     assert (status, out) == (0, "")
     assert [json.loads(line)["text"] for line in output.read_text().splitlines()] == texts(tone_data)
     assert re.search(r"(?m)^16 inputs, 0:12 of audio, in \d+\.\d s", err)
@@ -240,11 +242,18 @@ def test_infer_writes_a_file_and_is_done(
     assert not output.with_name("out.jsonl.partial").exists()
 
 
-def test_infer_reads_standard_input(trained_run: Path, tone_data: Path, seqpipe_command: Command, inputs: Path) -> None:
+def test_infer_reads_standard_input(
+    trained_run: Path,
+    tone_data: Path,
+    inputs: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     lines = f'first.wav\n{{"path": "{inputs}/last.wav", "name": "second"}}\n{{"path": 1}}\n'
-    done = seqpipe_command("infer", trained_run, "-", "--output", "out.jsonl", cwd=inputs, input=lines)
-    assert done.returncode == 3, done.stderr
-    assert done.stdout == ""
+    monkeypatch.chdir(inputs)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines.encode())))
+    status, out, err = run(capsys, "infer", trained_run, "-", "--output", "out.jsonl", "--workers", 0)
+    assert (status, out) == (3, ""), err
     records = [json.loads(line) for line in (inputs / "out.jsonl").read_text().splitlines()]
     assert [record["id"] for record in records] == ["first.wav", "second", "line 3"]
     assert [record["text"] for record in records[:2]] == texts(tone_data)[:2]
@@ -267,7 +276,7 @@ def test_the_run_directory_is_named_after_the_recipe(
     tone_data: Path, inputs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(inputs)
-    short = ["data.train=few.tsv", "data.dev=null", "training.epochs=1", "--quiet"]
+    short = ["data.train=few.tsv", "data.dev=null", "training.epochs=1", "training.report=false", "--quiet"]
     status, out, err = run(capsys, "train", tone_data / "tones.yaml", *short)
     assert (status, err) == (0, "")
     assert out.startswith("run runs/tones (")

@@ -107,7 +107,7 @@ def test_a_broken_image_costs_itself_alone(
 ) -> None:
     image, good = odd(kind), folder / "train-0.png"
     rows = table(tmp_path / "rows.tsv", [(good, "1"), (image, "1"), (good, "1")])
-    status, out, err = say("infer", run, rows, "--output", "-")
+    status, out, err = say("infer", run, rows, "--output", "-", "--workers", 0)
     assert status == 3
     first, broken, last = (json.loads(line) for line in out.splitlines())
     assert first == last
@@ -128,7 +128,7 @@ def test_an_image_with_little_in_it_is_answered_and_named_by_check(
     kind: str, folder: Path, run: Path, odd: Odd, say: Say, tmp_path: Path
 ) -> None:
     image = odd(kind)
-    status, out, err = say("infer", run, image, "--output", "-")
+    status, out, err = say("infer", run, image, "--output", "-", "--workers", 0)
     assert status == 0, err
     assert 0 <= json.loads(out)["confidence"] <= 1
 

@@ -1,11 +1,11 @@
-"""Stages of the user's own, as docs/own_stage.md shows them: trained, resumed, asked and scored by real commands."""
+"""Stages of the user's own, as docs/own_stage.md shows them: trained, resumed, asked and scored by the commands."""
 
 import contextlib
 import importlib
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file
 
-from seqpipe import evaluate, load_recipe, train
+from seqpipe import cli, evaluate, load_recipe, train
 from seqpipe.core.head import Head
 from seqpipe.errors import ConfigError
 
@@ -49,11 +49,10 @@ def test_it_is_short() -> None:
     assert len(lines) <= MAX_LINES
 
 
-def test_it_trains_answers_with_places_and_is_scored(folder: Path, seqpipe_command: Callable[..., Any]) -> None:
-    done = seqpipe_command("train", "spikes.yaml", "--out", "run", "--import", "spikes", cwd=folder)
-    assert done.returncode == 0, done.stderr
-    done = seqpipe_command("infer", "run", "dev.tsv", "--output", "out.jsonl", "--import", "spikes", cwd=folder)
-    assert done.returncode == 0, done.stderr
+def test_it_trains_answers_with_places_and_is_scored(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    assert cli.main(["train", "spikes.yaml", "--out", "run", "--import", "spikes"]) == 0
+    assert cli.main(["infer", "run", "dev.tsv", "--output", "out.jsonl", "--import", "spikes"]) == 0
     answers = [json.loads(line) for line in (folder / "out.jsonl").read_text().splitlines()]
     assert len(answers) == 60
     for line, answer in zip((folder / "dev.tsv").read_text().splitlines()[1:], answers, strict=True):

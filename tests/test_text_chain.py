@@ -84,11 +84,10 @@ def command(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.fixture(scope="module")
-def runs(folder: Path, seqpipe_command: Command) -> dict[str, Path]:
-    """Trained by the command."""
+def runs(folder: Path) -> dict[str, Path]:
+    """Trained by the command, in this process."""
     for name in ("classes", "spans"):
-        done = seqpipe_command("train", f"{name}.yaml", "--out", name, cwd=folder)
-        assert done.returncode == 0, done.stderr
+        assert cli.main(["train", str(folder / f"{name}.yaml"), "--out", str(folder / name)]) == 0
     return {name: folder / name for name in ("classes", "spans")}
 
 
@@ -113,11 +112,11 @@ def assert_in_place(record: dict[str, Any], text: str) -> None:
 
 
 def test_raw_text_from_a_file_and_from_standard_input(
-    runs: dict[str, Path], seqpipe_command: Command, tmp_path: Path
+    runs: dict[str, Path], command: Command, seqpipe_command: Command, tmp_path: Path
 ) -> None:
     texts = ["  They met\tAnna in  New York .", "Boris Lee laughed .", "\U0001f600 in Paris lives Carla \u00e9"]
     (tmp_path / "raw.txt").write_text("\n".join(texts) + "\n", encoding="utf-8")
-    done = seqpipe_command("infer", runs["spans"], "raw.txt", "--output", "-", cwd=tmp_path)
+    done = command("infer", runs["spans"], "raw.txt", "--output", "-", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     piped = seqpipe_command("infer", runs["spans"], "-", "--output", "-", input="\n".join(texts) + "\n")
     assert piped.returncode == 0, piped.stderr
@@ -127,7 +126,8 @@ def test_raw_text_from_a_file_and_from_standard_input(
     found = [(span["type"], span["text"]) for record in records(done.stdout) for span in record["spans"]]
     assert {("PER", "Boris Lee"), ("LOC", "Paris"), ("PER", "Carla")} <= set(found)
 
-    done = seqpipe_command("infer", runs["classes"], "-", "--output", "-", input="a lovely film\nwhat an awful story\n")
+    (tmp_path / "films.txt").write_text("a lovely film\nwhat an awful story\n")
+    done = command("infer", runs["classes"], "films.txt", "--output", "-")
     assert [record["label"] for record in records(done.stdout)] == ["good", "bad"]
 
 

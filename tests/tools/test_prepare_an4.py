@@ -5,6 +5,7 @@ import random
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,10 @@ HEADER = ["path", "utt_id", "speaker", "samples", "text"]
 SPEAKERS = [f"f{first}{second}x" for first in "gca" for second in "fbdaceg"]
 DEV = {sorted(SPEAKERS)[position] for position in (0, 10, 20)}
 UTTERANCES = ("an99", "an100", "cen2")
+Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def prepare(*arguments: object) -> subprocess.CompletedProcess[str]:
+def in_a_process(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, str(SCRIPT), *map(str, arguments)], capture_output=True, text=True, check=False, timeout=120
     )
@@ -74,7 +76,7 @@ def read_tsv(path: Path) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("kind", ["wav", "sph", "raw big", "raw little"])
-def test_layout_samples_and_rows(tmp_path: Path, kind: str) -> None:
+def test_layout_samples_and_rows(prepare: Run, tmp_path: Path, kind: str) -> None:
     written = make_download(tmp_path / "download", kind)
     output = tmp_path / "made" / "an4"
 
@@ -114,7 +116,7 @@ def test_layout_samples_and_rows(tmp_path: Path, kind: str) -> None:
     assert sorted(seen) == sorted(written)
 
 
-def test_order_of_the_lists_changes_nothing(tmp_path: Path) -> None:
+def test_order_of_the_lists_changes_nothing(prepare: Run, tmp_path: Path) -> None:
     make_download(tmp_path / "download")
     assert prepare(tmp_path / "download", tmp_path / "first").returncode == 0
     for path in (tmp_path / "download" / "etc").glob("an4_*"):
@@ -124,7 +126,7 @@ def test_order_of_the_lists_changes_nothing(tmp_path: Path) -> None:
         assert (tmp_path / "first" / f"{split}.tsv").read_bytes() == (tmp_path / "second" / f"{split}.tsv").read_bytes()
 
 
-def test_byte_order_that_samples_do_not_tell_is_asked_for(tmp_path: Path) -> None:
+def test_byte_order_that_samples_do_not_tell_is_asked_for(prepare: Run, tmp_path: Path) -> None:
     """Noise over the whole range is as rough in either byte order."""
     make_download(tmp_path / "download", "raw big")
     generator = np.random.default_rng(7)
@@ -149,7 +151,7 @@ def edit(path: Path, changes: dict[int, str]) -> None:
     path.write_text("".join(f"{line}\n" for line in lines.values() if line))
 
 
-def fail(tmp_path: Path, *options: str) -> str:
+def fail(prepare: Run, tmp_path: Path, *options: str) -> str:
     """Prepare what can't be prepared; give standard error. Nothing may be left behind."""
     result = prepare(tmp_path / "download", tmp_path / "out", *options)
     assert result.returncode == 1
@@ -158,7 +160,7 @@ def fail(tmp_path: Path, *options: str) -> str:
     return result.stderr
 
 
-def test_lists_and_files_that_do_not_agree_are_counted(tmp_path: Path) -> None:
+def test_lists_and_files_that_do_not_agree_are_counted(prepare: Run, tmp_path: Path) -> None:
     make_download(tmp_path / "download")
     first = SPEAKERS[0]
     edit(tmp_path / "download/etc/an4_train.transcription", {1: ""})
@@ -166,7 +168,7 @@ def test_lists_and_files_that_do_not_agree_are_counted(tmp_path: Path) -> None:
     for path in (tmp_path / "download" / "wav").rglob("cen2-*"):
         path.unlink()
 
-    errors = fail(tmp_path)
+    errors = fail(prepare, tmp_path)
 
     assert "etc/an4_train.fileids lists 63 utterances, etc/an4_train.transcription 62" in errors
     assert f"1 of etc/an4_train.fileids without transcript: an99-{first}-b\n" in errors
@@ -177,14 +179,14 @@ def test_lists_and_files_that_do_not_agree_are_counted(tmp_path: Path) -> None:
     assert "2 of etc/an4_test.fileids without audio file" in errors
 
 
-def test_lines_that_are_not_as_expected_are_counted(tmp_path: Path) -> None:
+def test_lines_that_are_not_as_expected_are_counted(prepare: Run, tmp_path: Path) -> None:
     make_download(tmp_path / "download")
     texts = {1: "HALLO 42 (an99-fgfx-b)", 2: "<s> </s> (an100-fgfx-b)", 3: "<s> HALLO </s>", 5: "HALLO (cen2-fgbx-b)"}
     edit(tmp_path / "download/etc/an4_train.transcription", texts)
     fileids = {1: "an4test_clstk/../an99-mzzz-b", 2: "an4test_clstk/mzzz/cen2-mzzz-b"}
     edit(tmp_path / "download/etc/an4_test.fileids", fileids)
 
-    errors = fail(tmp_path)
+    errors = fail(prepare, tmp_path)
 
     assert "4 of the lines of etc/an4_train.transcription not as expected: " in errors
     assert "line 1: expected words of letters A to Z, got 42, " in errors
@@ -196,7 +198,7 @@ def test_lines_that_are_not_as_expected_are_counted(tmp_path: Path) -> None:
     assert "line 3: utterance cen2-mzzz-b a second time\n" in errors
 
 
-def test_broken_audio_is_counted(tmp_path: Path) -> None:
+def test_broken_audio_is_counted(prepare: Run, tmp_path: Path) -> None:
     make_download(tmp_path / "download")
     folder = tmp_path / "download/wav/an4test_clstk"
     (folder / "mzzz/an99-mzzz-b.wav").write_bytes(b"not audio")
@@ -204,7 +206,7 @@ def test_broken_audio_is_counted(tmp_path: Path) -> None:
     (folder / "mzzz/cen2-mzzz-b.wav").unlink()
     (folder / "mzzz/cen2-mzzz-b.raw").write_bytes(b"123")
 
-    errors = fail(tmp_path, "--raw-byte-order", "big")
+    errors = fail(prepare, tmp_path, "--raw-byte-order", "big")
 
     assert "3 recording(s) can't be used" in errors
     assert "an99-mzzz-b.wav: not readable as audio" in errors
@@ -212,17 +214,17 @@ def test_broken_audio_is_counted(tmp_path: Path) -> None:
     assert "cen2-fyyy-b.wav: 8000 Hz, 2 channel(s), FLOAT, where 16000 Hz" in errors
 
 
-def test_missing_lists_or_licence(tmp_path: Path) -> None:
+def test_missing_lists_or_licence(prepare: Run, tmp_path: Path) -> None:
     make_download(tmp_path / "download" / "an4")
-    errors = fail(tmp_path)
+    errors = fail(prepare, tmp_path)
     assert "6 file(s) missing: etc/an4_train.fileids, " in errors
     assert f"give {tmp_path / 'download' / 'an4'}\n" in errors
 
     shutil.copytree(tmp_path / "download/an4/etc", tmp_path / "download/etc")
-    assert "1 file(s) missing: LICENSE; give " in fail(tmp_path)
+    assert "1 file(s) missing: LICENSE; give " in fail(prepare, tmp_path)
 
 
-def test_output_that_exists(tmp_path: Path) -> None:
+def test_output_that_exists(prepare: Run, tmp_path: Path) -> None:
     make_download(tmp_path / "download")
     (tmp_path / "empty").mkdir()
     assert prepare(tmp_path / "download", tmp_path / "empty").returncode == 0
@@ -237,7 +239,7 @@ def test_output_that_exists(tmp_path: Path) -> None:
 
 
 def test_help_and_wrong_usage() -> None:
-    result = prepare("-h")
+    result = in_a_process("-h")
     assert result.returncode == 0
     for expected in (
         "https://github.com/cmusphinx/an4",
@@ -245,7 +247,7 @@ def test_help_and_wrong_usage() -> None:
         "python tools/prepare_an4.py downloads/an4 data/an4",
     ):
         assert expected in result.stdout
-    assert prepare().returncode == 2
+    assert in_a_process().returncode == 2
 
 
 @pytest.fixture
@@ -258,7 +260,7 @@ def real() -> Path:
     return Path(data) / "an4"
 
 
-def test_the_rules_give_the_real_train_and_dev(tmp_path: Path, real: Path) -> None:
+def test_the_rules_give_the_real_train_and_dev(prepare: Run, tmp_path: Path, real: Path) -> None:
     """Ids, speakers, transcripts and lengths of the real lists, shuffled, with silence for audio: the same TSVs."""
     rows = [row for split in ("train", "dev") for row in read_tsv(real / f"{split}.tsv")[1:]]
     random.Random(0).shuffle(rows)
@@ -278,7 +280,7 @@ def test_the_rules_give_the_real_train_and_dev(tmp_path: Path, real: Path) -> No
 
 
 @pytest.mark.parametrize("byte_order", ["big", "little"])
-def test_byte_order_of_real_speech_is_told(tmp_path: Path, real: Path, byte_order: str) -> None:
+def test_byte_order_of_real_speech_is_told(prepare: Run, tmp_path: Path, real: Path, byte_order: str) -> None:
     rows = read_tsv(real / "dev.tsv")[1:11]
     download = tmp_path / "download"
     write_lists(download, "train", [(utt, speaker, text) for _, utt, speaker, _, text in rows])

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,10 @@ import pytest
 SCRIPT = Path(__file__).resolve().parents[2] / "tools" / "prepare_ewt.py"
 COUNTS = {"train": (12544, 204577), "dev": (2001, 25147), "test": (2077, 25094)}  # sentences, words
 Sentence = list[tuple[str, str, str]]
+Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def prepare(*arguments: object) -> subprocess.CompletedProcess[str]:
+def in_a_process(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, str(SCRIPT), *map(str, arguments)], capture_output=True, text=True, check=False, timeout=300
     )
@@ -65,7 +67,7 @@ def write_download(folder: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(prepare: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The output folder of one run, beside what should be in it (``wanted``)."""
     folder = tmp_path_factory.mktemp("ewt")
     wanted = write_download(folder / "download")
@@ -87,7 +89,7 @@ def test_words_come_out_as_they_went_in(made: Path) -> None:
 
 
 @pytest.mark.slow
-def test_what_is_missing_short_or_damaged_is_named_and_leaves_nothing(tmp_path: Path) -> None:
+def test_what_is_missing_short_or_damaged_is_named_and_leaves_nothing(prepare: Run, tmp_path: Path) -> None:
     result = prepare(tmp_path / "download", tmp_path / "out")
     assert "LICENSE.txt: no such file; give the checkout" in result.stderr
     (tmp_path / "download").mkdir()
@@ -107,10 +109,10 @@ def test_what_is_missing_short_or_damaged_is_named_and_leaves_nothing(tmp_path: 
 
 @pytest.mark.slow
 def test_help_says_what_to_download() -> None:
-    result = prepare("-h")
+    result = in_a_process("-h")
     for expected in ("https://github.com/UniversalDependencies/UD_English-EWT", "ShareAlike 4.0", "checkout 15d613d"):
         assert expected in result.stdout
-    assert prepare().returncode == 2
+    assert in_a_process().returncode == 2
 
 
 def test_of_the_real_sentences_the_real_files_are_made(made: Path) -> None:

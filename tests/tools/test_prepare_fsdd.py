@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import wave
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +17,10 @@ HEADER = ["path", "digit", "text", "speaker", "index", "samples"]
 SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
 WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 NAMES = [f"{digit}_{speaker}_{index}" for digit in range(10) for speaker in SPEAKERS for index in range(50)]
+Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def prepare(*arguments: object) -> subprocess.CompletedProcess[str]:
+def in_a_process(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, str(SCRIPT), *map(str, arguments)], capture_output=True, text=True, check=False, timeout=120
     )
@@ -40,7 +42,7 @@ class Made:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+def made(prepare: Run, tmp_path_factory: pytest.TempPathFactory) -> Made:
     """Run the script over noise: of the real lengths where the real lists are here, else of a few samples.
 
     Once for the whole file, since the rules want all 3,000 recordings.
@@ -117,7 +119,7 @@ def test_layout_samples_and_rows(made: Made) -> None:
     assert (info.format, info.subtype) == ("FLAC", "PCM_16")
 
 
-def test_missing_and_unknown_recordings_are_counted(tmp_path: Path) -> None:
+def test_missing_and_unknown_recordings_are_counted(prepare: Run, tmp_path: Path) -> None:
     empty_download(tmp_path / "download")
     recordings = tmp_path / "download" / "recordings"
     for index in range(7):
@@ -134,7 +136,7 @@ def test_missing_and_unknown_recordings_are_counted(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["download"]
 
 
-def test_broken_recordings_are_counted_and_leave_nothing(tmp_path: Path) -> None:
+def test_broken_recordings_are_counted_and_leave_nothing(prepare: Run, tmp_path: Path) -> None:
     empty_download(tmp_path / "download")
     soundfile.write(tmp_path / "download" / "recordings" / "0_george_10.wav", np.zeros(9), 16_000, subtype="PCM_16")
 
@@ -149,7 +151,7 @@ def test_broken_recordings_are_counted_and_leave_nothing(tmp_path: Path) -> None
     assert [path.name for path in tmp_path.iterdir()] == ["download"]
 
 
-def test_folders_that_are_not_right(tmp_path: Path) -> None:
+def test_folders_that_are_not_right(prepare: Run, tmp_path: Path) -> None:
     result = prepare(tmp_path / "nowhere", tmp_path / "out")
     assert result.returncode == 1
     assert f"{tmp_path / 'nowhere' / 'recordings'}: no such folder" in result.stderr
@@ -164,7 +166,7 @@ def test_folders_that_are_not_right(tmp_path: Path) -> None:
 
 
 def test_help_and_wrong_usage() -> None:
-    result = prepare("-h")
+    result = in_a_process("-h")
     assert result.returncode == 0
     for expected in (
         "https://github.com/Jakobovski/free-spoken-digit-dataset",
@@ -172,7 +174,7 @@ def test_help_and_wrong_usage() -> None:
         "python tools/prepare_fsdd.py downloads/fsdd data/fsdd",
     ):
         assert expected in result.stdout
-    assert prepare().returncode == 2
+    assert in_a_process().returncode == 2
 
 
 def test_the_rules_give_the_real_train_and_dev(made: Made) -> None:

@@ -6,15 +6,17 @@ import re
 import subprocess
 import sys
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 SCRIPT = Path(__file__).resolve().parents[2] / "tools" / "prepare_mr.py"
 SIZES = {"train": 8541, "dev": 1101, "test": 2210}  # of SST
+Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def prepare(*arguments: object) -> subprocess.CompletedProcess[str]:
+def in_a_process(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, str(SCRIPT), *map(str, arguments)], capture_output=True, text=True, check=False, timeout=300
     )
@@ -66,7 +68,7 @@ def hashing_to(split: str, *, start: str = "") -> str:
     return next(text for n in range(1000) if bucket(text := f"{start} freely made snippet {n}".strip()) in wanted)
 
 
-def test_every_rule_of_the_splits(tmp_path: Path) -> None:
+def test_every_rule_of_the_splits(prepare: Run, tmp_path: Path) -> None:
     long = "a sentence of the test part that has more letters than thirty"
     sst = write_sst(
         tmp_path / "sst",
@@ -106,7 +108,7 @@ def test_every_rule_of_the_splits(tmp_path: Path) -> None:
     assert "note: the splits that figures were published for have" in result.stderr
 
 
-def test_other_downloads_are_refused(tmp_path: Path) -> None:
+def test_other_downloads_are_refused(prepare: Run, tmp_path: Path) -> None:
     download, sst = write_download(tmp_path / "download", [], []), write_sst(tmp_path / "sst")
     assert "test.fine.tsv: no such file" not in prepare(download, sst, tmp_path / "mr").stderr
     (sst / "test.fine.tsv").write_text("label\ttext\n1\tone\n")
@@ -129,13 +131,13 @@ def test_other_downloads_are_refused(tmp_path: Path) -> None:
 
 
 def test_help_says_what_to_download() -> None:
-    result = prepare("-h")
+    result = in_a_process("-h")
     for expected in ("dennybritz/cnn-text-classification-tf", "Attribution 4.0", "checkout 18762b4"):
         assert expected in result.stdout
-    assert prepare().returncode == 2
+    assert in_a_process().returncode == 2
 
 
-def test_the_rules_give_the_real_train_and_dev(tmp_path: Path) -> None:
+def test_the_rules_give_the_real_train_and_dev(prepare: Run, tmp_path: Path) -> None:
     real = real_folder("mr")
     sst = Path(os.environ.get("SEQPIPE_DATA", "")) / "sst"
     if not real or not (sst / "train.fine.tsv").is_file():

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,10 @@ from PIL import Image
 
 SCRIPT = Path(__file__).resolve().parents[2] / "tools" / "prepare_peraire.py"
 HEADER = "path\tpage\twidth\ttext"
+Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def prepare(*arguments: object) -> subprocess.CompletedProcess[str]:
+def in_a_process(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, str(SCRIPT), *map(str, arguments)], capture_output=True, text=True, check=False, timeout=300
     )
@@ -56,7 +58,7 @@ def read(path: Path) -> list[list[str]]:
     return [row.split("\t") for row in rows]
 
 
-def test_splits_lines_and_tables(download: Path, tmp_path: Path) -> None:
+def test_splits_lines_and_tables(prepare: Run, download: Path, tmp_path: Path) -> None:
     output = tmp_path / "out"
     result = prepare(download, output)
     assert result.returncode == 0, result.stderr
@@ -78,7 +80,7 @@ def test_splits_lines_and_tables(download: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_what_is_wrong_is_counted_and_leaves_nothing(download: Path, tmp_path: Path) -> None:
+def test_what_is_wrong_is_counted_and_leaves_nothing(prepare: Run, download: Path, tmp_path: Path) -> None:
     (download / "data/train/B.03.png").unlink()
     result = prepare(download, tmp_path / "out")
     assert result.returncode == 1
@@ -93,14 +95,14 @@ def test_what_is_wrong_is_counted_and_leaves_nothing(download: Path, tmp_path: P
 
 @pytest.mark.slow
 def test_help_and_wrong_usage() -> None:
-    result = prepare("-h")
+    result = in_a_process("-h")
     assert result.returncode == 0
     for expected in ("https://github.com/alix-tz/peraire-ground-truth", "Attribution 4.0", "Bibliotheque Sebert"):
         assert expected in result.stdout
-    assert prepare().returncode == 2
+    assert in_a_process().returncode == 2
 
 
-def test_the_rules_give_the_real_lines(tmp_path: Path) -> None:
+def test_the_rules_give_the_real_lines(prepare: Run, tmp_path: Path) -> None:
     data = Path(os.environ.get("SEQPIPE_DATA", "")) / "peraire"
     if "SEQPIPE_DATA" not in os.environ or not (data / "pages").is_dir():
         pytest.skip("SEQPIPE_DATA names no folder with peraire/pages: no real pages to compare with")

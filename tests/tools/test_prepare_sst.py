@@ -3,15 +3,17 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 SCRIPT = Path(__file__).resolve().parents[2] / "tools" / "prepare_sst.py"
 SHARED = [f"(3 (2 Shared) (3 sentence{number}))" for number in range(3)]  # of train, and in lower case of test
+Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def prepare(*arguments: object) -> subprocess.CompletedProcess[str]:
+def in_a_process(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, str(SCRIPT), *map(str, arguments)], capture_output=True, text=True, check=False, timeout=120
     )
@@ -41,7 +43,7 @@ def download(tmp_path: Path) -> Path:
     return tmp_path / "download"
 
 
-def test_dev_is_taken_out_of_train_and_so_is_what_test_has(download: Path, tmp_path: Path) -> None:
+def test_dev_is_taken_out_of_train_and_so_is_what_test_has(prepare: Run, download: Path, tmp_path: Path) -> None:
     result = prepare(download, tmp_path / "sst")
     assert result.returncode == 0, result.stderr
     made = {path.name: path.read_bytes().decode().split("\n")[:-1] for path in (tmp_path / "sst").iterdir()}
@@ -59,7 +61,7 @@ def test_dev_is_taken_out_of_train_and_so_is_what_test_has(download: Path, tmp_p
         assert "2\ttrain2 (" in made["dev.fine.tsv"]
 
 
-def test_another_download_is_refused(download: Path, tmp_path: Path) -> None:
+def test_another_download_is_refused(prepare: Run, download: Path, tmp_path: Path) -> None:
     path = download / "trees" / "train.txt"
     whole = path.read_text(encoding="utf-8")
     path.write_text(whole[whole.index("\n") + 1 :], encoding="utf-8")
@@ -75,7 +77,7 @@ def test_another_download_is_refused(download: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "sst").exists()
 
 
-def test_a_train_file_without_all_of_dev_is_refused(download: Path, tmp_path: Path) -> None:
+def test_a_train_file_without_all_of_dev_is_refused(prepare: Run, download: Path, tmp_path: Path) -> None:
     path = download / "trees" / "dev.txt"
     _, rest = path.read_text(encoding="utf-8").split("\n", 1)
     path.write_text("(1 (1 Not) (2 there))\n" + rest, encoding="utf-8")
@@ -84,13 +86,13 @@ def test_a_train_file_without_all_of_dev_is_refused(download: Path, tmp_path: Pa
 
 
 def test_help_says_what_to_download() -> None:
-    result = prepare("-h")
+    result = in_a_process("-h")
     for expected in ("https://github.com/munikarmanish/RNTN", "none is stated", "checkout 12bb731"):
         assert expected in result.stdout
-    assert prepare().returncode == 2
+    assert in_a_process().returncode == 2
 
 
-def test_of_the_real_trees_the_real_files_are_made(download: Path, tmp_path: Path) -> None:
+def test_of_the_real_trees_the_real_files_are_made(prepare: Run, download: Path, tmp_path: Path) -> None:
     if not (real := real_folder()):
         pytest.skip("SEQPIPE_DATA names no folder with sst/train.trees.txt: no prepared data set to compare with")
     assert prepare(download, tmp_path / "sst").returncode == 0

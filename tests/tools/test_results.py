@@ -1,5 +1,6 @@
-"""tools/results.py, run as a user runs it: trainings of seconds, their records, and the tables that come of them."""
+"""tools/results.py: trainings of seconds, their records, and the tables that come of them."""
 
+import contextlib
 import json
 import os
 import re
@@ -8,6 +9,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "tools" / "results.py"
+Run = Callable[..., subprocess.CompletedProcess[str]]
 TABLES = """
 toy/tones:
   what: tones
@@ -50,8 +53,8 @@ WIDER = ("--name", "wider", "pipeline.encoder.hidden_size=12")
 class Toy:
     """A folder like a checkout's, with recipes that train in seconds."""
 
-    def __init__(self, folder: Path, data: Path, environment: dict[str, str]) -> None:
-        self.folder, self.data, self.environment = folder, data, environment
+    def __init__(self, folder: Path, data: Path, environment: dict[str, str], run_tool: Run) -> None:
+        self.folder, self.data, self.environment, self.run_tool = folder, data, environment, run_tool
         self.readme, self.recipes = folder / "recipes/toy/README.md", folder / "recipes/toy"
         self.recipes.mkdir(parents=True)
         self.readme.write_text(PAGE)
@@ -64,15 +67,15 @@ class Toy:
         for name in ("tones", "after", "folds"):
             (self.recipes / f"{name}.yaml").write_text(yaml.safe_dump(recipe))
 
+    def options(self) -> list[object]:
+        return ["--recipes", self.folder / "recipes", "--tables", self.folder / "tables.yaml"]
+
     def command(self, *words: object) -> list[str]:
-        options = ["--recipes", self.folder / "recipes", "--tables", self.folder / "tables.yaml"]
-        return [sys.executable, str(SCRIPT), *map(str, [*words, *options])]
+        return [sys.executable, str(SCRIPT), *map(str, [*words, *self.options()])]
 
     def run(self, *words: object) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            self.command(*words), capture_output=True, text=True, check=False, timeout=300, cwd=self.folder,
-            env=self.environment,
-        )  # fmt: skip
+        with contextlib.chdir(self.folder):
+            return self.run_tool("results.py", *words, *self.options())
 
     def train(self, recipe: str, *words: object) -> subprocess.CompletedProcess[str]:
         return self.run(recipe, f"data.root={self.data}", *words)
@@ -92,8 +95,8 @@ class Toy:
 
 
 @pytest.fixture
-def toy(tmp_path: Path, tone_data: Path, command_environment: dict[str, str]) -> Toy:
-    return Toy(tmp_path, tone_data, command_environment)
+def toy(tmp_path: Path, tone_data: Path, command_environment: dict[str, str], run_tool: Run) -> Toy:
+    return Toy(tmp_path, tone_data, command_environment, run_tool)
 
 
 def cells(page: str, start: str) -> list[str]:

@@ -43,6 +43,7 @@ def track_rows(request: pytest.FixtureRequest, tone_data: Path, tmp_path_factory
         [
             "training.epochs=3",
             "training.batch_steps=150",
+            "training.report=false",
             f"training.workers={request.param}",
             "pipeline.features.1={stage: SpeedPerturbation, factors: [0.7, 1.0, 1.4]}",
         ],

@@ -301,7 +301,7 @@ def test_a_data_set_trains_and_is_answered_with_the_names_of_its_classes(
     said = {"source": "hub:saved", "input": names[0], "target": names[1], "features": features, "head": head}
     (tmp_path / "recipe.yaml").write_text(RECIPE.format(**said))
     assert main(["train", "recipe.yaml", "--out", "run"]) == 0
-    assert main(["infer", "run", "hub:saved@dev", "--output", "answers.jsonl"]) == 0
+    assert main(["infer", "run", "hub:saved@dev", "--output", "answers.jsonl", "--workers", "0"]) == 0
     answers = [json.loads(line) for line in (tmp_path / "answers.jsonl").read_text().splitlines()]
     assert len(answers) == 8
     if "label" in names:

@@ -30,7 +30,7 @@ from seqpipe.data.starter.speech import (
 )
 
 SMALL = {"train": 4, "dev": 2, "test": 3}
-SOME = [(split, index) for split in SIZES for index in range(10)]
+SOME = [(split, index) for split in SIZES for index in range(5)]
 
 
 def digests(which: list[tuple[str, int]], *, fork: bool = True) -> dict[tuple[str, int], str]:
@@ -70,7 +70,7 @@ class TestSameEverywhere:
         assert digests(SOME) == digests(SOME[::-1])
 
     def test_an_utterance_does_not_depend_on_which_others_are_made(self) -> None:
-        assert digests(SOME[17:18]).items() <= digests(SOME).items()
+        assert digests(SOME[7:8]).items() <= digests(SOME).items()
 
     def test_another_process_makes_the_same(self) -> None:
         # What Python 3.14 does by default where it can, and what it does where it can't.
@@ -79,7 +79,7 @@ class TestSameEverywhere:
             assert pool.apply(digests, (SOME,)) == digests(SOME)
 
     def test_a_worker_that_cannot_fork_makes_the_same(self) -> None:
-        assert digests(SOME[8:14], fork=False) == digests(SOME[8:14])
+        assert digests(SOME[4:7], fork=False) == digests(SOME[4:7])
 
     def test_no_utterance_is_another(self) -> None:
         assert len(set(digests(SOME).values())) == len(SOME)

@@ -13,7 +13,7 @@ from seqpipe.config.recipe import load_recipe
 from seqpipe.errors import ConfigError, DataError, RunError
 from seqpipe.evaluation.experiments.crossval import crossval
 
-SHORT = ["data.train=grouped.tsv", "training.epochs=1", "training.batch_steps=400"]
+SHORT = ["data.train=grouped.tsv", "training.epochs=1", "training.batch_steps=400", "training.report=false"]
 Command = Callable[[list[object]], tuple[int, str, str]]
 
 

@@ -29,6 +29,7 @@ search:   # what may be tried
   pipeline.frontend.channels: [[24], [16]]
 """
 SHORT = ["data.train=few.tsv", "training.epochs=2", "training.evaluate_every=1", "training.batch_steps=400"]
+SHORT += ["training.report=false"]
 
 
 @pytest.fixture(scope="module")
