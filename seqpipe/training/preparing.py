@@ -10,7 +10,7 @@ from typing import Any
 from seqpipe.checks.comparison import compare, warning_lines
 from seqpipe.checks.part import Part, read_part
 from seqpipe.config.recipe import Recipe, TrainingConfig
-from seqpipe.core.head import PartsTargets, SamplesTargets, find_head
+from seqpipe.core.head import PartsTargets, PreparesDecoding, SamplesTargets, find_head
 from seqpipe.data.fingerprint import fingerprint
 from seqpipe.data.loader import Examples, Share, TrainingBatches, TrainingLoader
 from seqpipe.data.source import data_root
@@ -119,8 +119,8 @@ def prepare_training(
         progress: show the reading on standard error, if that is a terminal.
 
     Raises:
-        ConfigError: no training part is named, the recipe is not the one that ``saved`` was started with, or it freezes
-            features that know the targets.
+        ConfigError: no training part is named, the recipe is not the one that ``saved`` was started with, it freezes
+            features that know the targets, or names files for decoding that can't be used.
         DataError: more rows than `data.max_bad_share` allows can't be used, or one of dev.
     """
     config = recipe.data
@@ -164,6 +164,8 @@ def prepare_training(
         # A row whose text can't be spelt is scored all the same.
         dev.encode(pipeline, refuse=lambda row, error: notice(f"scored without a loss: {row.where}: {error}"))
         dev.findings.enforce(0.0)
+        if isinstance(pipeline.head, PreparesDecoding):  # what dev is searched with is told to be wrong before training
+            pipeline.head.prepare_decoding(pipeline.head.decoding.model_validate(recipe.decoding))
     parts = [training, dev] if dev.rows else [training]
     compare(parts, pipeline, config)
     for line in warning_lines(parts):

@@ -18,6 +18,7 @@ TrainTones = Callable[..., dict[str, Any]]
         (["data.dev=null", "training.stop_after=2"], r"training\.stop_after needs data\.dev"),
         (["data.dev=null", "training.schedule=plateau"], r"plateau needs data\.dev"),
         (["data.train=null"], r"data\.train is required"),
+        (["decoding={method: beam, lm: none.arpa}"], r"none\.arpa"),  # before the first step, not when dev is scored
     ],
 )
 def test_a_recipe_that_can_not_be_trained_leaves_the_folder_free(
