@@ -269,7 +269,8 @@ class CTCHead(TextHead):
         found = prefix_search(emissions, options.limits, scorer)
         best = [row[0].labels for row in found]
         paths = align_labels(emissions, best, self.temperature)
-        spoken = language_scores(scorer, best) or [None] * len(found)
+        scores = language_scores(scorer, best)
+        spoken: Sequence[tuple[float, ...] | None] = scores if scores is not None else [None] * len(found)
         owners = [row for row, hypotheses in enumerate(found) for _ in hypotheses]
         several = emissions if options.n_best == 1 else emissions.chosen(owners)
         labels = [hypothesis.labels for hypotheses in found for hypothesis in hypotheses]

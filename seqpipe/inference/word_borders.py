@@ -184,11 +184,12 @@ def fit_borders(run: str | Path, sources: Sequence[str] = (), *, device: str = "
     """
     run = Path(run)
     pipeline = Pipeline.load(run).to(device)
-    if not isinstance(pipeline.head, AlignsTexts):
-        raise ConfigError(f"{run}: texts are aligned by a CTCHead; this model has a {type(pipeline.head).__name__}")
+    head = pipeline.head
+    if not isinstance(head, AlignsTexts):
+        raise ConfigError(f"{run}: texts are aligned by a CTCHead; this model has a {type(head).__name__}")
     config, suffixes = pipeline.recipe.data, pipeline.features.reader.suffixes
     rows = [row for source in sources for row in read_rows(source, config, suffixes=suffixes, needs_id=False)]
-    texts = list(_texts(pipeline, rows or list(training_rows(config, suffixes=suffixes))))
+    texts = list(_texts(pipeline, head, rows or list(training_rows(config, suffixes=suffixes))))
     if len(texts) < LEAST_ROWS:
         raise DataError(
             f"{', '.join(sources) or config.train}: {len(texts)} rows can be aligned, and at least {LEAST_ROWS} are "
@@ -199,7 +200,7 @@ def fit_borders(run: str | Path, sources: Sequence[str] = (), *, device: str = "
     return made, len(texts)
 
 
-def _texts(pipeline: Pipeline, rows: Sequence[Row]) -> Iterator[SpokenText]:
+def _texts(pipeline: Pipeline, head: AlignsTexts, rows: Sequence[Row]) -> Iterator[SpokenText]:
     """Rows at equal distances, up to `MAX_FRAMES`, with what CTC says of their texts."""
     usable, lengths = [], []
     for row in rows:
@@ -219,11 +220,11 @@ def _texts(pipeline: Pipeline, rows: Sequence[Row]) -> Iterator[SpokenText]:
         with torch.inference_mode():
             prepared = [pipeline.features.prepare(row.input, None) for row in part]
             encoded = pipeline(PaddedSequence.pad(prepared).to(pipeline.device))
-            emissions = [own.float().cpu().numpy() for own in pipeline.head.emissions(encoded).rows()]
+            emissions = [own.float().cpu().numpy() for own in head.emissions(encoded).rows()]
             frames = batch_frames(pipeline, [row.input for row in part], encoded.prepared)
         for row, own, item, (values, borders) in zip(part, emissions, prepared, frames, strict=True):
             try:
-                spelling = pipeline.head.spell(str(row.target))
+                spelling = head.spell(str(row.target))
                 (path,) = align_rows([own], [spelling.labels])
             except InputError:
                 continue
