@@ -29,6 +29,8 @@ FORMAT_VERSION = 2
 MODEL, RECIPE, ASSETS, STAGES = "model.safetensors", "recipe.yaml", "assets", "stages.json"
 CALIBRATION = "calibration.json"
 """Beside a model, if its confidences were calibrated: of these weights and no others."""
+BORDERS = "borders.safetensors"
+"""Beside a model, if the borders of words were fitted (`seqpipe fit-borders`): of these weights and no others."""
 
 
 def save(pipeline: nn.Module, recipe: Recipe, learnt: Mapping[str, Stage], folder: Path, info: dict[str, str]) -> None:
@@ -93,7 +95,8 @@ def _move(draft: Path, folder: Path) -> None:
     for name in _names(folder) - hashes.keys():
         (folder / name).unlink()  # of a pipeline of other stages, saved here before
     move(draft / MODEL, folder / MODEL)
-    (folder / CALIBRATION).unlink(missing_ok=True)  # of the weights before
+    for name in (CALIBRATION, BORDERS):
+        (folder / name).unlink(missing_ok=True)  # of the weights before
 
 
 def read(folder: Path) -> tuple[Recipe, dict[str, Tensor]]:
@@ -180,8 +183,8 @@ def load_weights(pipeline: nn.Module, weights: dict[str, Tensor], folder: Path) 
 
 def model_files(folder: Path) -> list[Path]:
     """The files of a run directory that a model is read from."""
-    calibration = [path for path in [folder / CALIBRATION] if path.is_file()]
-    return [folder / MODEL, *calibration, *(folder / name for name in _names(folder))]
+    fitted = [path for path in [folder / CALIBRATION, folder / BORDERS] if path.is_file()]
+    return [folder / MODEL, *fitted, *(folder / name for name in _names(folder))]
 
 
 def _hashes(folder: Path) -> dict[str, str]:

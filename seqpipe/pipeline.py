@@ -197,6 +197,10 @@ class Pipeline(nn.Module):
         """Encoded steps of one example as places in its input, never outside it."""
         return self._places(self.features.reader.source(raw), prepared, steps)
 
+    def locate_frames(self, raw: Any, prepared: Tensor, frames: Tensor) -> Tensor:
+        """Steps of the features (frames of a spectrum, say) as places in the input, never outside it."""
+        return self._bounded(self.features.reader.source(raw), prepared, self.features.locate(prepared, frames))
+
     def location(self, raw: Any, prepared: Tensor | None) -> Location:
         """What the head may ask about an input; without ``prepared``, encoded steps stay as they are."""
         source = self.features.reader.source(raw)
@@ -206,6 +210,9 @@ class Pipeline(nn.Module):
     def _places(self, source: Source, prepared: Tensor, steps: Tensor) -> Tensor:
         for stage in (self.encoder, self.frontend, self.features):
             steps = stage.locate(prepared, steps) if stage is not None else steps
+        return self._bounded(source, prepared, steps)
+
+    def _bounded(self, source: Source, prepared: Tensor, steps: Tensor) -> Tensor:
         end = self.features.reader.locate(prepared, torch.tensor(len(prepared), dtype=torch.float64))
         return steps.clamp(min=0.0, max=float(end)) * source.scale + source.origin
 

@@ -266,7 +266,7 @@ def check_command(words: list[str]) -> None:
         for override in [*overrides, *getattr(options, "set", [])]:
             check_for_a_run(override)
         return
-    if options.verb in ("compare", "estimate-ngram", "generate", "perplexity", "reply"):
+    if options.verb in ("compare", "estimate-ngram", "fit-borders", "generate", "perplexity", "reply"):
         return
     recipe = getattr(options, "recipe", None) or options.target
     own = recipe.startswith(("my", "runs/", "spikes", "RECIPE"))  # the reader's

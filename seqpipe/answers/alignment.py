@@ -155,7 +155,7 @@ def alignment(
     """
     steps = len(borders) - 1
     sums = _Sums(spelling, path)
-    spans, bridged = _word_spans(spelling, path, steps)
+    spans, bridged = _word_spans(spelling, path.starts, path.stops, steps, PAUSE_STEPS, PAUSE_STEPS)
     at = np.interp(np.array(spans).reshape(-1), np.arange(steps + 1), borders).reshape(-1, 2).tolist()
     # Of what is written from right to left in an image, the first unit ends last.
     words = tuple(
@@ -166,6 +166,34 @@ def alignment(
     tokens = tuple(map(Token, spelling.pieces, starts, ends, sums.posteriors.tolist()))
     whole = sums.verdict(0, len(words), threshold)
     return Alignment(row_id, spelling.text, math.exp(whole.score or 0.0), whole, words, tokens, float(borders[-1]))
+
+
+def with_spans(
+    found: Alignment,
+    spelling: Spelling,
+    starts: NDArray[np.int64],
+    stops: NDArray[np.int64],
+    borders: NDArray[np.float64],
+) -> Alignment:
+    """An alignment with other places, of its units and its words.
+
+    Between two words their border lies half-way; what is before the first and behind the last is neither's.
+
+    Args:
+        found: without lines.
+        spelling: of its text.
+        starts: first frame of each label, ``[L]``.
+        stops: frame behind its last one, ``[L]``.
+        borders: of the frames, as places in the input, ``[F + 1]``.
+    """
+    total = len(borders) - 1
+    spans, _ = _word_spans(spelling, starts, stops, total, total, 0)
+    at = np.interp(np.array(spans).reshape(-1), np.arange(total + 1), borders).reshape(-1, 2).tolist()
+    words = tuple(replace(word, start=start, end=end) for word, (start, end) in zip(found.words, at, strict=True))
+    units = zip(found.tokens, borders[starts].tolist(), borders[stops].tolist(), strict=True)
+    return replace(
+        found, words=words, tokens=tuple(replace(token, start=start, end=end) for token, start, end in units)
+    )
 
 
 def with_lines(
@@ -227,13 +255,28 @@ class _Sums:
         return Verdict(score, ratio, ratio >= threshold)
 
 
-def _word_spans(spelling: Spelling, path: CTCPath, steps: int) -> tuple[list[tuple[float, float]], set[int]]:
-    """Where each word begins and ends, in steps, and which words nothing is spelt of."""
+def _word_spans(
+    spelling: Spelling,
+    starts: NDArray[np.int64],
+    stops: NDArray[np.int64],
+    steps: int,
+    pause: int,
+    edge: int,
+) -> tuple[list[tuple[float, float]], set[int]]:
+    """Where each word begins and ends, in steps, and which words nothing is spelt of.
+
+    Args:
+        spelling: of the text.
+        starts, stops: of its labels.
+        steps: of the input.
+        pause: of what is between two words, so much is shared.
+        edge: of what is before the first word and behind the last, half of so much is theirs.
+    """
     spans: list[list[float] | None] = [None] * len(spelling.words)
     bridged = set(range(len(spans)))
     order: list[int] = []  # words as they come in the input
     for label, owner, start, stop in zip(
-        spelling.labels, spelling.owners, path.starts.tolist(), path.stops.tolist(), strict=True
+        spelling.labels, spelling.owners, starts.tolist(), stops.tolist(), strict=True
     ):
         if owner is None:
             continue
@@ -248,7 +291,8 @@ def _word_spans(spelling: Spelling, path: CTCPath, steps: int) -> tuple[list[tup
     placed = [span for span in (spans[word] for word in order) if span is not None]
     ends, begins = [0.0, *(span[1] for span in placed)], [*(span[0] for span in placed), float(steps)]
     for number, (end, begin) in enumerate(zip(ends, begins, strict=True)):
-        shared = min(float(PAUSE_STEPS), max(0.0, begin - end))
+        most = pause if 0 < number < len(placed) else edge
+        shared = min(float(most), max(0.0, begin - end))
         if number > 0:
             placed[number - 1][1] = end + BORDER * shared
         if number < len(placed):

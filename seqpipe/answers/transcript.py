@@ -21,12 +21,15 @@ class Token:
         start: where it begins, in the unit of the input (seconds for audio).
         end: where it ends.
         confidence: mean posterior over its steps, 0 to 1.
+        language_score: its log-probability by the language model that was searched with, in nats; of a model over
+            words a word's is at its last unit, and the others have 0. None without a language model.
     """
 
     text: str
     start: float
     end: float
     confidence: float
+    language_score: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +41,15 @@ class Word:
         start: where it begins, in the unit of the input.
         end: where it ends.
         confidence: 0 to 1; the product of its units', the probability that all are right, were they independent.
+        language_score: the sum of its units', its log-probability by the language model behind what stands before it;
+            None without a language model.
     """
 
     text: str
     start: float
     end: float
     confidence: float = 1.0
+    language_score: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +88,14 @@ class Transcript(Answer):
 
     @property
     def confidences(self) -> Mapping[str, Confidences]:
-        """Of the text, its words, and its tokens; of words the logarithm of their length speaks too."""
-        lengths = [math.log(len(word.text)) for word in self.words]
+        """Of the text, its words, and its tokens; of words their length and the language model speak too."""
+        features = {"log_length": [math.log(len(word.text)) for word in self.words]}
+        scores = [word.language_score for word in self.words if word.language_score is not None]
+        if scores and len(scores) == len(self.words):
+            features["language_score"] = scores
         return {
             "answers": Confidences([self.confidence]),
-            "words": Confidences([word.confidence for word in self.words], {"log_length": lengths}),
+            "words": Confidences([word.confidence for word in self.words], features),
             "tokens": Confidences([token.confidence for token in self.tokens]),
         }
 
@@ -141,9 +150,16 @@ def group_words(tokens: tuple[Token, ...]) -> tuple[Word, ...]:
             min(tokens[place].start for _, place in word),
             max(tokens[place].end for _, place in word),
             math.prod(tokens[place].confidence for _, place in word),
+            _together([tokens[place].language_score for _, place in word]),
         )
         for word in word_pieces(token.text for token in tokens)
     )
+
+
+def _together(scores: Sequence[float | None]) -> float | None:
+    """Of several tokens."""
+    known = [score for score in scores if score is not None]
+    return sum(known) if len(known) == len(scores) else None
 
 
 def word_pieces(texts: Iterable[str]) -> Iterator[list[tuple[str, int]]]:

@@ -32,6 +32,7 @@ from seqpipe.decoding.ctc import (
 )
 from seqpipe.decoding.ctc_alignment import CTCPath
 from seqpipe.decoding.hypothesis_alignment import align_labels
+from seqpipe.decoding.language_scores import language_scores
 from seqpipe.decoding.prefix_scorer import PrefixScorer
 from seqpipe.decoding.prefix_search import prefix_search
 from seqpipe.decoding.temperature import tempered
@@ -54,11 +55,13 @@ class RankedTexts(NamedTuple):
         path: the best labels, where they stand.
         confidence: their posterior probability.
         ranked: the best label sequences, this one first, each with its posterior and what it was compared by.
+        language_scores: of the best labels, each; see `seqpipe.decoding.language_scores`.
     """
 
     path: CTCHypothesis
     confidence: float
     ranked: tuple[tuple[tuple[int, ...], float, float], ...]
+    language_scores: tuple[float, ...] | None
 
 
 class CTCHead(TextHead):
@@ -226,13 +229,16 @@ class CTCHead(TextHead):
     @torch.no_grad()
     def _search(self, emissions: PaddedSequence, options: CTCDecoding, scorer: PrefixScorer) -> list[RankedTexts]:
         found = prefix_search(emissions, options.limits, scorer)
-        paths = align_labels(emissions, [row[0].labels for row in found], self.temperature)
+        best = [row[0].labels for row in found]
+        paths = align_labels(emissions, best, self.temperature)
+        scores = language_scores(scorer, best)
+        spoken: Sequence[tuple[float, ...] | None] = scores if scores is not None else [None] * len(found)
         owners = [row for row, hypotheses in enumerate(found) for _ in hypotheses]
         several = emissions if options.n_best == 1 else emissions.chosen(owners)
         labels = [hypothesis.labels for hypotheses in found for hypothesis in hypotheses]
         posteriors = iter(label_posteriors(several, labels, self.temperature))
         ranked = [tuple((each.labels, next(posteriors), each.score) for each in hypotheses) for hypotheses in found]
-        return [RankedTexts(path, row[0][1], row) for path, row in zip(paths, ranked, strict=True)]
+        return [RankedTexts(path, row[0][1], row, own) for path, row, own in zip(paths, ranked, spoken, strict=True)]
 
     def answer(
         self,
@@ -257,6 +263,8 @@ class CTCHead(TextHead):
             tokens = tuple(replace(tokens[place], text=character) for character, place in read)
         if not isinstance(hypothesis, RankedTexts):
             return Transcript(row_id, text, confidence, group_words(tokens), tokens)
+        if (scores := hypothesis.language_scores) is not None:
+            tokens = tuple(replace(token, language_score=own) for token, own in zip(tokens, scores, strict=True))
         texts: dict[str, TextHypothesis] = {}  # two spellings in units may be one text
         for labels, posterior, score in hypothesis.ranked:
             written = self._read(self.units.decode([label - 1 for label in labels]))

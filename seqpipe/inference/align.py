@@ -33,7 +33,7 @@ from seqpipe.inference.predictor import load
 from seqpipe.inference.progress import Progress, describe
 from seqpipe.inference.same_inputs import fingerprint_inputs
 from seqpipe.inference.slot import unbound
-from seqpipe.model_file import MODEL, hash_file, model_files
+from seqpipe.model_file import BORDERS, MODEL, hash_file, model_files
 
 COLUMNS = ("input", "target", "id", "start", "end", "duration", "channel", "format")
 """Keys of ``data`` that say what manifests hold."""
@@ -87,7 +87,7 @@ def align(
         raise ConfigError(f"data.{unknown[0]}: only {', '.join(COLUMNS)} of data can be set here")
     predictor = load(run, **settings)
     pipeline = predictor.pipeline
-    predictor.compute.responder = Aligning(pipeline, threshold)
+    predictor.compute.responder = Aligning(pipeline, threshold, predictor.trigraphs)
     measure = pipeline.features.measure
     check_format(kind, Alignment, measure)
     config = DataConfig.model_validate({**pipeline.recipe.data.model_dump(), **(data or {})})
@@ -111,6 +111,7 @@ def align(
             **asdict(predictor.settings),
             "task": "align",
             "threshold": threshold,
+            "borders": hash_file(Path(run) / BORDERS) if predictor.trigraphs is not None else None,
             "columns": config.model_dump(include=set(COLUMNS)),
             **{f"version of {name}": metadata.version(name) for name in ("seqpipe", "torch")},
             "processor": platform.machine() + " " + torch.backends.cpu.get_cpu_capability(),

@@ -15,11 +15,14 @@ from torch import Tensor
 from seqpipe.answers.alignment import Alignment, with_lines
 from seqpipe.answers.failure import Failure
 from seqpipe.core.head import AlignsTexts, Encoded
+from seqpipe.core.input import Segment
 from seqpipe.decoding.ctc_alignment import CTCPath, InMemory, align_rows, refuse_unalignable
 from seqpipe.decoding.ctc_band import align_any
+from seqpipe.decoding.trigraphs import Trigraphs
 from seqpipe.errors import ConfigError, InputError
 from seqpipe.inference.alignment_text import AlignmentText
 from seqpipe.inference.slot import Slot, Unit
+from seqpipe.inference.word_borders import Frames, batch_frames, refined
 from seqpipe.pipeline import Pipeline
 
 HELD_BYTES = 1 << 28
@@ -35,29 +38,33 @@ class Aligning:
     Args:
         pipeline: in evaluation mode, with a head that aligns.
         threshold: of verdicts, in nats a unit.
+        trigraphs: that tell where words begin and end; by CTC alone when None.
 
     Raises:
         ConfigError: the head doesn't align texts.
     """
 
-    def __init__(self, pipeline: Pipeline, threshold: float) -> None:
+    def __init__(self, pipeline: Pipeline, threshold: float, trigraphs: Trigraphs | None = None) -> None:
         head = pipeline.head
         if not isinstance(head, AlignsTexts):
             raise ConfigError(
                 f"texts are aligned by a head that says what is at each step of its input (CTCHead); this model has a "
                 f"{type(head).__name__}"
             )
-        self.pipeline, self.head, self.threshold = pipeline, head, threshold
+        self.pipeline, self.head, self.threshold, self.trigraphs = pipeline, head, threshold, trigraphs
         self.spool = Spool(HELD_BYTES)
 
     def respond(self, units: Sequence[Unit], encoded: Encoded) -> list[Any]:
         """Of whole inputs alignments or failures, of segments `Piece`."""
         rows = [row.float().cpu().numpy() for row in self.head.emissions(encoded).rows()]
+        frames: list[Any] = [None] * len(units)
+        if self.trigraphs is not None and encoded.prepared is not None:
+            frames = batch_frames(self.pipeline, [unit.raw for unit in units], encoded.prepared)
         answers: list[Any] = [None] * len(units)
         short: list[tuple[int, Any]] = []
         for index, (unit, row) in enumerate(zip(units, rows, strict=True)):
             if unit.segment is not None:
-                answers[index] = self._piece(unit, row)
+                answers[index] = self._piece(unit, row, frames[index])
                 continue
             try:
                 spelling = self.head.spell(_text(unit.slot).text)
@@ -66,13 +73,15 @@ class Aligning:
                     short.append((index, spelling))
                 else:
                     path = align_any(InMemory(row), spelling.labels)
-                    answers[index] = self._answer(unit.slot, spelling, path, self._borders(unit, len(row)))
+                    borders = self._borders(unit, len(row))
+                    answers[index] = self._answer(unit.slot, spelling, path, borders, _held(frames[index]))
             except InputError as error:
                 answers[index] = _failure(unit.slot, error)
         paths = align_rows([rows[index] for index, _ in short], [own.labels for _, own in short]) if short else []
         for (index, spelling), path in zip(short, paths, strict=True):
             unit = units[index]
-            answers[index] = self._answer(unit.slot, spelling, path, self._borders(unit, len(rows[index])))
+            borders = self._borders(unit, len(rows[index]))
+            answers[index] = self._answer(unit.slot, spelling, path, borders, _held(frames[index]))
         return answers
 
     def join(self, slot: Slot) -> Any:
@@ -80,26 +89,35 @@ class Aligning:
         pieces = [piece for _, piece in slot.parts]
         if len(pieces) == 1 and not isinstance(pieces[0], Piece):
             return pieces[0]
-        emissions = Joined(pieces)
+        emissions = Joined([piece.values for piece in pieces])
         try:
             spelling = self.head.spell(_text(slot).text)
             path = align_any(emissions, spelling.labels)
-            borders = np.concatenate([*(piece.borders[:-1] for piece in pieces), pieces[-1].borders[-1:]])
-            return self._answer(slot, spelling, path, np.maximum.accumulate(borders))
+            frames = [piece.frames for piece in pieces if piece.frames is not None]
+            own = None
+            if frames:
+                own = Frames(Joined([values for values, _ in frames]), _joined_borders([each for _, each in frames]))
+            return self._answer(slot, spelling, path, _joined_borders([piece.borders for piece in pieces]), own)
         except InputError as error:
             return _failure(slot, error)
         finally:
             slot.parts.clear()
 
-    def _piece(self, unit: Unit, row: NDArray[np.float32]) -> Piece:
+    def _piece(self, unit: Unit, row: NDArray[np.float32], frames: Any) -> Piece:
         """The steps of a segment whose middles lie in its share: the margins are heard by its neighbours too."""
         segment = unit.segment
         if segment is None:
             raise TypeError("a whole input has no share")
-        borders = self._borders(unit, len(row))
+        kept = [self._share(segment, row, self._borders(unit, len(row)))]
+        kept += [self._share(segment, *frames)] if frames is not None else []
+        return Piece(*kept[0], *kept[1:])
+
+    def _share(
+        self, segment: Segment, row: NDArray[np.float32], borders: NDArray[np.float64]
+    ) -> tuple[Kept, NDArray[np.float64]]:
         middles = (borders[:-1] + borders[1:]) / 2
         first, stop = np.searchsorted(middles, [segment.start, segment.end]).tolist()
-        return Piece(self.spool.keep(row[first:stop]), borders[first : stop + 1])
+        return self.spool.keep(row[first:stop]), borders[first : stop + 1]
 
     def _borders(self, unit: Unit, steps: int) -> NDArray[np.float64]:
         """Of steps, as places in the input ``[T + 1]``: a step stands for the time around its middle."""
@@ -107,19 +125,25 @@ class Aligning:
         found: Tensor = self.pipeline.locate(unit.raw, unit.prepared, at)
         return found.numpy()
 
-    def _answer(self, slot: Slot, spelling: Any, path: CTCPath, borders: NDArray[np.float64]) -> Alignment:
+    def _answer(
+        self, slot: Slot, spelling: Any, path: CTCPath, borders: NDArray[np.float64], frames: Frames | None
+    ) -> Alignment:
         text = _text(slot)
         answer: Alignment = self.head.aligned(slot.id, spelling, path, borders, self.threshold)
+        if frames is not None and self.trigraphs is not None:
+            answer = refined(answer, spelling, path, borders, self.trigraphs, frames)
         if not text.lines:
             return answer
         return with_lines(answer, text.lines, self.threshold, subtitles=text.subtitles)
 
 
 class Piece:
-    """Emissions of a segment's share of an input, with the borders of its steps, ``[T + 1]``."""
+    """Emissions of a segment's share of an input, with the borders of its steps, ``[T + 1]``; frames likewise."""
 
-    def __init__(self, values: Kept, borders: NDArray[np.float64]) -> None:
-        self.values, self.borders = values, borders
+    def __init__(
+        self, values: Kept, borders: NDArray[np.float64], frames: tuple[Kept, NDArray[np.float64]] | None = None
+    ) -> None:
+        self.values, self.borders, self.frames = values, borders, frames
 
 
 class Kept:
@@ -186,10 +210,10 @@ class Spool:
 
 
 class Joined:
-    """Emissions of consecutive pieces as one; see `seqpipe.decoding.ctc_alignment.Emissions`."""
+    """Emissions, or frames, of consecutive pieces as one; see `seqpipe.decoding.ctc_lattice.Emissions`."""
 
-    def __init__(self, pieces: Sequence[Piece]) -> None:
-        self.pieces = [piece.values for piece in pieces]
+    def __init__(self, pieces: Sequence[Kept]) -> None:
+        self.pieces = pieces
         self.ends = np.cumsum([kept.shape[0] for kept in self.pieces])
 
     def __len__(self) -> int:
@@ -208,6 +232,15 @@ class Joined:
         if not found:
             return np.empty((0, self.pieces[0].shape[1]), dtype=np.float32)
         return found[0] if len(found) == 1 else np.concatenate(found)
+
+
+def _held(frames: tuple[NDArray[np.float32], NDArray[np.float64]] | None) -> Frames | None:
+    return Frames(InMemory(frames[0]), frames[1]) if frames is not None else None
+
+
+def _joined_borders(parts: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Of consecutive pieces; none lies before the one before it."""
+    return np.maximum.accumulate(np.concatenate([*(part[:-1] for part in parts), parts[-1][-1:]]))
 
 
 def _text(slot: Slot) -> AlignmentText:

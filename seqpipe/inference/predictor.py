@@ -18,11 +18,12 @@ from seqpipe.answers.alignment import THRESHOLD
 from seqpipe.config.recipe import override_decoding
 from seqpipe.core.calibration import Calibration
 from seqpipe.core.feature import Reader
-from seqpipe.core.head import ConcatenatesParts, JoinsSegments, PreparesDecoding, ReadsColumns
+from seqpipe.core.head import AlignsTexts, ConcatenatesParts, JoinsSegments, PreparesDecoding, ReadsColumns
 from seqpipe.core.input import Input
 from seqpipe.core.measure import TOKENS, Measure
 from seqpipe.core.warning import warn
 from seqpipe.data.rows import Row
+from seqpipe.decoding.trigraphs import Trigraphs
 from seqpipe.errors import RENAMED, ConfigError, did_you_mean
 from seqpipe.features.speech.channels import Channels
 from seqpipe.features.speech.waveform import Waveform
@@ -36,6 +37,7 @@ from seqpipe.inference.engine import Engine, Window
 from seqpipe.inference.reading import Preparation
 from seqpipe.inference.settings import LIMITED, LIMITS, Settings
 from seqpipe.inference.slot import make_slot, unbound
+from seqpipe.inference.word_borders import read_borders
 from seqpipe.inference.workers import Workers
 from seqpipe.model_file import CALIBRATION
 from seqpipe.pipeline import Pipeline
@@ -64,6 +66,7 @@ class Predictor:
         workers: threads that read and prepare.
         decoding: options that replace the recipe's.
         calibration: of confidences; see `seqpipe.core.calibration`. The head has its temperature from now on.
+        trigraphs: that tell `align` where words begin and end; see `seqpipe.inference.word_borders`.
 
     Attributes:
         notices: what should be known about the answers to come.
@@ -95,7 +98,9 @@ class Predictor:
         workers: int = 2,
         decoding: Mapping[str, Any] | None = None,
         calibration: Calibration | None = None,
+        trigraphs: Trigraphs | None = None,
     ) -> None:
+        self.trigraphs = trigraphs
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
         if device.startswith("cuda") and not torch.cuda.is_available():
@@ -194,7 +199,7 @@ class Predictor:
             >>> for found in seqpipe.load("runs/an4").align([("a.flac", "go on")]):    # doctest: +SKIP
             ...     print(found.words[0].start, found.verdict.found)
         """
-        return self._aligned(self._text_rows(pairs), Aligning(self.pipeline, threshold))
+        return self._aligned(self._text_rows(pairs), Aligning(self.pipeline, threshold, self.trigraphs))
 
     def _text_rows(self, pairs: Iterable[Any]) -> Iterator[Row]:
         for number, pair in enumerate(pairs, 1):
@@ -264,11 +269,12 @@ def load(run: str | Path, *, calibrated: bool = True, **settings: Any) -> Predic
         ConfigError: a setting is wrong.
     """
     pipeline = Pipeline.load(Path(run))
-    known = set(inspect.signature(Predictor).parameters) - {"pipeline", "calibration"}
+    known = set(inspect.signature(Predictor).parameters) - {"pipeline", "calibration", "trigraphs"}
     for name in settings:
         if name not in known:
             raise ConfigError(_unknown(name, known, pipeline.head.decoding.model_fields))
     found = read_calibration(Path(run)) if calibrated else None
+    settings = {**settings, "trigraphs": read_borders(Path(run)) if isinstance(pipeline.head, AlignsTexts) else None}
     if found is None:
         return Predictor(pipeline, **settings)
     decoding = override_decoding(pipeline.recipe, settings.get("decoding") or {}).model_dump()

@@ -47,6 +47,21 @@ def test_a_no_break_space_parts_words() -> None:
     assert [mark.item for mark in Transcript("a", "a\u00a0b", 1.0, words, tokens_of(*"a\u00a0b")).marks] == [0, None, 1]
 
 
+def test_the_language_model_speaks_for_words_where_it_has_spoken() -> None:
+    scores = [-1.0, -2.0, -0.5, -3.0, -4.0]
+    tokens = tuple(
+        Token(sign, place, place + 1.0, 0.9, score)
+        for place, (sign, score) in enumerate(zip("go on", scores, strict=True))
+    )
+    words = group_words(tokens)
+    assert [word.language_score for word in words] == [-3.0, -7.0]
+    features = Transcript("a", "go on", 0.5, words, tokens).confidences["words"].features
+    assert features["language_score"] == [-3.0, -7.0]
+    words = group_words((*tokens[:4], Token("n", 4.0, 5.0, 0.9)))
+    assert [word.language_score for word in words] == [-3.0, None]
+    assert "language_score" not in Transcript("a", "go on", 0.5, words, tokens).confidences["words"].features
+
+
 def test_json_holds_everything_rounded() -> None:
     token = Token("a", 0.123456, 1 / 3, 2 / 3)
     transcript = Transcript("row 1", "a", 1 / 3, (Word("a", 0.123456, 1 / 3, 2 / 3),), (token,))

@@ -20,6 +20,7 @@ from seqpipe.evaluation.report.write import write_report
 from seqpipe.evaluation.scores.evaluate import evaluate
 from seqpipe.evaluation.scores.parts import gather, verdicts
 from seqpipe.inference.calibration_file import read_calibration
+from seqpipe.language.kneser_ney import estimate
 from seqpipe.metrics import calibration
 from seqpipe.pipeline import Pipeline
 
@@ -271,6 +272,31 @@ def test_transcripts_have_maps_of_words_tokens_and_whole_texts(transcriber: tupl
         assert [item.confidence for item in alone.tokens] == pytest.approx(
             [item.confidence for item in together.tokens], abs=1e-5
         )
+
+
+def test_with_a_language_model_its_score_speaks_for_words(transcriber: tuple[Path, Path], tmp_path: Path) -> None:
+    run, data = transcriber
+    targets = [line.split("\t")[2] for line in data.read_text().splitlines()[1:]]
+    estimate((list(text.replace(" ", "▁")) for text in targets), tmp_path / "units.arpa", order=2)
+    decoding = {"method": "beam", "lm": str(tmp_path / "units.arpa"), "lm_weight": 0.1}
+    before = evaluate(run, str(data), decoding=decoding, device="cpu")
+    fit = calibrate(run, str(data), decoding=decoding, device="cpu")
+    assert set(fit.calibration.maps["words"].features) == {"log_length", "language_score"}
+    parts = gather(before.predictions, verdicts(before))["words"]
+    assert (parts.features["language_score"] < 0).all()
+    after = evaluate(run, str(data), decoding=decoding, device="cpu")
+    assert [one.text for one in after.predictions] == [one.text for one in before.predictions]
+    sure = gather(after.predictions, verdicts(after))["words"].confidences
+    given = fit.calibration.maps["words"]
+    tempered = gather(_at(run, data, decoding, fit.calibration.temperature), verdicts(before))["words"]
+    assert sure.tolist() == pytest.approx(given(tempered.given()))
+
+
+def _at(run: Path, data: Path, decoding: dict[str, Any], temperature: float) -> list[Any]:
+    """Answers at a temperature, without maps."""
+    predictor = seqpipe.load(run, calibrated=False, decoding=decoding, device="cpu")
+    predictor.pipeline.head.temperature = temperature
+    return list(predictor.predict(evaluate(run, str(data), decoding=decoding, device="cpu").rows, unbind=False))
 
 
 def test_a_copy_of_a_run_takes_its_calibration_along(run: Path, tmp_path: Path) -> None:

@@ -1,0 +1,271 @@
+"""Where words begin and end, frame by frame: what a model's peaks tell only roughly, trigraphs tell of the frames."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save as to_bytes
+
+from seqpipe.answers.alignment import Alignment, with_spans
+from seqpipe.core.files import draft_file
+from seqpipe.core.head import AlignsTexts
+from seqpipe.core.sequence import PaddedSequence
+from seqpipe.data.batching import plan_batches
+from seqpipe.data.rows import Row
+from seqpipe.data.source import read_rows, training_rows
+from seqpipe.decoding.ctc_alignment import CTCPath, align_rows
+from seqpipe.decoding.ctc_lattice import Emissions
+from seqpipe.decoding.trigraphs import SpokenText, Trigraph, Trigraphs, fit_trigraphs, trigraphs_of
+from seqpipe.errors import ConfigError, DataError, InputError, RunError
+from seqpipe.model_file import BORDERS, MODEL, hash_file
+from seqpipe.pipeline import Pipeline
+from seqpipe.text.spelling import Spelling
+
+FORMAT = 1
+MAX_FRAMES, LEAST_ROWS = 120_000, 20
+"""Of the rows that are learnt from: twenty minutes of speech; and the fewest of them."""
+ROWS, STEPS = 32, 14_000
+"""Of a batch: rows, and padded feature steps."""
+WINDOW, OVERLAP, MARGIN = 400, 40, 30
+"""Characters that are looked at together in a long text, characters on both sides that are looked at too, and frames
+around all of these."""
+MAX_CELLS = 1 << 22
+"""Frames times characters of a window."""
+
+
+@dataclass(frozen=True, eq=False)
+class Frames:
+    """What the features give of an input.
+
+    Attributes:
+        values: ``[F, D]``.
+        borders: places in the input, ``[F + 1]``.
+    """
+
+    values: Emissions
+    borders: NDArray[np.float64]
+
+
+def batch_frames(
+    pipeline: Pipeline, raws: Sequence[object], prepared: PaddedSequence
+) -> list[tuple[NDArray[np.float32], NDArray[np.float64]]]:
+    """The frames of each row ``[F, D]`` with their borders as places in the input, ``[F + 1]``."""
+    features = pipeline.features(prepared)
+    found = []
+    for raw, row, own in zip(raws, features.rows(), prepared.rows(), strict=True):
+        frames = row.float().cpu().numpy().reshape(len(row), -1)
+        at = torch.arange(len(frames) + 1, dtype=torch.float64) - 0.5
+        found.append((frames, pipeline.locate_frames(raw, own, at).numpy()))
+    return found
+
+
+def refined(
+    found: Alignment, spelling: Spelling, path: CTCPath, borders: NDArray[np.float64], trigraphs: Trigraphs, own: Frames
+) -> Alignment:
+    """An alignment with the places of its words and units by the frames; verdicts and scores stay those of CTC.
+
+    Args:
+        found: by CTC.
+        spelling: of its text.
+        path: of its labels.
+        borders: of CTC's steps, as places in the input, ``[T + 1]``.
+        trigraphs: of the model's frames.
+        own: the input's.
+    """
+    total = len(own.values)
+    characters, labels = spelt_characters(spelling)
+    at = np.interp(_places(path, labels, borders), own.borders, np.arange(total + 1))
+    if len(characters) > total:
+        return found
+    starts, stops = np.floor(at).astype(np.int64), np.floor(at).astype(np.int64) + 1
+    for first, stop in _windows(at, total):
+        low, high = max(0, first - OVERLAP), min(len(at), stop + OVERLAP)
+        begin, end = _reach(at, low, high, total)
+        if (end - begin) * (high - low) > MAX_CELLS:
+            continue  # a pause of an hour between two words: CTC's places stay
+        frames = own.values.block(begin, end)
+        spans = trigraphs.spans(np.asarray(frames, np.float32), characters[low:high], at[low:high] - begin)
+        starts[first:stop] = begin + spans[0][first - low : stop - low]
+        stops[first:stop] = begin + spans[1][first - low : stop - low]
+    starts = np.maximum.accumulate(starts)
+    stops = np.maximum(np.maximum.accumulate(stops), starts)
+    begins, ends = np.zeros(len(spelling.labels), np.int64), np.full(len(spelling.labels), total, np.int64)
+    places = np.asarray(labels)
+    begins[places[::-1]], ends[places] = starts[::-1], stops  # the first character's, and the last one's
+    for number, owner in enumerate(spelling.owners):
+        if owner is None:  # a space is what lies between words
+            begins[number] = ends[number - 1] if number else 0
+    for number in range(len(spelling.owners) - 1, -1, -1):
+        if spelling.owners[number] is None:
+            ends[number] = begins[number + 1] if number + 1 < len(begins) else total
+    return with_spans(found, spelling, begins, ends, own.borders)
+
+
+def spelt_characters(spelling: Spelling) -> tuple[list[Trigraph | None], list[int]]:
+    """The characters of a text's words as the model spells them, None of a wildcard; and the label of each."""
+    found: list[Trigraph | None] = []
+    labels: list[int] = []
+    place = 0
+    while place < len(spelling.labels):
+        owner, stop = spelling.owners[place], place
+        while stop < len(spelling.labels) and spelling.owners[stop] == owner:
+            stop += 1
+        if owner is not None:
+            signs = [
+                (sign, number)
+                for number in range(place, stop)
+                for sign in ("?" if spelling.labels[number] == spelling.wildcard else spelling.pieces[number].strip())
+            ]
+            known = trigraphs_of("".join(sign for sign, _ in signs))
+            found += [
+                None if spelling.labels[number] == spelling.wildcard else each
+                for each, (_, number) in zip(known, signs, strict=True)
+            ]
+            labels += [number for _, number in signs]
+        place = stop
+    return found, labels
+
+
+def _places(path: CTCPath, labels: Sequence[int], borders: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Where CTC has each character, as places in the input; several of one label share its steps."""
+    owners = np.asarray(labels)
+    counts = np.bincount(owners)[owners]
+    within = np.arange(len(owners)) - np.searchsorted(owners, owners)
+    steps = path.starts[owners] + (within + 0.5) / counts * (path.stops - path.starts)[owners]
+    return np.interp(steps, np.arange(len(borders)), borders)
+
+
+def _windows(at: NDArray[np.float64], total: int) -> Iterator[tuple[int, int]]:
+    """All characters, or as many as fit; each window is halved while it is too large."""
+    if total * len(at) <= MAX_CELLS:
+        yield 0, len(at)
+        return
+    waiting = [(first, min(len(at), first + WINDOW)) for first in range(0, len(at), WINDOW)][::-1]
+    while waiting:
+        first, stop = waiting.pop()
+        low, high = max(0, first - OVERLAP), min(len(at), stop + OVERLAP)
+        begin, end = _reach(at, low, high, total)
+        if (end - begin) * (high - low) > MAX_CELLS and stop - first > 1:
+            middle = (first + stop) // 2
+            waiting += [(middle, stop), (first, middle)]
+        else:
+            yield first, stop
+
+
+def _reach(at: NDArray[np.float64], low: int, high: int, total: int) -> tuple[int, int]:
+    """The frames that characters ``low`` to ``high`` - 1 may be in."""
+    if high - low == len(at) and total * len(at) <= MAX_CELLS:
+        return 0, total
+    margin = MARGIN + (high - low)  # never fewer frames than characters
+    return max(0, int(at[low]) - margin), min(total, int(at[high - 1]) + margin + 1)
+
+
+def fit_borders(run: str | Path, sources: Sequence[str] = (), *, device: str = "cpu") -> tuple[Trigraphs, int]:
+    """Learn trigraphs from a run's training rows, or from other texts with their inputs, and write them into the run.
+
+    Args:
+        run: run directory of a model with a CTC head.
+        sources: to learn from in the place of the recipe's training rows.
+        device: ``cpu`` or ``cuda``.
+
+    Returns:
+        What was learnt, and from how many rows.
+
+    Raises:
+        ConfigError: the head aligns no texts.
+        DataError: there are too few rows that can be aligned.
+    """
+    run = Path(run)
+    pipeline = Pipeline.load(run).to(device)
+    head = pipeline.head
+    if not isinstance(head, AlignsTexts):
+        raise ConfigError(f"{run}: texts are aligned by a CTCHead; this model has a {type(head).__name__}")
+    config, suffixes = pipeline.recipe.data, pipeline.features.reader.suffixes
+    rows = [row for source in sources for row in read_rows(source, config, suffixes=suffixes, needs_id=False)]
+    texts = list(_texts(pipeline, head, rows or list(training_rows(config, suffixes=suffixes))))
+    if len(texts) < LEAST_ROWS:
+        raise DataError(
+            f"{', '.join(sources) or config.train}: {len(texts)} rows can be aligned, and at least {LEAST_ROWS} are "
+            "needed to learn borders of words from; give more (seqpipe fit-borders RUN SOURCE ...)"
+        )
+    made = fit_trigraphs(texts)
+    write_borders(run, made)
+    return made, len(texts)
+
+
+def _texts(pipeline: Pipeline, head: AlignsTexts, rows: Sequence[Row]) -> Iterator[SpokenText]:
+    """Rows at equal distances, up to `MAX_FRAMES`, with what CTC says of their texts."""
+    usable, lengths = [], []
+    for row in rows:
+        try:
+            if row.problem is None:
+                lengths.append(pipeline.features.length(row.input))
+                usable.append(row)
+        except InputError:
+            continue
+    if not usable:
+        return
+    steps = pipeline.features.output_lengths(torch.tensor(lengths, dtype=torch.int64)).tolist()
+    every = max(1, -(-sum(steps) // MAX_FRAMES))
+    usable, steps = usable[::every], steps[::every]
+    for places in plan_batches(steps, budget=STEPS, max_rows=ROWS):
+        part = [usable[place] for place in places]
+        with torch.inference_mode():
+            prepared = [pipeline.features.prepare(row.input, None) for row in part]
+            encoded = pipeline(PaddedSequence.pad(prepared).to(pipeline.device))
+            emissions = [own.float().cpu().numpy() for own in head.emissions(encoded).rows()]
+            frames = batch_frames(pipeline, [row.input for row in part], encoded.prepared)
+        for row, own, item, (values, borders) in zip(part, emissions, prepared, frames, strict=True):
+            try:
+                spelling = head.spell(str(row.target))
+                (path,) = align_rows([own], [spelling.labels])
+            except InputError:
+                continue
+            characters, labels = spelt_characters(spelling)
+            if None in characters or len(characters) > len(values):
+                continue
+            at = torch.arange(len(own) + 1, dtype=torch.float64) - 0.5
+            middles = _places(path, labels, pipeline.locate(row.input, item, at).numpy())
+            places_in_frames = np.interp(middles, borders, np.arange(len(values) + 1))
+            yield SpokenText(values, [each for each in characters if each is not None], places_in_frames)
+
+
+def write_borders(run: Path, trigraphs: Trigraphs) -> None:
+    """Into a run directory, for the weights that are there now."""
+    names = json.dumps(list(trigraphs.numbers), ensure_ascii=False)
+    metadata = {"format": str(FORMAT), "model": hash_file(run / MODEL), "trigraphs": names}
+    with draft_file(run / BORDERS) as file:
+        file.write(to_bytes({"weights": trigraphs.weights, "biases": trigraphs.biases}, metadata))
+
+
+def read_borders(run: Path) -> Trigraphs | None:
+    """Those of a run directory, if it has any.
+
+    Raises:
+        RunError: the file is damaged, of another format, or was fitted to other weights.
+    """
+    path = run / BORDERS
+    if not path.is_file():
+        return None
+    try:
+        with safe_open(path, framework="np") as file:
+            metadata = file.metadata() or {}
+            weights, biases = file.get_tensor("weights"), file.get_tensor("biases")
+        names = [tuple(each) for each in json.loads(metadata.get("trigraphs", ""))]
+    except (SafetensorError, ValueError) as error:
+        raise RunError(f"{path}: is damaged ({error}); run `seqpipe fit-borders {run}` again") from None
+    if metadata.get("format") != str(FORMAT) or len(biases) != len(names) + 1 or len(weights) != len(biases):
+        raise RunError(f"{path}: is damaged or of another format; run `seqpipe fit-borders {run}` again")
+    if metadata.get("model") != hash_file(run / MODEL):
+        raise RunError(
+            f"{path}: was fitted to another model than {run / MODEL} holds now; run `seqpipe fit-borders {run}` again, "
+            "or remove it"
+        )
+    return Trigraphs({each: number for number, each in enumerate(names, 1)}, weights, biases)

@@ -1,0 +1,66 @@
+"""Trigraphs learn from texts alone where characters are, though they start from places that are all too early."""
+
+import numpy as np
+import pytest
+
+from seqpipe.decoding.trigraphs import SpokenText, fit_trigraphs, trigraphs_of
+
+SIGNS, FRAME = "abcde", 6
+
+
+def made(count: int, seed: int, late: float = 15.0) -> tuple[list[SpokenText], list[np.ndarray]]:
+    """Texts of two words; each character sounds for some frames as it does, pauses as silence; CTC is early."""
+    generator = np.random.default_rng(seed)
+    sounds = {sign: np.random.default_rng(number).normal(0, 2, FRAME) for number, sign in enumerate(SIGNS)}
+    texts, borders = [], []
+    for _ in range(count):
+        words = ["".join(generator.choice(list(SIGNS), generator.integers(2, 5))) for _ in range(2)]
+        frames, starts = [np.zeros((int(generator.integers(8, 20)), FRAME))], []
+        for word in words:
+            for sign in word:
+                starts.append(sum(map(len, frames)))
+                frames.append(np.tile(sounds[sign], (int(generator.integers(4, 9)), 1)))
+            frames.append(np.zeros((int(generator.integers(8, 20)), FRAME)))
+        values = np.concatenate(frames)
+        values = (values + generator.normal(0, 0.3, values.shape)).astype(np.float32)
+        places = np.maximum(0.0, np.array(starts) + 3 - late)
+        texts.append(SpokenText(values, [each for word in words for each in trigraphs_of(word)], places))
+        borders.append(np.array(starts))
+    return texts, borders
+
+
+def test_places_are_found_that_nobody_has_told() -> None:
+    learnt, _ = made(60, seed=1)
+    trigraphs = fit_trigraphs(learnt)
+    texts, wanted = made(20, seed=2)
+    errors = []
+    for text, starts in zip(texts, wanted, strict=True):
+        found, stops = trigraphs.spans(text.frames, text.trigraphs, text.places)
+        assert (stops > found).all()
+        assert (found[1:] >= stops[:-1]).all()
+        errors += np.abs(found - starts).tolist()
+    assert np.mean(errors) < 4.0, "frames; what it started from is 12 frames off"
+
+
+def test_what_was_never_met_is_bridged_and_contexts_fall_back_to_their_character() -> None:
+    trigraphs = fit_trigraphs(made(40, seed=1)[0])
+    assert trigraphs.number(("z", "a", "z")) == trigraphs.number(("", "a", ""))
+    assert trigraphs.number(("#", "z", "#")) is None
+    (text,), (starts,) = made(1, seed=3)
+    unknown = [("#", "z", "#") if place == 1 else each for place, each in enumerate(text.trigraphs)]
+    found, _ = trigraphs.spans(text.frames, unknown, text.places)
+    assert np.abs(found[2:] - starts[2:]).mean() < 4.0
+    wild = [None if place == 1 else each for place, each in enumerate(text.trigraphs)]
+    assert trigraphs.spans(text.frames, wild, text.places)[0].tolist() == found.tolist()
+
+
+def test_the_same_texts_give_the_same_bits() -> None:
+    texts, _ = made(30, seed=4)
+    one, other = fit_trigraphs(texts), fit_trigraphs(texts)
+    assert np.array_equal(one.weights, other.weights)
+    assert one.numbers == other.numbers
+
+
+@pytest.mark.parametrize(("word", "wanted"), [("a", [("#", "a", "#")]), ("ab", [("#", "a", "b"), ("a", "b", "#")])])
+def test_trigraphs_of_a_word(word: str, wanted: list[tuple[str, str, str]]) -> None:
+    assert trigraphs_of(word) == wanted
