@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 from seqpipe.core.answer import Answer, Confidences, Mark
 
@@ -68,6 +69,7 @@ class Tagging(Answer):
         truncated: words at the end of the input that were not read, if the features leave some out.
     """
 
+    mapped: ClassVar[tuple[str, ...]] = ("answers", "spans")
     id: str
     confidence: float
     words: tuple[TaggedWord, ...]
@@ -87,12 +89,24 @@ class Tagging(Answer):
 
     @property
     def confidences(self) -> Mapping[str, Confidences]:
-        """Of all tags together, of each, and of the spans; all of one distribution over sequences."""
+        """Of all tags together, of each, and of the spans; the number of words speaks too, where it is in question."""
         return {
-            "answers": Confidences([self.confidence]),
+            "answers": Confidences([self.confidence], {"log_words": [math.log(max(1, len(self.words)))]}),
             "words": Confidences(self.item_confidences),
-            "spans": Confidences([span.confidence for span in self.spans]),
+            "spans": Confidences(
+                [span.confidence for span in self.spans],
+                {"log_words": [math.log(max(1, len(span.text.split()))) for span in self.spans]},
+            ),
         }
+
+    def with_confidences(self, values: Mapping[str, Sequence[float]]) -> Tagging:
+        """The same tags; see `Answer.with_confidences`."""
+        spans = values.get("spans", [span.confidence for span in self.spans])
+        return replace(
+            self,
+            confidence=values.get("answers", [self.confidence])[0],
+            spans=tuple(replace(span, confidence=own) for span, own in zip(self.spans, spans, strict=True)),
+        )
 
     def to_json(self) -> dict[str, Any]:
         """One JSON object; probabilities rounded to 6 digits."""
