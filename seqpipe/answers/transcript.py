@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from seqpipe.answers.generated_text import TextHypothesis
-from seqpipe.core.answer import Answer, Confidences, Mark
+from seqpipe.core.answer import INTERNAL, Answer, Confidences, Mark
 from seqpipe.text.splitting import words_of
 
 
@@ -29,7 +29,7 @@ class Token:
     start: float
     end: float
     confidence: float
-    language_score: float | None = None
+    language_score: float | None = field(default=None, metadata={INTERNAL: True})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Word:
     start: float
     end: float
     confidence: float = 1.0
-    language_score: float | None = None
+    language_score: float | None = field(default=None, metadata={INTERNAL: True})
 
 
 @dataclass(frozen=True, slots=True)

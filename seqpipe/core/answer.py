@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar, Self
 
+INTERNAL = "internal"
+"""In the metadata of a field of an answer, or of a part of one: no format writes it."""
+
 
 @dataclass(frozen=True)
 class Mark:

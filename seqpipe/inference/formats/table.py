@@ -7,6 +7,7 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from seqpipe.core.answer import INTERNAL
 from seqpipe.errors import ConfigError, DataError
 from seqpipe.inference.formats.store import read_store
 
@@ -15,9 +16,9 @@ FAILURE_COLUMNS = ("error", "message")
 
 
 def field_types(prediction: type) -> dict[str, Any]:
-    """Names of a dataclass's fields, in their order, with their types."""
+    """Names of a dataclass's fields, in their order, with their types; without those that are internal to an answer."""
     hints = get_type_hints(prediction)
-    return {field.name: hints[field.name] for field in fields(prediction)}
+    return {field.name: hints[field.name] for field in fields(prediction) if INTERNAL not in field.metadata}
 
 
 def column_types(prediction: type) -> dict[str, Any]:
