@@ -1,11 +1,10 @@
 """Turn the public download of UD English EWT into one column file a split: word, universal and Penn part of speech."""
 
-import argparse
 import shutil
 import sys
 from pathlib import Path
 
-from preparing import PreparationError, finished_folder, run, write_lines
+from preparing import PreparationError, finished_folder, main, write_lines
 
 from seqpipe.config.recipe import DataConfig
 from seqpipe.data.formats.column_file import CONLLU, read_column_file
@@ -76,16 +75,5 @@ def prepare(download: Path, output: Path) -> None:
     print(f"written to {output}", file=sys.stderr)
 
 
-def main() -> int:
-    """Parse the command line and run it."""
-    parser = argparse.ArgumentParser(
-        description=DESCRIPTION, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("download", metavar="DOWNLOAD_DIR", type=Path, help="the checkout, which holds the .conllu")
-    parser.add_argument("output", metavar="OUTPUT_DIR", type=Path, help="the folder to make; if it exists, empty")
-    arguments = parser.parse_args()
-    return run("prepare_ewt", lambda: prepare(arguments.download, arguments.output))
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main("prepare_ewt", prepare, DESCRIPTION, EXAMPLE, download="the checkout, which holds the .conllu"))

@@ -4,11 +4,10 @@ The splits are fixed by speaker and index, so a download with other speakers or 
 grow) is refused rather than cut in a way that no published figure belongs to.
 """
 
-import argparse
 import sys
 from pathlib import Path
 
-from preparing import PreparationError, Recording, finished_folder, name_some, read_pcm16, run, write_splits
+from preparing import PreparationError, Recording, finished_folder, main, name_some, read_pcm16, write_splits
 
 SAMPLE_RATE = 8_000  # hertz
 COLUMNS = ("path", "digit", "text", "speaker", "index", "samples")
@@ -79,16 +78,5 @@ def prepare(download: Path, output: Path) -> None:
     print(f"written to {output}", file=sys.stderr)
 
 
-def main() -> int:
-    """Parse the command line and run it."""
-    parser = argparse.ArgumentParser(
-        description=DESCRIPTION, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("download", metavar="DOWNLOAD_DIR", type=Path, help="the checkout, which holds recordings/")
-    parser.add_argument("output", metavar="OUTPUT_DIR", type=Path, help="the folder to make; if it exists, empty")
-    arguments = parser.parse_args()
-    return run("prepare_fsdd", lambda: prepare(arguments.download, arguments.output))
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main("prepare_fsdd", prepare, DESCRIPTION, EXAMPLE, download="the checkout, which holds recordings/"))

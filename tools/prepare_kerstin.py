@@ -3,7 +3,6 @@
 The splits go by the sentence, so that one that was read twice is in one split alone.
 """
 
-import argparse
 import hashlib
 import sys
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
-from preparing import PreparationError, Recording, finished_folder, name_some, read_lines, run, write_splits
+from preparing import PreparationError, Recording, finished_folder, main, name_some, read_lines, write_splits
 from scipy.signal import resample_poly
 
 RECORDED_RATE, SAMPLE_RATE = 48_000, 16_000  # hertz
@@ -89,16 +88,5 @@ def prepare(download: Path, output: Path) -> None:
     print(f"written to {output}", file=sys.stderr)
 
 
-def main() -> int:
-    """Parse the command line and run it."""
-    parser = argparse.ArgumentParser(
-        description=DESCRIPTION, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("download", metavar="DOWNLOAD_DIR", type=Path, help="the checkout, which holds verified/")
-    parser.add_argument("output", metavar="OUTPUT_DIR", type=Path, help="the folder to make; if it exists, empty")
-    arguments = parser.parse_args()
-    return run("prepare_kerstin", lambda: prepare(arguments.download, arguments.output))
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main("prepare_kerstin", prepare, DESCRIPTION, EXAMPLE, download="the checkout, which holds verified/"))

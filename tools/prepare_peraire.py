@@ -1,13 +1,12 @@
 """Turn a checkout of the Peraire ground truth into one PNG a line, cut out of its page, and one TSV a split."""
 
-import argparse
 import sys
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from preparing import PreparationError, finished_folder, name_some, run, write_lines
+from preparing import PreparationError, finished_folder, main, name_some, write_lines
 
 from seqpipe.data.pages.line import PageLine
 from seqpipe.data.pages.rows import PAGE_SUFFIXES, page_rows
@@ -133,16 +132,5 @@ def prepare(download: Path, output: Path) -> None:
         )
 
 
-def main() -> int:
-    """Parse the command line and run it."""
-    parser = argparse.ArgumentParser(
-        description=DESCRIPTION, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("download", metavar="DOWNLOAD_DIR", type=Path, help="the checkout, which holds data/")
-    parser.add_argument("output", metavar="OUTPUT_DIR", type=Path, help="the folder to make; if it exists, empty")
-    arguments = parser.parse_args()
-    return run("prepare_peraire", lambda: prepare(arguments.download, arguments.output))
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main("prepare_peraire", prepare, DESCRIPTION, EXAMPLE, download="the checkout, which holds data/"))

@@ -1,10 +1,9 @@
 """Cut the public "tiny Shakespeare" into the parts that figures are published for."""
 
-import argparse
 import sys
 from pathlib import Path
 
-from preparing import PreparationError, finished_folder, run
+from preparing import PreparationError, finished_folder, main
 
 COMMIT = "6f9487a6fe5b420b7ca9afb0d7c078e37c1d1b4e"
 PARTS = {"train": 1_003_854, "dev": 55_770, "test": 55_770}
@@ -46,16 +45,5 @@ def prepare(download: Path, output: Path) -> None:
     print(f"written to {output}", file=sys.stderr)
 
 
-def main() -> int:
-    """Parse the command line and run it."""
-    parser = argparse.ArgumentParser(
-        description=DESCRIPTION, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("download", metavar="DOWNLOAD_DIR", type=Path, help="the checkout, which holds data/")
-    parser.add_argument("output", metavar="OUTPUT_DIR", type=Path, help="the folder to make; if it exists, empty")
-    arguments = parser.parse_args()
-    return run("prepare_shakespeare", lambda: prepare(arguments.download, arguments.output))
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main("prepare_shakespeare", prepare, DESCRIPTION, EXAMPLE, download="the checkout, which holds data/"))

@@ -1,12 +1,11 @@
 """Turn a public mirror of the Stanford Sentiment Treebank into trees and tables of sentences, a set of them a split."""
 
-import argparse
 import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from preparing import PreparationError, finished_folder, name_some, read_lines, run, write_lines
+from preparing import PreparationError, finished_folder, main, name_some, read_lines, write_lines
 
 from seqpipe.data.formats.sentiment_trees import parse_tree
 from seqpipe.errors import InputError
@@ -110,16 +109,5 @@ def prepare(download: Path, output: Path) -> None:
     print(f"written to {output}", file=sys.stderr)
 
 
-def main() -> int:
-    """Parse the command line and run it."""
-    parser = argparse.ArgumentParser(
-        description=DESCRIPTION, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("download", metavar="DOWNLOAD_DIR", type=Path, help="the checkout, which holds trees/")
-    parser.add_argument("output", metavar="OUTPUT_DIR", type=Path, help="the folder to make; if it exists, empty")
-    arguments = parser.parse_args()
-    return run("prepare_sst", lambda: prepare(arguments.download, arguments.output))
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main("prepare_sst", prepare, DESCRIPTION, EXAMPLE, download="the checkout, which holds trees/"))

@@ -4,6 +4,7 @@ Of speech: 16-bit audio in, splits of FLAC files and a TSV out. Of text: lines i
 there when it is whole.
 """
 
+import argparse
 import os
 import shutil
 import sys
@@ -166,6 +167,24 @@ def read_lines(path: Path) -> list[str]:
 def write_lines(path: Path, lines: Iterable[str]) -> None:
     """Write lines in UTF-8, each with a line feed."""
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", newline="\n")
+
+
+def main(program: str, prepare: Callable[[Path, Path], None], description: str, example: str, *, download: str) -> int:
+    """Run a preparation that takes a download and a folder to make from the command line; give the exit status.
+
+    Args:
+        program: its name.
+        prepare: gets the two.
+        description, example: for --help.
+        download: what the download is.
+    """
+    parser = argparse.ArgumentParser(
+        description=description, epilog=example, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("download", metavar="DOWNLOAD_DIR", type=Path, help=download)
+    parser.add_argument("output", metavar="OUTPUT_DIR", type=Path, help="the folder to make; if it exists, empty")
+    arguments = parser.parse_args()
+    return run(program, lambda: prepare(arguments.download, arguments.output))
 
 
 def run(program: str, prepare: Callable[[], None]) -> int:
