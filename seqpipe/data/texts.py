@@ -24,7 +24,7 @@ def read_texts(name: str, column: str | None = None) -> Iterator[tuple[str, str]
     """Texts one at a time, each behind where it stands, for messages.
 
     Args:
-        name: a file of a text a line, UTF-8, packed if it ends with ``.gz``; ``-`` for standard input; or a manifest
+        name: a file (or pipe) of a text a line, UTF-8, packed if it ends with ``.gz``; ``-`` for standard input; or a manifest
             (jsonl, csv, tsv, parquet).
         column: of manifests, that holds the texts.
 
@@ -37,7 +37,7 @@ def read_texts(name: str, column: str | None = None) -> Iterator[tuple[str, str]
         OSError: a file can't be read.
     """
     path = Path(name)
-    if name != STANDARD_INPUT and not path.is_file():
+    if name != STANDARD_INPUT and (path.is_dir() or not path.exists()):  # a pipe of the shell is no regular file
         siblings = [item.name for item in path.parent.iterdir()] if path.parent.is_dir() else []
         raise ConfigError(
             f"{name}: is a folder" if path.is_dir() else f"{name}: no such file{did_you_mean(path.name, siblings)}"

@@ -2,8 +2,10 @@
 
 import gzip
 import io
+import os
 import sys
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -56,3 +58,13 @@ def test_a_manifest_needs_a_column_of_texts(tmp_path: Path) -> None:
         texts(path, "txt")
     with pytest.raises(DataError, match="row 2: text should be a text; received 2"):
         texts(path, "text")
+
+
+def test_a_pipe_is_read_as_a_file(tmp_path: Path) -> None:
+    pipe = tmp_path / "texts"
+    os.mkfifo(pipe)
+    writer = Thread(target=pipe.write_bytes, args=(b"turn left\nstop\n",))
+    writer.start()
+    found = [text for _, text in read_texts(str(pipe))]
+    writer.join()
+    assert found == ["turn left", "stop"]
