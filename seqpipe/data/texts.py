@@ -24,8 +24,8 @@ def read_texts(name: str, column: str | None = None) -> Iterator[tuple[str, str]
     """Texts one at a time, each behind where it stands, for messages.
 
     Args:
-        name: a file (or pipe) of a text a line, UTF-8, packed if it ends with ``.gz``; ``-`` for standard input; or a manifest
-            (jsonl, csv, tsv, parquet).
+        name: a file or pipe of a text a line, UTF-8, packed if it ends with ``.gz``; ``-`` for standard input; or a
+            manifest (jsonl, csv, tsv, parquet).
         column: of manifests, that holds the texts.
 
     Returns:
