@@ -2,6 +2,7 @@ import itertools
 import json
 import math
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -257,7 +258,7 @@ def test_places_of_words_and_spans_are_those_of_the_text(place: Any) -> None:
     assert (found.id, found.confidence, found.truncated) == ("r", 0.5, 2)
     record = json.loads(json.dumps(found.to_json()))
     assert record["spans"] == [{"type": "LOC", "text": "New York", "start": 0, "end": 8, "confidence": 0.75}]
-    assert set(record) == {field for field in Tagging.__dataclass_fields__}
+    assert set(record) == {field.name for field in fields(Tagging)}
     assert record["alternatives"] == [{"tags": ["O"] * 4, "confidence": 0.1}]
     for kind in ("jsonl", "csv", "parquet"):
         check_format(kind, Tagging, seconds(16_000))
