@@ -179,5 +179,4 @@ def _gaussians(everything: Floats, classes: NDArray[np.int64], parents: NDArray[
     rest = everything - means.astype(np.float32)[classes]
     covariance = (rest.T @ rest).astype(np.float64) / len(rest)
     weights = np.linalg.solve(covariance + RIDGE * np.eye(len(covariance)), means.T).T
-    # safetensors writes arrays as they lie in memory.
-    return np.ascontiguousarray(weights, dtype=np.float32), (-0.5 * (weights * means).sum(axis=1)).astype(np.float32)
+    return weights.astype(np.float32, order="C"), (-0.5 * (weights * means).sum(axis=1)).astype(np.float32)

@@ -241,8 +241,10 @@ def write_borders(run: Path, trigraphs: Trigraphs) -> None:
     """Into a run directory, for the weights that are there now."""
     names = json.dumps(list(trigraphs.numbers), ensure_ascii=False)
     metadata = {"format": str(FORMAT), "model": hash_file(run / MODEL), "trigraphs": names}
+    # safetensors 0.8.0 writes arrays as they lie in memory.
+    arrays = {"weights": np.ascontiguousarray(trigraphs.weights), "biases": np.ascontiguousarray(trigraphs.biases)}
     with draft_file(run / BORDERS) as file:
-        file.write(to_bytes({"weights": trigraphs.weights, "biases": trigraphs.biases}, metadata))
+        file.write(to_bytes(arrays, metadata))
 
 
 def read_borders(run: Path) -> Trigraphs | None:

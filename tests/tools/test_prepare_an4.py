@@ -1,4 +1,4 @@
-"""tools/prepare_an4.py, run as a user runs it, on made-up downloads of the public layout."""
+"""tools/prepare_an4.py, on made-up downloads of the public layout."""
 
 import os
 import random

@@ -1,8 +1,8 @@
-"""tools/prepare_kerstin.py, run as a user runs it, on made-up downloads of the public layout."""
+"""tools/prepare_kerstin.py, on made-up downloads of the public layout."""
 
 import os
 import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +10,8 @@ import pytest
 import soundfile
 
 SCRIPT = Path(__file__).resolve().parents[2] / "tools" / "prepare_kerstin.py"
+Run = Callable[..., subprocess.CompletedProcess[str]]
 HEADER = ["path", "utt_id", "samples", "text"]
-
-
-def prepare(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, str(SCRIPT), *map(str, arguments)], capture_output=True, text=True, check=False, timeout=120
-    )
 
 
 def read_tsv(path: Path) -> list[list[str]]:
@@ -35,7 +30,7 @@ def write_download(folder: Path, sentences: list[str], *, rate: int = 48_000) ->
     return folder
 
 
-def test_sentences_are_dealt_out_by_what_they_say_and_tones_stay_tones(tmp_path: Path) -> None:
+def test_sentences_are_dealt_out_by_what_they_say_and_tones_stay_tones(prepare: Run, tmp_path: Path) -> None:
     sentences = [f"Satz Nummer {number} heißt so." for number in range(40)]
     sentences.append("Satz  Nummer 7 heißt so.")  # again, but for a space
     result = prepare(write_download(tmp_path / "download", sentences), tmp_path / "out")
@@ -67,7 +62,7 @@ def test_the_rule_gives_the_splits_of_the_prepared_data(monkeypatch: pytest.Monk
         assert {split_of(row[-1]) for row in rows} == {split}
 
 
-def test_what_is_missing_or_of_another_rate_is_named_and_nothing_is_left(tmp_path: Path) -> None:
+def test_what_is_missing_or_of_another_rate_is_named_and_nothing_is_left(prepare: Run, tmp_path: Path) -> None:
     download = write_download(tmp_path / "missing", ["Eins.", "Zwei."])
     (download / "verified" / "de_0001.flac").unlink()
     result = prepare(download, tmp_path / "out")

@@ -1,4 +1,4 @@
-"""tools/prepare_mr.py, run as a user runs it, on made-up downloads of the public layout."""
+"""tools/prepare_mr.py, on made-up downloads of the public layout."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""tools/prepare_peraire.py, run as a user runs it, on made-up and on real pages in the layout of the repository."""
+"""tools/prepare_peraire.py, on made-up and on real pages in the layout of the repository."""
 
 import os
 import subprocess

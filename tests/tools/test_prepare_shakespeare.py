@@ -1,4 +1,4 @@
-"""tools/prepare_shakespeare.py, run as a user runs it, on a made-up text of the public one's length."""
+"""tools/prepare_shakespeare.py, on a made-up text of the public one's length."""
 
 import subprocess
 from collections.abc import Callable

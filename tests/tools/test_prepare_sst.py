@@ -1,4 +1,4 @@
-"""tools/prepare_sst.py, run as a user runs it, on made-up downloads of the public layout."""
+"""tools/prepare_sst.py, on made-up downloads of the public layout."""
 
 import os
 import subprocess
