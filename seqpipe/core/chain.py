@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from seqpipe.core.feature import Feature, Reader
 from seqpipe.core.measure import Measure
+from seqpipe.core.onnx_graph import OnnxGraph, Symbol
 from seqpipe.core.options import Upstream
 from seqpipe.core.randomness import RowKey
 from seqpipe.core.sequence import PaddedSequence
@@ -126,6 +127,12 @@ class Chain(Stage):
         """A batch through all stages."""
         for stage in self.stages:
             sequence = stage(sequence)
+        return sequence
+
+    def to_onnx(self, graph: OnnxGraph, sequence: Symbol) -> Symbol:
+        """All stages, one behind the other."""
+        for stage in self.stages:
+            sequence = stage.to_onnx(graph, sequence)
         return sequence
 
 

@@ -9,11 +9,13 @@ from torch import Tensor
 
 from seqpipe.core.input import Segment
 from seqpipe.core.measure import STEPS, Measure
+from seqpipe.core.onnx_graph import OnnxGraph, Symbol
 from seqpipe.core.picture import Drawing, Picture, Sound
 from seqpipe.core.randomness import RowKey
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.core.source import Source
 from seqpipe.core.stage import Stage
+from seqpipe.errors import ConfigError
 
 
 class Feature(Stage, register=False):
@@ -47,6 +49,12 @@ class Feature(Stage, register=False):
     def forward(self, sequence: PaddedSequence) -> PaddedSequence:
         """The second half, on a batch; nothing by default."""
         return sequence
+
+    def to_onnx(self, graph: OnnxGraph, sequence: Symbol) -> Symbol:
+        """Nothing, where `forward` does nothing in evaluation; see `Stage.to_onnx`."""
+        if self.augments or type(self).forward is Feature.forward:
+            return sequence
+        return super().to_onnx(graph, sequence)
 
 
 class Reader(Feature, register=False):
@@ -124,6 +132,12 @@ class Reader(Feature, register=False):
 
     def pool(self, prepared: PaddedSequence, encoded: PaddedSequence) -> PaddedSequence:
         """Encoded steps as the head sees them, where this stage has split its input further than answers are given."""
+        return encoded
+
+    def pool_to_onnx(self, graph: OnnxGraph, prepared: Symbol, encoded: Symbol) -> Symbol:
+        """`pool` as nodes of a graph; see `Stage.to_onnx`."""
+        if type(self).pool is not Reader.pool:
+            raise ConfigError(f"{type(self).__name__} can't be exported: its pool has no counterpart in ONNX")
         return encoded
 
     def preview(self, raw: Any) -> Picture | Drawing | str:

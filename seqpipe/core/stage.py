@@ -13,6 +13,7 @@ from pydantic import BaseModel, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 from torch import Tensor, nn
 
+from seqpipe.core.onnx_graph import OnnxGraph, Symbol
 from seqpipe.core.options import config_model, parameters_of, upstream_parameters, validate, validated
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.errors import ConfigError, did_you_mean, shown
@@ -92,6 +93,25 @@ class Stage(nn.Module):
         A step's centre is its number, so it reaches from half a step before that to half a step behind.
         """
         return steps
+
+    def to_onnx(self, graph: OnnxGraph, sequence: Symbol) -> Symbol:
+        """What `forward` computes in evaluation, as nodes of a graph (``seqpipe export``).
+
+        Args:
+            graph: to add nodes and weights to.
+            sequence: what comes in.
+
+        Returns:
+            What goes out.
+
+        Raises:
+            ConfigError: the stage, or an option of it, has no counterpart in ONNX; which one, and what to do.
+        """
+        name = type(self).__name__
+        raise ConfigError(
+            f"{name} can't be exported: it doesn't say what it computes in ONNX. Give the class a method "
+            "to_onnx(graph, sequence), or use the model with `seqpipe infer`"
+        )
 
     def provided(self, attribute: str) -> Any:
         """What this stage tells the one behind it (see `Upstream`); None if it says nothing of the kind."""

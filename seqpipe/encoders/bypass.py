@@ -7,6 +7,7 @@ from typing import Annotated
 import torch
 from pydantic import Field
 
+from seqpipe.core.onnx_graph import OnnxGraph, Symbol
 from seqpipe.core.options import InputSize
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.core.stage import Stage, StageConfig
@@ -46,3 +47,9 @@ class Bypass(Stage):
         values, lengths = sequence.masked()
         encoded = self.encoder(PaddedSequence(values[..., : -self.size], lengths))
         return PaddedSequence(torch.cat([encoded.values, values[..., -self.size :]], dim=-1), encoded.lengths)
+
+    def to_onnx(self, graph: OnnxGraph, sequence: Symbol) -> Symbol:
+        """See `Stage.to_onnx`."""
+        seen, beside = (graph.slice(sequence.values, *edges, 2) for edges in ((0, -self.size), (-self.size, 2**62)))
+        encoded = self.encoder.to_onnx(graph, Symbol(seen, sequence.lengths))
+        return Symbol(graph.concatenate([encoded.values, beside]), encoded.lengths)

@@ -8,6 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from seqpipe.core.onnx_graph import OnnxGraph, Symbol
 from seqpipe.core.options import InputSize
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.core.stage import Stage, StageConfig
@@ -69,3 +70,8 @@ class Parallel(Stage):
             for encoder in self.encoders
         ]
         return PaddedSequence(torch.cat([one.values for one in encoded], dim=-1), encoded[0].lengths)
+
+    def to_onnx(self, graph: OnnxGraph, sequence: Symbol) -> Symbol:
+        """See `Stage.to_onnx`."""
+        encoded = [encoder.to_onnx(graph, sequence) for encoder in self.encoders]
+        return Symbol(graph.concatenate([each.values for each in encoded]), encoded[0].lengths)

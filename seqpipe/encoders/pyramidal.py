@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from seqpipe.core.onnx_graph import OnnxGraph, Symbol
 from seqpipe.core.options import InputSize
 from seqpipe.core.sequence import PaddedSequence, round_up
 from seqpipe.core.stage import Stage
@@ -60,6 +62,7 @@ class PyramidalEncoder(Stage):
         chrono_steps: Annotated[int, Field(gt=2)] | None = None,
     ) -> None:
         super().__init__()
+        self.input_size = input_size
         self.factor, self.dropout, self.dropout_kind = factor, dropout, dropout_kind
         self.output_size = 2 * hidden_size
         self.layers = nn.ModuleList(
@@ -94,6 +97,20 @@ class PyramidalEncoder(Stage):
                 values = dropout(sequence.values, self.dropout, self.training, self.dropout_kind)
                 sequence = PaddedSequence(values, sequence.lengths)
             sequence = layer(join_steps(sequence, self.factor))
+        return sequence
+
+    def to_onnx(self, graph: OnnxGraph, sequence: Symbol) -> Symbol:
+        """See `Stage.to_onnx`."""
+        size, none = self.input_size, graph.constant([0], np.int64)
+        for layer in self.layers:
+            values, lengths = graph.masked(sequence)
+            missing = graph.op(
+                "Mod", graph.op("Neg", graph.size(values, 1)), graph.constant([self.factor], np.int64)
+            )
+            padded = graph.op("Pad", values, graph.op("Concat", *[none] * 4, missing, none, axis=0), mode="constant")
+            joined = graph.reshape(padded, [0, -1, self.factor * size])
+            sequence = layer.to_onnx(graph, Symbol(joined, graph.strided_lengths(lengths, self.factor)))
+            size = layer.output_size
         return sequence
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Annotated, Literal
 
@@ -11,6 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from seqpipe.core.onnx_graph import OnnxGraph, Symbol
 from seqpipe.core.options import InputSize
 from seqpipe.core.sequence import PaddedSequence, reverse_within_lengths, round_up
 from seqpipe.core.stage import Stage
@@ -83,6 +84,7 @@ class RecurrentEncoder(Stage):
         chrono_steps: Annotated[int, Field(gt=2)] | None = None,
     ) -> None:
         super().__init__()
+        self.input_size = input_size
         self.residual = residual
         self.merge = merge
         self.segment_overhead = MINIMAL_SEGMENT_OVERHEAD if cell in ("mingru", "minlstm") else SEGMENT_OVERHEAD
@@ -183,6 +185,38 @@ class RecurrentEncoder(Stage):
                 output = dropout(output, self.dropout, self.training, self.dropout_kind)
             values = output.masked_fill(padding, 0.0)  # [B, T, output_size]
         return [*kept, values]
+
+    def to_onnx(self, graph: OnnxGraph, sequence: Symbol) -> Symbol:
+        """See `Stage.to_onnx`."""
+        values, lengths = sequence
+        previous = self.input_size
+        for index, layer in enumerate(self.forward_layers):
+            both = [layer] if self.backward_layers is None else [layer, self.backward_layers[index]]
+            output = _layer_to_onnx(graph, Symbol(values, lengths), both)
+            if self.backward_layers is not None and self.merge == "sum":
+                output = graph.op("Add", *graph.outputs("Split", [output], 2, axis=2, num_outputs=2))
+            if self.norms is not None:
+                norm = self.norms[index]
+                output = graph.layer_norm(output, norm.weight.detach(), norm.bias.detach(), norm.eps)
+            if self.residual and previous == self.output_size:
+                output = graph.op("Add", output, values)
+            values, previous = output, self.output_size
+        return Symbol(values, lengths)
+
+
+def _layer_to_onnx(graph: OnnxGraph, sequence: Symbol, ways: Sequence[nn.Module]) -> str:
+    """One layer, there or there and back."""
+    weights = [{name: value.detach() for name, value in way.named_parameters()} for way in ways]
+    if isinstance(ways[0], nn.LSTM):
+        return graph.lstm(sequence, weights)
+    if isinstance(ways[0], nn.GRU):
+        return graph.gru(sequence, weights)
+    if isinstance(ways[0], nn.RNN):
+        return graph.rnn(sequence, weights, "Tanh" if ways[0].nonlinearity == "tanh" else "Relu")
+    raise ConfigError(
+        f"RecurrentEncoder can't be exported with cell {type(ways[0]).__name__.lower()}, whose recurrence ONNX has no "
+        "operator for; cells that can: lstm, gru, rnn_tanh, rnn_relu"
+    )
 
 
 def _one_way(cell: Cell, input_size: int, hidden_size: int) -> RecurrentLayer:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from seqpipe.core.chain import save_part
 from seqpipe.core.feature import Feature
+from seqpipe.core.onnx_graph import OnnxGraph, Symbol
 from seqpipe.core.options import Upstream
 from seqpipe.core.sequence import PaddedSequence, concatenate_features
 from seqpipe.core.stage import ReportsFit, StageConfig
@@ -88,3 +89,8 @@ class Concatenation(Feature):
     def forward(self, sequence: PaddedSequence) -> PaddedSequence:
         """Run all parts and join them."""
         return concatenate_features(part(sequence) for part in self.parts)
+
+    def to_onnx(self, graph: OnnxGraph, sequence: Symbol) -> Symbol:
+        """All parts, side by side."""
+        parts = [part.to_onnx(graph, sequence) for part in self.parts]
+        return Symbol(graph.concatenate([part.values for part in parts]), parts[0].lengths)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from seqpipe.core.feature import Feature
+from seqpipe.core.onnx_graph import OnnxGraph, Symbol
 from seqpipe.core.options import InputSize
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.errors import DataError
@@ -75,3 +77,21 @@ class Normalization(Feature):
             variance = centred.square().sum(dim=1, keepdim=True) / count
             centred = centred * variance.clamp(min=self.FLOOR).rsqrt()
         return PaddedSequence(centred, lengths)
+
+    def to_onnx(self, graph: OnnxGraph, sequence: Symbol) -> Symbol:
+        """See `Stage.to_onnx`."""
+        values, lengths = graph.masked(sequence)
+        if self.over == "global":
+            centred = graph.op("Sub", values, graph.constant(self.mean.numpy()))
+            if self.variance:
+                centred = graph.op("Div", centred, graph.constant(self.standard_deviation.numpy()))
+            return Symbol(centred, lengths)
+        count = graph.op("Max", graph.op("Cast", lengths, to=1), graph.constant(1.0))
+        count = graph.op("Unsqueeze", count, graph.constant([1, 2], np.int64))
+        mean = graph.op("Div", graph.reduce("ReduceSum", values, [1]), count)
+        centred = graph.masked(Symbol(graph.op("Sub", values, mean), lengths)).values
+        if self.variance:
+            squares = graph.reduce("ReduceSum", graph.op("Mul", centred, centred), [1])
+            variance = graph.op("Max", graph.op("Div", squares, count), graph.constant(self.FLOOR))
+            centred = graph.op("Div", centred, graph.op("Sqrt", variance))
+        return Symbol(centred, lengths)

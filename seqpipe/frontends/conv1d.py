@@ -8,6 +8,7 @@ from pydantic import Field
 from torch import nn
 from torch.nn import functional as F
 
+from seqpipe.core.onnx_graph import OnnxGraph, Symbol
 from seqpipe.core.options import InputSize
 from seqpipe.core.sequence import PaddedSequence, length_mask
 from seqpipe.core.stage import Stage
@@ -15,7 +16,7 @@ from seqpipe.errors import ConfigError
 from seqpipe.frontends.span import STEP_MULTIPLE, Span, Strided, convolution_span, same_padding, strided_length
 from seqpipe.layers.activation import Activation, activate
 from seqpipe.layers.dropout import dropout
-from seqpipe.layers.masked_norm import NormalizationName, make_norm
+from seqpipe.layers.masked_norm import MaskedLayerNorm, NormalizationName, folded, make_norm
 
 Size = Annotated[int, Field(gt=0)]
 
@@ -81,3 +82,20 @@ class Conv1dFrontEnd(Strided, Stage):
             values = activate(norm(values, mask).masked_fill_(~mask, 0.0), self.activation)
             values = dropout(values, self.dropout, self.training)
         return PaddedSequence(values.transpose(1, 2), lengths)
+
+    def to_onnx(self, graph: OnnxGraph, sequence: Symbol) -> Symbol:
+        """See `Stage.to_onnx`."""
+        values, lengths = graph.masked(sequence)
+        values = graph.transpose(values, [0, 2, 1])  # [B, D, T]
+        for convolution, norm, kernel, stride in zip(
+            self.convolutions, self.norms, self.kernels, self.strides, strict=True
+        ):
+            weight, bias = map(graph.constant, folded(convolution, norm))
+            values = graph.op("Conv", values, weight, bias, strides=[stride], pads=same_padding(kernel))
+            lengths = graph.strided_lengths(lengths, stride)
+            steps = graph.transpose(values, [0, 2, 1])  # [B, T', C]
+            if isinstance(norm, MaskedLayerNorm):
+                steps = norm.to_onnx(graph, steps)
+            steps = graph.activation(graph.masked(Symbol(steps, lengths)).values, self.activation)
+            values = graph.transpose(steps, [0, 2, 1])
+        return Symbol(graph.transpose(values, [0, 2, 1]), lengths)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
+import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from seqpipe.core.onnx_graph import OnnxGraph, Symbol
 from seqpipe.core.options import InputSize
 from seqpipe.core.sequence import PaddedSequence, length_mask
 from seqpipe.core.stage import Stage
@@ -24,7 +26,7 @@ from seqpipe.frontends.span import (
 )
 from seqpipe.layers.activation import Activation, activate
 from seqpipe.layers.dropout import dropout
-from seqpipe.layers.masked_norm import NormalizationName, make_norm
+from seqpipe.layers.masked_norm import MaskedLayerNorm, NormalizationName, folded, make_norm
 
 Size = Annotated[int, Field(gt=0)]
 
@@ -86,6 +88,7 @@ class Conv2dFrontEnd(Strided, Stage):
         self.dropout, self.dropout_kind = dropout, dropout_kind
         self.collapse = collapse
         self.kernels, self.strides, self.pools = kernels, strides, pools
+        self.input_size = input_size
         self.convolutions = nn.ModuleList()
         self.norms = nn.ModuleList()
         bands, previous, self.span = input_size, 1, Span()
@@ -128,6 +131,47 @@ class Conv2dFrontEnd(Strided, Stage):
             return PaddedSequence(values.transpose(1, 2).flatten(2), lengths)  # [B, T', C · F']
         values = values.amax(3) if self.collapse == "max" else values.mean(3)
         return PaddedSequence(values.transpose(1, 2), lengths)  # [B, T', C]
+
+    def to_onnx(self, graph: OnnxGraph, sequence: Symbol) -> Symbol:
+        """See `Stage.to_onnx`."""
+        values, lengths = graph.masked(sequence)
+        values = graph.op("Unsqueeze", values, graph.constant([1], np.int64))  # [B, 1, T, F]
+        bands = self.input_size
+        for convolution, norm, kernel, stride, pool in zip(
+            self.convolutions, self.norms, self.kernels, self.strides, self.pools, strict=True
+        ):
+            (top, bottom), (left, right) = map(same_padding, kernel)
+            weight, bias = map(graph.constant, folded(convolution, norm))
+            values = graph.op("Conv", values, weight, bias, strides=stride, pads=[top, left, bottom, right])
+            lengths, bands = graph.strided_lengths(lengths, stride[0]), strided_length(bands, stride[1])
+            if pool != (1, 1):
+                values = _pool_to_onnx(graph, Symbol(values, lengths), pool, bands)
+                lengths, bands = graph.strided_lengths(lengths, pool[0]), strided_length(bands, pool[1])
+            if isinstance(norm, MaskedLayerNorm):
+                values = graph.transpose(norm.to_onnx(graph, graph.transpose(values, [0, 2, 3, 1])), [0, 3, 1, 2])
+            values = graph.activation(graph.where(_step_mask(graph, values, lengths), values, 0.0), self.activation)
+        values = graph.transpose(values, [0, 2, 1, 3])  # [B, T', C, F']
+        if self.collapse == "flatten":
+            return Symbol(graph.reshape(values, [0, 0, -1]), lengths)
+        kind = "ReduceMax" if self.collapse == "max" else "ReduceMean"
+        return Symbol(graph.reduce(kind, values, [3], keep=False), lengths)
+
+
+def _step_mask(graph: OnnxGraph, values: str, lengths: str) -> str:
+    """``[B, 1, T, 1]``, true at real steps of ``[B, C, T, F]``."""
+    steps_first = Symbol(graph.transpose(values, [0, 2, 1, 3]), lengths)
+    return graph.op("Unsqueeze", graph.mask(steps_first), graph.constant([1, 3], np.int64))
+
+
+def _pool_to_onnx(graph: OnnxGraph, sequence: Symbol, pool: tuple[int, int], bands: int) -> str:
+    """`_max_pooled` as nodes of a graph: what a pool lacks at an end, and the padding, is minus infinity."""
+    values = graph.where(_step_mask(graph, *sequence), sequence.values, -np.inf)
+    one = graph.constant([pool[0]], np.int64)
+    missing = graph.op("Mod", graph.op("Neg", graph.size(values, 2)), one)  # of steps
+    none, beside = graph.constant([0], np.int64), graph.constant([-bands % pool[1]], np.int64)
+    pads = graph.op("Concat", *[none] * 4, none, none, missing, beside, axis=0)
+    padded = graph.op("Pad", values, pads, graph.constant(-np.inf), mode="constant")
+    return graph.op("MaxPool", padded, kernel_shape=pool, strides=pool)
 
 
 def _cleared(values: Tensor, mask: Tensor) -> Tensor:

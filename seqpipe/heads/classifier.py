@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
+import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
@@ -12,6 +13,7 @@ from torch.nn import functional as F
 
 from seqpipe.answers.classification import Classification, ClassProbability
 from seqpipe.core.head import Distribution
+from seqpipe.core.onnx_graph import OnnxGraph, Symbol
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.core.source import Location
 from seqpipe.core.written import Name
@@ -97,6 +99,20 @@ class ClassifierHead(ClassesHead):
         if len(self.pooled) > 1:
             emissions = F.log_softmax(emissions.mean(dim=1, keepdim=True), dim=-1)
         return PaddedSequence(emissions, torch.ones_like(encoded.lengths))
+
+    def to_onnx(self, graph: OnnxGraph, sequence: Symbol) -> Symbol:
+        """See `Stage.to_onnx`."""
+        learnt(self, self._classes, self.named)
+        values = graph.masked(sequence).values
+        size, parts = self.input_size // len(self.pooled), []
+        for number, member in enumerate(self.pooled):
+            share = values if len(self.pooled) == 1 else graph.slice(values, number * size, (number + 1) * size, 2)
+            _, scores = member.to_onnx(graph, Symbol(share, sequence.lengths))
+            parts.append(graph.op("Unsqueeze", graph.op("LogSoftmax", scores, axis=-1), graph.constant([1], np.int64)))
+        emissions = graph.concatenate(parts, 1)  # [B, members, K]
+        if len(parts) > 1:
+            emissions = graph.op("LogSoftmax", graph.reduce("ReduceMean", emissions, [1]), axis=-1)
+        return Symbol(emissions, graph.ones(sequence.lengths))
 
     def _members(self, encoded: PaddedSequence) -> Tensor:
         """Log-probabilities of each member by itself, ``[B, members, K]``."""

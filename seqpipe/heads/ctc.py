@@ -19,6 +19,7 @@ from seqpipe.answers.stitching import stitch
 from seqpipe.answers.transcript import Token, Transcript, group_words
 from seqpipe.core.head import Distribution, Encoded
 from seqpipe.core.input import Segment
+from seqpipe.core.onnx_graph import OnnxGraph, Symbol
 from seqpipe.core.options import InputSize, Upstream
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.decoding.ctc import (
@@ -161,6 +162,12 @@ class CTCHead(TextHead):
         output = learnt(self, self.output, "units", "texts")
         logits = output(dropout(encoded.values, self.dropout, self.training, self.dropout_kind))
         return PaddedSequence(F.log_softmax(logits.float(), dim=-1), encoded.lengths)
+
+    def to_onnx(self, graph: OnnxGraph, sequence: Symbol) -> Symbol:
+        """See `Stage.to_onnx`."""
+        output = learnt(self, self.output, "units", "texts")
+        logits = graph.linear(sequence.values, output.weight.detach(), output.bias.detach())
+        return Symbol(graph.op("LogSoftmax", logits, axis=-1), sequence.lengths)
 
     def loss(self, encoded: Encoded, targets: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Sum of the rows' CTC losses, in nats, and the number of labels that it is a sum over.

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from seqpipe.answers.classification import ClassProbability, MultiClassification
+from seqpipe.core.onnx_graph import OnnxGraph, Symbol
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.core.source import Location
 from seqpipe.heads.learnt import learnt, usable
@@ -91,6 +92,12 @@ class MultiLabelHead(ClassesHead):
         """Logits ``[B, 1, K]``, in fp32 whatever the precision around it."""
         learnt(self, self._classes, self.named)
         return PaddedSequence(self.pooled(encoded).unsqueeze(1), torch.ones_like(encoded.lengths))
+
+    def to_onnx(self, graph: OnnxGraph, sequence: Symbol) -> Symbol:
+        """See `Stage.to_onnx`."""
+        learnt(self, self._classes, self.named)
+        _, logits = self.pooled.to_onnx(graph, sequence)
+        return graph.single_steps(logits, sequence.lengths)
 
     def loss(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Sum of the weighted binary cross entropies of all rows and labels, in nats, and how many these are."""

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from seqpipe.answers.regression import Regression
 from seqpipe.core.assets import read_json
+from seqpipe.core.onnx_graph import OnnxGraph, Symbol
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.core.source import Location
 from seqpipe.errors import DataError, InputError, RunError
@@ -154,6 +155,13 @@ class RegressionHead(PooledHead):
         pooled = self.pooled.pool(encoded)
         values, logs = self.pooled.scores(pooled), self.spread(pooled.detach()).float()
         return PaddedSequence(torch.cat([values, logs], dim=1).unsqueeze(1), torch.ones_like(encoded.lengths))
+
+    def to_onnx(self, graph: OnnxGraph, sequence: Symbol) -> Symbol:
+        """See `Stage.to_onnx`."""
+        learnt(self, self._scale, "scale")
+        pooled, values = self.pooled.to_onnx(graph, sequence)
+        logs = graph.linear(pooled, self.spread.weight.detach(), self.spread.bias.detach())
+        return graph.single_steps(graph.concatenate([values, logs], 1), sequence.lengths)
 
     def loss(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Sum over rows and values of the errors' loss and of the spread's, and how many values these are."""

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from seqpipe.answers.tagging import Span, TaggedWord, Tagging, TagSequence
 from seqpipe.core.head import Distribution
+from seqpipe.core.onnx_graph import OnnxGraph, Symbol
 from seqpipe.core.options import InputSize
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.core.source import Location
@@ -192,6 +193,13 @@ class TaggerHead(NamingHead):
         if self.decoder == "softmax":
             scores = PaddedSequence(F.log_softmax(scores.values, dim=-1), scores.lengths)
         return scores.masked()
+
+    def to_onnx(self, graph: OnnxGraph, sequence: Symbol) -> Symbol:
+        """See `Stage.to_onnx`."""
+        scores = learnt(self, self.mlp, self.named).to_onnx(graph, sequence.values)
+        if self.decoder == "softmax":
+            scores = graph.op("LogSoftmax", scores, axis=-1)
+        return graph.masked(Symbol(scores, sequence.lengths))
 
     def loss(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Sum of the words' losses, in nats, and the number of words (softmax: the sum of their weights).

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from seqpipe.core.onnx_graph import OnnxGraph
+
 MOMENTUM, EPSILON = 0.1, 1e-5
 """Weight of a batch in the running statistics, and what is added to the variance, as torch has them."""
 NormalizationName = Literal["batch", "layer", "none"]
@@ -20,6 +22,22 @@ def make_norm(name: NormalizationName, channels: int) -> nn.Module:
     if name == "batch":
         return MaskedBatchNorm(channels)
     return MaskedLayerNorm(channels) if name == "layer" else NoNorm()
+
+
+def folded(layer: nn.Linear | nn.Conv1d | nn.Conv2d, norm: nn.Module) -> tuple[Tensor, Tensor]:
+    """Weights and biases of a layer with the batch normalisation behind it in them, as it is in evaluation.
+
+    Args:
+        layer: in front.
+        norm: any; one that isn't `MaskedBatchNorm` leaves them as they are.
+    """
+    weight = layer.weight.detach()
+    bias = layer.bias.detach() if layer.bias is not None else weight.new_zeros(len(weight))
+    if not isinstance(norm, MaskedBatchNorm):
+        return weight, bias
+    scale = norm.weight.detach() * (norm.running_variance + EPSILON).rsqrt()
+    shape = [-1, *([1] * (weight.dim() - 1))]
+    return weight * scale.view(shape), (bias - norm.running_mean) * scale + norm.bias.detach()
 
 
 class NoNorm(nn.Module):
@@ -41,6 +59,10 @@ class MaskedLayerNorm(nn.Module):
         """``[B, C, T, ...]`` -> the same shape."""
         normed: Tensor = self.norm(values.movedim(1, -1)).movedim(-1, 1)
         return normed
+
+    def to_onnx(self, graph: OnnxGraph, values: str) -> str:
+        """The same of ``[..., C]``, as nodes of a graph."""
+        return graph.layer_norm(values, self.norm.weight.detach(), self.norm.bias.detach(), self.norm.eps)
 
 
 _counts = True

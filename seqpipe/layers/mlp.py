@@ -7,10 +7,11 @@ from itertools import pairwise
 
 from torch import nn
 
+from seqpipe.core.onnx_graph import OnnxGraph
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.layers.activation import Activation, activate
 from seqpipe.layers.dropout import DropoutKind, dropout
-from seqpipe.layers.masked_norm import NormalizationName, make_norm
+from seqpipe.layers.masked_norm import MaskedLayerNorm, NormalizationName, folded, make_norm
 
 
 class MLP(nn.Module):
@@ -53,3 +54,12 @@ class MLP(nn.Module):
             normed = norm(layer(values).transpose(1, 2), mask).transpose(1, 2)
             values = dropout(activate(normed, self.activation), self.dropout, self.training)
         return PaddedSequence(self.output(values).float(), lengths)
+
+    def to_onnx(self, graph: OnnxGraph, values: str) -> str:
+        """``[..., D]`` -> ``[..., output_size]``, as nodes of a graph."""
+        for layer, norm in zip(self.hidden, self.norms, strict=True):
+            values = graph.linear(values, *folded(layer, norm))
+            if isinstance(norm, MaskedLayerNorm):
+                values = norm.to_onnx(graph, values)
+            values = graph.activation(values, self.activation)
+        return graph.linear(values, self.output.weight.detach(), self.output.bias.detach())

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from seqpipe.core.onnx_graph import OnnxGraph, Symbol
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.layers.dropout import DropoutKind, dropout
 from seqpipe.layers.mlp import MLP
@@ -40,7 +41,7 @@ class PooledMLP(nn.Module):
         **options: Any,
     ) -> None:
         super().__init__()
-        self.pooling = Pooling(input_size, pooling)
+        self.input_size, self.pooling = input_size, Pooling(input_size, pooling)
         self.step_dropout, self.dropout_kind = step_dropout, dropout_kind
         self.mlp: MLP | None = None
         self._make = partial(MLP, self.pooling.output_size, hidden_sizes, dropout_kind="elements", **options)
@@ -70,3 +71,10 @@ class PooledMLP(nn.Module):
         ones = torch.ones(len(pooled), dtype=torch.int64, device=pooled.device)
         found: PaddedSequence = self.mlp(PaddedSequence(pooled.unsqueeze(1), ones))
         return found.values[:, 0]
+
+    def to_onnx(self, graph: OnnxGraph, encoded: Symbol) -> tuple[str, str]:
+        """``[B, T, D]`` -> what is pooled ``[B, D']``, and scores of it ``[B, output_size]``, as nodes of a graph."""
+        if self.mlp is None:
+            raise ValueError("the number of scores is not known yet: call build(output_size) first")
+        pooled = self.pooling.to_onnx(graph, encoded, self.input_size)
+        return pooled, self.mlp.to_onnx(graph, pooled)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from seqpipe.core.onnx_graph import OnnxGraph, Symbol
 from seqpipe.core.sequence import PaddedSequence, end_states
 
 PoolingKind = Literal["mean", "root", "max", "end", "attention"]
@@ -63,3 +65,34 @@ class Pooling(nn.Module):
         values, _ = sequence.masked()
         scores = self.score(torch.tanh(self.hidden(values)))[..., 0].float()  # [B, T]
         return scores.masked_fill(~sequence.mask(), float("-inf")).softmax(dim=1).to(values.dtype)
+
+    def to_onnx(self, graph: OnnxGraph, sequence: Symbol, size: int) -> str:
+        """``[B, T, D]`` of ``size`` features -> ``[B, output_size]``, as nodes of a graph."""
+        values, lengths = graph.masked(sequence)
+        count = graph.op("Max", graph.op("Cast", lengths, to=1), graph.constant(1.0))
+        count = graph.op("Unsqueeze", count, graph.constant([1], np.int64))  # [B, 1]
+        pooled = []
+        for kind in self.kinds:
+            if kind in ("mean", "root"):
+                total = graph.reduce("ReduceSum", values, [1], keep=False)
+                pooled.append(graph.op("Div", total, count if kind == "mean" else graph.op("Sqrt", count)))
+            elif kind == "max":
+                least = float(torch.finfo(torch.float32).min)
+                pooled.append(graph.reduce("ReduceMax", graph.masked(sequence, least).values, [1], keep=False))
+            elif kind == "end":
+                last = graph.op("Sub", lengths, graph.constant(1, np.int64))
+                last = graph.op("Unsqueeze", graph.op("Max", last, graph.constant(0, np.int64)), graph.constant([1]))
+                ends = graph.op("GatherND", values, last, batch_dims=1)  # [B, D]
+                first = graph.op("Gather", values, graph.constant(0, np.int64), axis=1)
+                pooled += [graph.slice(ends, 0, size // 2, 1), graph.slice(first, size // 2, size, 1)]
+            else:
+                pooled.append(self._attended_to_onnx(graph, Symbol(values, lengths)))
+        return graph.concatenate(pooled, 1)
+
+    def _attended_to_onnx(self, graph: OnnxGraph, sequence: Symbol) -> str:
+        if self.hidden is None or self.score is None:
+            raise ValueError(f"pooling is {', '.join(self.kinds)}; only attention has weights")
+        hidden = graph.linear(sequence.values, self.hidden.weight.detach(), self.hidden.bias.detach())
+        scores = graph.linear(graph.op("Tanh", hidden), self.score.weight.detach())  # [B, T, 1]
+        weights = graph.op("Softmax", graph.masked(Symbol(scores, sequence.lengths), -np.inf).values, axis=1)
+        return graph.reduce("ReduceSum", graph.op("Mul", sequence.values, weights), [1], keep=False)

@@ -10,11 +10,12 @@ from pydantic import Field
 from torch import Tensor
 
 from seqpipe.core.feature import Feature
+from seqpipe.core.onnx_graph import OnnxGraph, Symbol
 from seqpipe.core.options import InputRate
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.features.ranges import check_ranges
 from seqpipe.features.speech.augmentation.vocal_tract import WarpRange, row_filters
-from seqpipe.features.speech.spectrum import CentredFrames, mel_filters, mel_spectrum, power_spectrum
+from seqpipe.features.speech.spectrum import CentredFrames, mel_filters, mel_spectrum, mel_to_onnx, power_spectrum
 
 
 class LogMel(CentredFrames, Feature):
@@ -72,3 +73,9 @@ class LogMel(CentredFrames, Feature):
                 mel, lengths = mel_spectrum(waveforms, self.window, self.n_fft, self.hop_length, self.filters)
             mel = mel.clamp(min=self.floor).log()
         return PaddedSequence(mel, lengths).masked()
+
+    def to_onnx(self, graph: OnnxGraph, sequence: Symbol) -> Symbol:
+        """See `Stage.to_onnx`."""
+        mel, lengths = mel_to_onnx(graph, sequence, self.window, self.n_fft, self.hop_length, self.filters)
+        mel = graph.op("Log", graph.op("Max", mel, graph.constant(self.floor)))
+        return graph.masked(Symbol(mel, lengths))

@@ -10,13 +10,14 @@ from pydantic import Field
 from torch import Tensor
 
 from seqpipe.core.feature import Feature
+from seqpipe.core.onnx_graph import OnnxGraph, Symbol
 from seqpipe.core.options import InputRate
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.errors import ConfigError
-from seqpipe.features.deltas import with_deltas
+from seqpipe.features.deltas import deltas_to_onnx, with_deltas
 from seqpipe.features.ranges import check_ranges
 from seqpipe.features.speech.augmentation.vocal_tract import WarpRange, row_filters
-from seqpipe.features.speech.spectrum import CentredFrames, mel_filters, power_spectrum
+from seqpipe.features.speech.spectrum import CentredFrames, mel_filters, mel_to_onnx, power_spectrum
 from seqpipe.features.speech.torchaudio_import import torchaudio_functional
 
 
@@ -86,3 +87,15 @@ class MFCC(CentredFrames, Feature):
                 decibel = torch.maximum(decibel, loudest - self.top_db)
             cepstra = PaddedSequence(decibel @ self.cosines, lengths).masked()  # [B, T, n_mfcc]
             return with_deltas(cepstra, self.deltas)
+
+    def to_onnx(self, graph: OnnxGraph, sequence: Symbol) -> Symbol:
+        """See `Stage.to_onnx`."""
+        mel, lengths = mel_to_onnx(graph, sequence, self.window, self.n_fft, self.hop_length, self.filters)
+        logs = graph.op("Log", graph.op("Max", mel, graph.constant(1e-10)))
+        decibel = graph.op("Mul", logs, graph.constant(10.0 / math.log(10)))
+        if self.top_db is not None:
+            real = graph.masked(Symbol(decibel, lengths), -math.inf).values
+            loudest = graph.reduce("ReduceMax", real, [1, 2])
+            decibel = graph.op("Max", decibel, graph.op("Sub", loudest, graph.constant(self.top_db)))
+        cepstra = graph.op("MatMul", decibel, graph.constant(self.cosines.numpy()))
+        return deltas_to_onnx(graph, graph.masked(Symbol(cepstra, lengths)), self.deltas)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from seqpipe.core.onnx_graph import OnnxGraph, Symbol
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.errors import ConfigError
 from seqpipe.features.speech.torchaudio_import import torchaudio_functional
@@ -77,6 +79,30 @@ def mel_spectrum(
         for bins, bands, part in parts:
             torch.mm(power[:, bins], part, out=mel[start : start + rows].flatten(0, 1)[:, bands])
     return PaddedSequence(mel, frames)
+
+
+def mel_to_onnx(
+    graph: OnnxGraph, waveforms: Symbol, window: Tensor, n_fft: int, hop_length: int, filters: Tensor
+) -> Symbol:
+    """`mel_spectrum` as nodes of a graph: the Fourier transform of windows is a product, that of a strided convolution.
+
+    A window is centred in the ``n_fft`` samples of a frame, and what lies beyond it counts nothing, so that the product
+    is as long as the window.
+    """
+    length = window.numel()
+    before = (n_fft - length) // 2
+    angles = 2 * np.pi / n_fft * np.outer(np.arange(n_fft // 2 + 1), np.arange(before, before + length))
+    kernel = np.concatenate([np.cos(angles), np.sin(angles)]) * window.double().numpy()  # [2 F, W]
+    values = graph.masked(waveforms, rank=2).values
+    values = graph.op("Unsqueeze", values, graph.constant([1], np.int64))  # [B, 1, S]
+    pads = [n_fft // 2 - before, length - (n_fft // 2 - before)]
+    spectrum = graph.op("Conv", values, graph.constant(kernel[:, None]), strides=[hop_length], pads=pads)  # [B, 2 F, T]
+    squares = graph.op("Mul", spectrum, spectrum)
+    real, imaginary = graph.outputs("Split", [squares], 2, axis=1, num_outputs=2)
+    power = graph.transpose(graph.op("Add", real, imaginary), [0, 2, 1])  # [B, T, F]
+    mel = graph.op("MatMul", power, graph.constant(filters.numpy()))
+    frames = graph.op("Div", waveforms.lengths, graph.constant(hop_length, np.int64))
+    return Symbol(mel, graph.op("Add", frames, graph.constant(1, np.int64)))
 
 
 def filter_groups(filters: Tensor) -> list[tuple[slice, slice, Tensor]]:
