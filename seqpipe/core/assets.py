@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import torch
-from pydantic import TypeAdapter, ValidationError
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from seqpipe.errors import RunError, SeqpipeError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# What checks files is imported where one is read: runtimes that read none of these go without.
 
 
 def read_json(path: Path, form: Any) -> Any:
@@ -26,6 +25,8 @@ def read_json(path: Path, form: Any) -> Any:
     Raises:
         RunError: the file is missing, is no JSON, or holds something else.
     """
+    from pydantic import TypeAdapter, ValidationError
+
     try:
         return TypeAdapter(form).validate_json(path.read_bytes(), strict=True)
     except FileNotFoundError:
@@ -46,6 +47,10 @@ def read_tensors(path: Path, forms: Mapping[str, int]) -> dict[str, Tensor]:
     Raises:
         RunError: the file is missing, is no such file, or holds something else.
     """
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
     try:
         found = load_file(path)
     except FileNotFoundError:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from seqpipe.core.input import Segment
 from seqpipe.core.measure import STEPS, Measure
-from seqpipe.core.onnx_graph import OnnxGraph, Symbol
+from seqpipe.core.onnx_graph import Form, OnnxGraph, Symbol
 from seqpipe.core.picture import Drawing, Picture, Sound
 from seqpipe.core.randomness import RowKey
 from seqpipe.core.sequence import PaddedSequence
@@ -112,6 +112,11 @@ class Reader(Feature, register=False):
         """
         return None
 
+    @property
+    def unbinds(self) -> bool:
+        """Whether any of its inputs may hold several (`unbind`)."""
+        return type(self).unbind is not Reader.unbind
+
     def unbind(self, raw: Any) -> list[tuple[str, Any]] | None:
         """The inputs that are answered in the place of one that holds several; None of one that is answered itself.
 
@@ -133,6 +138,17 @@ class Reader(Feature, register=False):
     def pool(self, prepared: PaddedSequence, encoded: PaddedSequence) -> PaddedSequence:
         """Encoded steps as the head sees them, where this stage has split its input further than answers are given."""
         return encoded
+
+    def onnx_input(self) -> Form:
+        """What a graph takes: batches of what `prepare` gives, ``[rows, steps, ...]``.
+
+        Raises:
+            ConfigError: a class of its own doesn't say it.
+        """
+        raise ConfigError(
+            f"{type(self).__name__} can't be exported: it reads in a way of its own, which runtimes don't know; use "
+            "the model with `seqpipe infer`"
+        )
 
     def pool_to_onnx(self, graph: OnnxGraph, prepared: Symbol, encoded: Symbol) -> Symbol:
         """`pool` as nodes of a graph; see `Stage.to_onnx`."""

@@ -6,6 +6,7 @@ from abc import ABCMeta, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
@@ -136,6 +137,10 @@ class Head(Stage, metaclass=ABCMeta, register=False):
         Raises:
             InputError: it can't be learnt from.
         """
+
+    def export_arrays(self) -> dict[str, NDArray[Any]]:
+        """What `decode` needs beside what `forward` gives, the options and assets, where that is no part of a graph."""
+        return {}
 
     def min_steps(self, target: Tensor) -> int:
         """Encoded steps that an encoded target takes at least."""

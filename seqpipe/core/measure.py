@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from torch import Tensor
+if TYPE_CHECKING:  # runtimes without torch measure too
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Measure:
 
     def amount(self, length: float | Tensor) -> float:
         """A number of elements, or the sum of several, in this measure."""
-        return float(length.sum() if isinstance(length, Tensor) else length) / self.per_unit
+        return float(length if isinstance(length, (int, float)) else length.sum()) / self.per_unit
 
     def text(self, amount: float, decimals: int = 2) -> str:
         """An amount in words: ``2.50 s``, ``12 tokens``."""

@@ -35,7 +35,7 @@ class Form(NamedTuple):
     """What a tensor at an edge of the graph is like.
 
     Attributes:
-        dtype: ``float32`` or ``int64``.
+        dtype: ``float32``, ``int64`` or ``uint8``.
         shape: sizes, and names of those that differ from call to call.
     """
 
@@ -237,9 +237,7 @@ class OnnxGraph:
 
     def _plain(self, kind: str, sequence: Symbol, forms: Sequence[Mapping[str, Array]], **options: Any) -> str:
         size = forms[0]["weight_hh_l0"].shape[1]
-        inputs = [
-            self.constant(np.stack([each[name] for each in forms])) for name in ("weight_ih_l0", "weight_hh_l0")
-        ]
+        inputs = [self.constant(np.stack([each[name] for each in forms])) for name in ("weight_ih_l0", "weight_hh_l0")]
         biases = np.stack([np.concatenate([each["bias_ih_l0"], each["bias_hh_l0"]]) for each in forms])
         direction = "bidirectional" if len(forms) == 2 else "forward"
         shared = {"hidden_size": size, "direction": direction, **options}
@@ -267,7 +265,7 @@ class OnnxGraph:
         """
         from onnx import TensorProto, checker, helper
 
-        types = {"float32": TensorProto.FLOAT, "int64": TensorProto.INT64}
+        types = {"float32": TensorProto.FLOAT, "int64": TensorProto.INT64, "uint8": TensorProto.UINT8}
         nodes = [*self.nodes, *(helper.make_node("Identity", [made], [name]) for name, (made, _) in outputs.items())]
         used = {name for node in nodes for name in node.input}
         graph = helper.make_graph(
@@ -310,4 +308,3 @@ def onnx_graph(precision: Precision, weight_bits: Literal[7, 8] = 7) -> OnnxGrap
     except ImportError:
         raise ConfigError("writing ONNX needs the package onnx: pip install 'seqpipe[export]'") from None
     return OnnxGraph(precision, weight_bits)
-

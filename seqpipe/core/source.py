@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from seqpipe.core.item import Item
+
+if TYPE_CHECKING:  # runtimes without torch refer to inputs too
+    from torch import Tensor
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from seqpipe.core.sequence import PaddedSequence
-from seqpipe.decoding.ctc import BLANK
+from seqpipe.decoding.ctc_hypothesis import BLANK
 from seqpipe.decoding.steady import largest_first, steady
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
@@ -11,27 +10,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from seqpipe.core.sequence import PaddedSequence
+from seqpipe.decoding.ctc_hypothesis import BLANK, CTCHypothesis
 from seqpipe.decoding.temperature import tempered
 from seqpipe.errors import InputError
-
-BLANK = 0
-
-
-@dataclass(frozen=True, slots=True)
-class CTCHypothesis:
-    """Labels, and the emission steps that each occupies.
-
-    Attributes:
-        labels: without blanks and repeats, each in 1 to V - 1.
-        starts: first step of each label.
-        stops: step after the last of each label.
-        posteriors: of each label, the mean of its probability over its steps.
-    """
-
-    labels: tuple[int, ...]
-    starts: tuple[int, ...]
-    stops: tuple[int, ...]
-    posteriors: tuple[float, ...]
 
 
 def frames_needed(labels: Sequence[int]) -> int:

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from seqpipe.decoding.ctc import BLANK
 from seqpipe.decoding.ctc_alignment import CTCPath, align_long, refuse_unalignable
+from seqpipe.decoding.ctc_hypothesis import BLANK
 from seqpipe.decoding.ctc_lattice import Band, Emissions, whole_band
 from seqpipe.errors import InputError
 

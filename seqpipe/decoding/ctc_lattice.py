@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from seqpipe.decoding.ctc import BLANK
+from seqpipe.decoding.ctc_hypothesis import BLANK
 
 Floats = NDArray[np.floating[Any]]
 BACK_BYTES = 1 << 25

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from seqpipe.core.sequence import PaddedSequence
-from seqpipe.decoding.ctc import BLANK
+from seqpipe.decoding.ctc_hypothesis import BLANK
 
 NEVER = float("-inf")
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from seqpipe.core.sequence import PaddedSequence
-from seqpipe.decoding.ctc import CTCHypothesis
 from seqpipe.decoding.ctc_alignment import align_rows
+from seqpipe.decoding.ctc_hypothesis import CTCHypothesis
 from seqpipe.decoding.temperature import tempered
 
 

@@ -104,9 +104,7 @@ class PyramidalEncoder(Stage):
         size, none = self.input_size, graph.constant([0], np.int64)
         for layer in self.layers:
             values, lengths = graph.masked(sequence)
-            missing = graph.op(
-                "Mod", graph.op("Neg", graph.size(values, 1)), graph.constant([self.factor], np.int64)
-            )
+            missing = graph.op("Mod", graph.op("Neg", graph.size(values, 1)), graph.constant([self.factor], np.int64))
             padded = graph.op("Pad", values, graph.op("Concat", *[none] * 4, missing, none, axis=0), mode="constant")
             joined = graph.reshape(padded, [0, -1, self.factor * size])
             sequence = layer.to_onnx(graph, Symbol(joined, graph.strided_lengths(lengths, self.factor)))

@@ -16,7 +16,8 @@ from torch.nn import functional as F
 from seqpipe.answers.alignment import Alignment, alignment
 from seqpipe.answers.generated_text import TextHypothesis
 from seqpipe.answers.stitching import stitch
-from seqpipe.answers.transcript import Token, Transcript, group_words
+from seqpipe.answers.transcribing import edges_of, transcribe
+from seqpipe.answers.transcript import Transcript, group_words
 from seqpipe.core.head import Distribution, Encoded
 from seqpipe.core.input import Segment
 from seqpipe.core.onnx_graph import OnnxGraph, Symbol
@@ -43,7 +44,7 @@ from seqpipe.heads.learnt import learnt
 from seqpipe.heads.text_head import TextHead
 from seqpipe.layers.dropout import DropoutKind, dropout
 from seqpipe.metrics.transcription import TranscriptionMetric
-from seqpipe.text.bidi import BaseDirection, logical_characters
+from seqpipe.text.bidi import BaseDirection
 from seqpipe.text.rules import TextRule
 from seqpipe.text.spelling import Spelling, spell
 from seqpipe.text.units import Units
@@ -255,21 +256,11 @@ class CTCHead(TextHead):
     ) -> Transcript:
         """A hypothesis as an answer; ``location`` turns encoded steps (fractions too) into places in the input."""
         path, confidence = hypothesis[:2]
-        # A step stands for the time around its centre: half a step to both sides.
-        places = location(torch.tensor([*path.starts, *path.stops], dtype=torch.float64) - 0.5).tolist()
-        starts, ends = places[: len(path.starts)], places[len(path.starts) :]
-        numbers = [label - 1 for label in path.labels]
-        tokens = tuple(
-            Token(self.units.piece(number), start, end, posterior)
-            for number, start, end, posterior in zip(numbers, starts, ends, path.posteriors, strict=True)
-        )
-        text = self.units.decode(numbers)
-        if self.base_direction is not None:
-            read = logical_characters(text, self.base_direction)
-            text = "".join(character for character, _ in read)
-            tokens = tuple(replace(tokens[place], text=character) for character, place in read)
+        places = location(torch.tensor(edges_of(path), dtype=torch.float64)).tolist()
+        found = transcribe(row_id, path, confidence, places, self.units, self.base_direction)
         if not isinstance(hypothesis, RankedTexts):
-            return Transcript(row_id, text, confidence, group_words(tokens), tokens)
+            return found
+        tokens = found.tokens
         if (scores := hypothesis.language_scores) is not None:
             tokens = tuple(replace(token, language_score=own) for token, own in zip(tokens, scores, strict=True))
         texts: dict[str, TextHypothesis] = {}  # two spellings in units may be one text
@@ -277,7 +268,8 @@ class CTCHead(TextHead):
             written = self._read(self.units.decode([label - 1 for label in labels]))
             texts.setdefault(written, TextHypothesis(written, posterior, score))
         alternatives = tuple(texts.values()) if len(hypothesis.ranked) > 1 else ()
-        return Transcript(row_id, text, confidence, group_words(tokens), tokens, hypothesis.ranked[0][2], alternatives)
+        words = group_words(tokens)
+        return replace(found, words=words, tokens=tokens, score=hypothesis.ranked[0][2], alternatives=alternatives)
 
     def join(self, row_id: str, parts: Sequence[tuple[Segment, Transcript]]) -> Transcript:
         """The transcripts of a long input's segments, in their order, as the whole's; see `stitch`."""

@@ -135,7 +135,7 @@ def align(
             job.summary.finished = True
             return job.summary
         engine = stack.enter_context(closing(LocalEngine(predictor, job, progress, workers, modules)))
-        summary = job.run(unbound(rows(), pipeline.features), engine.windows, interruption)
+        summary = job.run(unbound(rows(), pipeline.features.reader), engine.windows, interruption)
         spent = {**engine.spent(), "writing": summary.spent.get("writing", 0.0)}
     summary.spent = {name: spent[name] for name in SPENT if name in spent}
     if not quiet:

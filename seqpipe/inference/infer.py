@@ -163,7 +163,7 @@ def infer(
         rows: Iterable[Any] = expand_inputs(
             inputs, config, suffixes=suffixes, notice=progress.say, passed_over=job.summary.passed_over
         )
-        rows = unbound(rows, pipeline.features)
+        rows = unbound(rows, pipeline.features.reader)
         if kind in PAGES:
             rows = _lines_alone(rows, kind)
         if place is not None:

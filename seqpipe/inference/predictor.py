@@ -219,7 +219,7 @@ class Predictor:
         calibration = self.calibration if compute is None else None  # alignments have no confidences to map
         engine = Engine(self.pipeline, self.settings, compute or self.compute, calibration=calibration)
         with closing(Workers(self.preparation, count=self.workers)) as workers:
-            rows = unbound(inputs, self.pipeline.features) if unbind else inputs
+            rows = unbound(inputs, self.pipeline.features.reader) if unbind else inputs
             for window in engine.windows(reading.Reader(self.preparation, workers, self.columns), rows):
                 if isinstance(window, Window):
                     for kind, message in window.warnings:

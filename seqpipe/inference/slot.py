@@ -6,15 +6,12 @@ import hashlib
 import json
 import reprlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
-
-from torch import Tensor
+from typing import Any, Protocol
 
 from seqpipe.answers.failure import Failure
-from seqpipe.core.chain import FeatureChain
-from seqpipe.core.feature import Reader
 from seqpipe.core.input import Input, Segment
 from seqpipe.core.warning import Warnings
 from seqpipe.data.rows import Row
@@ -78,7 +75,7 @@ class Unit:
 
     slot: Slot
     raw: Any
-    prepared: Tensor
+    prepared: Any
     segment: Segment | None = None
 
 
@@ -142,19 +139,35 @@ def _digest(row_id: str, raw: Any, *further: str) -> bytes:
     return state.digest()
 
 
-def unbound(inputs: Iterable[Any], features: FeatureChain) -> Iterator[Any]:
-    """Inputs of which those that hold several are replaced by these (`Reader.unbind`), their ids behind the whole's."""
-    if type(features.reader).unbind is Reader.unbind:
+class Unbinds(Protocol):
+    """The part of `seqpipe.core.feature.Reader`, and of readers without torch, that parts inputs."""
+
+    suffixes: frozenset[str]
+
+    @property
+    def unbinds(self) -> bool:
+        """Whether any of its inputs may hold several."""
+
+    def unbind(self, raw: Any) -> list[tuple[str, Any]] | None:
+        """The inputs in one that holds several; None of any other."""
+
+    def opened(self) -> AbstractContextManager[None]:
+        """While this lasts, what is read several times in a row may be opened once."""
+
+
+def unbound(inputs: Iterable[Any], reader: Unbinds) -> Iterator[Any]:
+    """Inputs of which those that hold several are replaced by these (`Unbinds`), their ids behind the whole's."""
+    if not reader.unbinds:
         yield from inputs
         return
     for number, given in enumerate(inputs, 1):
         if isinstance(given, (Pause, Failure)) or (isinstance(given, Row) and given.problem is not None):
             yield given
             continue
-        row_id, raw = _identify(given, number, bool(features.reader.suffixes))
+        row_id, raw = _identify(given, number, bool(reader.suffixes))
         try:
-            with decoding(Shown(raw), "an input"), features.reader.opened():
-                parts = features.reader.unbind(raw)
+            with decoding(Shown(raw), "an input"), reader.opened():
+                parts = reader.unbind(raw)
         except InputError:  # reading it will say so, in its place
             parts = None
         if parts is None:

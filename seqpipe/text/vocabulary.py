@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-
-from pydantic import BaseModel, NonNegativeInt
 
 from seqpipe.core.assets import read_json
 from seqpipe.errors import DataError, RunError
@@ -16,10 +15,11 @@ UNKNOWN = 0
 """The number of whatever is not in a vocabulary."""
 
 
-class _Content(BaseModel):
+@dataclass
+class _Content:
     entries: list[str]
-    counts: list[NonNegativeInt]
-    unknown: NonNegativeInt = 0
+    counts: list[int]
+    unknown: int = 0
 
 
 class Vocabulary:
@@ -88,6 +88,6 @@ class Vocabulary:
         """What `save` wrote; raises `RunError` if the file is damaged."""
         content: _Content = read_json(path, _Content)
         entries, counts = content.entries, content.counts
-        if len(set(entries)) < len(entries) or len(counts) != len(entries):
+        if len(set(entries)) < len(entries) or len(counts) != len(entries) or min([content.unknown, *counts]) < 0:
             raise RunError(f"{path}: is damaged: an entry stands there twice, or without a count; restore it")
         return cls(entries, counts, content.unknown)

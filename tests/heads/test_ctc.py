@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from seqpipe import ConfigError, CTCHead, InputError, PaddedSequence
 from seqpipe.core.head import Encoded
-from seqpipe.decoding.ctc import CTCHypothesis
+from seqpipe.decoding.ctc_hypothesis import CTCHypothesis
 from seqpipe.heads.ctc import CTCDecoding
 
 D = 6

@@ -14,7 +14,7 @@ from seqpipe.answers.transcript import Token, Transcript
 from seqpipe.core.head import OrdersTargets
 from seqpipe.core.randomness import RowKey
 from seqpipe.core.source import Location, Source
-from seqpipe.decoding.ctc import CTCHypothesis
+from seqpipe.decoding.ctc_hypothesis import CTCHypothesis
 from seqpipe.text.bidi import display_text
 
 D = 6

@@ -3,50 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from typing import Annotated, Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
 from seqpipe.core.feature import Reader
-from seqpipe.core.input import FileSpan, Segment
-from seqpipe.core.measure import seconds
+from seqpipe.core.input import Segment
+from seqpipe.core.onnx_graph import Form
 from seqpipe.core.picture import Picture, Sound
 from seqpipe.core.randomness import RowKey
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.core.source import Source
 from seqpipe.core.suffixes import AUDIO_SUFFIXES
-from seqpipe.errors import InputError
-from seqpipe.features.speech.audio_file import (
-    array_of,
-    as_span,
-    blocks,
-    bytes_of,
-    frames_of,
-    keeping_open,
-    name_of,
-    opened,
-    read_samples,
-)
-from seqpipe.features.speech.channels import Channels, to_mono
-from seqpipe.features.speech.cutting import measure_levels, overlap_of, samples_per_block, share_out
-from seqpipe.features.speech.resampling import resample, resampled_length
-from seqpipe.features.speech.truncation import lacks_end
-
-SILENCE = 2.0**-14
-"""Between the lowest and the highest sample of a recording in which nothing is heard: two steps of 16 bit."""
-FULL_SCALE = 1 - 2.0**-15
-"""The highest sample of 16 bit."""
-MAX_SAMPLE = 2.0**32
-"""Twice the full scale of 32 bits written as numbers: the power of what is beyond is soon infinite in fp32."""
-CLIPPED_SHARE = 0.001
-"""Of the samples: in speech that was recorded well a few in a hundred thousand are at full scale."""
+from seqpipe.features.speech.channels import Channels
+from seqpipe.features.speech.recordings import Recordings, origin_of
 
 
 class Waveform(Reader):
@@ -70,145 +43,58 @@ class Waveform(Reader):
     ) -> None:
         super().__init__()
         self.sample_rate = sample_rate
-        self.channels: Channels = channels
-        self.measure = seconds(sample_rate)
+        self.recordings = Recordings(sample_rate, channels)
+        self.measure = self.recordings.measure
         self.output_size = 1
 
-    def prepare(self, raw: Any, key: RowKey | None) -> Tensor:
-        """Samples ``[S]``, float32.
+    @property
+    def channels(self) -> Channels:
+        """What becomes of several."""
+        return self.recordings.channels
 
-        Raises:
-            InputError: the file is missing, no audio, empty, holds values that are no finite numbers or far beyond any
-                scale of samples (`MAX_SAMPLE`), has a rate outside of `MIN_RATE` to `MAX_RATE`, or several channels
-                that are to be kept apart.
-        """
-        samples, rate = read_samples(raw)
-        name = name_of(raw)
-        if len(samples) == 0:
-            raise InputError("empty", f"{name}: holds no samples")
-        check_samples(samples, rate, name)
-        mono = torch.from_numpy(np.ascontiguousarray(to_mono(samples, self.channels, name)))
-        return resample(mono, rate, self.sample_rate)
+    @channels.setter
+    def channels(self, channels: Channels) -> None:
+        self.recordings.channels = channels
+
+    def prepare(self, raw: Any, key: RowKey | None) -> Tensor:
+        """Samples ``[S]``, float32; raises `InputError` as `Recordings.prepare` does."""
+        return torch.from_numpy(self.recordings.prepare(raw))
 
     def unbind(self, raw: Any) -> list[tuple[str, Any]] | None:
         """With ``channels: each``, the channels of a recording that has several; see `Reader.unbind`."""
-        if self.channels != "each":
-            return None
-        if isinstance(raw, dict):
-            samples, _ = array_of(raw)
-            count = samples.shape[1] if samples.ndim == 2 else 1
-            parts = [{**raw, "array": samples[:, at]} for at in range(count)] if count > 1 else []
-            return [(f"#{number}", part) for number, part in enumerate(parts, 1)] or None
-        span = as_span(raw)
-        if span.channel is not None:
-            return None
-        with opened(span) as file:
-            count = file.channels
-        if count == 1:
-            return None
-        return [(f"#{number}", replace(span, channel=number)) for number in range(1, count + 1)]
+        return self.recordings.unbind(raw)
 
     def opened(self) -> AbstractContextManager[None]:
         """While this lasts, what is read several times in a row by a thread is opened once."""
-        return keeping_open()
+        return self.recordings.opened()
 
     def split(self, raw: Any, max_length: float) -> list[Segment] | None:
-        """A long recording in segments, cut where it is quietest; None if it isn't longer than ``max_length``.
-
-        Whether it is long is read from the header. If so, it is read once from end to end, block by block: 1.5 MB are
-        kept of an hour.
-
-        Args:
-            raw: as `prepare` reads it.
-            max_length: seconds that a segment may have with its overlap, at least 1.
-
-        Returns:
-            Segments in their order, each to be read as a span of the same file or a view of the same array.
-
-        Raises:
-            ConfigError: ``max_length`` is below 1.
-            InputError: as `prepare` does for the whole: a recording that breaks off has no segments at all.
-        """
-        overlap = overlap_of(max_length)
-        if isinstance(raw, dict):
-            samples, rate = array_of(raw)
-            start, stop = round(_origin(raw) * rate), len(samples) + round(_origin(raw) * rate)
-            if stop - start <= max_length * rate:
-                return None
-            step = samples_per_block(rate)
-            levels = self._levels((samples[at : at + step] for at in range(0, len(samples), step)), rate, name_of(raw))
-        else:
-            span = as_span(raw)
-            with opened(span) as file:
-                rate = file.samplerate
-                start, stop = frames_of(span, rate, file.frames) if file.frames else (0, 0)
-                if stop - start <= max_length * rate:
-                    return None
-                levels = self._levels(blocks(span, file, start, stop, samples_per_block(rate)), rate, name_of(raw))
-        segments = []
-        for share in share_out(levels, stop - start, rate, max_length=max_length, overlap=overlap):
-            first, last = (start + share.heard_from) / rate, (start + share.heard_until) / rate
-            part = (
-                {**raw, "array": samples[share.heard_from : share.heard_until], "start": first}
-                if isinstance(raw, dict)
-                else replace(span, start=first, end=last)
-            )
-            segments.append(
-                Segment(part, (start + share.start) / rate, (start + share.stop) / rate, share.overlap / rate)
-            )
-        return segments
+        """A long recording in segments, cut where it is quietest; see `Recordings.split`."""
+        return self.recordings.split(raw, max_length)
 
     def length(self, raw: Any) -> int:
         """How many samples `prepare` will give, from the file's header alone."""
-        if isinstance(raw, dict):
-            samples, rate = read_samples(raw)
-            return resampled_length(len(samples), rate, self.sample_rate)
-        span = as_span(raw)
-        with opened(span) as file:
-            start, stop = frames_of(span, file.samplerate, file.frames)
-            return resampled_length(stop - start, file.samplerate, self.sample_rate)
+        return self.recordings.length(raw)
 
     def warnings(self, raw: Any, prepared: Tensor) -> list[tuple[str, str]]:
-        """``silent``, ``clipped``, ``lower sample rate``, ``shorter than its span``, ``no end of stream``."""
-        found = []
-        low, high = float(prepared.min()), float(prepared.max())
-        if high - low <= SILENCE:
-            what = f"every sample is {low:g}" if high == low else f"its samples lie between {low:.2g} and {high:.2g}"
-            found.append(("silent", f"{name_of(raw)}: {what}"))
-        clipped = float((prepared.abs() >= FULL_SCALE).float().mean()) if max(high, -low) >= FULL_SCALE else 0.0
-        if clipped > CLIPPED_SHARE:
-            found.append(
-                ("clipped", f"{name_of(raw)}: {100 * clipped:.3g} % of its samples are at full scale or beyond")
-            )
-        if isinstance(raw, dict):
-            rate = int(raw["sampling_rate"])
-        else:
-            span = as_span(raw)
-            with opened(span) as file:
-                rate = file.samplerate
-                seconds = file.frames / rate
-            if span.end is not None and span.end > seconds + 0.05:  # ends are often rounded
-                found.append(("shorter than its span", f"{span}: the file ends at {seconds:.2f} s"))
-            with bytes_of(span.source) as content:
-                if lacks_end(content):
-                    found.append(("no end of stream", f"{span}: the Ogg stream breaks off; was the file cut?"))
-        if rate < self.sample_rate:
-            found.append(
-                ("lower sample rate", f"{name_of(raw)}: {rate} Hz; the recipe's {self.sample_rate} Hz add empty bands")
-            )
-        return found
+        """See `Recordings.warnings`."""
+        return self.recordings.warnings(raw, prepared.numpy())
 
     def source(self, raw: Any) -> Source:
         """Places are seconds from the beginning of the file."""
-        return Source(origin=_origin(raw))
+        return self.recordings.source(raw)
 
     def locate(self, prepared: Tensor, steps: Tensor) -> Tensor:
         """Samples -> seconds from the beginning of the input."""
         return steps / self.sample_rate
 
+    def onnx_input(self) -> Form:
+        """Samples."""
+        return Form("float32", ("rows", "samples"))
+
     def preview(self, raw: Any) -> Picture:
         """Log-mel spectrogram of the recording, the uppermost 80 dB of it."""
-        return self._spectrogram(self.prepare(raw, None), _origin(raw))
+        return self._spectrogram(self.prepare(raw, None), origin_of(raw))
 
     def preview_of(self, values: Tensor) -> Picture | None:
         """The spectrogram of samples ``[S]``; of features ``[T, D]`` these, from the lowest to the highest."""
@@ -234,47 +120,6 @@ class Waveform(Reader):
             height=f"0 to {self.sample_rate / 2000:g} kHz (mel)",
         )
 
-    def _levels(self, blocks: Iterable[NDArray[Any]], rate: int, name: str) -> NDArray[np.float64]:
-        """The level of a recording that comes in blocks of `samples_per_block`."""
-        size = samples_per_block(rate)
-
-        def mono() -> Iterator[NDArray[Any]]:
-            for number, block in enumerate(blocks):
-                check_samples(block, rate, name, number * size)
-                yield to_mono(block, self.channels, name)
-
-        return measure_levels(mono(), rate)
-
     def sound(self, raw: Any) -> Sound:
         """The recording as the features hear it: mono, at `sample_rate`."""
-        return Sound(self.prepare(raw, None).numpy(), self.sample_rate)
-
-
-def _origin(raw: Any) -> float:
-    """Seconds from the beginning of the file to the beginning of the input."""
-    if isinstance(raw, dict):
-        return float(raw.get("start", 0.0))
-    return raw.start if isinstance(raw, FileSpan) else 0.0
-
-
-def check_samples(samples: NDArray[Any], rate: int, name: str, first: int = 0) -> None:
-    """Whether samples ``[S]`` or ``[S, C]`` are numbers that features can be made of.
-
-    Args:
-        samples, rate, name: of the recording.
-        first: number of the first sample, for the message.
-
-    Raises:
-        InputError: one is no finite number (``non-finite``), or beyond `MAX_SAMPLE` (``out of range``).
-    """
-    largest = max(float(samples.max()), -float(samples.min()))
-    if largest <= MAX_SAMPLE:
-        return
-    rows = samples.reshape(len(samples), -1)
-    wrong = ~np.isfinite(rows)
-    kind, what = "non-finite", "is not a finite number"
-    if not wrong.any():
-        wrong, kind = np.abs(rows) > MAX_SAMPLE, "out of range"
-        what = f"is {largest:.3g}; samples lie between -1 and 1, or in whole numbers of up to 32 bits"
-    bad = int(np.flatnonzero(wrong.any(axis=1))[0])
-    raise InputError(kind, f"{name}: sample {first + bad} ({(first + bad) / rate:.3f} s) {what}")
+        return Sound(self.recordings.prepare(raw), self.sample_rate)

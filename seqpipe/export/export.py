@@ -1,0 +1,148 @@
+"""``seqpipe export``: a run directory as a folder that runs without torch."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+import seqpipe
+from seqpipe.core.calibration import Calibration
+from seqpipe.core.files import draft_folder
+from seqpipe.core.onnx_graph import Precision
+from seqpipe.data.source import data_root, read_rows
+from seqpipe.errors import ConfigError, RunError, SeqpipeError
+from seqpipe.export.graph import Exported, export_pipeline
+from seqpipe.export.verify import Verification, verify
+from seqpipe.inference.predictor import Predictor, load
+from seqpipe.model_file import ASSETS as RUN_ASSETS
+from seqpipe.model_file import MODEL
+from seqpipe.runtime.heads import HEADS
+from seqpipe.runtime.manifest import ARRAYS, ASSETS, GRAPH, MANIFEST, Manifest, Part, Tensor, hash_file
+from seqpipe.runtime.model import Model
+from seqpipe.runtime.readers import READERS
+
+
+@dataclass(frozen=True)
+class Export:
+    """What was written.
+
+    Attributes:
+        folder: of the exported model.
+        verification: against the run; None where there were no rows.
+        bytes: of all its files.
+    """
+
+    folder: Path
+    verification: Verification | None
+    bytes: int
+
+
+def export(
+    run: str | Path,
+    output: str | Path,
+    *,
+    precision: Precision = "fp32",
+    weight_bits: Literal[7, 8] = 7,
+    data: str | None = None,
+    tolerance: float | None = None,
+    decoding: Mapping[str, Any] | None = None,
+) -> Export:
+    """Write a run's model for runtimes without torch, once it is known to answer as the run does.
+
+    Args:
+        run: a run directory.
+        output: a folder, which must not be there yet, or be empty.
+        precision: ``fp32``, or ``int8``: a quarter of the size, on processors with 8-bit dot products faster, and less
+            exact.
+        weight_bits: of 8-bit weights; 8 for processors with VNNI alone.
+        data: rows that are answered by both; the run's dev rows when None.
+        tolerance: points that the main score may differ by; by default those of `TOLERANCES`.
+        decoding: options that replace the recipe's, and that the exported model has from then on.
+
+    Raises:
+        ConfigError: a stage or an option can't be exported; or the output is there already.
+        RunError: the run is damaged; or the exported model's answers are too far from the run's.
+    """
+    folder, output = Path(run), Path(output)
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise ConfigError(f"--output {output}: is there already; name a new folder, or remove it")
+    predictor = load(folder, device="cpu", decoding=decoding, calibrated=False)
+    calibrated = load(folder, device="cpu", decoding=decoding)
+    pipeline = predictor.pipeline
+    for slot, stage, known in (("features", pipeline.features.reader, READERS), ("head", pipeline.head, HEADS)):
+        if type(stage).__name__ not in known:
+            raise ConfigError(
+                f"pipeline.{slot}: {type(stage).__name__} can't be exported: runtimes know of {', '.join(sorted(known))}; "
+                "use the model with `seqpipe infer`"
+            )
+    exported = export_pipeline(pipeline, precision, weight_bits)
+    with draft_folder(output) as draft:
+        manifest = _write(draft, folder, predictor, exported, precision, calibrated.calibration or Calibration())
+        verification = _verified(draft, manifest, predictor, data)
+        if verification is not None:
+            if problem := verification.excess(precision, tolerance):
+                told = "\n".join(f"  {line}" for line in verification.lines())
+                raise RunError(f"{output}: isn't written: its answers are too far from the run's: {problem}\n{told}")
+            manifest = replace(manifest, verification=verification.to_json())
+            (draft / MANIFEST).write_text(manifest.dump(), encoding="utf-8")
+        size = sum(path.stat().st_size for path in draft.rglob("*") if path.is_file())
+    return Export(output, verification, size)
+
+
+def _write(
+    draft: Path, run: Path, predictor: Predictor, exported: Exported, precision: Precision, calibration: Calibration
+) -> Manifest:
+    """Graph, assets and manifest."""
+    pipeline = predictor.pipeline
+    (draft / GRAPH).write_bytes(exported.content)
+    if (run / RUN_ASSETS).is_dir():
+        shutil.copytree(run / RUN_ASSETS, draft / ASSETS)
+    if arrays := pipeline.head.export_arrays():
+        (draft / ASSETS / "head").mkdir(parents=True, exist_ok=True)
+        np.savez(draft / ASSETS / "head" / ARRAYS, **arrays)
+    recipe = pipeline.recipe.pipeline
+    reader = recipe.features.options["stages"][0]
+    manifest = Manifest(
+        producer=f"seqpipe {seqpipe.__version__}",
+        precision=precision,
+        reader=Part(reader.name, _plain(reader.dump()), f"{ASSETS}/features/0.{reader.name}"),
+        head=Part(recipe.head.name, _plain(recipe.head.dump()), f"{ASSETS}/head"),
+        inputs=tuple(Tensor(name, form.dtype, tuple(form.shape)) for name, form in exported.inputs.items()),
+        outputs=tuple(Tensor(name, form.dtype, tuple(form.shape)) for name, form in exported.outputs.items()),
+        stride=exported.stride,
+        offset=exported.offset,
+        decoding=predictor.options.model_dump() if predictor.options is not None else {},
+        calibration=calibration,
+        files={str(path.relative_to(draft)): hash_file(path) for path in sorted(draft.rglob("*")) if path.is_file()},
+        model=hashlib.sha256((run / MODEL).read_bytes()).hexdigest(),
+    )
+    (draft / MANIFEST).write_text(manifest.dump(), encoding="utf-8")
+    return manifest
+
+
+def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name != "stage"}
+
+
+def _verified(draft: Path, manifest: Manifest, predictor: Predictor, data: str | None) -> Verification | None:
+    """Of the rows that were named, which must be there, or of the run's dev rows, if they are."""
+    recipe = predictor.pipeline.recipe
+    source = data or recipe.data.dev
+    if source is None:
+        return None
+    try:
+        root = None if data is not None else data_root(recipe.data)
+        suffixes = predictor.pipeline.features.reader.suffixes
+        rows = list(read_rows(source, recipe.data, suffixes=suffixes, needs_id=False, root=root))
+    except (SeqpipeError, OSError):
+        if data is not None:
+            raise
+        return None
+    model = Model.load(draft, calibrated=False, decoding=dict(manifest.decoding))
+    return verify(predictor, model, [row for row in rows if row.problem is None], source)

@@ -1,0 +1,60 @@
+"""What heads do with the output of the graph, by class name; each a module of its own, imported when it is needed."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqpipe.core.input import Segment
+from seqpipe.errors import RunError
+from seqpipe.runtime.location import Location
+from seqpipe.runtime.manifest import Part
+
+HEADS = {"CTCHead": "seqpipe.runtime.heads.ctc:CTC"}
+"""Classes of heads, and what answers in their place."""
+
+
+class RuntimeHead(Protocol):
+    """What makes answers of the graph's output, as the head of the same class does."""
+
+    answer_type: type
+
+    def decode(self, outputs: Sequence[NDArray[np.float32]]) -> list[Any]:
+        """A hypothesis for each row ``[T, D]``; no row's depends on the others."""
+        ...
+
+    def answer(self, row_id: str, hypothesis: Any, location: Location) -> Any:
+        """A hypothesis as an answer."""
+        ...
+
+    def join(self, row_id: str, parts: Sequence[tuple[Segment, Any]]) -> Any:
+        """The answers to the segments of a long input as one."""
+        ...
+
+
+def make_head(part: Part, folder: Path, decoding: dict[str, Any], temperature: float) -> RuntimeHead:
+    """The counterpart of a head.
+
+    Args:
+        part: of the manifest.
+        folder: of the exported model.
+        decoding: options.
+        temperature: of its distributions.
+
+    Raises:
+        RunError: there is none of this class.
+    """
+    return find(HEADS, part, "head")(part.options, folder / part.assets, decoding, temperature)
+
+
+def find(known: dict[str, str], part: Part, what: str) -> Any:
+    """A class by that of its stage."""
+    if part.stage not in known:
+        raise RunError(f"the exported model has the {what} {part.stage}, which this runtime doesn't know; upgrade it")
+    module, _, name = known[part.stage].partition(":")
+    return getattr(importlib.import_module(module), name)

@@ -1,0 +1,80 @@
+"""What prepares inputs for the graph, by the class name of the recipe's first feature."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqpipe.core.input import Segment
+from seqpipe.core.measure import Measure
+from seqpipe.core.source import Source
+from seqpipe.errors import RunError
+from seqpipe.runtime.manifest import Part
+
+READERS = {"Waveform": "seqpipe.runtime.readers:recordings"}
+"""Classes of readers, and functions that make their counterparts of options and a folder of assets."""
+
+
+class RuntimeReader(Protocol):
+    """What a `seqpipe.core.feature.Reader` does with inputs, without torch; see there."""
+
+    suffixes: frozenset[str]
+    measure: Measure
+
+    @property
+    def unbinds(self) -> bool:
+        """Whether any of its inputs may hold several."""
+
+    def prepare(self, raw: Any) -> NDArray[Any]:
+        """What the graph takes, ``[S, ...]``."""
+
+    def length(self, raw: Any) -> int:
+        """Elements that `prepare` will give."""
+
+    def split(self, raw: Any, max_length: float) -> list[Segment] | None:
+        """A long input in segments."""
+
+    def unbind(self, raw: Any) -> list[tuple[str, Any]] | None:
+        """The inputs in one that holds several."""
+
+    def opened(self) -> AbstractContextManager[None]:
+        """While this lasts, what is read several times in a row may be opened once."""
+
+    def warnings(self, raw: Any, prepared: NDArray[Any]) -> list[tuple[str, str]]:
+        """What is odd about an input that can be used."""
+
+    def source(self, raw: Any) -> Source:
+        """The input as answers refer to it."""
+
+    def locate(self, prepared: NDArray[Any], steps: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Prepared elements as places in the input."""
+
+
+def make_reader(part: Part, folder: Path) -> RuntimeReader:
+    """The counterpart of a reader.
+
+    Args:
+        part: of the manifest.
+        folder: of the exported model.
+
+    Raises:
+        RunError: there is none of this class.
+    """
+    if part.stage not in READERS:
+        raise RunError(f"the exported model reads with {part.stage}, which this runtime doesn't know; upgrade it")
+    module, _, name = READERS[part.stage].partition(":")
+    made: RuntimeReader = getattr(importlib.import_module(module), name)(part.options, folder / part.assets)
+    return made
+
+
+def recordings(options: Mapping[str, Any], assets: Path) -> RuntimeReader:
+    """Of `Waveform`."""
+    from seqpipe.features.speech.recordings import Recordings
+
+    return Recordings(options["sample_rate"], options["channels"])
