@@ -5,13 +5,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, get_args
 
+import onnxruntime
 import pytest
 import torch
 from torch import Tensor
 
 import seqpipe
 from seqpipe import FeatureChain, LineImage, LogMel, PaddedSequence, PenStrokes, Stage, StageConfig, Waveform
+from seqpipe.core.onnx_graph import Form, OnnxGraph, Symbol
 from seqpipe.core.stage import find_stage, stage_names
+from seqpipe.errors import ConfigError
 from seqpipe.features.text.tokens import Tokens
 from seqpipe.layers.pooling import PoolingKind
 
@@ -355,6 +358,53 @@ class TestBatches:
             assert (lengths < promised).any()
         else:
             assert lengths.tolist() == promised.tolist()
+
+
+NOT_IN_ONNX = {
+    "TrimSilence": "can't be exported",
+    "Tokens": "can't be exported",
+    "LevelNormalization": "can't be exported",
+    "Pitch": "can't be exported",
+    "Chroma": "can't be exported",
+    "LanguageModelHead": "can't be exported",
+    "AttentionHead": "can't be exported",
+    "LineImage": "can't be exported",
+    "StrokeFeatures": "can't be exported",
+    "Embedding": "can't be exported",
+    "OneHot": "can't be exported",
+    "CharacterFeatures": "can't be exported",
+    "AffixFeatures": "can't be exported",
+    "NGramFeatures": "can't be exported",
+    "LogRatioFeatures": "can't be exported",
+}
+"""Stages without a counterpart in ONNX, and what is said of them."""
+GATED_BY_INPUT = {"mingru", "minlstm"}
+
+
+@pytest.mark.parametrize(("name", "number"), CASES)
+def test_a_graph_of_onnx_gives_what_rows_give_alone(name: str, number: int) -> None:
+    example, stage = EXAMPLES[name][number], built(name, number, "cpu")
+    graph = OnnxGraph()
+    if name in NOT_IN_ONNX or example.options.get("cell") in GATED_BY_INPUT:
+        with pytest.raises(ConfigError, match=NOT_IN_ONNX.get(name, "can't be exported with cell")):
+            stage.to_onnx(graph, Symbol("values", "lengths"))
+        return
+    batch = padded(rows_of(example.takes), 7, float("nan"))
+    found = stage.to_onnx(graph, Symbol("values", "lengths"))
+    kind = str(batch.values.dtype).removeprefix("torch.")
+    sizes: list[int | str] = ["rows", "steps", *batch.values.shape[2:]]
+    sizes_out = ["rows", "steps_out", "features"][: expected(name, number, "cpu")[0].dim() + 1]
+    outputs = {"output": (found.values, Form(kind if found.values == "values" else "float32", sizes_out))}
+    outputs["output_lengths"] = (found.lengths, Form("int64", ["rows"]))
+    if kind != "float32" and name == "Tokens":
+        return  # it hands numbers on as they are
+    content = graph.model({"values": Form(kind, sizes), "lengths": Form("int64", ["rows"])}, outputs, "test")
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    given = {"values": batch.values.numpy(), "lengths": batch.lengths.numpy()}
+    known = {each.name for each in session.get_inputs()}
+    values, lengths = session.run(None, {key: value for key, value in given.items() if key in known})
+    got = PaddedSequence(torch.from_numpy(values), torch.from_numpy(lengths))
+    assert_same(got, expected(name, number, "cpu"), 3e-5)
 
 
 def test_an_example_that_breaks_the_promise_is_noticed() -> None:
