@@ -363,7 +363,6 @@ class TestBatches:
 NOT_IN_ONNX = {
     "TrimSilence": "can't be exported",
     "Tokens": "can't be exported",
-    "LevelNormalization": "can't be exported",
     "Pitch": "can't be exported",
     "Chroma": "can't be exported",
     "LanguageModelHead": "can't be exported",

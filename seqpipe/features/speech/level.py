@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import numpy as np
 from pydantic import Field
 
 from seqpipe.core.feature import Feature
+from seqpipe.core.onnx_graph import OnnxGraph, Symbol
 from seqpipe.core.options import InputRate
 from seqpipe.core.sequence import PaddedSequence
 
@@ -41,3 +43,13 @@ class LevelNormalization(Feature):
         values, lengths = waveforms.masked()
         power = values.square().sum(dim=1, keepdim=True) / lengths.clamp(min=1).unsqueeze(1)  # [B, 1]
         return PaddedSequence(values * (self.level * power.clamp(min=self.floor).rsqrt()), lengths)
+
+    def to_onnx(self, graph: OnnxGraph, sequence: Symbol) -> Symbol:
+        """See `Stage.to_onnx`."""
+        values, lengths = graph.masked(sequence, rank=2)
+        count = graph.op("Max", graph.op("Cast", lengths, to=1), graph.constant(1.0))
+        squares = graph.reduce("ReduceSum", graph.op("Mul", values, values), [1])
+        power = graph.op("Div", squares, graph.op("Unsqueeze", count, graph.constant([1], np.int64)))
+        root = graph.op("Sqrt", graph.op("Max", power, graph.constant(self.floor)))
+        scale = graph.op("Div", graph.constant(self.level), root)
+        return Symbol(graph.op("Mul", values, scale), lengths)

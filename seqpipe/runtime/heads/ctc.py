@@ -127,7 +127,8 @@ def posteriors(rows: Sequence[NDArray[np.float64]], labels: Sequence[Sequence[in
         for step in range(steps):
             if step:
                 moved = (forward[:, 2:] + forward[:, 1:-1] + forward[:, :-2] * skips) * emitted[step]
-            total = moved.sum(axis=1)
+            # In order, where numpy's sum goes by how many there are: states that a row lacks then change no bit of it.
+            total = moved.cumsum(axis=1)[:, -1]
             logs += np.log(total)
             forward[:, 2:] = moved / np.where(total > 0, total, 1.0)[:, None]
             done = lengths == step + 1
