@@ -91,18 +91,30 @@ def mel_to_onnx(
     """
     length = window.numel()
     before = (n_fft - length) // 2
-    angles = 2 * np.pi / n_fft * np.outer(np.arange(n_fft // 2 + 1), np.arange(before, before + length))
-    kernel = np.concatenate([np.cos(angles), np.sin(angles)]) * window.double().numpy()  # [2 F, W]
+    kernel = _fourier_to_onnx(graph, window, n_fft, before)
     values = graph.masked(waveforms, rank=2).values
     values = graph.op("Unsqueeze", values, graph.constant([1], np.int64))  # [B, 1, S]
     pads = [n_fft // 2 - before, length - (n_fft // 2 - before)]
-    spectrum = graph.op("Conv", values, graph.constant(kernel[:, None]), strides=[hop_length], pads=pads)  # [B, 2 F, T]
+    spectrum = graph.op("Conv", values, kernel, strides=[hop_length], pads=pads)  # [B, 2 F, T]
     squares = graph.op("Mul", spectrum, spectrum)
     real, imaginary = graph.outputs("Split", [squares], 2, axis=1, num_outputs=2)
     power = graph.transpose(graph.op("Add", real, imaginary), [0, 2, 1])  # [B, T, F]
     mel = graph.op("MatMul", power, graph.constant(filters.numpy()))
     frames = graph.op("Div", waveforms.lengths, graph.constant(hop_length, np.int64))
     return Symbol(mel, graph.op("Add", frames, graph.constant(1, np.int64)))
+
+
+def _fourier_to_onnx(graph: OnnxGraph, window: Tensor, n_fft: int, before: int) -> str:
+    """Cosines and sines of all bins under a window, ``[2 F, 1, W]``, worked out once when the graph is loaded.
+
+    They would take most of the file of a small model. Angles are reduced in whole numbers, so that none is large.
+    """
+    bins, places = (graph.constant(np.arange(*span)) for span in ((n_fft // 2 + 1,), (before, before + window.numel())))
+    turns = graph.op("Mul", graph.op("Unsqueeze", bins, graph.constant([1])), places)
+    turns = graph.op("Cast", graph.op("Mod", turns, graph.constant(n_fft)), to=1)  # of a circle of n_fft
+    angles = graph.op("Mul", turns, graph.constant(2 * np.pi / n_fft))
+    waves = graph.concatenate([graph.op("Cos", angles), graph.op("Sin", angles)], 0)
+    return graph.op("Unsqueeze", graph.op("Mul", waves, graph.constant(window.numpy())), graph.constant([1]))
 
 
 def filter_groups(filters: Tensor) -> list[tuple[slice, slice, Tensor]]:
