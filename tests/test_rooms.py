@@ -31,6 +31,7 @@ ORDER = [
     "checks",
     "inference",
     "runtime",
+    "serve",
     "evaluation.scores",
     "evaluation.report",
     "training",

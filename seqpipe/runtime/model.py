@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import reprlib
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,12 +130,12 @@ class Model:
                     # A few at first, so that answers come soon.
                     if len(group) < (size if number > 2 * size else 1):
                         continue
-                    running.append((group, pool.submit(self._group, group)))
+                    running.append((group, pool.submit(self.answer_slots, group)))
                     group = []
                     if len(running) > 2 * self.settings.threads:
                         yield from _received(*running.popleft())
                 if group:
-                    running.append((group, pool.submit(self._group, group)))
+                    running.append((group, pool.submit(self.answer_slots, group)))
                 while running:
                     yield from _received(*running.popleft())
             finally:  # given up in the middle: nothing goes on in the background
@@ -144,7 +144,13 @@ class Model:
 
     # One group of inputs
 
-    def _group(self, slots: list[Slot]) -> list[Any]:
+    def answer_slots(self, slots: Sequence[Slot], is_given_up: Callable[[Slot], bool] | None = None) -> list[Any]:
+        """The answer to each input, or its failure; by one thread.
+
+        Args:
+            slots: of the inputs.
+            is_given_up: asked between batches whether nobody waits for an answer any more, which then is None.
+        """
         units: list[_Unit] = []
         for slot in slots:
             if slot.failure is None:
@@ -154,9 +160,14 @@ class Model:
                     nameless = error.kind == "too long"
                     message = f"{slot.where or slot.id}: {error}" if slot.where or nameless else str(error)
                     slot.failure = Failure(slot.id, error.kind, message)
-        for unit, answer in zip(units, self._run(units), strict=True):
+        found = self._run(units, is_given_up)
+        kept = [place for place, output in enumerate(found) if output is not None]
+        hypotheses = self.head.decode([output for output in found if output is not None])
+        for place, hypothesis in zip(kept, hypotheses, strict=True):
+            unit = units[place]
+            answer = self.head.answer(unit.slot.id, hypothesis, self._location(unit))
             unit.slot.parts.append((unit.segment, answer))
-        return [self._answer(slot) for slot in slots]
+        return [None if is_given_up is not None and is_given_up(slot) else self._answer(slot) for slot in slots]
 
     def _units(self, slot: Slot) -> list[_Unit]:
         """An input's segments if it is split, else what the reader makes of it."""
@@ -192,23 +203,23 @@ class Model:
             )
         return amount
 
-    def _run(self, units: Sequence[_Unit]) -> list[Any]:
-        """The answer to each unit."""
+    def _run(
+        self, units: Sequence[_Unit], is_given_up: Callable[[Slot], bool] | None
+    ) -> list[NDArray[np.float32] | None]:
+        """The graph's output of each unit; None of those that are given up."""
         steps = [max(1, round(len(unit.prepared) / self.manifest.stride)) for unit in units]
         most = 1 if self.session.one_by_one else MAX_ROWS
-        found: list[Any] = [None] * len(units)
+        found: list[NDArray[np.float32] | None] = [None] * len(units)
         for batch in plan_batches(steps, budget=self.settings.batch_steps, max_rows=most) if units else ():
+            if is_given_up is not None and all(is_given_up(units[each].slot) for each in batch):
+                continue
             for place, output in zip(batch, self.session.run([units[each].prepared for each in batch]), strict=True):
                 found[place] = output
-        manifest = self.manifest
-        return [
-            self.head.answer(
-                unit.slot.id,
-                hypothesis,
-                Location(self.reader.source(unit.raw), self.reader, unit.prepared, manifest.stride, manifest.offset),
-            )
-            for unit, hypothesis in zip(units, self.head.decode(found), strict=True)
-        ]
+        return found
+
+    def _location(self, unit: _Unit) -> Location:
+        source, manifest = self.reader.source(unit.raw), self.manifest
+        return Location(source, self.reader, unit.prepared, manifest.stride, manifest.offset)
 
     def _answer(self, slot: Slot) -> Any:
         if slot.failure is not None:
