@@ -25,6 +25,7 @@ ORDER = [
     "features",
     "heads",
     "model_file",
+    "hub",
     "pipeline",
     "run_directory",
     "generation",

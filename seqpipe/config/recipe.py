@@ -215,7 +215,9 @@ class TrainingConfig(Section):
     )
     ema_decay: float = Field(0.999, gt=0, lt=1, description="ema: share of the average that stays at a step")
     average_epochs: int = Field(5, ge=1, description="last: how many epochs' ends are averaged")
-    init_from: str | None = Field(None, description="run directory whose weights (and vocabulary) training starts with")
+    init_from: str | None = Field(
+        None, description="run directory, or hub:OWNER/NAME, whose weights (and vocabulary) training starts with"
+    )
     init_stages: Annotated[list[StageName], BeforeValidator(_listed)] | None = Field(
         None, description="taken from init_from; all when null"
     )
@@ -301,7 +303,7 @@ def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     elif not recipe.data.root.startswith("starter:"):
         # Absolute, so that the run directory finds its data from any folder.
         recipe.data.root = str(expand_home(recipe.data.root).resolve())
-    if recipe.training.init_from is not None:
+    if recipe.training.init_from is not None and not recipe.training.init_from.startswith("hub:"):
         recipe.training.init_from = str(expand_home(recipe.training.init_from).resolve())
     recipe.training.distill_from = [str(expand_home(run).resolve()) for run in recipe.training.distill_from]
     recipe.decoding = with_whole_paths(recipe, recipe.decoding)

@@ -19,6 +19,7 @@ from seqpipe.data.source import data_root, read_rows
 from seqpipe.errors import ConfigError, RunError, SeqpipeError
 from seqpipe.export.graph import Exported, export_pipeline
 from seqpipe.export.verify import Verification, verify
+from seqpipe.hub.fetch import local_run
 from seqpipe.inference.predictor import Predictor, load
 from seqpipe.model_file import ASSETS as RUN_ASSETS
 from seqpipe.model_file import MODEL
@@ -69,7 +70,7 @@ def export(
         ConfigError: a stage or an option can't be exported; or the output is there already.
         RunError: the run is damaged; or the exported model's answers are too far from the run's.
     """
-    folder, output = Path(run), Path(output)
+    folder, output = local_run(run), Path(output)
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise ConfigError(f"--output {output}: is there already; name a new folder, or remove it")
     predictor = load(folder, device="cpu", decoding=decoding, calibrated=False)
@@ -78,8 +79,8 @@ def export(
     for slot, stage, known in (("features", pipeline.features.reader, READERS), ("head", pipeline.head, HEADS)):
         if type(stage).__name__ not in known:
             raise ConfigError(
-                f"pipeline.{slot}: {type(stage).__name__} can't be exported: runtimes know of {', '.join(sorted(known))}; "
-                "use the model with `seqpipe infer`"
+                f"pipeline.{slot}: {type(stage).__name__} can't be exported: runtimes know of "
+                f"{', '.join(sorted(known))}; use the model with `seqpipe infer`"
             )
     exported = export_pipeline(pipeline, precision, weight_bits)
     with draft_folder(output) as draft:

@@ -22,6 +22,7 @@ from seqpipe.core.suffixes import Suffixes
 from seqpipe.data.pages.line import PageLine
 from seqpipe.data.rows import Row
 from seqpipe.errors import ConfigError
+from seqpipe.hub.fetch import local_run
 from seqpipe.inference.calibration_file import plain
 from seqpipe.inference.engine import Budget, Engine, Window
 from seqpipe.inference.formats.choose import PAGES, RECORDINGS, check_format, choose_format
@@ -65,7 +66,7 @@ def infer(
     """Run a trained model over inputs, and write its answers.
 
     Args:
-        run: run directory.
+        run: run directory, or ``hub:OWNER/NAME[@REVISION]``.
         inputs: files, folders, globs, manifests, pages in ALTO or PAGE, ``hub:`` data sets, ``-`` for standard input.
         output: a file, or a folder for subtitles, TextGrids, CTM and pages, or ``-`` for standard output.
         kind: one of `seqpipe.inference.formats.choose.ENDINGS`; by the output's name when None.
@@ -89,6 +90,7 @@ def infer(
         DataError: a source can't be read; a failure, if strict.
         RunError: there is no model.
     """
+    run = local_run(run)
     if output != "-":
         companion(Path(output), ".journal")
     kind = choose_format(output, kind)

@@ -27,6 +27,7 @@ from seqpipe.decoding.trigraphs import Trigraphs
 from seqpipe.errors import RENAMED, ConfigError, did_you_mean
 from seqpipe.features.speech.channels import Channels
 from seqpipe.features.speech.waveform import Waveform
+from seqpipe.hub.fetch import local_run
 from seqpipe.inference import reading
 from seqpipe.inference.aligning import Aligning
 from seqpipe.inference.alignment_text import text_row
@@ -259,7 +260,8 @@ def load(run: str | Path, *, calibrated: bool = True, **settings: Any) -> Predic
     """The predictor of a run directory.
 
     Args:
-        run: a run directory; nothing in it is unpickled, and no code that it names is run.
+        run: a run directory, or ``hub:OWNER/NAME[@REVISION]`` for one on the Hugging Face Hub; nothing in it is
+            unpickled, and no code that it names is run.
         calibrated: confidences are those of ``seqpipe calibrate``, if it was run for answers that are decoded so.
         settings: device, precision, decoding and others: see `Predictor`.
 
@@ -268,7 +270,8 @@ def load(run: str | Path, *, calibrated: bool = True, **settings: Any) -> Predic
             other weights now.
         ConfigError: a setting is wrong.
     """
-    pipeline = Pipeline.load(Path(run))
+    run = local_run(run)
+    pipeline = Pipeline.load(run)
     known = set(inspect.signature(Predictor).parameters) - {"pipeline", "calibration", "trigraphs"}
     for name in settings:
         if name not in known:

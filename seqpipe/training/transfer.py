@@ -14,6 +14,7 @@ from seqpipe.core.chain import find_stages
 from seqpipe.core.feature import Feature
 from seqpipe.data.rows import Row
 from seqpipe.errors import ConfigError, RunError
+from seqpipe.hub.fetch import local_run
 from seqpipe.pipeline import Pipeline
 from seqpipe.training.gradients import drop
 
@@ -53,7 +54,7 @@ def fit_with(pipeline: Pipeline, rows: Sequence[Row], config: TrainingConfig) ->
     if config.init_from is None or not names:
         pipeline.fit(rows)
         return
-    folder = Path(config.init_from)
+    folder = local_run(config.init_from)
     assets = folder / model_file.ASSETS
     if not assets.is_dir():
         raise RunError(f"training.init_from: {folder} is no run directory")
