@@ -262,11 +262,11 @@ def check_command(words: list[str]) -> None:
     except SystemExit:
         pytest.fail(f"seqpipe {shlex.join(words)}: is no command")
     overrides = list(getattr(options, "overrides", []))
-    if options.verb in ("evaluate", "report", "infer", "align", "calibrate", "tune-decoding"):
+    if options.verb in ("evaluate", "report", "infer", "align", "calibrate", "tune-decoding", "export", "serve"):
         for override in [*overrides, *getattr(options, "set", [])]:
             check_for_a_run(override)
         return
-    if options.verb in ("compare", "estimate-ngram", "fit-borders", "generate", "perplexity", "reply"):
+    if options.verb in ("compare", "estimate-ngram", "fit-borders", "generate", "perplexity", "push", "reply"):
         return
     recipe = getattr(options, "recipe", None) or options.target
     own = recipe.startswith(("my", "runs/", "spikes", "RECIPE"))  # the reader's
