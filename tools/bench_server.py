@@ -118,9 +118,8 @@ class Bench:
         """Median and 99th percentile at a rate."""
         seconds = asyncio.run(self._arrivals(rate))
         median, last = statistics.median(seconds), statistics.quantiles(seconds, n=100)[98]
-        print(
-            f"at {rate:.0f} a second: median {1000 * median:.1f} ms, p99 {1000 * last:.1f} ms ({last / median:.1f} times)"
-        )
+        found = f"median {1000 * median:.1f} ms, p99 {1000 * last:.1f} ms ({last / median:.1f} times)"
+        print(f"at {rate:.0f} a second: {found}", flush=True)
 
     async def _arrivals(self, rate: float) -> list[float]:
         draw, seconds = random.Random(1), list[float]()
