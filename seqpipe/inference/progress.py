@@ -12,8 +12,8 @@ from typing import Any
 from seqpipe.answers.failure import Failure
 from seqpipe.core.measure import Measure
 from seqpipe.data.formats.walk import endings
-from seqpipe.inference.engine import Window
 from seqpipe.inference.job import Summary
+from seqpipe.inference.window import Window
 
 SHOWN = 20
 """Failures, or warnings, of a kind: the output has all of the former."""

@@ -4,9 +4,9 @@ import pytest
 
 from seqpipe.answers.failure import Failure
 from seqpipe.core.measure import STEPS, seconds
-from seqpipe.inference.engine import Window
 from seqpipe.inference.job import Summary
 from seqpipe.inference.progress import SHOWN, Progress, clock, describe
+from seqpipe.inference.window import Window
 
 
 @pytest.mark.parametrize(("seconds", "shown"), [(0, "0:00"), (59.6, "1:00"), (3725, "1:02:05"), (360_000, "100:00:00")])
