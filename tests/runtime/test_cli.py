@@ -42,7 +42,7 @@ def run(exported: Path, folder: Path) -> Run:
     """The command on two threads; its exit status."""
 
     def call(*words: object, output: str = "out.jsonl") -> int:
-        return main([str(exported), *map(str, words), "--output", output, "--threads", "2", "--quiet"])
+        return main([str(exported), "--output", output, "--threads", "2", "--quiet", *map(str, words)])
 
     return call
 
@@ -60,7 +60,9 @@ def without_confidences(value: Any) -> Any:
 
 def confidences(value: Any) -> list[float]:
     if isinstance(value, dict):
-        return [found for key, each in value.items() for found in ([each] if key == "confidence" else confidences(each))]
+        return [
+            found for key, each in value.items() for found in ([each] if key == "confidence" else confidences(each))
+        ]
     return [found for each in value for found in confidences(each)] if isinstance(value, list) else []
 
 
@@ -191,7 +193,7 @@ def test_what_it_says(exported: Path, folder: Path) -> None:
     )
     assert done.returncode == 3
     assert done.stdout == ""
-    assert "failed: gone.wav" in done.stderr
+    assert "failed: list.jsonl, row 17 (gone.wav): gone.wav: no such file" in done.stderr
     assert "40 inputs" in done.stderr
     assert "2 failed: 1 missing, 1 undecodable" in done.stderr
 

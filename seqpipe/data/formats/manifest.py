@@ -207,10 +207,10 @@ def _open_parquet(path: Path) -> Any:
 
 
 def _parquet(path: Path) -> Iterator[tuple[int, Record | InputError]]:
-    import pyarrow
-
     first = 1
     with _open_parquet(path) as file:
+        import pyarrow
+
         meanings = _meanings(file, path)
         for index in range(file.num_row_groups):
             group = file.metadata.row_group(index)
