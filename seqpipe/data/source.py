@@ -19,7 +19,8 @@ from seqpipe.data.formats.manifest import read_manifest
 from seqpipe.data.formats.parallel_text import read_parallel, side
 from seqpipe.data.formats.sentiment_trees import read_trees, split_trees
 from seqpipe.data.formats.walk import endings, find_files
-from seqpipe.data.pages.rows import is_page, page_files, page_rows
+from seqpipe.data.pages.names import is_page
+from seqpipe.data.pages.rows import page_files, page_rows
 from seqpipe.data.records import Records, manifest_kind, nameless, record_rows
 from seqpipe.data.rows import Row
 from seqpipe.errors import ConfigError, DataError

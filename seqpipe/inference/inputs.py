@@ -20,7 +20,7 @@ from seqpipe.data.formats.column_file import COLUMN_SUFFIXES, count_column_file,
 from seqpipe.data.formats.hub import count_hub, is_saved_data_set, read_hub
 from seqpipe.data.formats.manifest import count_manifest, read_manifest
 from seqpipe.data.formats.walk import endings, find_files
-from seqpipe.data.pages.rows import METS, PAGE_SUFFIXES, count_lines, is_page, page_rows, unread_pages
+from seqpipe.data.pages.names import METS, PAGE_SUFFIXES, is_page
 from seqpipe.data.records import Records, manifest_kind, nameless, record_rows
 from seqpipe.data.rows import Row
 from seqpipe.data.spans import unread_spans
@@ -226,13 +226,18 @@ def _rows(
             case "manifest" | "columns" | "data set":
                 yield from _listed_rows(source, names, notice)
             case "page":
+                from seqpipe.data.pages.rows import page_rows  # all of XML: no other input should wait for it
+
                 # Without a source: messages about a line name document and line themselves.
                 rows = page_rows([Path(name)], needs_target=False, columns=(names.config.input, names.config.target))
                 yield from (replace(row, source="") for row in rows)
             case "folder":
                 reads_images = bool(names.in_folders & IMAGE_SUFFIXES)
-                if notice is not None and reads_images and (message := unread_pages(name)):
-                    notice(message)
+                if notice is not None and reads_images:
+                    from seqpipe.data.pages.rows import unread_pages
+
+                    if message := unread_pages(name):
+                        notice(message)
                 others: Counter[str] = Counter()
                 for inner in _folder_sources(name, names, others):
                     yield from [inner] if isinstance(inner, Failure) else _rows(inner, names, notice)
@@ -330,6 +335,8 @@ def _count(source: _Source, names: _Names) -> int | None:
             case "columns":
                 return count_column_file(Path(source.name), names.config)
             case "page":
+                from seqpipe.data.pages.rows import count_lines
+
                 return count_lines(Path(source.name))
             case "folder":
                 inner = _folder_sources(source.name, names)

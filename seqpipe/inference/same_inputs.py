@@ -11,7 +11,7 @@ from typing import Any
 from seqpipe.core.suffixes import TEXT_SUFFIXES
 from seqpipe.data.formats.column_file import COLUMN_SUFFIXES
 from seqpipe.data.formats.hub import is_saved_data_set
-from seqpipe.data.pages.rows import PAGE_SUFFIXES
+from seqpipe.data.pages.names import PAGE_SUFFIXES
 from seqpipe.data.records import manifest_kind
 
 

@@ -12,9 +12,10 @@ from seqpipe import __version__
 from seqpipe.core.files import draft_folder
 from seqpipe.data.pages.alto import put_alto_text, read_alto, sign_alto
 from seqpipe.data.pages.document import PageDocument
+from seqpipe.data.pages.names import PAGE_SUFFIXES
 from seqpipe.data.pages.page_xml import put_page_text, put_region_text, read_page_xml, sign_page
 from seqpipe.data.pages.read import read_page
-from seqpipe.data.pages.rows import PAGE_SUFFIXES, page_of
+from seqpipe.data.pages.rows import page_of
 from seqpipe.data.pages.xml_text import xml_text
 from seqpipe.errors import DataError, InputError
 from seqpipe.inference.formats.ctm import word_confidences
