@@ -94,9 +94,12 @@ class Progress:
         return ", ".join(parts)
 
     def _make_bar(self) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, TextColumn
-        from rich.progress import Progress as Bar
+        try:
+            from rich.console import Console
+            from rich.progress import BarColumn, TextColumn
+            from rich.progress import Progress as Bar
+        except ImportError:  # the runtime's small distribution goes without: plain lines there too
+            return
 
         self._bar = Bar(BarColumn(16), TextColumn("{task.fields[text]}"), console=Console(stderr=True), transient=True)
         self._task = self._bar.add_task("", total=None, text="loading")
