@@ -117,7 +117,8 @@ def _named(columns: Columns, given: Mapping[str, str]) -> Columns:
             raise ConfigError(f"data.format: {text} is not known{did_you_mean(text, get_args(Format))}")
         if name in ("input", "format") and text in ("", "null"):
             raise ConfigError(f"data.{name}: should name a column; received {text or 'nothing'}")
-    return replace(columns, **{name: None if text in ("", "null", "~") else text for name, text in given.items()})
+    chosen: dict[str, Any] = {name: None if text in ("", "null") else text for name, text in given.items()}
+    return replace(columns, **chosen)
 
 
 def _read(folder: Path, inputs: Sequence[str], config: Columns, suffixes: frozenset[str]) -> Iterator[Path]:
