@@ -14,8 +14,9 @@ import sys
 from collections.abc import Sequence
 
 import seqpipe
-from seqpipe.errors import RENAMED, ConfigError, SeqpipeError
-from seqpipe.verbs import DONE, FAILED, VERBS, WRONG_USAGE
+from seqpipe.core.command import run_command
+from seqpipe.errors import RENAMED, ConfigError
+from seqpipe.verbs import VERBS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,23 +25,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Read by OpenMP when torch is loaded. By default its threads spin for milliseconds at every barrier, which made an
     # LSTM 2 to 10 times slower where another process wanted the cores too; a short spin cost nothing on idle ones.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
-    try:
+
+    def run() -> int:
         _import_modules(options.imports)
         return int(VERBS[options.verb].run(options))
-    except ConfigError as error:
-        print(f"seqpipe {options.verb}: {error}", file=sys.stderr)
-        return WRONG_USAGE
-    except BrokenPipeError:  # the reader of a pipe has seen enough (`| head`)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
-    except (SeqpipeError, OSError) as error:
-        print(f"seqpipe {options.verb}: {error}", file=sys.stderr)
-        return FAILED
-    except KeyboardInterrupt:
-        goes_on = hasattr(options, "resume") and getattr(options, "output", "") != "-"
-        hint = f"; go on with: {_again(arguments, options)}" if goes_on else ""
-        print(f"seqpipe {options.verb}: interrupted{hint}", file=sys.stderr)
-        return FAILED
+
+    goes_on = hasattr(options, "resume") and getattr(options, "output", "") != "-"
+    return run_command(f"seqpipe {options.verb}", run, lambda: _again(arguments, options) if goes_on else None)
 
 
 def _again(arguments: Sequence[str] | None, options: argparse.Namespace) -> str:

@@ -28,6 +28,9 @@ from seqpipe.core.head import Head, find_head
 from seqpipe.core.stage import StageConfig, find_stage
 from seqpipe.errors import ConfigError
 from seqpipe.evaluation.experiments.space import SearchSpace
+from seqpipe.export.export import export
+from seqpipe.runtime import cli as runtime
+from seqpipe.runtime.infer import parse_settings
 from seqpipe.verbs import VERBS
 
 ROOT = Path(__file__).parents[1]
@@ -135,6 +138,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory, trained_run: Path, speak: Cal
     folder = tmp_path_factory.mktemp("desk")
     (folder / "runs").mkdir()
     (folder / "runs/starter").symlink_to(trained_run)
+    export(trained_run, folder / "exported/starter")
     for name, text in (("a.wav", "ab c"), ("b.wav", "ba")):
         soundfile.write(folder / name, speak(text, 1), 8000)
     (folder / "tagged.conll").write_text(
@@ -162,6 +166,7 @@ def run_code(code: str, folder: Path, names: dict[str, Any]) -> list[str]:
 
 RUN = {
     "inference.md": lambda names, said: [line.split()[0] for line in said] == ["a.wav", "b.wav"],
+    "deployment.md": lambda names, said: [line.split()[0] for line in said] == ["a.wav", "b.wav"],
     "text.md": lambda names, said: [line.split()[0] for line in said] == ["1", "2"],
     "translation.md": lambda names, said: len(said) == 1 and len(names["answer"].alternatives) == 2,
     "cluster.md": lambda names, said: names["table"].num_rows == 4,
@@ -278,6 +283,15 @@ def test_commands_are_right(page: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.chdir(ROOT)
     for words in seqpipe_commands(page):
         check_command(words)
+
+
+@pytest.mark.parametrize("page", [ROOT / "docs/deployment.md", ROOT / "packages/runtime/README.md"], ids=name_of)
+def test_commands_of_the_runtime_are_right(page: Path) -> None:
+    found = [words[1:] for words in commands(page) if words[0] == "seqpipe-run"]
+    assert found
+    for words in found:
+        options = runtime._parser().parse_intermixed_args(words)
+        parse_settings(options.set)
 
 
 def test_commands_are_found() -> None:

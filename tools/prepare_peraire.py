@@ -9,7 +9,8 @@ from PIL import Image
 from preparing import PreparationError, finished_folder, main, name_some, write_lines
 
 from seqpipe.data.pages.line import PageLine
-from seqpipe.data.pages.rows import PAGE_SUFFIXES, page_rows
+from seqpipe.data.pages.names import PAGE_SUFFIXES
+from seqpipe.data.pages.rows import page_rows
 from seqpipe.data.rows import Row
 from seqpipe.errors import InputError
 from seqpipe.features.image.page_line import crop

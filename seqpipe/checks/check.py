@@ -13,8 +13,9 @@ from seqpipe.checks.findings import Findings
 from seqpipe.checks.part import Part, read_part
 from seqpipe.config.recipe import Recipe, load_recipe
 from seqpipe.core.head import find_head
+from seqpipe.data.records import manifest_kind
 from seqpipe.data.rows import Row
-from seqpipe.data.source import data_root, is_there, manifest_kind
+from seqpipe.data.source import data_root, is_there
 from seqpipe.errors import ConfigError, DataError, InputError
 from seqpipe.pipeline import Pipeline
 

@@ -24,6 +24,7 @@ from seqpipe.config.plain_yaml import dump_yaml, read_yaml
 from seqpipe.config.search_space import SearchConfig
 from seqpipe.core.files import expand_home
 from seqpipe.core.head import NamesFiles, SearchMethods, find_head
+from seqpipe.core.naming import Format
 from seqpipe.core.options import config_error
 from seqpipe.core.stage import StageConfig, find_stage
 from seqpipe.core.suffixes import MANIFEST_KINDS
@@ -113,9 +114,7 @@ class DataConfig(Section):
     train_also: list[str] = Field([], description="further sources that train; their rows are never held out")
     dev: str | None = Field(None, description="source that is scored while training, and never trained on")
     test: str | None = Field(None, description="source that `evaluate` scores if there is one, else dev")
-    format: Literal[
-        "auto", "jsonl", "csv", "tsv", "parquet", "columns", "parallel", "folder", "hub", "pages", "text"
-    ] = "auto"
+    format: Format = "auto"
     columns: list[Name] | None = Field(
         None, min_length=1, description="names of the columns of a column file (format: columns), in their order"
     )

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from seqpipe.config.recipe import DataConfig
 from seqpipe.core.cell import cell_text, plain
 from seqpipe.core.file_names import on_disk
 from seqpipe.core.input import FileSpan
+from seqpipe.core.naming import Naming
 from seqpipe.core.suffixes import INK_SUFFIXES, Suffixes
 from seqpipe.data.pages.line import PageLine
 from seqpipe.data.rows import Row
@@ -28,7 +28,7 @@ HINTS = {
 def make_row(
     number: int,
     columns: Mapping[str, Any],
-    config: DataConfig,
+    config: Naming,
     base: Path,
     source: str,
     *,

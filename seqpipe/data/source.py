@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import glob
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from seqpipe.config.recipe import DataConfig
 from seqpipe.core.file_names import on_disk
 from seqpipe.core.files import expand_home
 from seqpipe.core.suffixes import IMAGE_SUFFIXES, MANIFEST_KINDS, TEXT_SUFFIXES, Suffixes
-from seqpipe.data.columns import make_row
 from seqpipe.data.formats.column_file import read_column_file
 from seqpipe.data.formats.documents import read_documents
 from seqpipe.data.formats.folder import read_folder, read_text_folder
@@ -21,28 +19,16 @@ from seqpipe.data.formats.manifest import read_manifest
 from seqpipe.data.formats.parallel_text import read_parallel, side
 from seqpipe.data.formats.sentiment_trees import read_trees, split_trees
 from seqpipe.data.formats.walk import endings, find_files
-from seqpipe.data.pages.rows import is_page, page_files, page_rows
+from seqpipe.data.pages.names import is_page
+from seqpipe.data.pages.rows import page_files, page_rows
+from seqpipe.data.records import Records, manifest_kind, nameless, record_rows
 from seqpipe.data.rows import Row
-from seqpipe.errors import ConfigError, DataError, InputError
-
-
-def manifest_kind(name: Path) -> str | None:
-    """What kind of manifest a file is by its name, compressed (``.gz``) or not; None if it is none."""
-    kind = MANIFEST_KINDS.get(_plain(name).suffix.lower())
-    return None if kind == "parquet" and _plain(name) != name else kind
+from seqpipe.errors import ConfigError, DataError
 
 
 def is_parallel(source: Path, config: DataConfig) -> bool:
     """Whether a source is what the names of two files begin with; a manifest may stand beside these."""
     return config.format == "parallel" and manifest_kind(source) is None
-
-
-def _plain(name: Path) -> Path:
-    return name.with_suffix("") if name.suffix.lower() == ".gz" else name
-
-
-Records = Iterable[tuple[int, Mapping[str, Any] | InputError, str]]
-"""For each row its number from 1, its columns (or why there are none), and what the source itself calls it, or ""."""
 
 
 def data_root(config: DataConfig) -> Path:
@@ -123,29 +109,9 @@ def read_rows(
         yield from page_rows(files, root=root, needs_target=needs_target, columns=(config.input, config.target))
         return
     records, base, shown = _records(source, config, root or Path(), suffixes, needs_target, strict)
-    has_columns = False  # one row at least had those that the recipe names
-    for number, columns, name in records:
-        if isinstance(columns, InputError):
-            yield _untold(number, columns, name)
-            continue
-        try:
-            row = make_row(
-                number,
-                columns,
-                config,
-                base,
-                shown,
-                suffixes=suffixes,
-                needs_target=needs_target,
-                needs_id=needs_id,
-                name=name,
-            )
-            has_columns = True
-        except DataError as error:
-            if strict or not has_columns:
-                raise
-            row = _untold(number, InputError("bad value", str(error)), name)
-        yield row
+    yield from record_rows(
+        records, config, base, shown, suffixes=suffixes, needs_target=needs_target, needs_id=needs_id, strict=strict
+    )
 
 
 def _records(
@@ -156,13 +122,13 @@ def _records(
         name, labels = split_trees(source.removeprefix("trees:"))
         path = on_disk(root / expand_home(name))
         _must_exist(path)
-        return _nameless(read_trees(path, labels, strict=strict)), path.parent, str(path)
+        return nameless(read_trees(path, labels, strict=strict)), path.parent, str(path)
     is_saved = config.format == "auto" and is_saved_data_set(root / expand_home(source))
     if source.startswith("hub:") or config.format == "hub" or is_saved:
         name = source.removeprefix("hub:")
         if (root / name.partition("@")[0]).is_dir():
             name = str(root / name)
-        return _nameless(read_hub(name)), Path(), source
+        return nameless(read_hub(name)), Path(), source
     path, wanted = on_disk(root / expand_home(source)), config.format
     if source.startswith("starter:"):
         from seqpipe.data.starter.catalogue import starter_source
@@ -170,11 +136,11 @@ def _records(
         path, wanted = starter_source(source.removeprefix("starter:")), "auto"
     if is_parallel(path, config) and wanted == "parallel":
         pairs = read_parallel(path, config.input, config.target, needs_target=needs_target, strict=strict)
-        return _nameless(pairs), path.parent, str(path)
+        return nameless(pairs), path.parent, str(path)
     kind = _kind(path, wanted)
     if kind == "folder":
         return (
-            _nameless(read_folder(path, config, suffixes)) if suffixes else read_text_folder(path, config),
+            nameless(read_folder(path, config, suffixes)) if suffixes else read_text_folder(path, config),
             path,
             str(path),
         )
@@ -182,7 +148,7 @@ def _records(
         return read_documents(path, config), path.parent, str(path)
     if kind == "columns":
         return read_column_file(path, config, needs_target=needs_target), path.parent, str(path)
-    return _nameless(read_manifest(path, kind, strict=strict)), path.parent, str(path)
+    return nameless(read_manifest(path, kind, strict=strict)), path.parent, str(path)
 
 
 def _lists_pages(source: str, config: DataConfig, root: Path) -> bool:
@@ -192,15 +158,6 @@ def _lists_pages(source: str, config: DataConfig, root: Path) -> bool:
     if config.format == "pages":
         return manifest_kind(Path(source)) is None  # a manifest may stand beside pages
     return is_page(source) and not (root / expand_home(source)).is_dir()
-
-
-def _nameless(records: Iterable[tuple[int, Mapping[str, Any] | InputError]]) -> Records:
-    return ((number, columns, "") for number, columns in records)
-
-
-def _untold(number: int, problem: InputError, name: str) -> Row:
-    """A row of which no more is known than where it stands, which the problem says itself."""
-    return Row(name or str(number), None, number=number, problem=problem)
 
 
 def _must_exist(path: Path) -> None:

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
-from seqpipe.config.recipe import DataConfig
 from seqpipe.core.input import FileSpan
+from seqpipe.core.naming import Naming
 from seqpipe.data.rows import Row
 from seqpipe.errors import InputError
 
@@ -39,7 +39,7 @@ class Span(NamedTuple):
     channel: int | None = None
 
 
-def span_columns(config: DataConfig) -> Iterator[tuple[str, Key]]:
+def span_columns(config: Naming) -> Iterator[tuple[str, Key]]:
     """The columns of spans that a recipe names, each with its key."""
     named: dict[Key, str | None] = {
         "start": config.start,
@@ -50,7 +50,7 @@ def span_columns(config: DataConfig) -> Iterator[tuple[str, Key]]:
     yield from ((column, key) for key, column in named.items() if column)
 
 
-def read_span(columns: Mapping[str, Any], config: DataConfig) -> Span:
+def read_span(columns: Mapping[str, Any], config: Naming) -> Span:
     """The span of a row; an empty cell, or none, is the beginning or the end of the file, or no channel.
 
     Raises:
@@ -64,7 +64,7 @@ def read_span(columns: Mapping[str, Any], config: DataConfig) -> Span:
     return Span(start or 0.0, end, _channel(*cells["channel"]) if "channel" in cells else None)
 
 
-def unread_spans(row: Row, config: DataConfig) -> str | None:
+def unread_spans(row: Row, config: Naming) -> str | None:
     """What to tell the user where a source has columns of spans that the recipe doesn't read; else None.
 
     A duration alone is mostly that of the whole file, and tells nothing; see `shorter_than_read`.
@@ -84,7 +84,7 @@ def unread_spans(row: Row, config: DataConfig) -> str | None:
     return f"has {a}column{plural} {names}, and the recipe names no {keys}, so whole files are read"
 
 
-def shorter_than_read(row: Row, seconds: float, config: DataConfig) -> str | None:
+def shorter_than_read(row: Row, seconds: float, config: Naming) -> str | None:
     """What to tell the user where the column ``duration``, which the recipe doesn't read, states less than is read.
 
     Args:

@@ -13,7 +13,7 @@ from typing import IO, cast
 
 from seqpipe.core.lines import TOO_LONG, bounded_lines
 from seqpipe.data.formats.manifest import read_manifest
-from seqpipe.data.source import manifest_kind
+from seqpipe.data.records import manifest_kind
 from seqpipe.errors import ConfigError, DataError, InputError, did_you_mean
 from seqpipe.text.validity import unfit
 

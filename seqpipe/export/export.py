@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ import numpy as np
 import seqpipe
 from seqpipe.core.calibration import Calibration
 from seqpipe.core.files import draft_folder
+from seqpipe.core.naming import Columns
 from seqpipe.core.onnx_graph import Precision
 from seqpipe.data.source import data_root, read_rows
 from seqpipe.errors import ConfigError, RunError, SeqpipeError
@@ -121,6 +122,7 @@ def _write(
         decoding=predictor.options.model_dump() if predictor.options is not None else {},
         calibration=calibration,
         files={str(path.relative_to(draft)): hash_file(path) for path in sorted(draft.rglob("*")) if path.is_file()},
+        columns=Columns(**{each.name: getattr(pipeline.recipe.data, each.name) for each in fields(Columns)}),
         model=hashlib.sha256((run / MODEL).read_bytes()).hexdigest(),
     )
     (draft / MANIFEST).write_text(manifest.dump(), encoding="utf-8")

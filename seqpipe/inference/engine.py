@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
@@ -20,43 +20,12 @@ from seqpipe.inference.compute import Compute
 from seqpipe.inference.reading import Reader
 from seqpipe.inference.settings import Settings
 from seqpipe.inference.slot import Pause, Slot, Unit, digest_of
+from seqpipe.inference.window import Budget, Window
 from seqpipe.pipeline import Pipeline
 
 CHUNK_ELEMENTS = 30 * 60 * 16_000
 """Prepared elements (audio samples) that are held at once: half an hour at 16 kHz, 115 MB."""
 MAX_ROWS = 256
-
-
-class Budget(NamedTuple):
-    """From a chunk on, batches have this budget of padded steps, since memory ran out with the one before."""
-
-    window: int
-    chunk: int
-    steps: int
-
-
-@dataclass(slots=True)
-class Window:
-    """Answers to inputs that were looked at together.
-
-    Attributes:
-        number: from 0.
-        answers: predictions and failures, in input order.
-        digest: of the inputs: of their ids, paths and spans.
-        seconds: of input, in the features' measure.
-        warnings: what is odd about inputs, each a kind and a message.
-    """
-
-    number: int
-    answers: list[Any]
-    digest: str
-    seconds: float
-    warnings: Sequence[tuple[str, str]] = ()
-
-    @property
-    def failures(self) -> Counter[str]:
-        """By kind."""
-        return Counter(answer.kind for answer in self.answers if isinstance(answer, Failure))
 
 
 @dataclass(slots=True)

@@ -7,41 +7,38 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict, replace
 from importlib import metadata
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
 import torch
 
-from seqpipe.answers.failure import Failure
 from seqpipe.config.recipe import DataConfig
 from seqpipe.core.answer import Answer
-from seqpipe.core.files import check_replaced, companion, file_identity
-from seqpipe.core.input import Input
+from seqpipe.core.files import companion
 from seqpipe.core.interruption import Interruption
+from seqpipe.core.naming import KEYS
 from seqpipe.core.suffixes import Suffixes
-from seqpipe.data.pages.line import PageLine
-from seqpipe.data.rows import Row
 from seqpipe.errors import ConfigError
 from seqpipe.hub.fetch import local_run
 from seqpipe.inference.calibration_file import plain
-from seqpipe.inference.engine import Budget, Engine, Window
-from seqpipe.inference.formats.choose import PAGES, RECORDINGS, check_format, choose_format
+from seqpipe.inference.engine import Engine
+from seqpipe.inference.formats.choose import RECORDINGS, check_format, choose_format
 from seqpipe.inference.formats.recordings import RecordingNames, recording_group
-from seqpipe.inference.inputs import check_inputs, count_inputs, expand_inputs, input_files
+from seqpipe.inference.inputs import check_inputs, count_inputs, input_files
 from seqpipe.inference.job import Job, Summary
-from seqpipe.inference.pausing import with_pauses
+from seqpipe.inference.option_files import fingerprint_options
 from seqpipe.inference.predictor import Predictor, load
 from seqpipe.inference.progress import Progress, describe
 from seqpipe.inference.reading import Reader
-from seqpipe.inference.same_inputs import fingerprint_inputs, fingerprint_options
 from seqpipe.inference.settings import Settings
 from seqpipe.inference.shard import group_of, parse_shard, shard
-from seqpipe.inference.slot import IDLE, Pause, unbound
+from seqpipe.inference.slot import Pause
+from seqpipe.inference.stream import check_replacing, fingerprint_place, given_rows, streamed
+from seqpipe.inference.window import Budget, Window
 from seqpipe.inference.workers import Workers
 from seqpipe.model_file import MODEL, hash_file, model_files
 
-COLUMNS = ("input", "id", "start", "end", "duration", "channel", "format")
-"""Keys of ``data`` that say what manifests hold."""
 SPENT = ("reading", "features", "model", "decoding", "writing")
 
 
@@ -95,8 +92,8 @@ def infer(
         companion(Path(output), ".journal")
     kind = choose_format(output, kind)
     place = parse_shard(part) if part else None
-    if data and (unknown := sorted(data.keys() - set(COLUMNS))):
-        raise ConfigError(f"data.{unknown[0]}: only {', '.join(COLUMNS)} of data can be set here")
+    if data and (unknown := sorted(data.keys() - set(KEYS))):
+        raise ConfigError(f"data.{unknown[0]}: only {', '.join(KEYS)} of data can be set here")
     # Of a cluster, the machine that starts it only measures and names.
     here = settings if engine == "local" else {**settings, "device": "cpu"}
     predictor = load(run, calibrated=calibrated, **here)
@@ -118,12 +115,11 @@ def infer(
             **asdict(chosen),
             "engine": engine,
             "shard": part,
-            "columns": config.model_dump(include=set(COLUMNS)),
+            "columns": config.model_dump(include=set(KEYS)),
             "decoding": predictor.options.model_dump(),
             **{f"version of {name}": metadata.version(name) for name in ("seqpipe", "torch")},
             "processor": platform.machine() + " " + torch.backends.cpu.get_cpu_capability(),
-            "inputs": fingerprint_inputs(inputs),
-            "folder": str(Path.cwd()) if any(_is_relative(name) for name in inputs) else None,
+            **fingerprint_place(inputs),
             **({"calibration": plain(predictor.calibration)} if predictor.calibration is not None else {}),
             **({"files of decoding": named} if (named := fingerprint_options(predictor.options)) else {}),
         },
@@ -131,10 +127,7 @@ def infer(
         strict=strict,
         on_window=progress.update,
     )
-    if job.journal is not None and (overwrite or not (Path(output).exists() or job.journal.store.exists())):
-        outputs = [Path(output), job.journal.store, job.journal.path]
-        check_replaced("--output", outputs, model_files(Path(run)))
-        check_replaced("--output", outputs, input_files(inputs, config, suffixes=suffixes))
+    check_replacing(job, chain(model_files(Path(run)), input_files(inputs, config, suffixes=suffixes)), overwrite)
     interruption = Interruption()
     with interruption.listening(), progress, ExitStack() as stack:
         source: Any
@@ -162,12 +155,7 @@ def infer(
             progress.say(f"{output} is finished already")
             job.summary.finished = True
             return job.summary
-        rows: Iterable[Any] = expand_inputs(
-            inputs, config, suffixes=suffixes, notice=progress.say, passed_over=job.summary.passed_over
-        )
-        rows = unbound(rows, pipeline.features.reader)
-        if kind in PAGES:
-            rows = _lines_alone(rows, kind)
+        rows = given_rows(inputs, config, pipeline.features.reader, job, progress.say)
         if place is not None:
             if kind == "ctm":  # all shards are to name recordings as one command would
                 job.recordings = RecordingNames()
@@ -175,10 +163,7 @@ def infer(
             together = recording_group if kind in RECORDINGS else group_of
             rows = shard(rows, *place, lambda row: measure.amount(pipeline.features.length(row.input)), together)
         if "-" in inputs:
-            rows = _others_than(Path(output), rows)
-            rows = with_pauses(rows, lambda: interruption.received)
-            if output != "-":
-                rows = _whole_windows(rows, interruption)
+            rows = streamed(rows, output, interruption)
         if engine == "local":
             source = stack.enter_context(closing(LocalEngine(predictor, job, progress, workers, modules)))
         summary = job.run(rows, source.windows, interruption)
@@ -242,42 +227,12 @@ class LocalEngine:
         self.progress.say(f"out of memory: batches have at most {budget.steps} padded steps from here on")
 
 
-def _whole_windows(rows: Iterable[Any], interruption: Interruption) -> Iterator[Any]:
-    """Rows whose pauses close no window, since windows are to depend on rows alone."""
-    yield from (IDLE if isinstance(row, Pause) else row for row in rows)
-    if interruption.received:
-        raise KeyboardInterrupt
-
-
-def _others_than(output: Path, rows: Iterable[Any]) -> Iterator[Any]:
-    """Rows; raises `ConfigError` at one that is read from the file that the output will replace."""
-    replaced = file_identity(output)
-    for row in rows:
-        path = row.input.path if isinstance(row, Row) and isinstance(row.input, Input) else None
-        if replaced is not None and path is not None:
-            check_replaced("--output", [output], [path])
-        yield row
-
-
-def _lines_alone(rows: Iterable[Any], kind: str) -> Iterator[Any]:
-    """Rows of which those that are no lines of pages, and so have no document to stand in, are failures."""
-    for row in rows:
-        if isinstance(row, Row) and row.problem is None and not isinstance(row.input, PageLine):
-            what = f"{row.where}: is no line of a page, and --format {kind} writes pages; --format jsonl"
-            row = Failure(row.id, "bad value", what)
-        yield row
-
-
 def of_cluster(settings: Settings, given: Mapping[str, Any]) -> Settings:
     """Settings of a cluster's actors: ``cuda`` may be asked for where the command starts without a GPU."""
     device = given.get("device", "auto")
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     return replace(settings, device=device)
-
-
-def _is_relative(argument: str) -> bool:
-    return argument != "-" and not argument.startswith("hub:") and not Path(argument).is_absolute()
 
 
 def _total(inputs: Sequence[str], config: DataConfig, suffixes: Suffixes, place: tuple[int, int] | None) -> int | None:

@@ -12,17 +12,17 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from seqpipe.answers.failure import Failure
-from seqpipe.config.recipe import DataConfig
 from seqpipe.core.file_names import on_disk
 from seqpipe.core.input import FileSpan, Input
+from seqpipe.core.naming import Naming
 from seqpipe.core.suffixes import IMAGE_SUFFIXES, TEXT_SUFFIXES, Suffixes
-from seqpipe.data.formats.column_file import COLUMN_SUFFIXES, count_column_file
-from seqpipe.data.formats.hub import count_hub, is_saved_data_set
-from seqpipe.data.formats.manifest import count_manifest
+from seqpipe.data.formats.column_file import COLUMN_SUFFIXES, count_column_file, read_column_file
+from seqpipe.data.formats.hub import count_hub, is_saved_data_set, read_hub
+from seqpipe.data.formats.manifest import count_manifest, read_manifest
 from seqpipe.data.formats.walk import endings, find_files
-from seqpipe.data.pages.rows import METS, PAGE_SUFFIXES, count_lines, is_page, page_rows, unread_pages
+from seqpipe.data.pages.names import METS, PAGE_SUFFIXES, is_page
+from seqpipe.data.records import Records, manifest_kind, nameless, record_rows
 from seqpipe.data.rows import Row
-from seqpipe.data.source import manifest_kind, read_rows
 from seqpipe.data.spans import unread_spans
 from seqpipe.errors import DataError, InputError
 from seqpipe.inference.pipe import is_pipe, read_pipe
@@ -32,7 +32,7 @@ from seqpipe.inference.text_file import count_text_file, read_text_file
 
 def expand_inputs(
     arguments: Iterable[str],
-    config: DataConfig,
+    config: Naming,
     *,
     suffixes: Suffixes,
     notice: Callable[[str], None] | None = None,
@@ -72,7 +72,7 @@ def expand_inputs(
             yield from _rows(source, names, notice, passed_over)
 
 
-def check_inputs(arguments: Iterable[str], config: DataConfig, *, suffixes: Suffixes) -> None:
+def check_inputs(arguments: Iterable[str], config: Naming, *, suffixes: Suffixes) -> None:
     """Look at the header and the first rows of each manifest or column file, before hours are spent on others.
 
     Raises:
@@ -89,7 +89,7 @@ def check_inputs(arguments: Iterable[str], config: DataConfig, *, suffixes: Suff
             any(isinstance(row, Row) for row in rows)  # the first that is whole tells of columns
 
 
-def count_inputs(arguments: Iterable[str], config: DataConfig, suffixes: Suffixes) -> int | None:
+def count_inputs(arguments: Iterable[str], config: Naming, suffixes: Suffixes) -> int | None:
     """How many rows and failures `expand_inputs` will give, for showing the time left; no recording is read.
 
     It takes a walk of the folders and a pass over the lines of manifests and column files. Files may come and go
@@ -137,7 +137,7 @@ class _Names(NamedTuple):
     """What decides what a name stands for."""
 
     suffixes: Suffixes
-    config: DataConfig
+    config: Naming
 
     def listing(self, name: str) -> Literal["manifest", "columns", "page"] | None:
         """What a file of this name lists inputs in; None of one that is an input itself, or text."""
@@ -226,13 +226,18 @@ def _rows(
             case "manifest" | "columns" | "data set":
                 yield from _listed_rows(source, names, notice)
             case "page":
+                from seqpipe.data.pages.rows import page_rows  # all of XML: no other input should wait for it
+
                 # Without a source: messages about a line name document and line themselves.
                 rows = page_rows([Path(name)], needs_target=False, columns=(names.config.input, names.config.target))
                 yield from (replace(row, source="") for row in rows)
             case "folder":
                 reads_images = bool(names.in_folders & IMAGE_SUFFIXES)
-                if notice is not None and reads_images and (message := unread_pages(name)):
-                    notice(message)
+                if notice is not None and reads_images:
+                    from seqpipe.data.pages.rows import unread_pages
+
+                    if message := unread_pages(name):
+                        notice(message)
                 others: Counter[str] = Counter()
                 for inner in _folder_sources(name, names, others):
                     yield from [inner] if isinstance(inner, Failure) else _rows(inner, names, notice)
@@ -265,10 +270,11 @@ def _rows(
 
 
 def _listed_rows(source: _Source, names: _Names, notice: Callable[[str], None] | None) -> Iterator[Row | Failure]:
-    name, suffixes = source.name, names.suffixes
-    config = names.config.model_copy(update={"format": "columns" if source.kind == "columns" else "auto"})
-    opened = f"hub:{name}" if source.kind == "data set" and not name.startswith("hub:") else name
-    for row in read_rows(opened, config, suffixes=suffixes, needs_target=False, needs_id=False, strict=False):
+    name, config = source.name, names.config
+    records, base, shown = _records(source, config)
+    for row in record_rows(
+        records, config, base, shown, suffixes=names.suffixes, needs_target=False, needs_id=False, strict=False
+    ):
         is_path = isinstance(row.input, FileSpan) and row.input.path is not None
         if row.id == str(row.number) and not (config.id and config.id in row.columns) and not is_path:
             row = replace(row, id=f"{name}:{row.number}")  # several manifests may have a row 1
@@ -280,6 +286,17 @@ def _listed_rows(source: _Source, names: _Names, notice: Callable[[str], None] |
             notice(f"{name}: {unread}")
             notice = None  # one row speaks for all
         yield row
+
+
+def _records(source: _Source, config: Naming) -> tuple[Records, Path, str]:
+    """Records of a list, what paths in it are relative to, and its name for messages."""
+    path = Path(source.name)
+    if source.kind == "columns":
+        return read_column_file(path, config, needs_target=False), path.parent, str(path)
+    if source.kind == "manifest":
+        return nameless(read_manifest(path, str(manifest_kind(path)), strict=False)), path.parent, str(path)
+    name = source.name.removeprefix("hub:")
+    return nameless(read_hub(name)), Path(), f"hub:{name}"
 
 
 def _lists_pages(name: str | Path) -> bool:
@@ -318,6 +335,8 @@ def _count(source: _Source, names: _Names) -> int | None:
             case "columns":
                 return count_column_file(Path(source.name), names.config)
             case "page":
+                from seqpipe.data.pages.rows import count_lines
+
                 return count_lines(Path(source.name))
             case "folder":
                 inner = _folder_sources(source.name, names)
@@ -330,7 +349,7 @@ def _count(source: _Source, names: _Names) -> int | None:
         return 1  # its failure
 
 
-def input_files(arguments: Iterable[str], config: DataConfig, *, suffixes: Suffixes) -> Iterator[Path]:
+def input_files(arguments: Iterable[str], config: Naming, *, suffixes: Suffixes) -> Iterator[Path]:
     """The files that `expand_inputs` reads inputs, or names of inputs, from; none of ``hub:`` and standard input.
 
     Args:

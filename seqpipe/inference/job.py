@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from seqpipe.answers.failure import Failure
+from seqpipe.core.command import DONE, SOME_FAILED
 from seqpipe.core.files import target_of
 from seqpipe.core.interruption import Interruption
 from seqpipe.errors import ConfigError, DataError
-from seqpipe.inference.engine import Window
 from seqpipe.inference.formats.choose import FOLDERS, RECORDINGS, check_place
 from seqpipe.inference.formats.folder import RECORDING
 from seqpipe.inference.formats.output import write_output
@@ -24,6 +24,7 @@ from seqpipe.inference.formats.recordings import Recording, RecordingNames, reco
 from seqpipe.inference.formats.store import encode
 from seqpipe.inference.journal import Journal
 from seqpipe.inference.slot import Pause, Slot, digest_of, make_slot
+from seqpipe.inference.window import Window
 
 Windows = Callable[[Iterable[Any], int], Iterator[Window | Pause]]
 """Answers to inputs, the first window having this number."""
@@ -59,6 +60,12 @@ class Summary:
     def failed(self) -> int:
         """How many inputs could not be answered."""
         return sum(self.failures.values())
+
+    def exit_status(self) -> int:
+        """Of a command that answers inputs; raises `KeyboardInterrupt` where a signal ended it."""
+        if not self.finished:
+            raise KeyboardInterrupt
+        return SOME_FAILED if self.failed else DONE
 
 
 class Job:

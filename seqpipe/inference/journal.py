@@ -3,60 +3,91 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import IO, Annotated, Any, Literal
-
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from typing import IO, Any
 
 from seqpipe.core.files import companion, lock, sync
 from seqpipe.errors import ConfigError, DataError
-from seqpipe.inference.engine import Budget
 from seqpipe.inference.same_inputs import differing_inputs, is_fingerprint
+from seqpipe.inference.window import Budget
 
 FORMAT = 2
 """1 had checksums that didn't depend on the lines before."""
 BLOCK = 1 << 20
-Count = Annotated[int, Field(ge=0, lt=2**62)]
+MAX_COUNT = 2**62
+"""No count, and no number of bytes, comes near."""
 
 
-class _Record(BaseModel):
-    """A line of the list; what else a line may hold is damage."""
+@dataclass(frozen=True)
+class _Settings:
+    """The first line of the list."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
-
-
-class _Settings(_Record):
-    model_config = ConfigDict(strict=True, extra="allow")
-    kind: Literal["settings"]
+    values: Mapping[str, Any]
 
 
-class _Window(_Record):
-    kind: Literal["window"]
-    inputs: Count
+@dataclass(frozen=True)
+class _Window:
+    """A line of the list: a finished window."""
+
+    inputs: int
     digest: str
-    bytes: Count
+    bytes: int
     answers: str
-    failures: dict[str, Count]
-    seconds: Annotated[float, Field(ge=0)]
+    failures: Mapping[str, int]
+    seconds: float
+
+    def __post_init__(self) -> None:
+        _must(all(map(_is_count, (self.inputs, self.bytes))))
+        _must(isinstance(self.digest, str) and isinstance(self.answers, str))
+        _must(isinstance(self.failures, dict) and all(map(_is_count, self.failures.values())))
+        _must(type(self.seconds) in (int, float) and 0 <= self.seconds < math.inf)
 
 
-class _Budget(_Record):
-    kind: Literal["budget"]
-    window: Count
-    chunk: Count
-    steps: Annotated[int, Field(ge=1)]
+@dataclass(frozen=True)
+class _Budget:
+    """A line of the list: from a chunk on, batches are smaller."""
+
+    window: int
+    chunk: int
+    steps: int
+
+    def __post_init__(self) -> None:
+        _must(all(map(_is_count, (self.window, self.chunk, self.steps))) and self.steps > 0)
 
 
-class _Done(_Record):
-    kind: Literal["done"]
+@dataclass(frozen=True)
+class _Done:
+    """The last line of the list."""
 
 
-_RECORD: TypeAdapter[Any] = TypeAdapter(Annotated[_Settings | _Window | _Budget | _Done, Field(discriminator="kind")])
+_KINDS: dict[str, Callable[..., Any]] = {"window": _Window, "budget": _Budget, "done": _Done}
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value < MAX_COUNT
+
+
+def _must(holds: bool) -> None:
+    if not holds:
+        raise ValueError("a value that no journal has")
+
+
+def _parse(text: bytes) -> Any:
+    """A line of the list; raises `ValueError` or `TypeError` at anything else, which is damage."""
+    content = json.loads(text)
+    _must(isinstance(content, dict))
+    kind = content.pop("kind", None)
+    if kind == "settings":
+        return _Settings(content)
+    _must(isinstance(kind, str) and kind in _KINDS)
+    return _KINDS[kind](**content)
 
 
 class Journal:
@@ -186,7 +217,6 @@ class Journal:
         self._answers.flush()
         os.fsync(self._answers.fileno())
         record = _Window(
-            kind="window",
             inputs=inputs,
             digest=digest,
             bytes=len(answers),
@@ -194,7 +224,7 @@ class Journal:
             failures=dict(failures),
             seconds=round(seconds, 3),
         )
-        self._write("window", record.model_dump(exclude={"kind"}))
+        self._write("window", asdict(record))
         self._count(record)
 
     def check(self) -> None:
@@ -278,8 +308,8 @@ class Journal:
             written, _, text = line.rstrip(b"\n").partition(b" ")
             checksum, end = zlib.crc32(text, checksum), end + len(line)
             try:
-                record = _RECORD.validate_json(text) if written == b"%08x" % checksum else None
-            except ValidationError:
+                record = _parse(text) if written == b"%08x" % checksum else None
+            except (ValueError, TypeError, RecursionError):
                 record = None
             if record is None or isinstance(record, _Settings) != (number == 1):
                 self.damage = f"{self.path}, line {number}: is damaged"
@@ -287,7 +317,7 @@ class Journal:
             yield record, checksum, end
 
     def _compare(self, first: _Settings, settings: Mapping[str, Any]) -> None:
-        before = dict(first.model_extra or {})
+        before = dict(first.values)
         if before.pop("format", None) != FORMAT:
             raise DataError(f"{self.path}: is of another version of seqpipe; finish it with that, or use --overwrite")
         now = json.loads(json.dumps(settings))

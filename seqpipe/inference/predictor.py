@@ -20,7 +20,7 @@ from seqpipe.core.calibration import Calibration
 from seqpipe.core.feature import Reader
 from seqpipe.core.head import AlignsTexts, ConcatenatesParts, JoinsSegments, PreparesDecoding, ReadsColumns
 from seqpipe.core.input import Input
-from seqpipe.core.measure import TOKENS, Measure
+from seqpipe.core.measure import TOKENS
 from seqpipe.core.warning import warn
 from seqpipe.data.rows import Row
 from seqpipe.decoding.trigraphs import Trigraphs
@@ -34,10 +34,11 @@ from seqpipe.inference.alignment_text import text_row
 from seqpipe.inference.calibration_file import deciding, read_calibration
 from seqpipe.inference.compute import Compute
 from seqpipe.inference.decoding import Decoding
-from seqpipe.inference.engine import Engine, Window
+from seqpipe.inference.engine import Engine
 from seqpipe.inference.reading import Preparation
-from seqpipe.inference.settings import LIMITED, LIMITS, Settings
+from seqpipe.inference.settings import Settings, check_segments, limits_of
 from seqpipe.inference.slot import make_slot, unbound
+from seqpipe.inference.window import Window
 from seqpipe.inference.word_borders import read_borders
 from seqpipe.inference.workers import Workers
 from seqpipe.model_file import CALIBRATION
@@ -107,12 +108,8 @@ class Predictor:
         if device.startswith("cuda") and not torch.cuda.is_available():
             raise ConfigError(f"device {device} was asked for, and torch sees no CUDA device")
         measure, head = pipeline.features.measure, pipeline.head
-        limits = _limits(measure, max_seconds=max_seconds, max_tokens=max_tokens, max_steps=max_steps)
-        if segment_seconds not in (None, Settings.segment_seconds) and not measure.is_time:
-            raise ConfigError(
-                f"segment_seconds (--segment-seconds) is for recordings, and this model reads {measure.kind}, which "
-                "stays whole"
-            )
+        limits = limits_of(measure, max_seconds=max_seconds, max_tokens=max_tokens, max_steps=max_steps)
+        check_segments(measure, segment_seconds)
         if segment_tokens is not None and not (measure is TOKENS and isinstance(head, ConcatenatesParts)):
             raise ConfigError(
                 "segment_tokens (--segment-tokens) is for models that write a text for a text, with an AttentionHead; "
@@ -230,21 +227,6 @@ class Predictor:
     def close(self) -> None:
         """End the threads that compute; nothing can be asked after that."""
         self.compute.close()
-
-
-def _limits(measure: Measure, **given: float | None) -> dict[str, Any]:
-    """Those of the `Settings` that were given; one for inputs of another measure is an error, but for its default.
-
-    An actor of a cluster is handed all settings, those of other measures too.
-    """
-    right = measure.limit
-    for name, value in given.items():
-        if name != right and value not in (None, getattr(Settings, name)):
-            raise ConfigError(
-                f"{name} ({LIMITS[name]}) is for {LIMITED[name]}, and this model reads {measure.kind}; {right} "
-                f"({LIMITS[right]}) limits that"
-            )
-    return {name: value for name, value in given.items() if value is not None}
 
 
 def _choose_channels(reader: Reader, channels: str) -> None:

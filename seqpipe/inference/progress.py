@@ -12,8 +12,8 @@ from typing import Any
 from seqpipe.answers.failure import Failure
 from seqpipe.core.measure import Measure
 from seqpipe.data.formats.walk import endings
-from seqpipe.inference.engine import Window
 from seqpipe.inference.job import Summary
+from seqpipe.inference.window import Window
 
 SHOWN = 20
 """Failures, or warnings, of a kind: the output has all of the former."""
@@ -94,9 +94,12 @@ class Progress:
         return ", ".join(parts)
 
     def _make_bar(self) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, TextColumn
-        from rich.progress import Progress as Bar
+        try:
+            from rich.console import Console
+            from rich.progress import BarColumn, TextColumn
+            from rich.progress import Progress as Bar
+        except ImportError:  # the runtime's small distribution goes without: plain lines there too
+            return
 
         self._bar = Bar(BarColumn(16), TextColumn("{task.fields[text]}"), console=Console(stderr=True), transient=True)
         self._task = self._bar.add_task("", total=None, text="loading")

@@ -8,14 +8,11 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from seqpipe.core.files import expand_home
-from seqpipe.core.head import NamesFiles
 from seqpipe.core.suffixes import TEXT_SUFFIXES
 from seqpipe.data.formats.column_file import COLUMN_SUFFIXES
 from seqpipe.data.formats.hub import is_saved_data_set
-from seqpipe.data.pages.rows import PAGE_SUFFIXES
-from seqpipe.data.source import manifest_kind
-from seqpipe.model_file import MODEL
+from seqpipe.data.pages.names import PAGE_SUFFIXES
+from seqpipe.data.records import manifest_kind
 
 
 def fingerprint_inputs(arguments: Iterable[str]) -> dict[str, Any]:
@@ -33,25 +30,12 @@ def fingerprint_inputs(arguments: Iterable[str]) -> dict[str, Any]:
         try:
             if is_saved_data_set(path):
                 files = sorted([*path.glob("state.json"), *path.glob("*/state.json")])
-                lists[argument] = _content(files)
+                lists[argument] = content_of(files)
             elif _holds_inputs(path) and path.is_file():
-                lists[argument] = _content([path])
+                lists[argument] = content_of([path])
         except OSError:
             lists[argument] = None
     return {"arguments": arguments, "lists": lists}
-
-
-def fingerprint_options(options: Any) -> dict[str, str]:
-    """SHA-256 of each file that options of ``decoding:`` name, by the option; of a run directory, that of its model."""
-    found = {}
-    for name in options.files if isinstance(options, NamesFiles) else ():
-        value = getattr(options, name)
-        if isinstance(value, str):
-            path = expand_home(value)
-            path = path / MODEL if path.is_dir() else path
-            if path.is_file():
-                found[name] = _content([path])["sha256"]
-    return found
 
 
 def differing_inputs(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
@@ -71,7 +55,8 @@ def is_fingerprint(value: Any) -> bool:
     return isinstance(value, dict) and isinstance(value.get("arguments"), list) and isinstance(value.get("lists"), dict)
 
 
-def _content(files: Iterable[Path]) -> dict[str, Any]:
+def content_of(files: Iterable[Path]) -> dict[str, Any]:
+    """``bytes`` and ``sha256`` of files, one behind the other."""
     total = hashlib.sha256()
     size = 0
     for file in files:

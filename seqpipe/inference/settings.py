@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from seqpipe.core.measure import Measure
 from seqpipe.errors import ConfigError
@@ -78,3 +79,32 @@ class Settings:
         """How long a segment of an input may be, None of those that stay whole; and how many segments stay whole."""
         name, whole = SEGMENTS.get(measure.limit, ("", 1.0))
         return getattr(self, name) if name else None, whole
+
+
+def limits_of(measure: Measure, **given: float | None) -> dict[str, Any]:
+    """Those of the `Settings` that were given; an actor of a cluster is handed all, those of other measures too.
+
+    Args:
+        measure: of the model's inputs.
+        given: by the names of `LIMITS`; None of those that weren't.
+
+    Raises:
+        ConfigError: one is for inputs of another measure, and not its default.
+    """
+    right = measure.limit
+    for name, value in given.items():
+        if name != right and value not in (None, getattr(Settings, name)):
+            raise ConfigError(
+                f"{name} ({LIMITS[name]}) is for {LIMITED[name]}, and this model reads {measure.kind}; {right} "
+                f"({LIMITS[right]}) limits that"
+            )
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def check_segments(measure: Measure, seconds: float | None) -> None:
+    """Refuse a length of segments for what isn't cut; raises `ConfigError`."""
+    if seconds not in (None, Settings.segment_seconds) and not measure.is_time:
+        raise ConfigError(
+            f"segment_seconds (--segment-seconds) is for recordings, and this model reads {measure.kind}, which "
+            "stays whole"
+        )

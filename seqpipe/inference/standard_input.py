@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import cast
 
 from seqpipe.answers.failure import Failure
-from seqpipe.config.recipe import DataConfig
 from seqpipe.core.input import FileSpan
 from seqpipe.core.lines import MAX_LINE_BYTES, TOO_LONG
+from seqpipe.core.naming import Naming
 from seqpipe.core.suffixes import Suffixes
 from seqpipe.data.columns import make_row
 from seqpipe.data.rows import Row
@@ -25,7 +25,7 @@ from seqpipe.text.validity import unfit
 _WHERE = "standard input"
 
 
-def read_standard_input(config: DataConfig, *, suffixes: Suffixes) -> Iterator[Row | Failure]:
+def read_standard_input(config: Naming, *, suffixes: Suffixes) -> Iterator[Row | Failure]:
     """A path a line (or the input itself, where inputs are no files), or a JSON object with the columns of a manifest.
 
     Blank lines are passed over, but for runs that were trained on parallel text (``format: parallel``), where each line
@@ -64,7 +64,7 @@ def _stream() -> BufferedReader:
         return cast(BufferedReader, sys.stdin.buffer)
 
 
-def _input(number: int, line: bytes, config: DataConfig, suffixes: Suffixes) -> Row | Failure:
+def _input(number: int, line: bytes, config: Naming, suffixes: Suffixes) -> Row | Failure:
     has_columns = line.lstrip().startswith(b"{")
     if suffixes and not has_columns:
         path = os.fsdecode(line)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from seqpipe.core.calibration import Calibration, ConfidenceMap
+from seqpipe.core.naming import Columns
 from seqpipe.errors import RunError
 
 FORMAT_VERSION = 1
@@ -65,6 +66,7 @@ class Manifest:
         decoding: options of decoding.
         calibration: of confidences.
         files: SHA-256 of every other file.
+        columns: of manifests and column files, as the recipe names them; see `seqpipe.core.naming.Columns`.
         model: SHA-256 of the model that was exported.
         verification: how far the graph's answers are from the model's; see `seqpipe.export.verify`.
     """
@@ -80,6 +82,7 @@ class Manifest:
     decoding: Mapping[str, Any]
     calibration: Calibration
     files: Mapping[str, str]
+    columns: Columns = field(default_factory=Columns)
     model: str = ""
     verification: Mapping[str, Any] = field(default_factory=dict)
     format_version: int = FORMAT_VERSION
@@ -132,6 +135,7 @@ def _parsed(content: Mapping[str, Any]) -> Manifest:
         for kind, each in calibration["maps"].items()
     }
     given["calibration"] = Calibration(calibration["temperature"], maps)
+    given["columns"] = Columns(**given.get("columns", {}))
     return Manifest(**given)
 
 

@@ -7,9 +7,9 @@ import reprlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,19 +21,30 @@ from seqpipe.core.input import Input, Segment
 from seqpipe.core.warning import collecting_warnings
 from seqpipe.data.batching import plan_batches
 from seqpipe.data.rows import Row
-from seqpipe.errors import InputError, decoding
-from seqpipe.inference.settings import LIMITS, Settings
-from seqpipe.inference.slot import Shown, Slot, make_slot, unbound
+from seqpipe.errors import ConfigError, InputError, decoding, did_you_mean
+from seqpipe.features.speech.channels import Channels
+from seqpipe.inference.settings import LIMITS, Settings, check_segments, limits_of
+from seqpipe.inference.slot import Pause, Shown, Slot, make_slot, unbound
 from seqpipe.runtime.heads import RuntimeHead, make_head
 from seqpipe.runtime.location import Location
-from seqpipe.runtime.manifest import Manifest, read_manifest
+from seqpipe.runtime.manifest import Manifest, Part, read_manifest
 from seqpipe.runtime.readers import RuntimeReader, make_reader
 from seqpipe.runtime.session import Session
 
 FILES, VALUES = 8, 256
 """Inputs that a thread answers at once: files; and what is in memory already, as texts."""
+HELD_ELEMENTS = 1 << 22
+"""Prepared elements that a thread answers at once, of inputs and their segments: four minutes at 16 kHz, 16 MB."""
+BATCH_STEPS = 2000
+"""Of a call: rows times output steps of the longest. Larger ones are no faster on a CPU, and take more memory: 20
+minutes of speech took a thread 7.2, 6.4 and 6.7 s with 1,000, 2,000 and 4,000."""
 MAX_ROWS = 64
 """Of a call in fp32."""
+SETTINGS = frozenset({"batch_steps", "window", "segment_seconds", *LIMITS})
+"""What `Model.load` takes of `seqpipe.inference.settings.Settings`."""
+
+Answered = list[tuple[Any, Slot]]
+"""Answers to inputs that a thread had together, each with its slot: what it was given as, how long it is, ..."""
 
 
 @dataclass(slots=True)
@@ -62,6 +73,7 @@ class Model:
     def __init__(
         self, manifest: Manifest, reader: RuntimeReader, session: Session, head: RuntimeHead, settings: Settings
     ) -> None:
+        check_segments(reader.measure, settings.segment_seconds)
         self.manifest, self.reader, self.session, self.head = manifest, reader, session, head
         self.settings, self.calibration = settings, manifest.calibration
 
@@ -73,6 +85,7 @@ class Model:
         threads: int | None = None,
         decoding: Mapping[str, Any] | None = None,
         calibrated: bool = True,
+        channels: str | None = None,
         **settings: Any,
     ) -> Model:
         """Read an exported model.
@@ -82,19 +95,28 @@ class Model:
             threads: inputs that are answered at once, a thread each; as many as there are cores when None.
             decoding: options that replace the model's.
             calibrated: whether its calibration, if it has one, is applied to confidences.
-            settings: see `seqpipe.inference.settings.Settings`.
+            channels: of recordings, in the place of the recipe's: ``mix``, ``first``, ``loudest`` or ``each``.
+            settings: ``batch_steps``, ``window``, ``segment_seconds``, ``max_seconds``, ``max_tokens`` and
+                ``max_steps``; see `seqpipe.inference.settings.Settings`.
 
         Raises:
             RunError: the folder is no such model, or damaged, or of a newer version.
-            ConfigError: onnxruntime isn't installed, or a setting is wrong.
+            ConfigError: onnxruntime isn't installed, or a setting is wrong, or for another kind of input.
         """
         path = Path(folder)
+        if unknown := sorted(settings.keys() - SETTINGS):
+            raise ConfigError(f"{unknown[0]}: is no setting{did_you_mean(unknown[0], SETTINGS)}")
         manifest = read_manifest(path)
         calibration = manifest.calibration if calibrated else Calibration()
-        reader = make_reader(manifest.reader, path)
-        options = {**manifest.decoding, **(decoding or {})}
+        reader = make_reader(_with_channels(manifest.reader, channels), path)
+        options = _chosen(manifest.decoding, decoding or {})
+        limits = limits_of(reader.measure, **{name: settings.pop(name, None) for name in LIMITS})
+        settings.setdefault("batch_steps", BATCH_STEPS)
+        settings.setdefault("window", reader.measure.window)
         head = make_head(manifest.head, path, options, calibration.temperature)
-        chosen = Settings(threads=threads or _cores(), **settings)
+        if threads is not None and threads < 1:
+            raise ConfigError(f"threads (--threads) should be at least 1; received {threads}")
+        chosen = Settings(threads=threads or _cores(), channels=channels, **settings, **limits)
         model = cls(manifest, reader, Session(path, manifest), head, chosen)
         model.calibration = calibration
         return model
@@ -108,24 +130,38 @@ class Model:
         Raises:
             TypeError: one input was given in the place of several.
         """
-        return (answer for answer, _ in self.answers(inputs))
-
-    def answers(self, inputs: Iterable[Any]) -> Iterator[tuple[Any, Slot]]:
-        """The same, each with its slot: what it was given as, how long it is, and what is odd about it."""
         if isinstance(inputs, (str, bytes, Path, Input, Row, Mapping, np.ndarray)):
             raise TypeError(
                 f"predict takes a list of inputs, or another iterable; received one: {reprlib.repr(inputs)}"
             )
-        return self._answers(inputs)
+        groups = self.groups(unbound(inputs, self.reader))
+        return (answer for group in groups if not isinstance(group, Pause) for answer, _ in group)
 
-    def _answers(self, inputs: Iterable[Any]) -> Iterator[tuple[Any, Slot]]:
+    def groups(self, inputs: Iterable[Any], *, done: int = 0) -> Iterator[Answered | Pause]:
+        """Answers in groups, as threads have them; which inputs stand in one depends on their numbers alone.
+
+        Args:
+            inputs: of which none holds several. A `Pause` that closes comes through, behind all before it.
+            done: inputs before them, whose numbers these go on from.
+        """
         reads_files = bool(self.reader.suffixes)
         size = FILES if reads_files else VALUES
         running: deque[tuple[list[Slot], Future[list[Any]]]] = deque()
         group: list[Slot] = []
         with ThreadPoolExecutor(self.settings.threads, thread_name_prefix="seqpipe-runtime") as pool:
             try:
-                for number, given in enumerate(unbound(inputs, self.reader), 1):
+                number = done
+                for given in inputs:
+                    if isinstance(given, Pause):
+                        if given.closes:
+                            if group:
+                                running.append((group, pool.submit(self.answer_slots, group)))
+                                group = []
+                            while running:
+                                yield _received(*running.popleft())
+                            yield given
+                        continue
+                    number += 1
                     group.append(make_slot(given, number, reads_files=reads_files))
                     # A few at first, so that answers come soon.
                     if len(group) < (size if number > 2 * size else 1):
@@ -133,11 +169,11 @@ class Model:
                     running.append((group, pool.submit(self.answer_slots, group)))
                     group = []
                     if len(running) > 2 * self.settings.threads:
-                        yield from _received(*running.popleft())
+                        yield _received(*running.popleft())
                 if group:
                     running.append((group, pool.submit(self.answer_slots, group)))
                 while running:
-                    yield from _received(*running.popleft())
+                    yield _received(*running.popleft())
             finally:  # given up in the middle: nothing goes on in the background
                 for _, future in running:
                     future.cancel()
@@ -151,26 +187,25 @@ class Model:
             slots: of the inputs.
             is_given_up: asked between batches whether nobody waits for an answer any more, which then is None.
         """
-        units: list[_Unit] = []
+        held: list[_Unit] = []
         for slot in slots:
-            if slot.failure is None:
-                try:
-                    units += self._units(slot)
-                except InputError as error:
-                    nameless = error.kind == "too long"
-                    message = f"{slot.where or slot.id}: {error}" if slot.where or nameless else str(error)
-                    slot.failure = Failure(slot.id, error.kind, message)
-        found = self._run(units, is_given_up)
-        kept = [place for place, output in enumerate(found) if output is not None]
-        hypotheses = self.head.decode([output for output in found if output is not None])
-        for place, hypothesis in zip(kept, hypotheses, strict=True):
-            unit = units[place]
-            answer = self.head.answer(unit.slot.id, hypothesis, self._location(unit))
-            unit.slot.parts.append((unit.segment, answer))
+            if slot.failure is not None:
+                continue
+            try:
+                for unit in self._units(slot):
+                    held.append(unit)
+                    if sum(unit.prepared.size for unit in held) >= HELD_ELEMENTS:
+                        self._take(held, is_given_up)
+                        held = []
+            except InputError as error:
+                nameless = error.kind == "too long"
+                message = f"{slot.where or slot.id}: {error}" if slot.where or nameless else str(error)
+                slot.failure = Failure(slot.id, error.kind, message)
+        self._take(held, is_given_up)
         return [None if is_given_up is not None and is_given_up(slot) else self._answer(slot) for slot in slots]
 
-    def _units(self, slot: Slot) -> list[_Unit]:
-        """An input's segments if it is split, else what the reader makes of it."""
+    def _units(self, slot: Slot) -> Iterator[_Unit]:
+        """An input's segments if it is split, one after the other, else what the reader makes of it."""
         reader, settings = self.reader, self.settings
         measure = reader.measure
         with collecting_warnings() as odd, decoding(Shown(slot.raw), "an input"), reader.opened():
@@ -182,15 +217,15 @@ class Model:
             if segments is not None:
                 if length is None:
                     self._checked(int(segments[-1].end))
-                units = [_Unit(slot, each.raw, reader.prepare(each.raw), each) for each in segments]
                 slot.seconds = segments[-1].end - segments[0].start
+                for each in segments:
+                    yield _Unit(slot, each.raw, reader.prepare(each.raw), each)
             else:
                 prepared = reader.prepare(slot.raw)
                 slot.seconds = self._checked(len(prepared))
-                units = [_Unit(slot, slot.raw, prepared)]
                 odd += reader.warnings(slot.raw, prepared)
+                yield _Unit(slot, slot.raw, prepared)
         slot.warn(odd)
-        return units
 
     def _checked(self, length: int) -> float:
         measure = self.reader.measure
@@ -203,6 +238,19 @@ class Model:
             )
         return amount
 
+    def _take(self, held: Sequence[_Unit], is_given_up: Callable[[Slot], bool] | None) -> None:
+        """Answer what was prepared; not what failed meanwhile."""
+        units = [unit for unit in held if unit.slot.failure is None]
+        if not units:
+            return
+        found = self._run(units, is_given_up)
+        kept = [place for place, output in enumerate(found) if output is not None]
+        hypotheses = self.head.decode([output for output in found if output is not None])
+        for place, hypothesis in zip(kept, hypotheses, strict=True):
+            unit = units[place]
+            answer = self.head.answer(unit.slot.id, hypothesis, self._location(unit))
+            unit.slot.parts.append((unit.segment, answer))
+
     def _run(
         self, units: Sequence[_Unit], is_given_up: Callable[[Slot], bool] | None
     ) -> list[NDArray[np.float32] | None]:
@@ -210,7 +258,7 @@ class Model:
         steps = [max(1, round(len(unit.prepared) / self.manifest.stride)) for unit in units]
         most = 1 if self.session.one_by_one else MAX_ROWS
         found: list[NDArray[np.float32] | None] = [None] * len(units)
-        for batch in plan_batches(steps, budget=self.settings.batch_steps, max_rows=most) if units else ():
+        for batch in plan_batches(steps, budget=self.settings.batch_steps, max_rows=most):
             if is_given_up is not None and all(is_given_up(units[each].slot) for each in batch):
                 continue
             for place, output in zip(batch, self.session.run([units[each].prepared for each in batch]), strict=True):
@@ -234,9 +282,35 @@ class Model:
         return self.calibration.apply(answer)
 
 
-def _received(slots: list[Slot], future: Future[list[Any]]) -> Iterator[tuple[Any, Slot]]:
-    yield from zip(future.result(), slots, strict=True)
+def _received(slots: list[Slot], future: Future[list[Any]]) -> Answered:
+    return list(zip(future.result(), slots, strict=True))
+
+
+def _with_channels(reader: Part, channels: str | None) -> Part:
+    """A reader that does with channels what was chosen."""
+    if channels is None:
+        return reader
+    if "channels" not in reader.options:
+        raise ConfigError(f"channels (--channels) are those of recordings, and this model reads with {reader.stage}")
+    if channels not in get_args(Channels):
+        raise ConfigError(f"channels should be one of {', '.join(get_args(Channels))}; received {channels!r}")
+    return replace(reader, options={**reader.options, "channels": channels})
+
+
+def _chosen(options: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of decoding with those that were given, each of the kind that it was."""
+    for name, value in given.items():
+        if name not in options:
+            raise ConfigError(f"decoding.{name} is not known{did_you_mean(name, options)}")
+        was = options[name]
+        if was is not None and value is not None and _kind(was) is not _kind(value):
+            raise ConfigError(f"decoding.{name}: should be of the kind of {was!r}; received {value!r}")
+    return {**options, **given}
 
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _kind(value: Any) -> type:
+    return float if type(value) is int else type(value)

@@ -40,6 +40,7 @@ class Session:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # noqa: BLE001 - it raises types of its own, which derive from nothing else
             raise RunError(f"{path}: can't be loaded by onnxruntime {onnxruntime.__version__}: {error}") from None
+        self.version = str(onnxruntime.__version__)
         self.one_by_one = manifest.precision == "int8"
         self._dtype = np.dtype(manifest.inputs[0].dtype)
         for wanted, found, what in (

@@ -27,8 +27,6 @@ from seqpipe.verbs import (
     tune_decoding,
 )
 
-DONE, FAILED, WRONG_USAGE = 0, 1, 2
-
 VERBS: dict[str, ModuleType] = {
     "train": train,
     "evaluate": evaluate,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from seqpipe.verbs.shared import chosen_for_a_run, job_arguments, job_settings, refuse_both, set_threads, status_of
+from seqpipe.verbs.shared import chosen_for_a_run, job_arguments, job_settings, refuse_both, set_threads
 
 SUMMARY = "Find where the words of known texts are in recordings, lines of handwriting or pen strokes."
 EXAMPLE = "seqpipe align runs/an4 data/an4/dev.tsv --format textgrid --output aligned/"
@@ -81,4 +81,4 @@ def run(options: argparse.Namespace) -> int:
         data=tree.get("data"),
         **settings,
     )
-    return status_of(summary)
+    return summary.exit_status()

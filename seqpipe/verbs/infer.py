@@ -12,7 +12,6 @@ from seqpipe.verbs.shared import (
     job_settings,
     refuse_both,
     set_threads,
-    status_of,
 )
 
 SUMMARY = "Run a trained model over files, folders, globs, manifests, pages, or - for standard input."
@@ -125,4 +124,4 @@ def run(options: argparse.Namespace) -> int:
         calibrated=options.calibrated,
         **settings,
     )
-    return status_of(summary)
+    return summary.exit_status()

@@ -5,12 +5,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from seqpipe.errors import ConfigError
-
-if TYPE_CHECKING:
-    from seqpipe.inference.job import Summary
 
 
 def recipe_arguments(parser: argparse.ArgumentParser) -> None:
@@ -134,13 +131,6 @@ def set_threads(options: argparse.Namespace) -> None:
     if options.threads < 1:
         raise ConfigError(f"--threads should be at least 1; received {options.threads}")
     torch.set_num_threads(options.threads)
-
-
-def status_of(summary: Summary) -> int:
-    """Of a command that answers inputs: 3 if some failed; raises `KeyboardInterrupt` where a signal ended it."""
-    if not summary.finished:
-        raise KeyboardInterrupt
-    return 3 if summary.failed else 0
 
 
 def text_arguments(parser: argparse.ArgumentParser) -> None:

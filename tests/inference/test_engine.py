@@ -14,10 +14,11 @@ from seqpipe.data.rows import Row
 from seqpipe.data.source import read_rows
 from seqpipe.inference import engine as module
 from seqpipe.inference.compute import Compute
-from seqpipe.inference.engine import Budget, Engine, Window, rounded
+from seqpipe.inference.engine import Engine, rounded
 from seqpipe.inference.predictor import Predictor
 from seqpipe.inference.reading import Reader
 from seqpipe.inference.slot import IDLE, PAUSE, Pause
+from seqpipe.inference.window import Budget, Window
 from seqpipe.inference.workers import Workers
 
 

@@ -20,9 +20,10 @@ from seqpipe.core.warning import collecting_warnings
 from seqpipe.data.rows import Row
 from seqpipe.errors import ConfigError
 from seqpipe.evaluation.scores.evaluate import evaluate
-from seqpipe.inference.engine import Engine, Window
+from seqpipe.inference.engine import Engine
 from seqpipe.inference.predictor import Predictor
 from seqpipe.inference.reading import Reader
+from seqpipe.inference.window import Window
 from seqpipe.inference.workers import Workers
 from seqpipe.pipeline import Pipeline
 

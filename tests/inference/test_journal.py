@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from seqpipe.errors import ConfigError, DataError
-from seqpipe.inference.engine import Budget
 from seqpipe.inference.journal import Journal
+from seqpipe.inference.window import Budget
 
 SETTINGS = {"model": "abc", "threads": 2, "device": "cpu"}
 WINDOWS = [(b'{"id": 1}\n{"id": 2}\n', "d1", 2), (b'{"id": 3}\n', "d2", 1), (b'{"id": 4}\n{"id": 5}\n', "d3", 2)]

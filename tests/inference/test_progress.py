@@ -1,12 +1,13 @@
+import sys
 from collections import Counter
 
 import pytest
 
 from seqpipe.answers.failure import Failure
 from seqpipe.core.measure import STEPS, seconds
-from seqpipe.inference.engine import Window
 from seqpipe.inference.job import Summary
 from seqpipe.inference.progress import SHOWN, Progress, clock, describe
+from seqpipe.inference.window import Window
 
 
 @pytest.mark.parametrize(("seconds", "shown"), [(0, "0:00"), (59.6, "1:00"), (3725, "1:02:05"), (360_000, "100:00:00")])
@@ -57,3 +58,15 @@ def test_quiet_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     with Progress(seconds(16_000), lambda: 1, quiet=True) as progress:
         progress.update(Window(0, [Failure("a", "missing", "a: no such file")], "", 0.0), Summary(inputs=1))
     assert capsys.readouterr().err == ""
+
+
+def test_a_terminal_gets_plain_lines_where_there_is_no_rich(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "rich"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "rich", None)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with Progress(seconds(16000), lambda: 2) as progress:
+        progress.update(Window(0, [Failure("b", "missing", "b: no such file")], "x", 0.0), Summary(inputs=1))
+    assert capsys.readouterr().err == "failed: b: no such file\n"

@@ -19,10 +19,11 @@ from seqpipe.core.measure import TOKENS, seconds
 from seqpipe.data.rows import Row
 from seqpipe.data.source import read_rows
 from seqpipe.errors import ConfigError
-from seqpipe.inference.engine import Engine, Window
+from seqpipe.inference.engine import Engine
 from seqpipe.inference.inputs import expand_inputs
 from seqpipe.inference.predictor import Predictor
 from seqpipe.inference.reading import Reader
+from seqpipe.inference.window import Window
 from seqpipe.inference.workers import Workers
 from seqpipe.pipeline import Pipeline
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from itertools import chain, dropwhile
 from pathlib import Path
 
-from seqpipe.config.recipe import DataConfig
 from seqpipe.core.lines import TOO_LONG, bounded_lines
+from seqpipe.core.naming import Naming
 from seqpipe.errors import InputError
 from seqpipe.text.validity import unfit
 
@@ -35,7 +35,7 @@ Sentence = dict[str, list[str] | str]
 
 
 def read_column_file(
-    path: Path, config: DataConfig, *, needs_target: bool
+    path: Path, config: Naming, *, needs_target: bool
 ) -> Iterator[tuple[int, Sentence | InputError, str]]:
     """Sentences of a file as (number from 1, columns, id), one at a time; the file is read as they are asked for.
 
@@ -73,7 +73,7 @@ def read_column_file(
         yield number, columns, sentence.id
 
 
-def count_column_file(path: Path, config: DataConfig) -> int:
+def count_column_file(path: Path, config: Naming) -> int:
     """How many sentences `read_column_file` will give where no targets are needed; raises as it does."""
     return sum(1 for _ in _sentences(path, config, needs_target=False))
 
@@ -127,7 +127,7 @@ class _Layout:
     values: set[str] = field(default_factory=set)  # of that column, so far
 
     @classmethod
-    def of(cls, line: str, path: Path, config: DataConfig, needs_target: bool) -> _Layout:
+    def of(cls, line: str, path: Path, config: Naming, needs_target: bool) -> _Layout:
         tabs = "\t" in line
         count = len(_fields(line, tabs))
         names: Sequence[str] = config.columns or [str(place + 1) for place in range(count)]
@@ -181,7 +181,7 @@ def _fields(line: str, tabs: bool) -> list[str]:
     return line.split("\t") if tabs else _CELL.findall(line)
 
 
-def _sentences(path: Path, config: DataConfig, needs_target: bool) -> Iterator[_Sentence]:
+def _sentences(path: Path, config: Naming, needs_target: bool) -> Iterator[_Sentence]:
     layout: _Layout | None = None
     sentence = _Sentence()
     # Bytes that are no UTF-8 become surrogates, so that only their own sentence is lost.
@@ -208,9 +208,7 @@ def _sentences(path: Path, config: DataConfig, needs_target: bool) -> Iterator[_
                 sentence.add(layout, number, line)
 
 
-def _layout_of(
-    opening: Iterable[tuple[int, str]], path: Path, config: DataConfig, needs_target: bool
-) -> _Layout | None:
+def _layout_of(opening: Iterable[tuple[int, str]], path: Path, config: Naming, needs_target: bool) -> _Layout | None:
     """By lines that look like comments and are followed by no others; None if all of them may be comments."""
     for _, line in opening:
         layout = _Layout.of(line, path, config, needs_target)

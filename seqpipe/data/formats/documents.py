@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from seqpipe.config.recipe import DataConfig
+from seqpipe.core.naming import Naming
 from seqpipe.core.suffixes import TEXT_SUFFIXES
 from seqpipe.data.formats.folder import files_below, whole_text
 from seqpipe.errors import DataError, InputError
 
 
-def read_documents(source: Path, names: DataConfig) -> Iterator[tuple[int, dict[str, Any] | InputError, str]]:
+def read_documents(source: Path, names: Naming) -> Iterator[tuple[int, dict[str, Any] | InputError, str]]:
     """A file, or all ``.txt`` below a folder in order of their paths: a document each, from its first sign to its last.
 
     Args:

@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from seqpipe.config.recipe import DataConfig
 from seqpipe.core.file_names import on_disk
 from seqpipe.core.lines import TOO_LONG, bounded_content
+from seqpipe.core.naming import Naming
 from seqpipe.core.suffixes import TEXT_SUFFIXES
 from seqpipe.data.formats.walk import find_files
 from seqpipe.errors import DataError, InputError
@@ -44,7 +44,7 @@ def transcript_names(path: Path) -> Iterator[Path]:
         yield path.with_name(f"{name}.txt")
 
 
-def read_folder(folder: Path, names: DataConfig, suffixes: Collection[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+def read_folder(folder: Path, names: Naming, suffixes: Collection[str]) -> Iterator[tuple[int, dict[str, Any]]]:
     """Recordings (images, inks) below ``folder`` in order of their paths; their texts are beside them.
 
     What those are called is told by `transcript_names`.
@@ -98,7 +98,7 @@ def whole_text(path: Path) -> str | InputError:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def read_text_folder(folder: Path, names: DataConfig) -> Iterator[tuple[int, dict[str, Any] | InputError, str]]:
+def read_text_folder(folder: Path, names: Naming) -> Iterator[tuple[int, dict[str, Any] | InputError, str]]:
     """Texts below ``folder`` in order of their paths: a file is one text, and the folder that holds it is its class.
 
     Args:

@@ -52,7 +52,13 @@ def _name_and_split(source: str) -> tuple[str, str]:
 
 
 def _open(source: str) -> Any:
-    import datasets
+    try:
+        import datasets
+    except ImportError:
+        raise DataError(
+            f"data set {source}: needs the package datasets, which isn't installed: pip install datasets (the extra "
+            "hub of seqpipe-runtime); or give files"
+        ) from None
 
     name, split = _name_and_split(source)
     try:

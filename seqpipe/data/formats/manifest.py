@@ -189,8 +189,14 @@ def _tabular(rows: Iterator[Any], path: Path) -> Iterator[tuple[int, Record | In
 
 
 def _open_parquet(path: Path) -> Any:
-    import pyarrow
-    import pyarrow.parquet
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise DataError(
+            f"{path}: Parquet needs pyarrow, which isn't installed: pip install pyarrow (the extra parquet of "
+            "seqpipe-runtime); or give a .jsonl, .csv or .tsv"
+        ) from None
 
     with path.open("rb"):
         pass  # what can't be opened at all is told apart from what is no Parquet
@@ -201,10 +207,10 @@ def _open_parquet(path: Path) -> Any:
 
 
 def _parquet(path: Path) -> Iterator[tuple[int, Record | InputError]]:
-    import pyarrow
-
     first = 1
     with _open_parquet(path) as file:
+        import pyarrow
+
         meanings = _meanings(file, path)
         for index in range(file.num_row_groups):
             group = file.metadata.row_group(index)

@@ -12,7 +12,7 @@ from typing import Any
 
 from seqpipe.core.file_names import on_disk
 from seqpipe.core.files import expand_home
-from seqpipe.core.suffixes import IMAGE_SUFFIXES, Suffixes
+from seqpipe.core.suffixes import IMAGE_SUFFIXES
 from seqpipe.core.warning import warn
 from seqpipe.data.formats.folder import files_below
 from seqpipe.data.formats.safe_xml import LARGEST
@@ -20,19 +20,12 @@ from seqpipe.data.formats.walk import find_files
 from seqpipe.data.pages.document import Line, PageDocument
 from seqpipe.data.pages.geometry import complete
 from seqpipe.data.pages.line import PageLine
+from seqpipe.data.pages.names import METS, PAGE_SUFFIXES, is_page
 from seqpipe.data.pages.read import read_page
 from seqpipe.data.rows import Row
 from seqpipe.errors import DataError, InputError
 
-PAGE_SUFFIXES: Suffixes = frozenset({".xml"})
-METS = "mets.xml"
-"""What lists the pages of an export, and describes none, is called so, mostly in capitals."""
 _LINE = re.compile(rb"<(?:[\w.-]+:)?TextLine[\s/>]")
-
-
-def is_page(name: str | PurePath) -> bool:
-    """Whether a file describes a page, by its name."""
-    return PurePath(name).suffix.lower() in PAGE_SUFFIXES
 
 
 def page_files(source: str, root: Path) -> list[Path]:

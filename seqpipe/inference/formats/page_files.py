@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element, indent
 
+from seqpipe import __version__
 from seqpipe.core.files import draft_folder
 from seqpipe.data.pages.alto import put_alto_text, read_alto, sign_alto
 from seqpipe.data.pages.document import PageDocument
+from seqpipe.data.pages.names import PAGE_SUFFIXES
 from seqpipe.data.pages.page_xml import put_page_text, put_region_text, read_page_xml, sign_page
 from seqpipe.data.pages.read import read_page
-from seqpipe.data.pages.rows import PAGE_SUFFIXES, page_of
+from seqpipe.data.pages.rows import page_of
 from seqpipe.data.pages.xml_text import xml_text
 from seqpipe.errors import DataError, InputError
 from seqpipe.inference.formats.ctm import word_confidences
@@ -102,7 +103,6 @@ def _answered(document: PageDocument, kind: str, answers: Answers) -> Element:
         root, path = new_alto(layout) if kind == "alto" else new_page(layout), document.path
         document = read_alto(root, path) if kind == "alto" else read_page_xml(root, path)
         ids = {line.id: line.was for region in layout.regions for line in region.lines}
-    version = metadata.version("seqpipe")
     for region in document.regions:
         texts = []
         for line in region.lines:
@@ -122,10 +122,10 @@ def _answered(document: PageDocument, kind: str, answers: Answers) -> Element:
         if kind == "page":
             put_region_text(region, texts)
     if kind == "alto":
-        sign_alto(document.root, SOFTWARE, version)
+        sign_alto(document.root, SOFTWARE, __version__)
     else:
         time = datetime.fromtimestamp(int(document.path.stat().st_mtime), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        sign_page(document.root, SOFTWARE, version, time)
+        sign_page(document.root, SOFTWARE, __version__, time)
     if is_new:
         indent(document.root)
     return document.root

@@ -28,7 +28,13 @@ def arrow_schema(prediction: type) -> Any:
     Raises:
         ConfigError: a field has another type, or see `column_types`.
     """
-    import pyarrow
+    try:
+        import pyarrow
+    except ImportError:
+        raise ConfigError(
+            "--format parquet: needs pyarrow, which isn't installed: pip install pyarrow (the extra parquet of "
+            "seqpipe-runtime); or --format jsonl or csv"
+        ) from None
 
     columns = column_types(prediction)
     return pyarrow.schema([(name, _arrow_type(of, f"{prediction.__name__}.{name}")) for name, of in columns.items()])

@@ -14,10 +14,10 @@ from typing import Any
 from seqpipe.answers.failure import Failure
 from seqpipe.data.rows import Row
 from seqpipe.errors import ConfigError, SeqpipeError
-from seqpipe.inference.engine import Window
 from seqpipe.inference.ray.cluster import Cluster
 from seqpipe.inference.settings import Settings
 from seqpipe.inference.slot import Pause, Slot, digest_of, make_slot
+from seqpipe.inference.window import Window
 from seqpipe.model_file import MODEL, hash_file
 
 AHEAD = 4

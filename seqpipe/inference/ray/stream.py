@@ -24,10 +24,11 @@ import seqpipe
 from seqpipe.core.input import Input
 from seqpipe.data.rows import Row
 from seqpipe.errors import SeqpipeError
-from seqpipe.inference.engine import Engine, Window
+from seqpipe.inference.engine import Engine
 from seqpipe.inference.ray.cluster import Pool
 from seqpipe.inference.ray.feed import Feed, FeedSource, make_block
 from seqpipe.inference.reading import Reader
+from seqpipe.inference.window import Window
 from seqpipe.inference.workers import Workers
 from seqpipe.model_file import MODEL, hash_file
 

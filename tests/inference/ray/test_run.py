@@ -21,12 +21,13 @@ from seqpipe.core.suffixes import AUDIO_SUFFIXES
 from seqpipe.data.rows import Row
 from seqpipe.data.source import read_rows
 from seqpipe.errors import ConfigError
-from seqpipe.inference.engine import Engine, Window
+from seqpipe.inference.engine import Engine
 from seqpipe.inference.infer import infer
 from seqpipe.inference.predictor import Predictor
 from seqpipe.inference.ray.run import AHEAD, RayEngine
 from seqpipe.inference.reading import Reader
 from seqpipe.inference.slot import IDLE, PAUSE
+from seqpipe.inference.window import Window
 from seqpipe.inference.workers import Workers
 
 pytestmark = pytest.mark.slow
