@@ -19,6 +19,7 @@ from seqpipe.core.source import Location
 from seqpipe.core.written import Name
 from seqpipe.decoding.temperature import tempered
 from seqpipe.errors import ConfigError, InputError
+from seqpipe.heads.class_weights import class_weights
 from seqpipe.heads.learnt import learnt, usable
 from seqpipe.heads.pooled import ClassesHead
 from seqpipe.layers.losses import cross_entropy
@@ -77,7 +78,7 @@ class ClassifierHead(ClassesHead):
         self._build(Classes.learn(usable(rows, self.read_target)))
 
     def _build(self, classes: Classes) -> None:
-        self._adopt(classes, classes.weights(self.class_weights))
+        self._adopt(classes, class_weights(classes, self.class_weights))
         for member in self.pooled:
             member.build(len(classes))
 

@@ -14,6 +14,7 @@ from seqpipe.answers.classification import ClassProbability, MultiClassification
 from seqpipe.core.onnx_graph import OnnxGraph, Symbol
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.core.source import Location
+from seqpipe.heads.class_weights import positive_weights
 from seqpipe.heads.learnt import learnt, usable
 from seqpipe.heads.pooled import ClassesHead
 from seqpipe.layers.losses import binary_cross_entropy
@@ -71,7 +72,7 @@ class MultiLabelHead(ClassesHead):
         self._build(Classes.learn_sets(usable(rows, self.read_target)))
 
     def _build(self, classes: Classes) -> None:
-        self._adopt(classes, classes.positive_weights(self.class_weights))
+        self._adopt(classes, positive_weights(classes, self.class_weights))
         self.pooled.build(len(classes))
 
     def read_target(self, raw: Any) -> list[str]:

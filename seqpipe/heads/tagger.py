@@ -25,6 +25,7 @@ from seqpipe.decoding.spans import OUTSIDE, spans_of, split_tag
 from seqpipe.decoding.tag_schemes import AllowedTags, Scheme, allowed_tags, convert
 from seqpipe.decoding.temperature import tempered
 from seqpipe.errors import ConfigError, InputError
+from seqpipe.heads.class_weights import ClassWeights, class_weights
 from seqpipe.heads.learnt import NamingHead, learnt
 from seqpipe.layers.activation import Activation
 from seqpipe.layers.dropout import DropoutKind
@@ -32,7 +33,7 @@ from seqpipe.layers.losses import cross_entropy
 from seqpipe.layers.masked_norm import NormalizationName
 from seqpipe.layers.mlp import MLP
 from seqpipe.metrics.tagging import TagMetric, tags_of
-from seqpipe.text.classes import Classes, ClassWeights
+from seqpipe.text.classes import Classes
 
 
 class TaggerDecoding(BaseModel):
@@ -160,7 +161,7 @@ class TaggerHead(NamingHead):
         return convert(tags_of(raw, self.scheme), self.scheme)
 
     def _build(self, classes: Classes) -> None:
-        self._adopt(classes, classes.weights(self.class_weights))
+        self._adopt(classes, class_weights(classes, self.class_weights))
         size = len(classes)
         self.mlp = self._make_mlp(output_size=size)
         # Softmax is a CRF whose neighbours don't matter, and stay so.
