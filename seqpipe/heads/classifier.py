@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seqpipe.answers.classification import Classification, ClassProbability
+from seqpipe.answers.classification import Classification, classified
 from seqpipe.core.head import Distribution
 from seqpipe.core.onnx_graph import OnnxGraph, Symbol
 from seqpipe.core.sequence import PaddedSequence
@@ -184,9 +184,7 @@ class ClassifierHead(ClassesHead):
 
     def answer(self, row_id: str, hypothesis: list[tuple[int, float]], location: Location) -> Classification:
         """A hypothesis as an answer."""
-        names = self.classes.names
-        found = tuple(ClassProbability(names[number], share) for number, share in hypothesis)
-        return Classification(row_id, found[0].label, found[0].probability, found, location.truncated)
+        return classified(row_id, self.classes.names, hypothesis, location.truncated)
 
     def posteriors(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> list[float]:
         """The probability of each row's target."""

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, ClassVar
 
-import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from seqpipe.answers.classification import ClassProbability, MultiClassification
+from seqpipe.answers.classification import MultiClassification, labelled
 from seqpipe.core.onnx_graph import OnnxGraph, Symbol
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.core.source import Location
@@ -117,11 +116,7 @@ class MultiLabelHead(ClassesHead):
     def answer(self, row_id: str, hypothesis: tuple[list[float], float], location: Location) -> MultiClassification:
         """A hypothesis as an answer."""
         shares, threshold = hypothesis
-        found = [ClassProbability(name, share) for name, share in zip(self.classes.names, shares, strict=True)]
-        found.sort(key=lambda item: -item.probability)  # stable: equal ones stay in the order of the labels
-        labels = tuple(item.label for item in found if item.probability >= threshold)
-        confidence = float(np.prod([share if share >= threshold else 1 - share for share in shares]))
-        return MultiClassification(row_id, labels, confidence, tuple(found), location.truncated)
+        return labelled(row_id, self.classes.names, shares, threshold, location.truncated)
 
     def posteriors(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> list[float]:
         """The probability that each row has just the labels of its target."""

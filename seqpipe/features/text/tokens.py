@@ -77,7 +77,6 @@ class Tokens(Reader):
     version = 2  # 2: rules that reach across characters do so in characters and subword units too
     needs_fit = True
     measure = TOKENS
-    VOCABULARY, CHARACTERS = "vocabulary.json", "characters.json"
 
     def __init__(
         self,
@@ -201,14 +200,14 @@ class Tokens(Reader):
         if isinstance(self.known, SentencePieceUnits):
             self.known.save(folder)
         else:
-            self.known.save(folder / self.VOCABULARY)
+            self.known.save(folder / Vocabulary.FILE)
         if self.tokenization.spelt is not None:
-            self.tokenization.spelt.save(folder / self.CHARACTERS)
+            self.tokenization.spelt.save(folder / Vocabulary.OF_CHARACTERS)
 
     def load_assets(self, folder: Path) -> None:
         """Restore them."""
-        known = SentencePieceUnits.load(folder) if self.subwords else Vocabulary.load(folder / self.VOCABULARY)
-        self._use(known, Vocabulary.load(folder / self.CHARACTERS) if self.characters else None)
+        known = SentencePieceUnits.load(folder) if self.subwords else Vocabulary.load(folder / Vocabulary.FILE)
+        self._use(known, Vocabulary.load(folder / Vocabulary.OF_CHARACTERS) if self.characters else None)
 
     def _use(self, known: Vocabulary | SentencePieceUnits, spelt: Vocabulary | None) -> None:
         """Take what was learnt, with the probability of each number to be hidden while training."""

@@ -15,7 +15,13 @@ from seqpipe.errors import RunError
 from seqpipe.runtime.location import Location
 from seqpipe.runtime.manifest import Part
 
-HEADS = {"CTCHead": "seqpipe.runtime.heads.ctc:CTC"}
+HEADS = {
+    "CTCHead": "seqpipe.runtime.heads.ctc:CTC",
+    "ClassifierHead": "seqpipe.runtime.heads.classes:Classifier",
+    "MultiLabelHead": "seqpipe.runtime.heads.classes:MultiLabel",
+    "RegressionHead": "seqpipe.runtime.heads.regression:Numbers",
+    "TaggerHead": "seqpipe.runtime.heads.tags:Tagger",
+}
 """Classes of heads, and what answers in their place."""
 
 
