@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar, Self
 
@@ -91,7 +91,12 @@ def is_finite(value: Any) -> bool:
     if isinstance(value, (str, int)) or value is None:
         return True
     if isinstance(value, (tuple, list)):
-        return all(map(is_finite, value))
-    if isinstance(value, Mapping):
-        return all(map(is_finite, value.values()))
-    return all(is_finite(getattr(value, name)) for name in getattr(value, "__dataclass_fields__", ()))
+        parts: Iterable[Any] = value
+    elif fields := getattr(value, "__dataclass_fields__", None):
+        parts = [getattr(value, name) for name in fields]
+    else:
+        parts = value.values() if isinstance(value, Mapping) else ()
+    for part in parts:  # noqa: SIM110 - every answer passes here, and a generator takes longer
+        if type(part) is not str and not is_finite(part):
+            return False
+    return True

@@ -24,7 +24,7 @@ from seqpipe.data.rows import Row
 from seqpipe.errors import InputError, decoding
 from seqpipe.inference.settings import LIMITS, Settings
 from seqpipe.inference.slot import Shown, Slot, make_slot, unbound
-from seqpipe.runtime.heads import RuntimeHead, make_head
+from seqpipe.runtime.heads import JoinsSegments, RuntimeHead, make_head
 from seqpipe.runtime.location import Location
 from seqpipe.runtime.manifest import Manifest, read_manifest
 from seqpipe.runtime.readers import RuntimeReader, make_reader
@@ -64,6 +64,7 @@ class Model:
     ) -> None:
         self.manifest, self.reader, self.session, self.head = manifest, reader, session, head
         self.settings, self.calibration = settings, manifest.calibration
+        self._joining = head if isinstance(head, JoinsSegments) else None
 
     @classmethod
     def load(
@@ -175,7 +176,7 @@ class Model:
         measure = reader.measure
         with collecting_warnings() as odd, decoding(Shown(slot.raw), "an input"), reader.opened():
             length = self._checked(reader.length(slot.raw)) if reader.suffixes else None
-            most, whole = settings.max_segment(measure)
+            most, whole = settings.max_segment(measure) if self._joining is not None else (None, 1.0)
             segments = None
             if most is not None and not (length is not None and length <= whole * most):
                 segments = reader.split(slot.raw, most)
@@ -227,7 +228,8 @@ class Model:
         if len(slot.parts) == 1 and slot.parts[0][0] is None:
             answer = slot.parts[0][1]
         else:
-            answer = self.head.join(slot.id, [(part, each) for part, each in slot.parts if part is not None])
+            parts = [(part, each) for part, each in slot.parts if part is not None]
+            answer = self._joining.join(slot.id, parts) if self._joining is not None else None
         if not is_finite(answer):
             message = f"{slot.where or slot.id}: the model's answer holds values that are no finite numbers"
             return Failure(slot.id, "non-finite", message)

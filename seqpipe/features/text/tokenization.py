@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,7 @@ again: some 15 MB each; and characters of one that is kept at all."""
 MORE_UNITS = 4
 """That a part of a text may have alone, and hadn't within the whole."""
 
+Kept = TypeVar("Kept")
 TokenUnits = Literal["words", "characters", "unigram", "bpe"]
 Spell = Callable[[str, int | None], Sequence[int]]
 """Numbers of the units of a text, or of a word by its place in the text."""
@@ -71,7 +72,7 @@ class Tokenization:
         self.vocabulary: Vocabulary | SentencePieceUnits | None = None
         self.spelt: Vocabulary | None = None
         self._words_met: dict[str, NDArray[np.int64]] = {}
-        self._runs_met: dict[str, NDArray[np.int64]] = {}
+        self._runs_met: dict[str, list[Any]] = {}
 
     def use(self, known: Vocabulary | SentencePieceUnits | None, spelt: Vocabulary | None = None) -> None:
         """Look up in these from now on: units, and characters of words."""
@@ -223,22 +224,19 @@ class Tokenization:
     def _numbers_of_words(self, raw: str) -> NDArray[np.int64]:
         """Of a string, without places: no word reaches across white space, nor depends on what is beyond it."""
         checked_text(raw)
-        met, parts = self._runs_met, []
+        met, rows = self._runs_met, list[Any]()
         for run in words_of(raw):
             part = met.get(run)
-            parts.append(self._run(run) if part is None else part)
-        rows = np.concatenate(parts) if parts else np.zeros(0, np.int64)
-        most = self._allowed(len(rows))
-        return rows if most is None else rows[:most]
+            rows += self._run(run) if part is None else part
+        return np.array(rows[: self._allowed(len(rows))], np.int64)
 
-    def _run(self, run: str) -> NDArray[np.int64]:
-        """The words between two white spaces by number, with their characters if these are wanted."""
+    def _run(self, run: str) -> list[Any]:
+        """The words between two white spaces by number, or, if their characters are wanted, `_word` of each."""
         items = split_words(run, self.splitting)
         if "no_punctuation" in self.rules:
             items = [item for item in items if apply_rules(item.text, self.rules)]
-        rows = np.array([self._word(item.text) for item in items], np.int64).reshape(-1, 1 + self.characters)
-        rows = rows if self.characters else rows[:, 0]
-        return _kept(self._runs_met, run, rows)
+        rows = [self._word(item.text) for item in items]
+        return _kept(self._runs_met, run, list(rows) if self.characters else [int(row[0]) for row in rows])
 
     def _word(self, text: str) -> NDArray[np.int64]:
         """A word's number and those of its characters, ``[1 + W]``; kept, since the same words come again and again."""
@@ -341,7 +339,7 @@ class TextSource(Source):
         return self.tokens.truncated(self.raw)
 
 
-def _kept(met: dict[str, NDArray[np.int64]], text: str, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+def _kept(met: dict[str, Kept], text: str, numbers: Kept) -> Kept:
     """Numbers, kept for the next time."""
     if len(text) <= LONGEST_MET:
         if len(met) >= MAX_MET:

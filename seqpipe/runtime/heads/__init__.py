@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,8 +38,13 @@ class RuntimeHead(Protocol):
         """A hypothesis as an answer."""
         ...
 
+
+@runtime_checkable
+class JoinsSegments(Protocol):
+    """A head whose answers to the segments of a long input can be put together; else inputs stay whole."""
+
     def join(self, row_id: str, parts: Sequence[tuple[Segment, Any]]) -> Any:
-        """The answers to the segments of a long input as one."""
+        """The answers to the segments as one."""
         ...
 
 

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqpipe.answers.classification import Classification, MultiClassification, classified, labelled
-from seqpipe.core.input import Segment
 from seqpipe.errors import ConfigError, InputError
 from seqpipe.runtime.arrays import log_softmax
 from seqpipe.runtime.location import Location
@@ -71,10 +70,6 @@ class Classifier:
         """A hypothesis as an answer."""
         return classified(row_id, self.names, hypothesis, location.truncated)
 
-    def join(self, row_id: str, parts: Sequence[tuple[Segment, Any]]) -> Classification:
-        """Never: an input has its class as a whole."""
-        raise refuse_segments("ClassifierHead")
-
 
 class MultiLabel:
     """Every label whose probability reaches the threshold.
@@ -110,16 +105,7 @@ class MultiLabel:
         """A hypothesis as an answer."""
         return labelled(row_id, self.names, hypothesis, self.threshold, location.truncated)
 
-    def join(self, row_id: str, parts: Sequence[tuple[Segment, Any]]) -> MultiClassification:
-        """Never: an input has its labels as a whole."""
-        raise refuse_segments("MultiLabelHead")
-
 
 def read_classes(folder: Path) -> Classes:
     """Names of classes, out of a file that the manifest vouches for."""
     return Classes(**json.loads((folder / Classes.FILE).read_bytes()))
-
-
-def refuse_segments(head: str) -> ConfigError:
-    """What is wrong with segments where answers to them can't be put together."""
-    return ConfigError(f"segment_tokens: {head} puts no answers to parts of a text together; leave it out")

@@ -12,8 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqpipe.answers.regression import Regression
-from seqpipe.core.input import Segment
-from seqpipe.runtime.heads.classes import refuse_segments
 from seqpipe.runtime.location import Location
 
 Found = tuple[list[float], list[float], float]
@@ -54,7 +52,3 @@ class Numbers:
         """A hypothesis as an answer."""
         values, wide, confidence = hypothesis
         return Regression(row_id, tuple(values), tuple(wide), confidence, location.truncated)
-
-    def join(self, row_id: str, parts: Sequence[tuple[Segment, Any]]) -> Regression:
-        """Never: an input has its numbers as a whole."""
-        raise refuse_segments("RegressionHead")

@@ -10,14 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqpipe.answers.tagging import Tagging, tagged
-from seqpipe.core.input import Segment
 from seqpipe.data.batching import plan_batches
 from seqpipe.decoding.spans import spans_of
 from seqpipe.decoding.tag_path import TagPath, as_bio
 from seqpipe.errors import ConfigError
 from seqpipe.runtime.arrays import log_softmax, read_arrays
 from seqpipe.runtime.crf import Chains, Messages
-from seqpipe.runtime.heads.classes import read_classes, refuse_segments
+from seqpipe.runtime.heads.classes import read_classes
 from seqpipe.runtime.location import Location
 
 MAX_ROWS, MAX_STEPS = 64, 4096
@@ -118,7 +117,3 @@ class Tagger:
     def answer(self, row_id: str, hypothesis: TagPath, location: Location) -> Tagging:
         """A hypothesis as an answer, with character offsets in the input."""
         return tagged(row_id, hypothesis, location.items, location.text, location.truncated)
-
-    def join(self, row_id: str, parts: Sequence[tuple[Segment, Any]]) -> Tagging:
-        """Never: texts are tagged whole."""
-        raise refuse_segments("TaggerHead")
