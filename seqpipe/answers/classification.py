@@ -101,7 +101,7 @@ def classified(row_id: str, names: Sequence[str], found: Sequence[tuple[int, flo
         found: numbers of classes with their probabilities, falling.
         truncated: tokens at the end of the input that were not read.
     """
-    shares = tuple(ClassProbability(names[number], share) for number, share in found)
+    shares = tuple([ClassProbability(names[number], share) for number, share in found])
     return Classification(row_id, shares[0].label, shares[0].probability, shares, truncated)
 
 

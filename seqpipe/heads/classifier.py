@@ -104,7 +104,7 @@ class ClassifierHead(ClassesHead):
     def to_onnx(self, graph: OnnxGraph, sequence: Symbol) -> Symbol:
         """See `Stage.to_onnx`."""
         learnt(self, self._classes, self.named)
-        values = graph.masked(sequence).values
+        values = sequence.values
         size, parts = self.input_size // len(self.pooled), []
         for number, member in enumerate(self.pooled):
             share = values if len(self.pooled) == 1 else graph.slice(values, number * size, (number + 1) * size, 2)

@@ -181,7 +181,7 @@ def unbound(inputs: Iterable[Any], reader: Unbinds) -> Iterator[Any]:
         yield from (replace(row, id=row.id + suffix, input=part) for suffix, part in parts)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Shown:
     """An input in messages, which have no room for a long one; written out where there is a message."""
 

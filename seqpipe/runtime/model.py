@@ -30,9 +30,11 @@ from seqpipe.runtime.manifest import Manifest, read_manifest
 from seqpipe.runtime.readers import RuntimeReader, make_reader
 from seqpipe.runtime.session import Session
 
-FILES, VALUES = 8, 256
-"""Inputs that a thread answers at once: files; and what is in memory already, as texts."""
-MAX_ROWS = 64
+FILES, VALUES = 8, 1024
+"""Inputs that a thread answers at once: files; and what is in memory already, as texts. At first fewer, a `GROWTH`th of
+those before them, so that answers come soon."""
+GROWTH = 4
+MAX_ROWS = 256
 """Of a call in fp32."""
 
 
@@ -128,8 +130,7 @@ class Model:
             try:
                 for number, given in enumerate(unbound(inputs, self.reader), 1):
                     group.append(make_slot(given, number, reads_files=reads_files))
-                    # A few at first, so that answers come soon.
-                    if len(group) < (size if number > 2 * size else 1):
+                    if len(group) < min(size, max(1, number // GROWTH)):
                         continue
                     running.append((group, pool.submit(self.answer_slots, group)))
                     group = []
@@ -190,7 +191,8 @@ class Model:
                 slot.seconds = self._checked(len(prepared))
                 units = [_Unit(slot, slot.raw, prepared)]
                 odd += reader.warnings(slot.raw, prepared)
-        slot.warn(odd)
+        if odd:
+            slot.warn(odd)
         return units
 
     def _checked(self, length: int) -> float:
@@ -219,8 +221,7 @@ class Model:
         return found
 
     def _location(self, unit: _Unit) -> Location:
-        source, manifest = self.reader.source(unit.raw), self.manifest
-        return Location(source, self.reader, unit.prepared, manifest.stride, manifest.offset)
+        return Location(unit.raw, self.reader, unit.prepared, self.manifest.stride, self.manifest.offset)
 
     def _answer(self, slot: Slot) -> Any:
         if slot.failure is not None:

@@ -30,6 +30,7 @@ again: some 15 MB each; and characters of one that is kept at all."""
 MORE_UNITS = 4
 """That a part of a text may have alone, and hadn't within the whole."""
 
+_NOTHING = nullcontext()
 Kept = TypeVar("Kept")
 TokenUnits = Literal["words", "characters", "unigram", "bpe"]
 Spell = Callable[[str, int | None], Sequence[int]]
@@ -307,7 +308,7 @@ class Tokenization:
 
     def opened(self) -> AbstractContextManager[None]:
         """Nothing to open."""
-        return nullcontext()
+        return _NOTHING
 
     def locate(self, prepared: NDArray[Any], steps: NDArray[np.float64]) -> NDArray[np.float64]:
         """Places are counted in tokens."""
