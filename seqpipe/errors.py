@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 MAX_LISTED = 5
@@ -77,8 +76,7 @@ def read_or(default: Default, read: Callable[[Any], Result], raw: Any) -> Result
         return default
 
 
-@contextmanager
-def decoding(name: object, wanted: str) -> Iterator[None]:
+class decoding:
     """Whatever a library raises while it decodes an input is that input's failure: of which types, no library says.
 
     Args:
@@ -89,13 +87,20 @@ def decoding(name: object, wanted: str) -> Iterator[None]:
         InputError: in the place of any `Exception`: ``unreadable`` where the system refused, ``too large`` where memory
             did not suffice, ``truncated`` where the library says so, else ``undecodable``.
     """
-    try:
-        yield
-    except SeqpipeError:
-        raise
-    except MemoryError as error:
-        raise InputError("too large", f"{name}: doesn't fit into memory ({error or 'MemoryError'})") from error
-    except Exception as error:
+
+    def __init__(self, name: object, wanted: str) -> None:
+        self.name, self.wanted = name, wanted
+
+    def __enter__(self) -> None:
+        """Nothing to begin with."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Raise what the error means."""
+        if error is None or isinstance(error, SeqpipeError) or not isinstance(error, Exception):
+            return
+        name = self.name
+        if isinstance(error, MemoryError):
+            raise InputError("too large", f"{name}: doesn't fit into memory ({error or 'MemoryError'})") from error
         if isinstance(error, OSError) and error.errno is not None:
             raise InputError("unreadable", f"{name}: {error.strerror or error}") from error
         said = getattr(error, "error_string", None) or str(error)
@@ -106,7 +111,7 @@ def decoding(name: object, wanted: str) -> Iterator[None]:
             if isinstance(error, (RuntimeError, ValueError, OSError)) and said
             else f"{type(error).__name__}: {said}"
         )
-        raise InputError("undecodable", f"{name}: is not {wanted} that can be decoded ({said})") from error
+        raise InputError("undecodable", f"{name}: is not {self.wanted} that can be decoded ({said})") from error
 
 
 class RunError(SeqpipeError, ValueError):

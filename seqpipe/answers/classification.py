@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from seqpipe.core.answer import Answer
 
@@ -87,3 +90,35 @@ class MultiClassification(Answer):
             ],
             "truncated": self.truncated,
         }
+
+
+def classified(row_id: str, names: Sequence[str], found: Sequence[tuple[int, float]], truncated: int) -> Classification:
+    """The most probable classes of a row as an answer.
+
+    Args:
+        row_id: of the row.
+        names: of all classes.
+        found: numbers of classes with their probabilities, falling.
+        truncated: tokens at the end of the input that were not read.
+    """
+    shares = tuple([ClassProbability(names[number], share) for number, share in found])
+    return Classification(row_id, shares[0].label, shares[0].probability, shares, truncated)
+
+
+def labelled(
+    row_id: str, names: Sequence[str], shares: Sequence[float], threshold: float, truncated: int
+) -> MultiClassification:
+    """The labels of a row as an answer.
+
+    Args:
+        row_id: of the row.
+        names: of all labels.
+        shares: the probability of each.
+        threshold: from which a label is answered.
+        truncated: tokens at the end of the input that were not read.
+    """
+    found = [ClassProbability(name, share) for name, share in zip(names, shares, strict=True)]
+    found.sort(key=lambda item: -item.probability)  # stable: equal ones stay in the order of the labels
+    labels = tuple(item.label for item in found if item.probability >= threshold)
+    confidence = float(np.prod([share if share >= threshold else 1 - share for share in shares]))
+    return MultiClassification(row_id, labels, confidence, tuple(found), truncated)

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from seqpipe.core.answer import Answer, Confidences, Mark
+from seqpipe.core.item import Item
+from seqpipe.decoding.tag_path import TagPath
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,3 +140,25 @@ class Tagging(Answer):
             ],
             "truncated": self.truncated,
         }
+
+
+def tagged(row_id: str, path: TagPath, items: Sequence[Item], text: str, truncated: int) -> Tagging:
+    """The tags of a row as an answer, with character offsets in the input.
+
+    Args:
+        row_id: of the row.
+        path: its tags.
+        items: its words, as many as there are tags.
+        text: that they have their places in.
+        truncated: words at its end that were not read.
+    """
+    words = tuple(
+        TaggedWord(item.text, tag, item.start, item.end, confidence)
+        for item, tag, confidence in zip(items, path.tags, path.confidences, strict=True)
+    )
+    spans = tuple(
+        Span(kind, text[items[first].start : items[stop - 1].end], items[first].start, items[stop - 1].end, share)
+        for kind, first, stop, share in path.spans
+    )
+    others = tuple(TagSequence(tuple(tags), share) for tags, share in path.alternatives)
+    return Tagging(row_id, path.confidence, words, spans, others, truncated)

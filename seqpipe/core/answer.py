@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import repeat
+from math import isfinite
 from typing import Any, ClassVar, Self
 
 INTERNAL = "internal"
@@ -87,11 +88,17 @@ class Answer:
 def is_finite(value: Any) -> bool:
     """Whether all numbers in an answer, or in a part of one, are finite."""
     if isinstance(value, float):
-        return math.isfinite(value)
+        return isfinite(value)
     if isinstance(value, (str, int)) or value is None:
         return True
     if isinstance(value, (tuple, list)):
-        return all(map(is_finite, value))
-    if isinstance(value, Mapping):
-        return all(map(is_finite, value.values()))
-    return all(is_finite(getattr(value, name)) for name in getattr(value, "__dataclass_fields__", ()))
+        parts: Iterable[Any] = value
+    elif fields := getattr(value, "__dataclass_fields__", None):
+        parts = map(getattr, repeat(value), fields)
+    else:
+        parts = value.values() if isinstance(value, Mapping) else ()
+    for part in parts:  # every answer passes here, so what needs no call has none
+        kind = type(part)
+        if not (isfinite(part) if kind is float else kind is str or is_finite(part)):
+            return False
+    return True

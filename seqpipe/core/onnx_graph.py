@@ -15,6 +15,8 @@ OPSET, IR_VERSION = 20, 10
 """What is written: of ONNX 1.15 (November 2023), which onnxruntime reads since 1.17."""
 CONTRIBUTED = "com.microsoft"
 """Domain of the operators that onnxruntime alone has: those of 8-bit products."""
+TABLES = "ai.onnx.ml"
+"""Domain of ONNX's own operators for look-ups of keys."""
 Precision = Literal["fp32", "int8"]
 Array = NDArray[Any]
 
@@ -137,6 +139,14 @@ class OnnxGraph:
         """``ReduceSum``, ``ReduceMax``, ... over axes."""
         return self.op(kind, values, self.constant(axes, np.int64), keepdims=int(keep))
 
+    def whole_sums(self, numbers: str, factors: ArrayLike) -> str:
+        """Sums of int64 ``[..., N]`` times factors ``[N]``, modulo 2^64 as torch has them: ``[...]``.
+
+        onnxruntime's ReduceSum adds up whole numbers in floating point, so it is wrong beyond 2^53; its MatMul isn't.
+        """
+        column = np.asarray(factors, np.int64)[:, None]
+        return self.op("Squeeze", self.op("MatMul", numbers, self.constant(column)), self.constant([-1]))
+
     def mask(self, sequence: Symbol) -> str:
         """``[B, T]`` bool, true at real steps."""
         steps = self.op("Squeeze", self.size(sequence.values, 1), self.constant([0], np.int64))
@@ -168,6 +178,32 @@ class OnnxGraph:
             return lengths
         more = self.op("Add", lengths, self.constant(stride - 1, np.int64))
         return self.op("Div", more, self.constant(stride, np.int64))
+
+    def end_states(self, sequence: Symbol, size: int) -> str:
+        """As `seqpipe.core.sequence.end_states`: ``[B, T, D]`` -> ``[B, D]``, ``size`` being D."""
+        last = self.op("Max", self.op("Sub", sequence.lengths, self.constant(1)), self.constant(0))
+        ends = self.op("GatherND", sequence.values, self.op("Unsqueeze", last, self.constant([1])), batch_dims=1)
+        first = self.op("Gather", sequence.values, self.constant(0), axis=1)  # [B, D]
+        return self.concatenate([self.slice(ends, 0, size // 2, 1), self.slice(first, size // 2, size, 1)], 1)
+
+    def places(self, keys: str, known: ArrayLike) -> str:
+        """Where each key stands among known ones, counted from 1; 0 if it isn't there.
+
+        Args:
+            keys: int64 of any shape.
+            known: ``[N]``, each once.
+        """
+        numbers = np.asarray(known, np.int64).tolist()
+        if not numbers:
+            return self.op("Mul", keys, self.constant(0))
+        return self.op(
+            "LabelEncoder",
+            keys,
+            domain=TABLES,
+            keys_int64s=numbers,
+            values_int64s=list(range(1, len(numbers) + 1)),
+            default_int64=0,
+        )
 
     def ones(self, lengths: str) -> str:
         """As many ones as there are rows: lengths of what has one step for each."""
@@ -275,7 +311,11 @@ class OnnxGraph:
             [helper.make_tensor_value_info(name, types[form.dtype], form.shape) for name, (_, form) in outputs.items()],
             [weight for name, weight in self._weights.items() if name in used],
         )
-        opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(CONTRIBUTED, 1)]
+        opsets = [
+            helper.make_opsetid("", OPSET),
+            helper.make_opsetid(CONTRIBUTED, 1),
+            helper.make_opsetid(TABLES, 3),  # of the same release
+        ]
         model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name=producer)
         checker.check_model(model)
         found: bytes = model.SerializeToString()

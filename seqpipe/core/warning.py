@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 Warnings = list[tuple[str, str]]
 """Each a short fixed kind and a message that names the input."""
@@ -17,15 +15,18 @@ class _Heard(threading.local):
 _heard = _Heard()
 
 
-@contextmanager
-def collecting_warnings() -> Iterator[Warnings]:
+class collecting_warnings:
     """A list of what `warn` is told by this thread while this lasts."""
-    collected: Warnings = []
-    before, _heard.warnings = _heard.warnings, collected
-    try:
-        yield collected
-    finally:
-        _heard.warnings = before
+
+    def __enter__(self) -> Warnings:
+        """The list."""
+        collected: Warnings = []
+        self._before, _heard.warnings = _heard.warnings, collected
+        return collected
+
+    def __exit__(self, *error: object) -> None:
+        """Whoever listened before hears again."""
+        _heard.warnings = self._before
 
 
 def warn(kind: str, message: str) -> None:

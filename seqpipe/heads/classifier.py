@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seqpipe.answers.classification import Classification, ClassProbability
+from seqpipe.answers.classification import Classification, classified
 from seqpipe.core.head import Distribution
 from seqpipe.core.onnx_graph import OnnxGraph, Symbol
 from seqpipe.core.sequence import PaddedSequence
@@ -19,6 +19,7 @@ from seqpipe.core.source import Location
 from seqpipe.core.written import Name
 from seqpipe.decoding.temperature import tempered
 from seqpipe.errors import ConfigError, InputError
+from seqpipe.heads.class_weights import class_weights
 from seqpipe.heads.learnt import learnt, usable
 from seqpipe.heads.pooled import ClassesHead
 from seqpipe.layers.losses import cross_entropy
@@ -77,7 +78,7 @@ class ClassifierHead(ClassesHead):
         self._build(Classes.learn(usable(rows, self.read_target)))
 
     def _build(self, classes: Classes) -> None:
-        self._adopt(classes, classes.weights(self.class_weights))
+        self._adopt(classes, class_weights(classes, self.class_weights))
         for member in self.pooled:
             member.build(len(classes))
 
@@ -103,7 +104,7 @@ class ClassifierHead(ClassesHead):
     def to_onnx(self, graph: OnnxGraph, sequence: Symbol) -> Symbol:
         """See `Stage.to_onnx`."""
         learnt(self, self._classes, self.named)
-        values = graph.masked(sequence).values
+        values = sequence.values
         size, parts = self.input_size // len(self.pooled), []
         for number, member in enumerate(self.pooled):
             share = values if len(self.pooled) == 1 else graph.slice(values, number * size, (number + 1) * size, 2)
@@ -183,9 +184,7 @@ class ClassifierHead(ClassesHead):
 
     def answer(self, row_id: str, hypothesis: list[tuple[int, float]], location: Location) -> Classification:
         """A hypothesis as an answer."""
-        names = self.classes.names
-        found = tuple(ClassProbability(names[number], share) for number, share in hypothesis)
-        return Classification(row_id, found[0].label, found[0].probability, found, location.truncated)
+        return classified(row_id, self.classes.names, hypothesis, location.truncated)
 
     def posteriors(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> list[float]:
         """The probability of each row's target."""

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, ClassVar
 
-import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from seqpipe.answers.classification import ClassProbability, MultiClassification
+from seqpipe.answers.classification import MultiClassification, labelled
 from seqpipe.core.onnx_graph import OnnxGraph, Symbol
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.core.source import Location
+from seqpipe.heads.class_weights import positive_weights
 from seqpipe.heads.learnt import learnt, usable
 from seqpipe.heads.pooled import ClassesHead
 from seqpipe.layers.losses import binary_cross_entropy
@@ -71,7 +71,7 @@ class MultiLabelHead(ClassesHead):
         self._build(Classes.learn_sets(usable(rows, self.read_target)))
 
     def _build(self, classes: Classes) -> None:
-        self._adopt(classes, classes.positive_weights(self.class_weights))
+        self._adopt(classes, positive_weights(classes, self.class_weights))
         self.pooled.build(len(classes))
 
     def read_target(self, raw: Any) -> list[str]:
@@ -116,11 +116,7 @@ class MultiLabelHead(ClassesHead):
     def answer(self, row_id: str, hypothesis: tuple[list[float], float], location: Location) -> MultiClassification:
         """A hypothesis as an answer."""
         shares, threshold = hypothesis
-        found = [ClassProbability(name, share) for name, share in zip(self.classes.names, shares, strict=True)]
-        found.sort(key=lambda item: -item.probability)  # stable: equal ones stay in the order of the labels
-        labels = tuple(item.label for item in found if item.probability >= threshold)
-        confidence = float(np.prod([share if share >= threshold else 1 - share for share in shares]))
-        return MultiClassification(row_id, labels, confidence, tuple(found), location.truncated)
+        return labelled(row_id, self.classes.names, shares, threshold, location.truncated)
 
     def posteriors(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> list[float]:
         """The probability that each row has just the labels of its target."""

@@ -11,13 +11,13 @@ from torch import Tensor
 
 from seqpipe.core.head import Head
 from seqpipe.core.options import InputSize
+from seqpipe.heads.class_weights import ClassWeights
 from seqpipe.heads.learnt import NamingHead
 from seqpipe.layers.activation import Activation
 from seqpipe.layers.dropout import DropoutKind
 from seqpipe.layers.masked_norm import NormalizationName
 from seqpipe.layers.pooled_mlp import PooledMLP
 from seqpipe.layers.pooling import PoolingKind
-from seqpipe.text.classes import ClassWeights
 
 
 class PooledHead(Head, register=False):

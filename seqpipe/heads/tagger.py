@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seqpipe.answers.tagging import Span, TaggedWord, Tagging, TagSequence
+from seqpipe.answers.tagging import Tagging, tagged
 from seqpipe.core.head import Distribution
 from seqpipe.core.onnx_graph import OnnxGraph, Symbol
 from seqpipe.core.options import InputSize
@@ -22,9 +22,11 @@ from seqpipe.core.source import Location
 from seqpipe.decoding import crf
 from seqpipe.decoding.span_confidence import span_confidences
 from seqpipe.decoding.spans import OUTSIDE, spans_of, split_tag
+from seqpipe.decoding.tag_path import TagPath, as_bio
 from seqpipe.decoding.tag_schemes import AllowedTags, Scheme, allowed_tags, convert
 from seqpipe.decoding.temperature import tempered
 from seqpipe.errors import ConfigError, InputError
+from seqpipe.heads.class_weights import ClassWeights, class_weights
 from seqpipe.heads.learnt import NamingHead, learnt
 from seqpipe.layers.activation import Activation
 from seqpipe.layers.dropout import DropoutKind
@@ -32,7 +34,7 @@ from seqpipe.layers.losses import cross_entropy
 from seqpipe.layers.masked_norm import NormalizationName
 from seqpipe.layers.mlp import MLP
 from seqpipe.metrics.tagging import TagMetric, tags_of
-from seqpipe.text.classes import Classes, ClassWeights
+from seqpipe.text.classes import Classes
 
 
 class TaggerDecoding(BaseModel):
@@ -40,25 +42,6 @@ class TaggerDecoding(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     n_best: int = Field(1, ge=1, description="answers that are given, the best ones with their probabilities")
-
-
-@dataclass(frozen=True, slots=True)
-class TagPath:
-    """The tags of a row.
-
-    Attributes:
-        tags: as answered.
-        confidences: of each tag.
-        confidence: of all of them together.
-        spans: type, first word, word behind the last, and confidence.
-        alternatives: the best answers with their probabilities, if more than one was asked for.
-    """
-
-    tags: list[str]
-    confidences: list[float]
-    confidence: float
-    spans: list[tuple[str, int, int, float]]
-    alternatives: list[tuple[list[str], float]]
 
 
 class TaggerHead(NamingHead):
@@ -160,14 +143,14 @@ class TaggerHead(NamingHead):
         return convert(tags_of(raw, self.scheme), self.scheme)
 
     def _build(self, classes: Classes) -> None:
-        self._adopt(classes, classes.weights(self.class_weights))
+        self._adopt(classes, class_weights(classes, self.class_weights))
         size = len(classes)
         self.mlp = self._make_mlp(output_size=size)
         # Softmax is a CRF whose neighbours don't matter, and stay so.
         make = nn.Parameter if self.decoder == "crf" else partial(nn.Buffer, persistent=False)
         self.transitions, self.start, self.end = (make(torch.zeros(shape)) for shape in ((size, size), size, size))
         self._allowed: AllowedTags = allowed_tags(classes.names, self.scheme)
-        answers = [tag if self.scheme == "none" else _as_bio(tag) for tag in classes.names]
+        answers = [tag if self.scheme == "none" else as_bio(tag) for tag in classes.names]
         # In an order that doesn't depend on the scheme, so that runs with different ones are compared.
         tags = sorted(dict.fromkeys(answers)) if self.scheme != "none" else answers
         self._answers, self._metric = answers, TagMetric(tags, self.scheme)
@@ -182,6 +165,11 @@ class TaggerHead(NamingHead):
             InputError: it is no sequence of tags, or one is none of the training rows'.
         """
         return torch.tensor([self.classes.require(tag) for tag in self.read_target(raw)])
+
+    def export_arrays(self) -> dict[str, NDArray[Any]]:
+        """The scores of neighbours, -inf where the scheme forbids them."""
+        names = ("transitions", "start", "end")
+        return {name: part.detach().numpy() for name, part in zip(names, self._potentials(), strict=True)}
 
     def min_steps(self, target: Tensor) -> int:
         """As many as there are tags."""
@@ -302,17 +290,7 @@ class TaggerHead(NamingHead):
 
     def answer(self, row_id: str, hypothesis: TagPath, location: Location) -> Tagging:
         """A hypothesis as an answer, with character offsets in the input."""
-        items, text = location.items, location.text
-        words = tuple(
-            TaggedWord(item.text, tag, item.start, item.end, confidence)
-            for item, tag, confidence in zip(items, hypothesis.tags, hypothesis.confidences, strict=True)
-        )
-        spans = tuple(
-            Span(kind, text[items[first].start : items[stop - 1].end], items[first].start, items[stop - 1].end, share)
-            for kind, first, stop, share in hypothesis.spans
-        )
-        others = tuple(TagSequence(tuple(tags), share) for tags, share in hypothesis.alternatives)
-        return Tagging(row_id, hypothesis.confidence, words, spans, others, location.truncated)
+        return tagged(row_id, hypothesis, location.items, location.text, location.truncated)
 
     def posteriors(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> list[float]:
         """The probability of each row's tags; 0 for another number of tags than of words."""
@@ -337,8 +315,3 @@ class TaggerHead(NamingHead):
             heated, potentials = self._tempered(scores, temperature)
             found.append(crf.log_path_posteriors(heated, lengths, tags, *potentials))
         return torch.stack(found).masked_fill(~fits, float("-inf"))
-
-
-def _as_bio(tag: str) -> str:
-    prefix, hyphen, kind = tag.partition("-")  # a prefix alone marks spans without a type
-    return {"S": "B", "E": "I"}.get(prefix, prefix) + hyphen + kind

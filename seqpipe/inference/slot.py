@@ -41,8 +41,7 @@ class Slot:
     Attributes:
         id: the input's.
         raw: what the features read.
-        key: 16 bytes that tell this input from another one: of its id, path and span (or its bytes), and of what its
-            source says that the answer depends on.
+        further: what its source says that the answer depends on.
         where: names it in messages.
         target: what the row says should be answered; None where it says nothing.
         failure: if it can't be answered.
@@ -54,7 +53,7 @@ class Slot:
 
     id: str
     raw: Any
-    key: bytes
+    further: Sequence[str] = ()
     where: str = ""
     target: Any = None
     failure: Failure | None = None
@@ -62,6 +61,11 @@ class Slot:
     parts: list[tuple[Segment | None, Any]] = field(default_factory=list)
     warnings: Warnings = field(default_factory=list)
     columns: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> bytes:
+        """16 bytes that tell this input from another one: of its id, path and span (or its bytes), and ``further``."""
+        return _digest(self.id, self.raw, *self.further)
 
     def warn(self, found: Warnings) -> None:
         """Add what was found odd."""
@@ -89,16 +93,16 @@ def make_slot(given: Any, number: int, *, reads_files: bool = True, columns: Seq
         columns: of its source, those that its answer depends on.
     """
     if isinstance(given, Failure):
-        return Slot(given.id, None, _digest(given.id, given.kind), failure=given)
+        return Slot(given.id, None, (given.kind,), failure=given)
     row_id, raw = _identify(given, number, reads_files)
-    where = given.where if isinstance(given, Row) and given.source else ""
-    said = given.columns if isinstance(given, Row) else {}
-    target = given.target if isinstance(given, Row) else None
+    if not isinstance(given, Row):
+        return Slot(row_id, raw)
+    where, said, target = given.where if given.source else "", given.columns, given.target
     text = target.text if isinstance(target, AlignmentText) else None
     further = [] if text is None else [text]
     further += [json.dumps([name, said[name]], default=str) for name in columns if said.get(name) is not None]
-    slot = Slot(row_id, raw, _digest(row_id, raw, *further), where, target, columns=said)
-    if isinstance(given, Row) and given.problem is not None:
+    slot = Slot(row_id, raw, further, where, target, columns=said)
+    if given.problem is not None:
         slot.failure = Failure(row_id, given.problem.kind, f"{where}: {given.problem}" if where else str(given.problem))
     return slot
 
@@ -115,8 +119,8 @@ def _identify(given: Any, number: int, reads_files: bool) -> tuple[str, Any]:
     """An id for what the user gave, and the input in it."""
     if isinstance(given, Row):
         return given.id, given.input
-    if isinstance(given, Path) or (isinstance(given, str) and reads_files):
-        return str(given), given
+    if isinstance(given, (str, Path)):  # before `Input`: to ask whether something is one takes 50 times as long
+        return (str(given) if reads_files or isinstance(given, Path) else str(number)), given
     if isinstance(given, Input) and given.name is not None:
         return given.name, given
     return str(number), given
@@ -126,12 +130,12 @@ def _digest(row_id: str, raw: Any, *further: str) -> bytes:
     """Of an input, and of what its answer depends on beside it: the text that it is aligned with, columns."""
     state = hashlib.blake2b(digest_size=16)
     parts: list[str | bytes] = [row_id, *further]
-    if isinstance(raw, Input):
-        parts.append(json.dumps(raw.record(), sort_keys=True))
-    elif isinstance(raw, (str, bytes, Path)):
+    if isinstance(raw, (str, bytes, Path)):
         parts.append(raw if isinstance(raw, bytes) else str(raw))
     elif isinstance(raw, (list, tuple)):  # words: the same letters divided otherwise are another input
         parts += [f"{len(raw)} words", *map(str, raw)]
+    elif isinstance(raw, Input):
+        parts.append(json.dumps(raw.record(), sort_keys=True))
     for part in parts:
         # Names of files may hold any bytes, and a text out of JSON half a surrogate pair.
         value = part if isinstance(part, bytes) else part.encode("utf-8", "surrogatepass")
@@ -177,7 +181,7 @@ def unbound(inputs: Iterable[Any], reader: Unbinds) -> Iterator[Any]:
         yield from (replace(row, id=row.id + suffix, input=part) for suffix, part in parts)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Shown:
     """An input in messages, which have no room for a long one; written out where there is a message."""
 

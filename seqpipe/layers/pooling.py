@@ -80,11 +80,7 @@ class Pooling(nn.Module):
                 least = float(torch.finfo(torch.float32).min)
                 pooled.append(graph.reduce("ReduceMax", graph.masked(sequence, least).values, [1], keep=False))
             elif kind == "end":
-                last = graph.op("Sub", lengths, graph.constant(1, np.int64))
-                last = graph.op("Unsqueeze", graph.op("Max", last, graph.constant(0, np.int64)), graph.constant([1]))
-                ends = graph.op("GatherND", values, last, batch_dims=1)  # [B, D]
-                first = graph.op("Gather", values, graph.constant(0, np.int64), axis=1)
-                pooled += [graph.slice(ends, 0, size // 2, 1), graph.slice(first, size // 2, size, 1)]
+                pooled.append(graph.end_states(Symbol(values, lengths), size))
             else:
                 pooled.append(self._attended_to_onnx(graph, Symbol(values, lengths)))
         return graph.concatenate(pooled, 1)

@@ -25,20 +25,22 @@ from seqpipe.errors import ConfigError, InputError, decoding, did_you_mean
 from seqpipe.features.speech.channels import Channels
 from seqpipe.inference.settings import LIMITS, Settings, check_segments, limits_of
 from seqpipe.inference.slot import Pause, Shown, Slot, make_slot, unbound
-from seqpipe.runtime.heads import RuntimeHead, make_head
+from seqpipe.runtime.heads import JoinsSegments, RuntimeHead, make_head
 from seqpipe.runtime.location import Location
 from seqpipe.runtime.manifest import Manifest, Part, read_manifest
 from seqpipe.runtime.readers import RuntimeReader, make_reader
 from seqpipe.runtime.session import Session
 
-FILES, VALUES = 8, 256
-"""Inputs that a thread answers at once: files; and what is in memory already, as texts."""
+FILES, VALUES = 8, 1024
+"""Inputs that a thread answers at once: files; and what is in memory already, as texts. At first fewer, a `GROWTH`th of
+those before them, so that answers come soon."""
+GROWTH = 4
 HELD_ELEMENTS = 1 << 22
 """Prepared elements that a thread answers at once, of inputs and their segments: four minutes at 16 kHz, 16 MB."""
-BATCH_STEPS = 2000
+BATCH_STEPS = 4000
 """Of a call: rows times output steps of the longest. Larger ones are no faster on a CPU, and take more memory: 20
 minutes of speech took a thread 7.2, 6.4 and 6.7 s with 1,000, 2,000 and 4,000."""
-MAX_ROWS = 64
+MAX_ROWS = 256
 """Of a call in fp32."""
 SETTINGS = frozenset({"batch_steps", "window", "segment_seconds", *LIMITS})
 """What `Model.load` takes of `seqpipe.inference.settings.Settings`."""
@@ -76,6 +78,7 @@ class Model:
         check_segments(reader.measure, settings.segment_seconds)
         self.manifest, self.reader, self.session, self.head = manifest, reader, session, head
         self.settings, self.calibration = settings, manifest.calibration
+        self._joining = head if isinstance(head, JoinsSegments) else None
 
     @classmethod
     def load(
@@ -163,8 +166,7 @@ class Model:
                         continue
                     number += 1
                     group.append(make_slot(given, number, reads_files=reads_files))
-                    # A few at first, so that answers come soon.
-                    if len(group) < (size if number > 2 * size else 1):
+                    if len(group) < min(size, max(1, number // GROWTH)):
                         continue
                     running.append((group, pool.submit(self.answer_slots, group)))
                     group = []
@@ -210,7 +212,7 @@ class Model:
         measure = reader.measure
         with collecting_warnings() as odd, decoding(Shown(slot.raw), "an input"), reader.opened():
             length = self._checked(reader.length(slot.raw)) if reader.suffixes else None
-            most, whole = settings.max_segment(measure)
+            most, whole = settings.max_segment(measure) if self._joining is not None else (None, 1.0)
             segments = None
             if most is not None and not (length is not None and length <= whole * most):
                 segments = reader.split(slot.raw, most)
@@ -225,7 +227,8 @@ class Model:
                 slot.seconds = self._checked(len(prepared))
                 odd += reader.warnings(slot.raw, prepared)
                 yield _Unit(slot, slot.raw, prepared)
-        slot.warn(odd)
+        if odd:
+            slot.warn(odd)
 
     def _checked(self, length: int) -> float:
         measure = self.reader.measure
@@ -266,8 +269,7 @@ class Model:
         return found
 
     def _location(self, unit: _Unit) -> Location:
-        source, manifest = self.reader.source(unit.raw), self.manifest
-        return Location(source, self.reader, unit.prepared, manifest.stride, manifest.offset)
+        return Location(unit.raw, self.reader, unit.prepared, self.manifest.stride, self.manifest.offset)
 
     def _answer(self, slot: Slot) -> Any:
         if slot.failure is not None:
@@ -275,7 +277,8 @@ class Model:
         if len(slot.parts) == 1 and slot.parts[0][0] is None:
             answer = slot.parts[0][1]
         else:
-            answer = self.head.join(slot.id, [(part, each) for part, each in slot.parts if part is not None])
+            parts = [(part, each) for part, each in slot.parts if part is not None]
+            answer = self._joining.join(slot.id, parts) if self._joining is not None else None
         if not is_finite(answer):
             message = f"{slot.where or slot.id}: the model's answer holds values that are no finite numbers"
             return Failure(slot.id, "non-finite", message)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -17,7 +18,10 @@ from seqpipe.core.source import Source
 from seqpipe.errors import RunError
 from seqpipe.runtime.manifest import Part
 
-READERS = {"Waveform": "seqpipe.runtime.readers:recordings"}
+READERS = {
+    "Waveform": "seqpipe.runtime.readers:recordings",
+    "Tokens": "seqpipe.runtime.readers:texts",
+}
 """Classes of readers, and functions that make their counterparts of options and a folder of assets."""
 
 
@@ -78,3 +82,22 @@ def recordings(options: Mapping[str, Any], assets: Path) -> RuntimeReader:
     from seqpipe.features.speech.recordings import Recordings
 
     return Recordings(options["sample_rate"], options["channels"])
+
+
+def texts(options: Mapping[str, Any], assets: Path) -> RuntimeReader:
+    """Of `Tokens`."""
+    from seqpipe.features.text.tokenization import Tokenization
+    from seqpipe.text.units import SentencePieceUnits
+    from seqpipe.text.vocabulary import Vocabulary
+
+    names = ("characters", "word_pooling", "max_length", "overflow")
+    made = Tokenization(options["units"], options["split"], options["text"], **{name: options[name] for name in names})
+
+    def vocabulary(file: str) -> Vocabulary:
+        return Vocabulary(**json.loads((assets / file).read_bytes()))
+
+    if made.subwords:
+        made.use(SentencePieceUnits((assets / SentencePieceUnits.FILE).read_bytes()))
+    else:
+        made.use(vocabulary(Vocabulary.FILE), vocabulary(Vocabulary.OF_CHARACTERS) if made.characters else None)
+    return made

@@ -6,28 +6,22 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, time
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal
-
-import torch
-from pydantic import BaseModel, NonNegativeInt
-from torch import Tensor
+from typing import Any
 
 from seqpipe.core.assets import read_json
 from seqpipe.core.cell import cell_text, plain
-from seqpipe.core.written import Name
-from seqpipe.errors import ConfigError, DataError, InputError, RunError, did_you_mean
-
-ClassWeights = Literal["none", "balanced"] | dict[Name, float]
-"""How much a class counts in the loss: all alike; inversely to its frequency; or as given (1 for those that aren't)."""
+from seqpipe.errors import DataError, InputError, RunError, did_you_mean
 
 
-class _Content(BaseModel):
+@dataclass
+class _Content:
     names: list[str]
-    counts: list[NonNegativeInt]
-    items: NonNegativeInt | None = None
+    counts: list[int]
+    items: int | None = None
 
 
 class Classes:
@@ -111,37 +105,6 @@ class Classes:
             )
         return number
 
-    def weights(self, wanted: ClassWeights) -> Tensor:
-        """The weight of each class in the loss, ``[K]``.
-
-        Raises:
-            ConfigError: a weight is given for what is no class, or is negative.
-        """
-        counts = torch.tensor(self.counts, dtype=torch.float64)
-        return self._weights(wanted, self.items / (len(self) * counts.clamp(min=1)))
-
-    def positive_weights(self, wanted: ClassWeights) -> Tensor:
-        """How much a label counts in the loss where an item has it, beside 1 where it hasn't: ``[K]``.
-
-        ``balanced`` lets those that have it weigh as much altogether as those that haven't.
-
-        Raises:
-            ConfigError: a weight is given for what is no label, or is negative.
-        """
-        counts = torch.tensor(self.counts, dtype=torch.float64)
-        return self._weights(wanted, (self.items - counts) / counts.clamp(min=1))
-
-    def _weights(self, wanted: ClassWeights, balanced: Tensor) -> Tensor:
-        if wanted == "balanced":
-            return balanced.float()
-        given: Mapping[str, float] = wanted if isinstance(wanted, dict) else {}
-        for name, weight in given.items():
-            if name not in self._numbers:
-                raise ConfigError(f"class_weights.{name}: there is no such class{did_you_mean(name, self.names)}")
-            if weight < 0:
-                raise ConfigError(f"class_weights.{name}: should be at least 0; received {weight:g}")
-        return torch.tensor([float(given.get(name, 1.0)) for name in self.names])
-
     def save(self, folder: Path) -> None:
         """Write ``classes.json``."""
         content = {"names": self.names, "counts": self.counts, "items": self.items}
@@ -155,6 +118,8 @@ class Classes:
         names, counts = content.names, content.counts
         if not names or len(set(names)) < len(names) or len(counts) != len(names):
             raise RunError(f"{path}: is damaged: a class stands there twice, or without a count; restore it")
+        if min([*counts, content.items or 0]) < 0:
+            raise RunError(f"{path}: is damaged: counts are never negative; restore it")
         return cls(names, counts, content.items)
 
 

@@ -36,6 +36,8 @@ class Vocabulary:
         (2, 1, 0)
     """
 
+    FILE, OF_CHARACTERS = "vocabulary.json", "characters.json"
+
     def __init__(self, entries: Sequence[str], counts: Sequence[int], unknown: int = 0) -> None:
         self.entries, self.counts, self.unknown = list(entries), list(counts), unknown
         self._numbers = {entry: number for number, entry in enumerate(self.entries, UNKNOWN + 1)}

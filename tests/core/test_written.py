@@ -14,6 +14,7 @@ from seqpipe.config.plain_yaml import PlainLoader
 from seqpipe.config.recipe import Recipe, load_recipe, override_decoding
 from seqpipe.core.written import unwritten
 from seqpipe.evaluation.experiments.recipe_text import edited
+from seqpipe.heads.class_weights import class_weights
 from seqpipe.heads.classifier import ClassifierDecoding
 
 WORDS = ["yes", "no", "on", "Off", "TRUE", "false", "007", "1_000", "0x1F", "1.0", "1.50", "-3", ".5", "1e+3", "12:30"]
@@ -57,7 +58,7 @@ def test_names_of_classes_and_columns_are_what_was_written(recipe: Recipe, tmp_p
     check(load_recipe(tmp_path / "again.yaml"))
     head = recipe.pipeline.head.build(None, input_size=4)
     head.fit(["yes", "no", *WORDS])
-    assert set(head.classes.weights(head.class_weights).tolist()) == {2.0}
+    assert set(class_weights(head.classes, head.class_weights).tolist()) == {2.0}
 
 
 @pytest.mark.parametrize("word", WORDS)

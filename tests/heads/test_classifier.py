@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from seqpipe import ClassifierHead, ConfigError, DataError, InputError, PaddedSequence
 from seqpipe.answers.classification import Classification, ClassProbability
+from seqpipe.heads.class_weights import class_weights
 from seqpipe.heads.classifier import ClassifierDecoding
 
 D = 6
@@ -60,7 +61,7 @@ def test_the_loss_is_torch_s_cross_entropy(options: dict[str, Any], encoded: Enc
     batch = encoded([5, 1, 9, 2])
     total, count = head.loss(batch, [head.encode_target(name) for name in names])
     criterion = nn.CrossEntropyLoss(
-        weight=head.classes.weights(options.get("class_weights", "none")),
+        weight=class_weights(head.classes, options.get("class_weights", "none")),
         label_smoothing=options.get("label_smoothing", 0.0),
     )
     labels = torch.tensor([head.classes.require(name) for name in names])

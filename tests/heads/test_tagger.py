@@ -17,6 +17,7 @@ from seqpipe.core.measure import seconds
 from seqpipe.core.metric import score
 from seqpipe.decoding.spans import spans_of
 from seqpipe.decoding.tag_schemes import allowed_tags, convert
+from seqpipe.heads.class_weights import class_weights
 from seqpipe.heads.tagger import TaggerDecoding, TagPath
 from seqpipe.inference.formats.choose import check_format
 from seqpipe.text.splitting import joined
@@ -142,7 +143,7 @@ def test_the_loss_of_softmax_is_torch_s_cross_entropy_over_words(options: dict[s
     targets = [head.encode_target(tags) for tags in WORDS]
     total, count = head.loss(batch, targets)
     criterion = nn.CrossEntropyLoss(
-        weight=head.classes.weights(options.get("class_weights", "none")),
+        weight=class_weights(head.classes, options.get("class_weights", "none")),
         label_smoothing=options.get("label_smoothing", 0.0),
     )
     emissions = head(batch)

@@ -5,10 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from sklearn.utils.class_weight import compute_class_weight
 
-from seqpipe import ConfigError, DataError, InputError
+from seqpipe import DataError, InputError
 from seqpipe.text.classes import Classes, class_name
 
 
@@ -35,30 +33,9 @@ def test_an_unknown_class_is_refused_with_the_nearest_or_all() -> None:
         classes.require("xyz")
 
 
-def test_balanced_weights_are_those_of_scikit_learn() -> None:
-    targets = ["a"] * 7 + ["b"] * 2 + ["c"]
-    weights = Classes.learn(targets).weights("balanced")
-    expected = compute_class_weight("balanced", classes=np.array(["a", "b", "c"]), y=np.array(targets))
-    assert weights.tolist() == pytest.approx(expected.tolist())
-
-
-def test_weights_by_name_are_one_where_not_given() -> None:
-    classes = Classes.learn(["a", "b", "c"])
-    assert classes.weights("none").tolist() == [1, 1, 1]
-    for weights in (classes.weights({"b": 2.5}), classes.positive_weights({"b": 2.5})):
-        assert weights.tolist() == [1, 2.5, 1]
-    with pytest.raises(ConfigError, match=r"class_weights\.bb: there is no such class; did you mean"):
-        Classes.learn(["a", "bbb"]).weights({"bb": 1.0})
-    with pytest.raises(ConfigError, match=r"class_weights\.a: should be at least 0; received -1"):
-        classes.weights({"a": -1.0})
-
-
 def test_sets_of_labels_are_counted_by_row() -> None:
     classes = Classes.learn_sets([["b", "b", "a"], [], ["b"], []])
     assert (classes.names, classes.counts, classes.items) == (["a", "b"], [1, 2], 4)
-    # Rows that have a label weigh as much as those that haven't.
-    assert classes.positive_weights("balanced").tolist() == [3.0, 1.0]
-    assert classes.positive_weights("none").tolist() == [1.0, 1.0]
 
 
 @pytest.mark.parametrize(
@@ -75,7 +52,6 @@ def test_what_is_saved_is_restored(tmp_path: Path) -> None:
     classes.save(tmp_path)
     loaded = Classes.load(tmp_path)
     assert loaded.__dict__ == classes.__dict__
-    assert torch.equal(loaded.positive_weights("balanced"), classes.positive_weights("balanced"))
 
 
 @pytest.mark.parametrize(

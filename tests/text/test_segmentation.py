@@ -69,7 +69,7 @@ KINDS: dict[str, dict[str, Any]] = {
 )
 def test_pieces_are_the_text_and_fit(kind: str, text: str, max_length: int) -> None:
     tokens = Tokens(**KINDS[kind])
-    tokens._known = fitted(kind)._known
+    tokens.tokenization.use(fitted(kind).known)
     if not text.strip():
         with pytest.raises(InputError):
             tokens.split(text, max_length=max_length)

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from seqpipe.core.feature import Feature
+from seqpipe.core.onnx_graph import OnnxGraph, Symbol
 from seqpipe.core.options import Upstream
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.errors import ConfigError
-from seqpipe.features.text.after_tokens import tokens_before
+from seqpipe.features.text.after_tokens import spelt_to_onnx, tokens_before
+
+DROPPED_BITS = 20
+"""Of a sum of products, the lowest."""
 
 
 class AffixFeatures(Feature):
@@ -87,6 +92,42 @@ class AffixFeatures(Feature):
             parts.append(self.shapes(hashed(runs(self.kinds[spelt]), self.buckets)))
         return PaddedSequence(torch.cat(parts, dim=-1), lengths).masked()
 
+    def to_onnx(self, graph: OnnxGraph, sequence: Symbol) -> Symbol:
+        """See `Stage.to_onnx`."""
+        if not len(self.lowered):
+            raise ConfigError("AffixFeatures has no characters yet: call fit or load_assets of the chain first")
+        spelt, width = spelt_to_onnx(graph, self._previous[0], sequence), self._previous[0].characters
+        sizes = graph.reduce("ReduceSum", _counted(graph, graph.op("Greater", spelt, graph.constant(0))), [2])
+        inside = _counted(graph, graph.op("Less", graph.constant(np.arange(width)), sizes))
+        lowered = graph.op("Mul", graph.op("Gather", graph.constant(self.lowered.numpy()), spelt), inside)
+        parts = []
+        for index, length in enumerate((*self.prefixes, *self.suffixes)):
+            factors = hash_factors(length)
+            if index < len(self.prefixes):
+                signs = graph.slice(lowered, 0, min(length, width), 2)
+                factors = factors[: min(length, width)]
+            else:
+                last = graph.op("Sub", sizes, graph.constant(1))
+                places = graph.op("Sub", last, graph.constant(np.arange(length)))  # from the end
+                signs = graph.op("GatherElements", lowered, graph.op("Max", places, graph.constant(0)), axis=2)
+                real = _counted(graph, graph.op("GreaterOrEqual", places, graph.constant(0)))
+                signs = graph.op("Mul", signs, real)
+            total = graph.whole_sums(signs, factors)
+            parts.append(_looked_up(graph, self.affixes[index], total, self.buckets))
+        if self.shapes is not None:
+            kinds = graph.op("Gather", graph.constant(self.kinds.numpy()), spelt)  # [B, T, W]
+            before = graph.op("Pad", kinds, graph.constant([0, 0, 1, 0, 0, 0]), graph.constant(0))
+            changed = graph.op("Not", graph.op("Equal", kinds, graph.slice(before, 0, width, 2)))
+            changed = _counted(graph, graph.op("And", changed, graph.op("Greater", kinds, graph.constant(0))))
+            # The factor of the place that `runs` would move each to.
+            places = graph.op("Sub", graph.op("CumSum", changed, graph.constant(2)), graph.constant(1))
+            places = graph.op("Max", places, graph.constant(0))
+            factors = graph.op("Gather", graph.constant(hash_factors(width)), places)
+            terms = graph.op("Mul", graph.op("Mul", kinds, changed), factors)
+            total = graph.whole_sums(terms, np.ones(width))
+            parts.append(_looked_up(graph, self.shapes, total, self.buckets))
+        return Symbol(graph.concatenate(parts), sequence.lengths)
+
 
 def _table(rows: int, size: int) -> nn.Embedding:
     table = nn.Embedding(rows, size)
@@ -114,7 +155,25 @@ def runs(kinds: Tensor) -> Tensor:
 
 def hashed(numbers: Tensor, buckets: int) -> Tensor:
     """Rows of numbers ``[..., N]`` as places of a table ``[...]``, 0 to buckets - 1; equal rows have equal places."""
-    generator = torch.Generator().manual_seed(numbers.shape[-1])
-    factors = torch.randint(1, 2**62, (numbers.shape[-1],), generator=generator).to(numbers.device)
+    factors = hash_factors(numbers.shape[-1]).to(numbers.device)
     # The upper bits of the sum, which wraps around: the lower ones of the factors alone would decide otherwise.
-    return torch.remainder((numbers * factors).sum(dim=-1) >> 20, buckets)
+    return torch.remainder((numbers * factors).sum(dim=-1) >> DROPPED_BITS, buckets)
+
+
+def hash_factors(count: int) -> Tensor:
+    """What each of so many numbers is multiplied by."""
+    return torch.randint(1, 2**62, (count,), generator=torch.Generator().manual_seed(count))
+
+
+def _looked_up(graph: OnnxGraph, table: nn.Module, total: str, buckets: int) -> str:
+    """`hashed`, of sums of products with the factors, and the vectors of these places, as nodes of a graph."""
+    # ONNX shifts no signed numbers, and its division cuts off towards 0; its modulo has the sign of the divisor.
+    block = graph.constant(2**DROPPED_BITS)
+    upper = graph.op("Div", graph.op("Sub", total, graph.op("Mod", total, block)), block)
+    places = graph.op("Mod", upper, graph.constant(buckets))
+    return graph.op("Gather", graph.constant(table.weight.detach().numpy()), places)
+
+
+def _counted(graph: OnnxGraph, condition: str) -> str:
+    """1 where it is true, else 0, int64."""
+    return graph.op("Cast", condition, to=7)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
+import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqpipe.core.feature import Feature
+from seqpipe.core.onnx_graph import OnnxGraph, Symbol
 from seqpipe.core.options import Upstream
 from seqpipe.core.sequence import PaddedSequence, end_states
 from seqpipe.encoders.recurrent import RecurrentEncoder
 from seqpipe.errors import ConfigError
-from seqpipe.features.text.after_tokens import tokens_before
+from seqpipe.features.text.after_tokens import spelt_to_onnx, tokens_before
 from seqpipe.layers.dropout import dropout
 
 
@@ -99,6 +101,43 @@ class CharacterFeatures(Feature):
             found.append(scores.amax(dim=1))
         return torch.cat(found, dim=1).relu()
 
+    def to_onnx(self, graph: OnnxGraph, sequence: Symbol) -> Symbol:
+        """See `Stage.to_onnx`."""
+        tokens = self._previous[0]
+        spelt = spelt_to_onnx(graph, tokens, sequence)
+        words = graph.reshape(spelt, [-1, tokens.characters])
+        keys = graph.whole_sums(words, _factors(tokens.characters))
+        _, first, place, _ = graph.outputs("Unique", [keys], 4, sorted=1)
+        features = self._words_to_onnx(graph, graph.op("Gather", words, first, axis=0))
+        shape = [graph.size(spelt, 0), graph.size(spelt, 1), self.output_size]
+        return Symbol(graph.reshape(graph.op("Gather", features, place, axis=0), shape), sequence.lengths)
+
+    def _words_to_onnx(self, graph: OnnxGraph, spelt: str) -> str:
+        """`_words` as nodes of a graph."""
+        if self.table is None:
+            raise ConfigError("CharacterFeatures has no characters yet: call fit or load_assets of the chain first")
+        real = graph.op("Cast", graph.op("Greater", spelt, graph.constant(0)), to=7)
+        sizes = graph.op("Max", graph.reduce("ReduceSum", real, [1], keep=False), graph.constant(1))
+        longest = graph.reduce("ReduceMax", sizes, [0])
+        spelt = graph.slice(spelt, 0, longest, 1)
+        values = graph.op("Gather", graph.constant(self.table.weight.detach().numpy()), spelt)
+        values = graph.masked(Symbol(values, sizes)).values  # [U, W, size]
+        if self.encoder is not None:
+            return graph.end_states(self.encoder.to_onnx(graph, Symbol(values, sizes)), self.output_size)
+        found = []
+        for width, convolution in zip(self.kernels, self.convolutions, strict=True):
+            around = graph.constant([0, width // 2, 0, 0, (width - 1) // 2, 0])
+            padded = graph.op("Pad", values, around, graph.constant(0.0))
+            shifted = [
+                graph.slice(padded, place, graph.op("Add", longest, graph.constant([place])), 1)
+                for place in range(width)
+            ]
+            weight, bias = convolution.weight.detach(), convolution.bias.detach()
+            scores = graph.linear(graph.concatenate(shifted), weight, bias)
+            scores = graph.masked(Symbol(scores, sizes), -np.inf).values
+            found.append(graph.reduce("ReduceMax", scores, [1], keep=False))
+        return graph.op("Relu", graph.concatenate(found))
+
 
 def distinct(rows: Tensor) -> tuple[Tensor, Tensor]:
     """The different ones among rows of numbers, ``[N, W]`` -> ``[U, W]``, and which of them each row is, ``[N]``.
@@ -107,10 +146,13 @@ def distinct(rows: Tensor) -> tuple[Tensor, Tensor]:
     takes longer than the features themselves. Two different rows of a batch are taken for one with a probability of
     some 1e-13.
     """
-    factors = torch.randint(
-        -(2**63), 2**63 - 1, (rows.shape[1],), generator=torch.Generator().manual_seed(0), dtype=torch.int64
-    )
-    keys, place = torch.unique((rows * factors.to(rows.device)).sum(dim=1), return_inverse=True)
+    factors = _factors(rows.shape[1]).to(rows.device)
+    keys, place = torch.unique((rows * factors).sum(dim=1), return_inverse=True)
     first = torch.zeros(len(keys), dtype=torch.int64, device=rows.device)
     first.scatter_(0, place, torch.arange(len(rows), device=rows.device))
     return rows.index_select(0, first), place
+
+
+def _factors(count: int) -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randint(-(2**63), 2**63 - 1, (count,), generator=generator, dtype=torch.int64)

@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqpipe.core.feature import Feature
+from seqpipe.core.onnx_graph import OnnxGraph, Symbol
 from seqpipe.core.options import Upstream
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.errors import ConfigError
-from seqpipe.features.text.after_tokens import token_numbers, tokens_before
+from seqpipe.features.text.after_tokens import numbers_to_onnx, token_numbers, tokens_before
 from seqpipe.features.text.vectors import Coverage, read_vectors
 from seqpipe.layers.dropout import DropoutKind, dropout
 from seqpipe.text.vocabulary import UNKNOWN
@@ -111,6 +112,13 @@ class Embedding(Feature):
         values = F.embedding(numbers, self.weight)  # [B, T, D]
         return PaddedSequence(dropout(values, self.dropout, self.training, self.dropout_kind), lengths)
 
+    def to_onnx(self, graph: OnnxGraph, sequence: Symbol) -> Symbol:
+        """See `Stage.to_onnx`."""
+        if self.weight is None:
+            raise ConfigError("Embedding has no vectors yet: call fit or load_assets of the chain first")
+        numbers, lengths = numbers_to_onnx(graph, self._previous[0], sequence)
+        return Symbol(graph.op("Gather", graph.constant(self.weight.detach().numpy()), numbers), lengths)
+
 
 class OneHot(Feature):
     """Tokens as vectors of zeros with a single one: for alphabets of a few signs, such as those of DNA.
@@ -138,3 +146,9 @@ class OneHot(Feature):
         numbers = token_numbers(values)
         values = F.one_hot(numbers, self.output_size).to(torch.get_default_dtype())
         return PaddedSequence(values, lengths).masked()
+
+    def to_onnx(self, graph: OnnxGraph, sequence: Symbol) -> Symbol:
+        """See `Stage.to_onnx`."""
+        numbers, lengths = numbers_to_onnx(graph, self._previous[0], sequence)
+        values = graph.op("OneHot", numbers, graph.constant(self.output_size), graph.constant([0.0, 1.0]))
+        return Symbol(values, lengths)

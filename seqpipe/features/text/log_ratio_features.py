@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import torch
 from pydantic import Field
 from safetensors.torch import save_file
@@ -13,11 +14,12 @@ from torch import Tensor
 
 from seqpipe.core.assets import read_tensors
 from seqpipe.core.feature import Feature
+from seqpipe.core.onnx_graph import OnnxGraph, Symbol
 from seqpipe.core.options import Upstream
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.errors import ConfigError, DataError, InputError, RunError
-from seqpipe.features.text.after_tokens import token_numbers, tokens_before
-from seqpipe.features.text.ngrams import ngram_keys, places_of
+from seqpipe.features.text.after_tokens import numbers_to_onnx, token_numbers, tokens_before
+from seqpipe.features.text.ngrams import ngram_keys, ngram_keys_to_onnx, places_of
 from seqpipe.layers.dropout import dropout
 from seqpipe.text.classes import class_name
 
@@ -82,8 +84,7 @@ class LogRatioFeatures(Feature):
     @property
     def output_size(self) -> int:  # type: ignore[override]
         """Known once the classes are."""
-        classes = len(self.totals)
-        return sum(1 if order == 1 else 2 for order in self.orders) * (1 if classes == 2 else classes)
+        return sum(1 if order == 1 else 2 for order in self.orders) * self._classes
 
     def fit(self, rows: Iterable[PaddedSequence], targets: Iterable[Any] = ()) -> None:
         """Count in how many training texts of each class each n-gram stands.
@@ -157,7 +158,8 @@ class LogRatioFeatures(Feature):
         for order in self.orders:
             place = places_of(ngram_keys(sequence, order, self._previous[0].size), self.keys)
             counts = self.counts[place.clamp(min=0)] - own[:, None, :] if len(self.keys) else own[:, None, :]
-            ratios = self._ratios(counts) * (place >= 0).unsqueeze(-1)
+            # Where no n-gram was met often enough, totals are 0, and ratios no numbers.
+            ratios = self._ratios(counts).masked_fill((place < 0).unsqueeze(-1), 0.0)
             parts.append(ratios)
             if order > 1:  # of the n-gram that begins here
                 begins = torch.zeros_like(ratios)
@@ -165,6 +167,28 @@ class LogRatioFeatures(Feature):
                 parts.append(begins)
         values = dropout(torch.cat(parts, dim=-1), self.dropout, self.training)
         return PaddedSequence(values, sequence.lengths).masked()
+
+    def to_onnx(self, graph: OnnxGraph, sequence: Symbol) -> Symbol:
+        """See `Stage.to_onnx`."""
+        if not len(self.totals):
+            raise ConfigError("LogRatioFeatures has no counts yet: call fit or load_assets of the chain first")
+        numbers, lengths = numbers_to_onnx(graph, self._previous[0], sequence)
+        known = self._ratios(self.counts[:, None])[:, 0]  # [G, K]
+        table = torch.cat([torch.zeros_like(known[:1]), known]) if len(known) else torch.zeros(1, self._classes)
+        parts = []
+        for order in self.orders:
+            keys = ngram_keys_to_onnx(graph, numbers, order, self._previous[0].size)
+            ratios = graph.op("Gather", graph.constant(table.numpy()), graph.places(keys, self.keys.numpy()))
+            parts.append(ratios)
+            if order > 1:  # of the n-gram that begins here
+                behind = graph.op("Pad", ratios, graph.constant([0, 0, 0, 0, order - 1, 0]), graph.constant(0.0))
+                parts.append(graph.slice(behind, order - 1, np.iinfo(np.int64).max, 1))
+        return Symbol(graph.concatenate(parts), lengths)
+
+    @property
+    def _classes(self) -> int:
+        """K of the ratios of an n-gram; for two classes one says all."""
+        return 1 if len(self.totals) == 2 else len(self.totals)
 
     def _ratios(self, counts: Tensor) -> Tensor:
         """``[B, T, K]`` counts -> ``[B, T, K]`` ratios, ``[B, T, 1]`` for two classes."""

@@ -14,11 +14,12 @@ from torch.nn import functional as F
 
 from seqpipe.core.assets import read_tensors
 from seqpipe.core.feature import Feature
+from seqpipe.core.onnx_graph import OnnxGraph, Symbol
 from seqpipe.core.options import Upstream
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.errors import ConfigError
-from seqpipe.features.text.after_tokens import token_numbers, tokens_before
-from seqpipe.features.text.ngrams import ngram_keys, places_of
+from seqpipe.features.text.after_tokens import numbers_to_onnx, token_numbers, tokens_before
+from seqpipe.features.text.ngrams import ngram_keys, ngram_keys_to_onnx, places_of
 
 
 class NGramFeatures(Feature):
@@ -98,3 +99,17 @@ class NGramFeatures(Feature):
                 scale = scale * (torch.rand(scale.shape, device=scale.device) >= self.dropout) / (1 - self.dropout)
             total = total + F.embedding(place + 1, self.weight) * scale.unsqueeze(-1)
         return PaddedSequence(total, sequence.lengths).masked()
+
+    def to_onnx(self, graph: OnnxGraph, sequence: Symbol) -> Symbol:
+        """See `Stage.to_onnx`."""
+        if self.weight is None:
+            raise ConfigError("NGramFeatures has no n-grams yet: call fit or load_assets of the chain first")
+        numbers, lengths = numbers_to_onnx(graph, self._previous[0], sequence)
+        vectors = self.weight.detach().numpy().copy()
+        vectors[0] = 0.0  # of what is no n-gram
+        total = None
+        for order in self.orders:
+            keys = ngram_keys_to_onnx(graph, numbers, order, self._previous[0].size)
+            found = graph.op("Gather", graph.constant(vectors), graph.places(keys, self.keys.numpy()))
+            total = found if total is None else graph.op("Add", total, found)
+        return Symbol(str(total), lengths)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from seqpipe.core.onnx_graph import OnnxGraph
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.errors import ConfigError
 from seqpipe.features.text.after_tokens import token_numbers
@@ -36,6 +37,19 @@ def ngram_keys(tokens: PaddedSequence, order: int, size: int) -> Tensor:
             key = key * size + windows[..., place]
         keys[:, order - 1 :] = torch.where((windows > 0).all(dim=-1), key, -1)
     return keys
+
+
+def ngram_keys_to_onnx(graph: OnnxGraph, numbers: str, order: int, size: int) -> str:
+    """`ngram_keys` as nodes of a graph, of numbers ``[B, T]`` with 0 in the padding."""
+    before = graph.op("Pad", numbers, graph.constant([0, order - 1, 0, 0]), graph.constant(0))
+    steps = graph.size(numbers, 1)
+    key, least = graph.constant(1), numbers
+    for place in range(order):
+        stop = graph.op("Add", steps, graph.constant([place]))
+        token = graph.slice(before, place, stop, 1)
+        key = graph.op("Add", graph.op("Mul", key, graph.constant(size)), token)
+        least = graph.op("Min", least, token)
+    return graph.op("Where", graph.op("Greater", least, graph.constant(0)), key, graph.constant(-1))
 
 
 def places_of(keys: Tensor, known: Tensor) -> Tensor:

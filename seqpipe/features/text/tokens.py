@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,26 +16,19 @@ from seqpipe.core.feature import Reader
 from seqpipe.core.input import Segment
 from seqpipe.core.item import Item
 from seqpipe.core.measure import TOKENS
+from seqpipe.core.onnx_graph import Form, OnnxGraph, Symbol
 from seqpipe.core.randomness import RowKey
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.core.source import Source
-from seqpipe.errors import ConfigError, InputError
-from seqpipe.features.text.word_pooling import WordPooling, pool_words
-from seqpipe.text.normalized_text import NormalizedText, normalize
+from seqpipe.errors import ConfigError
+from seqpipe.features.text.tokenization import Tokenization
+from seqpipe.features.text.word_pooling import WordPooling, pool_words, pool_words_to_onnx
 from seqpipe.text.rules import TextRule, apply_rules
-from seqpipe.text.segmentation import share_out_text
-from seqpipe.text.splitting import Split, checked_text, joined, split_words
+from seqpipe.text.splitting import Split, checked_text
 from seqpipe.text.subword_sampling import SampledSpelling, check_sampling, sampled_spelling
 from seqpipe.text.units import SentencePieceUnits
 from seqpipe.text.validity import unfit
 from seqpipe.text.vocabulary import UNKNOWN, Vocabulary
-
-NO_CHARACTER = 0
-"""Stands behind the last character of a word; unknown characters are 1, known ones begin with 2."""
-MAX_WORDS_MET = 50_000
-"""That are kept with their numbers, so as not to look each up again: some 15 MB."""
-MORE_UNITS = 4
-"""That a part of a text may have alone, and hadn't within the whole."""
 
 
 class Tokens(Reader):
@@ -84,7 +77,6 @@ class Tokens(Reader):
     version = 2  # 2: rules that reach across characters do so in characters and subword units too
     needs_fit = True
     measure = TOKENS
-    VOCABULARY, CHARACTERS = "vocabulary.json", "characters.json"
 
     def __init__(
         self,
@@ -131,10 +123,16 @@ class Tokens(Reader):
         self.lowercase_share = lowercase_share
         self.max_length, self.overflow = max_length, overflow
         self.output_size = 1 + characters if units == "words" else 1
-        self._known: Vocabulary | SentencePieceUnits | None = None
-        self._spelt: Vocabulary | None = None
+        self.tokenization = Tokenization(
+            units,
+            split,
+            text,
+            characters=characters,
+            word_pooling=word_pooling,
+            max_length=max_length,
+            overflow=overflow,
+        )
         self._hidden: np.ndarray[Any, Any] | None = None
-        self._words_met: dict[str, np.ndarray[Any, Any]] = {}
         self._sampled: SampledSpelling | None = None
 
     # What is learnt
@@ -146,9 +144,7 @@ class Tokens(Reader):
         Raises:
             ConfigError: neither `fit` nor `load_assets` has been called.
         """
-        if self._known is None:
-            raise ConfigError("Tokens has no vocabulary yet: call fit(texts) or load_assets(folder) first")
-        return self._known
+        return self.tokenization.known
 
     @property
     def vocabulary(self) -> list[str]:
@@ -172,7 +168,8 @@ class Tokens(Reader):
     @property
     def known_characters(self) -> list[str]:
         """What each number of a character stands for; of 0 (none) and 1 (unknown) an empty string."""
-        return ["", "", *self._spelt.entries] if self._spelt is not None else []
+        spelt = self.tokenization.spelt
+        return ["", "", *spelt.entries] if spelt is not None else []
 
     def fit(self, rows: Iterable[Any], targets: Iterable[Any] = ()) -> None:
         """Learn the vocabulary from the training texts, and from the targets where it is ``shared``.
@@ -183,43 +180,42 @@ class Tokens(Reader):
         texts = [checked_text(raw) for raw in rows]
         if self.needs_targets:
             texts += [target for target in targets if isinstance(target, str) and unfit(target) is None]
+        tokens = self.tokenization
+        known: Vocabulary | SentencePieceUnits
         if self.subwords:
-            self._known = SentencePieceUnits.learn(
-                (self._normalized(raw).text for raw in texts),
+            known = SentencePieceUnits.learn(
+                (tokens.normalized(raw).text for raw in texts),
                 int(self.vocabulary_size or 0),
                 "bpe" if self.units == "bpe" else "unigram",
                 byte_fallback=self.byte_fallback,
             )
         else:
-            spell = self._words if self.units == "words" else lambda raw: self._normalized(raw).text
-            self._known = Vocabulary.learn(map(spell, texts), min_count=self.min_count, most=self.vocabulary_size)
-        if self.characters:
-            self._spelt = Vocabulary.learn(item.text for raw in texts for item in self.items(raw))
-        self._count_hidden()
+            spell = self._words if self.units == "words" else lambda raw: tokens.normalized(raw).text
+            known = Vocabulary.learn(map(spell, texts), min_count=self.min_count, most=self.vocabulary_size)
+        words = (item.text for raw in texts for item in self.items(raw))
+        self._use(known, Vocabulary.learn(words) if self.characters else None)
 
     def save_assets(self, folder: Path) -> None:
         """Write the vocabulary, and that of characters."""
         if isinstance(self.known, SentencePieceUnits):
             self.known.save(folder)
         else:
-            self.known.save(folder / self.VOCABULARY)
-        if self._spelt is not None:
-            self._spelt.save(folder / self.CHARACTERS)
+            self.known.save(folder / Vocabulary.FILE)
+        if self.tokenization.spelt is not None:
+            self.tokenization.spelt.save(folder / Vocabulary.OF_CHARACTERS)
 
     def load_assets(self, folder: Path) -> None:
         """Restore them."""
-        self._known = SentencePieceUnits.load(folder) if self.subwords else Vocabulary.load(folder / self.VOCABULARY)
-        if self.characters:
-            self._spelt = Vocabulary.load(folder / self.CHARACTERS)
-        self._count_hidden()
+        known = SentencePieceUnits.load(folder) if self.subwords else Vocabulary.load(folder / Vocabulary.FILE)
+        self._use(known, Vocabulary.load(folder / Vocabulary.OF_CHARACTERS) if self.characters else None)
 
-    def _count_hidden(self) -> None:
-        """The probability of each number to be hidden while training."""
-        self._words_met.clear()
+    def _use(self, known: Vocabulary | SentencePieceUnits, spelt: Vocabulary | None) -> None:
+        """Take what was learnt, with the probability of each number to be hidden while training."""
+        self.tokenization.use(known, spelt)
         self._sampled = sampled_spelling(
-            self._known, self.units, bpe_dropout=self.bpe_dropout, unigram_sampling=self.unigram_sampling
+            known, self.units, bpe_dropout=self.bpe_dropout, unigram_sampling=self.unigram_sampling
         )
-        counts = np.array([0, *self._known.counts] if isinstance(self._known, Vocabulary) else [])
+        counts = np.array([0, *known.counts] if isinstance(known, Vocabulary) else [])
         if self.rare_dropout and len(counts) == 0:
             raise ConfigError([(("rare_dropout",), "goes with units: words or characters, which are counted")])
         rare = self.rare_dropout / (self.rare_dropout + counts) if self.rare_dropout else np.zeros(1)
@@ -235,14 +231,7 @@ class Tokens(Reader):
         Raises:
             InputError: it is no text, holds none, or is longer than allowed.
         """
-        items = self._all_items(raw)
-        if self.max_length is not None and len(items) > self.max_length and self.overflow == "error":
-            raise InputError(
-                "too long",
-                f"the text has {len(items)} tokens, {self.max_length} are allowed (max_length; overflow: truncate drops"
-                " its end)",
-            )
-        return items[: self.max_length]
+        return self.tokenization.items(raw)
 
     def split(self, raw: Any, max_length: float) -> list[Segment] | None:
         """A long text in its sentences, long ones in parts (`share_out_text`); None of any other.
@@ -257,49 +246,7 @@ class Tokens(Reader):
         Raises:
             InputError: it is no text, or can't be parted so that every part is short enough.
         """
-        most_tokens = min(int(max_length), self.max_length or int(max_length))
-        items = self._all_items(raw)
-        if len(items) <= most_tokens:
-            return None
-        text = self.preview(raw)
-        starts = [item.start for item in items]
-        # A unit that is parted from the word before it may become two.
-        for most in range(most_tokens, max(0, most_tokens - MORE_UNITS), -1):
-            spans = share_out_text(text, starts, most)
-            parts: list[Any] = [text[start:end].strip() for start, end in spans]
-            if isinstance(raw, list) and self.words_are_steps:
-                edges = [bisect_left(starts, end) for _, end in spans]
-                parts = [raw[first:end] for first, end in zip([0, *edges], edges, strict=False)]
-            parts = [part for part in parts if part]  # a space is a token of characters
-            counts = [len(self._all_items(part)) for part in parts]
-            if max(counts) <= most_tokens:
-                ends = np.cumsum(counts).tolist()
-                return [
-                    Segment(part, float(end - count), float(end))
-                    for part, count, end in zip(parts, counts, ends, strict=True)
-                ]
-        raise InputError("too long", f"the text has {len(items)} tokens, and no parts of it have at most {most_tokens}")
-
-    def _all_items(self, raw: Any) -> list[Item]:
-        text = checked_text(raw)
-        if self.units == "words" or self.word_pooling is not None:
-            items = joined(text) if isinstance(text, list) else split_words(text, self.splitting)
-            if "no_punctuation" in self.rules and isinstance(text, str):  # the words of a list may have tags each
-                items = [item for item in items if apply_rules(item.text, self.rules)]
-        else:
-            original = self.preview(text)
-            found = self._normalized(text)
-            holds_text = bool(found.text.strip())
-            if self.units == "characters":
-                places: Iterable[tuple[int, int]] = zip(found.starts, found.ends, strict=True)
-            else:
-                places = self._unit_places(found)
-            items = [Item(original[start:end], start, end) for start, end in places if holds_text]
-        if not items:
-            raise InputError(
-                "empty", "the text holds no words; it is empty, or nothing is left of it after the text rules"
-            )
-        return items
+        return self.tokenization.split(raw, max_length)
 
     def prepare(self, raw: Any, key: RowKey | None) -> Tensor:
         """Numbers of a text; see the class for their shape.
@@ -307,71 +254,27 @@ class Tokens(Reader):
         Raises:
             InputError: it is no text, holds none, or is longer than allowed.
         """
-        items = self.items(raw)
-        known = self.known
-        lowered = key is not None and key.child("case").chance(self.lowercase_share) is not None
-        if lowered:
-            items = [item._replace(text=item.text.lower()) for item in items]
-        if self.word_pooling is not None and isinstance(known, SentencePieceUnits):
-            pieces = [
-                self._spelt_units(apply_rules(item.text, self.rules), key and key.child(str(place))) or [UNKNOWN]
-                for place, item in enumerate(items)
-            ]
-            numbers = np.array([number for word in pieces for number in word])
-            begins = np.array([int(place == 0) for word in pieces for place in range(len(word))])
-            return torch.from_numpy(np.stack([self._dropped(numbers, key), begins], axis=1))
-        if isinstance(known, SentencePieceUnits):
-            numbers = np.array(self._spelt_units(self._spelling(raw, lowered), key)[: self.max_length])
-        elif self.units == "words":
-            rows = np.stack([self._word(item.text) for item in items])  # [T, 1 + W]
-            rows[:, 0] = self._dropped(rows[:, 0], key)
-            return torch.from_numpy(rows if self.characters else rows[:, 0])
-        else:
-            numbers = np.array(known.numbers(self._spelling(raw, lowered)[: self.max_length]))
-        return torch.from_numpy(self._dropped(numbers, key))
+        if key is None:
+            return torch.from_numpy(self.tokenization.prepare(raw))
+        lowered = key.child("case").chance(self.lowercase_share) is not None
+        spell = None if self._sampled is None else partial(self._drawn_units, key)
+        numbers = self.tokenization.prepare(raw, lowered=lowered, spell=spell)
+        if numbers.ndim == 1:
+            return torch.from_numpy(self._dropped(numbers, key))
+        numbers = numbers.copy()  # words met are kept as they are
+        numbers[:, 0] = self._dropped(numbers[:, 0], key)
+        return torch.from_numpy(numbers)
 
-    def _spelt_units(self, text: str, key: RowKey | None) -> list[int]:
-        """Numbers of the units of a text; drawn ones that are too many give way to the usual ones."""
-        if not isinstance(self.known, SentencePieceUnits):
-            raise TypeError("units are asked of SentencePiece")
-        if self._sampled is not None and key is not None:
-            numbers = self._sampled.encode(text, key)
+    def _drawn_units(self, key: RowKey, text: str, place: int | None) -> list[int]:
+        """Numbers of drawn units of a text, or of a word; those that are too many give way to the usual ones."""
+        if self._sampled is not None:
+            numbers = self._sampled.encode(text, key if place is None else key.child(str(place)))
             if self.max_length is None or self.word_pooling is not None or len(numbers) <= self.max_length:
                 return numbers  # where words are pooled, it is they that ``max_length`` counts
-        return self.known.encode_with_unknown(text)
+        return self.tokenization.units_of(text)
 
-    def _spelling(self, raw: Any, lowered: bool) -> str:
-        """A text after the rules, lower-cased before them if so wished."""
-        text = self._normalized(checked_text(raw)).text
-        if lowered:
-            changed = self._normalized(self.preview(raw).lower()).text
-            # Characters stay as many, since each may have its tag: a few capitals are two characters in lower case.
-            if self.subwords or len(changed) == len(text):
-                return changed
-        return text
-
-    def _word(self, text: str) -> np.ndarray[Any, Any]:
-        """A word's number and those of its characters, ``[1 + W]``; kept, since the same words come again and again."""
-        row = self._words_met.get(text)
-        if row is not None:
-            return row
-        row = np.full(1 + self.characters, NO_CHARACTER, dtype=np.int64)
-        if isinstance(self.known, Vocabulary):
-            row[0] = self.known.number(apply_rules(text, self.rules))
-        if self._spelt is not None:
-            spelt = self._spelt.numbers(text)
-            if len(spelt) > self.characters:
-                head = (self.characters + 1) // 2
-                spelt = [*spelt[:head], *spelt[len(spelt) - (self.characters - head) :]]
-            row[1 : 1 + len(spelt)] = np.array(spelt) + 1
-        if len(self._words_met) >= MAX_WORDS_MET:
-            self._words_met.clear()
-        self._words_met[text] = row
-        return row
-
-    def _dropped(self, numbers: np.ndarray[Any, Any], key: RowKey | None) -> np.ndarray[Any, Any]:
-        numbers = numbers.astype(np.int64)
-        if key is None or self._hidden is None or not self._hidden.any():
+    def _dropped(self, numbers: np.ndarray[Any, Any], key: RowKey) -> np.ndarray[Any, Any]:
+        if self._hidden is None or not self._hidden.any():
             return numbers
         chance = self._hidden[numbers if len(self._hidden) > 1 else 0]
         return np.where(key.generator().random(len(numbers)) < chance, UNKNOWN, numbers)
@@ -379,66 +282,35 @@ class Tokens(Reader):
     @property
     def words_are_steps(self) -> bool:
         """Whether there is a step for each word behind the encoder."""
-        return self.units == "words" or self.word_pooling is not None
+        return self.tokenization.words_are_steps
 
     @property
     def has_lengths(self) -> bool:
         """Whether `length` counts tokens yet."""
-        return not self.subwords or self._known is not None
+        return not self.subwords or self.tokenization.vocabulary is not None
 
     def length(self, raw: Any) -> int:
         """Tokens of a text; of SentencePiece units before they are learnt, its characters."""
-        if self.subwords:
-            if self._known is not None:
-                return len(self.prepare(raw, None))
-            text = checked_text(raw)
-            if not (text if isinstance(text, list) else text.strip()):
-                raise InputError("empty", "the text holds no words; it is empty")
-            return len(self._normalized(text).text)
-        return len(self.items(raw))
+        return self.tokenization.length(raw)
 
     def warnings(self, raw: Any, prepared: Any) -> list[tuple[str, str]]:
         """``truncated``: what `overflow` leaves out; ``long words``: what ``characters`` does."""
-        found = []
-        if truncated := self.truncated(raw):
-            tokens = (self.max_length or 0) + truncated
-            found.append(("truncated", f"of the text's {tokens} tokens {self.max_length} are read (max_length)"))
-        if self.characters:
-            long = [item.text for item in self.items(raw) if len(item.text) > self.characters]
-            if long:
-                message = f"of {long[0][:60]!r} {self.characters} characters of {len(long[0])} are read (characters)"
-                found.append(("long words", message))
-        return found
+        return self.tokenization.warnings(raw, prepared)
 
     def truncated(self, raw: Any) -> int:
         """Tokens of a text that `overflow` leaves out."""
-        if self.max_length is None or self.overflow != "truncate":
-            return 0
-        return max(0, len(self._all_items(raw)) - self.max_length)
+        return self.tokenization.truncated(raw)
 
     def _words(self, raw: Any) -> list[str]:
         return [apply_rules(item.text, self.rules) for item in self.items(raw)]
 
-    def _normalized(self, text: str | list[str]) -> NormalizedText:
-        return normalize(self.preview(text), self.rules)
-
-    def _unit_places(self, found: NormalizedText) -> list[tuple[int, int]]:
-        if not isinstance(self.known, SentencePieceUnits):
-            raise TypeError("places of units are asked of SentencePiece units")
-        places = []
-        for start, end in self.known.offsets(found.text):
-            first = found.starts[start] if start < len(found.starts) else found.ends[-1]
-            places.append((first, found.ends[end - 1] if end > start else first))
-        return places
-
     def preview(self, raw: Any) -> str:
         """The text."""
-        text = checked_text(raw)
-        return " ".join(text) if isinstance(text, list) else text
+        return self.tokenization.text(raw)
 
     def source(self, raw: Any) -> Source:
         """The text, its words, and how much of it isn't read; each is found when it is asked for."""
-        return TextSource(self, raw)
+        return self.tokenization.source(raw)
 
     # A batch
 
@@ -458,27 +330,18 @@ class Tokens(Reader):
             raise ConfigError("Tokens.word_pooling needs a step for each unit, so no front-end with strides")
         return pool_words(encoded, prepared.values[..., 1], self.word_pooling)
 
+    def onnx_input(self) -> Form:
+        """Numbers, with what stands beside them; see the class for the shape."""
+        beside = 1 + self.characters if self.characters else 2 if self.word_pooling is not None else None
+        return Form("int64", ("rows", "tokens", *([] if beside is None else [beside])))
 
-class TextSource(Source):
-    """A text as answers refer to it, in the way in which `Tokens` takes it apart."""
+    def to_onnx(self, graph: OnnxGraph, sequence: Symbol) -> Symbol:
+        """Numbers as they are; see `Stage.to_onnx`."""
+        return sequence
 
-    tokens: Tokens
-    raw: Any
-
-    def __init__(self, tokens: Tokens, raw: Any) -> None:
-        vars(self).update(tokens=tokens, raw=raw)  # the base is frozen, and its values are found below
-
-    @property
-    def text(self) -> str:
-        """The text."""
-        return self.tokens.preview(self.raw)
-
-    @property
-    def items(self) -> Sequence[Item]:
-        """Its words; see `Tokens.items`."""
-        return self.tokens.items(self.raw)
-
-    @property
-    def truncated(self) -> int:
-        """Tokens that ``overflow: truncate`` leaves out."""
-        return self.tokens.truncated(self.raw)
+    def pool_to_onnx(self, graph: OnnxGraph, prepared: Symbol, encoded: Symbol) -> Symbol:
+        """See `pool`."""
+        if self.word_pooling is None:
+            return encoded
+        begins = graph.op("Gather", prepared.values, graph.constant(1), axis=2)
+        return pool_words_to_onnx(graph, encoded, begins, self.word_pooling)

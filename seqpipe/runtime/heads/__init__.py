@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,13 @@ from seqpipe.errors import RunError
 from seqpipe.runtime.location import Location
 from seqpipe.runtime.manifest import Part
 
-HEADS = {"CTCHead": "seqpipe.runtime.heads.ctc:CTC"}
+HEADS = {
+    "CTCHead": "seqpipe.runtime.heads.ctc:CTC",
+    "ClassifierHead": "seqpipe.runtime.heads.classes:Classifier",
+    "MultiLabelHead": "seqpipe.runtime.heads.classes:MultiLabel",
+    "RegressionHead": "seqpipe.runtime.heads.regression:Numbers",
+    "TaggerHead": "seqpipe.runtime.heads.tags:Tagger",
+}
 """Classes of heads, and what answers in their place."""
 
 
@@ -32,8 +38,13 @@ class RuntimeHead(Protocol):
         """A hypothesis as an answer."""
         ...
 
+
+@runtime_checkable
+class JoinsSegments(Protocol):
+    """A head whose answers to the segments of a long input can be put together; else inputs stay whole."""
+
     def join(self, row_id: str, parts: Sequence[tuple[Segment, Any]]) -> Any:
-        """The answers to the segments of a long input as one."""
+        """The answers to the segments as one."""
         ...
 
 

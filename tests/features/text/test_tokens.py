@@ -132,7 +132,7 @@ class TestEveryKind:
     @pytest.mark.parametrize("overflow", ["error", "truncate"])
     def test_max_length(self, kind: str, overflow: Any) -> None:
         tokens = Tokens(**KINDS[kind], max_length=2, overflow=overflow)
-        tokens._known, tokens._spelt = fitted(kind)._known, fitted(kind)._spelt
+        tokens.tokenization.use(fitted(kind).known, fitted(kind).tokenization.spelt)
         text = "the cat sat down"
         length = len(fitted(kind).items(text))
         if overflow == "error":
@@ -334,7 +334,7 @@ class TestHiding:
     def test_lower_casing_leaves_as_many_items(self, kind: str, text: str) -> None:
         """A tagger has a tag for each; a few capitals are two characters in lower case."""
         tokens = Tokens(**KINDS[kind], lowercase_share=1.0)
-        tokens._known, tokens._spelt = fitted(kind)._known, fitted(kind)._spelt
+        tokens.tokenization.use(fitted(kind).known, fitted(kind).tokenization.spelt)
         try:
             items = tokens.items(text)
         except InputError:
