@@ -62,13 +62,13 @@ def write_page(folder: Path, pipeline: Pipeline, runtime: Mapping[str, bytes]) -
     names = [path.relative_to(STATIC).as_posix() for path in needed]
     page = {
         "max_seconds": MAX_SECONDS,
-        "units": _units(pipeline.head.units),
+        "units": describe_units(pipeline.head.units),
         "files": {name: (folder / name).stat().st_size for name in names},
     }
     (folder / PAGE).write_text(json.dumps(page, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _units(units: Units) -> dict[str, Any]:
+def describe_units(units: Units) -> dict[str, Any]:
     """Pieces by their numbers, which SentencePiece's own decoding adds up to, but for `spell` in transcript.js."""
     is_subwords = isinstance(units, SentencePieceUnits)
     return {

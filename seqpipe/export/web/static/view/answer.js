@@ -4,6 +4,8 @@ import { percent, seconds } from "./formats.js";
 
 const DOUBTFUL = 0.5; // below this a word is underlined too, for who can't tell shades apart
 
+const HINT = "Point at a word, or go from word to word with the arrow keys, for its time and confidence.";
+
 const [section, words, detail, rows, summary, announcement] =
   ["answer", "words", "detail", "rows", "summary", "announcement"].map((name) => document.getElementById(name));
 
@@ -12,7 +14,7 @@ export function show(answer, { partial = false } = {}) {
   section.hidden = false;
   words.classList.toggle("partial", partial);
   words.replaceChildren(...answer.words.flatMap((word, place) => [wordElement(word, place === 0), " "]));
-  detail.textContent = "\u00a0";
+  detail.textContent = answer.words.length ? HINT : "";
   if (partial) return;
   if (!answer.words.length) words.textContent = "(no words were found)";
   rows.replaceChildren(...answer.words.map(row));
@@ -36,8 +38,6 @@ function wordElement(word, reachable) {
   element.tabIndex = reachable ? 0 : -1; // one stop of the Tab key; the arrow keys go on from there
   element.style.setProperty("--doubt", (1 - word.confidence).toFixed(3));
   const told = `${word.text}: ${seconds(word.start)} to ${seconds(word.end)}, confidence ${percent(word.confidence)}`;
-  element.setAttribute("role", "note");
-  element.setAttribute("aria-label", told);
   for (const event of ["focus", "pointerenter", "click"]) element.addEventListener(event, () => { detail.textContent = told; });
   return element;
 }
