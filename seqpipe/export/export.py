@@ -30,7 +30,6 @@ from seqpipe.runtime.manifest import ARRAYS, ASSETS, GRAPH, MANIFEST, Manifest, 
 from seqpipe.runtime.model import Model
 from seqpipe.runtime.readers import READERS
 
-
 Format = Literal["onnx", "web"]
 """``onnx``: a graph and what stands around it; ``web``: and a page that uses them in a browser."""
 

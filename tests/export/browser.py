@@ -1,4 +1,4 @@
-"""Chromium without a window, driven over its DevTools protocol, and a server of a folder that keeps what was asked for."""
+"""Chromium without a window, driven over its DevTools protocol; and a static server of a folder."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ class Tab:
             if found := self.value(expression):
                 return found
             time.sleep(0.05)
-        shown = self.value("document.body.innerText")
+        shown = self.value("document.body?.innerText")
         raise TimeoutError(f"{expression} isn't true after {seconds} s; the page says {shown!r}; errors: {self.errors}")
 
     def choose(self, selector: str, path: Path) -> None:
@@ -130,9 +130,7 @@ class Tab:
         """The page as it looks on a screen of that size."""
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
-        self.call(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone
-        )
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone)
         time.sleep(0.3)
         path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"]))
 
@@ -146,7 +144,13 @@ def opened(folder: Path, *, sound: Path | None = None, microphone: bool = True) 
         sound: a WAV file that its microphone hears, again and again.
         microphone: whether a person would allow it to be used.
     """
-    flags = ["--headless=new", "--no-sandbox", "--remote-debugging-port=0", f"--user-data-dir={folder}", "--disable-gpu"]
+    flags = [
+        "--headless=new",
+        "--no-sandbox",
+        "--remote-debugging-port=0",
+        f"--user-data-dir={folder}",
+        "--disable-gpu",
+    ]
     flags += ["--no-first-run", "--disable-component-update", "--disable-background-networking"]
     if microphone:
         flags += ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]

@@ -15,8 +15,10 @@ import soundfile
 
 from seqpipe.answers.transcript import Token, group_words
 from seqpipe.config.recipe import load_recipe
-from seqpipe.core.calibration import ConfidenceMap
 from seqpipe.core.answer import Confidences
+from seqpipe.core.calibration import ConfidenceMap
+from seqpipe.core.suffixes import AUDIO_SUFFIXES
+from seqpipe.data.source import read_rows
 from seqpipe.errors import ConfigError
 from seqpipe.export.export import export
 from seqpipe.export.web.onnxruntime import FILES, VERSION, find_onnxruntime_web
@@ -34,7 +36,7 @@ from .browser import CHROMIUM, Tab, opened, served
 NODE = shutil.which("node")
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
 needs_node = pytest.mark.skipif(NODE is None, reason="no Node here")
-READY = "document.getElementById('status').textContent === 'Ready.'"
+READY = "document.getElementById('status')?.textContent === 'Ready.'"
 ANSWERED = "document.getElementById('summary').textContent !== '' && " + READY
 COMPLAINED = "!document.getElementById('problem').hidden && document.getElementById('problem').textContent"
 
@@ -72,7 +74,9 @@ def answered(tab: Tab, path: Path) -> dict[str, Any]:
     tab.value("document.getElementById('summary').textContent = ''")
     tab.choose("#file", path)
     tab.until(ANSWERED)
-    words = tab.value("[...document.querySelectorAll('.word')].map(w => [w.textContent, w.style.getPropertyValue('--doubt')])")
+    words = tab.value(
+        "[...document.querySelectorAll('.word')].map(w => [w.textContent, w.style.getPropertyValue('--doubt')])"
+    )
     rows = tab.value("[...document.querySelectorAll('#rows tr')].map(row => [...row.cells].map(c => c.textContent))")
     summary = tab.value("document.getElementById('summary').textContent")
     announced = tab.value("document.getElementById('announcement').textContent")
@@ -80,7 +84,9 @@ def answered(tab: Tab, path: Path) -> dict[str, Any]:
 
 
 @needs_browser
-def test_answers_to_files_are_those_of_the_runtime(tab: Tab, page: Path, tone_data: Path, speak: Any, tmp_path: Path) -> None:
+def test_answers_to_files_are_those_of_the_runtime(
+    tab: Tab, page: Path, tone_data: Path, speak: Any, tmp_path: Path
+) -> None:
     stereo = resample(speak("cab ba", 7), 8000, 44_100)
     soundfile.write(tmp_path / "stereo.wav", np.stack([0.2 * stereo, stereo], axis=1), 44_100)
     soundfile.write(tmp_path / "tones.flac", speak("b ca", 8), 8000)
@@ -104,13 +110,14 @@ def test_answers_to_files_are_those_of_the_runtime(tab: Tab, page: Path, tone_da
 @needs_browser
 def test_a_person_speaks_using_keys_alone(tab: Tab) -> None:
     tab.call("Emulation.setFocusEmulationEnabled", enabled=True)
-    tab.value("document.activeElement.blur()")
+    for kind in ("mousePressed", "mouseReleased"):  # from the top of the page
+        tab.call("Input.dispatchMouseEvent", type=kind, x=2, y=2, button="left", clickCount=1)
     reached = []
     for _ in range(2):
         tab.press("Tab", 9)
         reached.append(tab.value("document.activeElement.id"))
-        style = "getComputedStyle(document.activeElement.id === 'file' ? document.getElementById('file-label') : document.activeElement)"
-        assert tab.value(f"{style}.outlineStyle") == "solid"
+        focused = "document.activeElement.matches('#file') ? document.querySelector('label') : document.activeElement"
+        assert tab.value(f"getComputedStyle({focused}).outlineStyle") == "solid"
     assert reached == ["record", "file"]
     tab.value("document.getElementById('record').focus()")
     tab.press("Enter", 13)
@@ -146,7 +153,9 @@ def test_words_are_walked_through_by_arrow_keys(tab: Tab, speak: Any, tmp_path: 
 def test_whatever_is_operated_has_a_name(tab: Tab) -> None:
     tab.call("Accessibility.enable")
     nodes = tab.call("Accessibility.getFullAXTree")["nodes"]
-    operated = [each for each in nodes if each.get("role", {}).get("value") in ("button", "meter", "progressbar", "table")]
+    operated = [
+        each for each in nodes if each.get("role", {}).get("value") in ("button", "meter", "progressbar", "table")
+    ]
     assert {"Record", "Choose a recording"} <= {each["name"]["value"] for each in operated}
     assert all(each["name"]["value"] for each in operated if each["role"]["value"] != "table")
 
@@ -180,7 +189,7 @@ def test_without_its_server_and_without_a_microphone(page: Path, speak: Any, tmp
             tab.until(READY)
             tab.until("navigator.serviceWorker.ready.then(() => true)")
         tab.call("Page.reload")
-        tab.until(f"!{COMPLAINED.split(' && ')[0][1:]}" and READY)
+        tab.until(READY)
         assert [text for text, _ in answered(tab, tmp_path / "good.wav")["words"]] == ["abc"]
         tab.value("document.getElementById('record').click()")
         assert "microphone" in tab.until(COMPLAINED)
@@ -215,17 +224,15 @@ def test_the_folder_is_an_exported_model_too_and_whole(page: Path) -> None:
     [
         ("pipeline.features.0.channels=each", "channels: each"),
         ("pipeline.head.base_direction=rtl", "base_direction"),
+        ("pipeline.head={stage: AttentionHead, hidden_size: 8, vocabulary_size: 12}", "CTCHead, not AttentionHead"),
     ],
 )
-def test_options_that_a_page_does_not_know_are_refused(tone_data: Path, override: str, said: str) -> None:
+def test_what_a_page_does_not_know_is_refused(tone_data: Path, override: str, said: str) -> None:
+    recipe = load_recipe(tone_data / "tones.yaml", [override])
+    pipeline = Pipeline(recipe)
+    pipeline.fit(list(read_rows("dev.tsv", recipe.data, suffixes=AUDIO_SUFFIXES, root=tone_data)))
     with pytest.raises(ConfigError, match=said):
-        check_page(Pipeline(load_recipe(tone_data / "tones.yaml", [override])))
-
-
-def test_stages_that_a_page_does_not_know_are_refused(tone_data: Path) -> None:
-    recipe = load_recipe(tone_data / "tones.yaml", ["pipeline.head={stage: AttentionHead}"])
-    with pytest.raises(ConfigError, match="CTCHead, not AttentionHead"):
-        check_page(Pipeline(recipe))
+        check_page(pipeline)
 
 
 # onnxruntime-web
@@ -235,7 +242,7 @@ def test_another_package_is_refused(tmp_path: Path) -> None:
     (tmp_path / "other.tgz").write_bytes(b"something else")
     with pytest.raises(ConfigError, match=rf"other.tgz: isn't the package onnxruntime-web {re.escape(VERSION)}"):
         find_onnxruntime_web(tmp_path / "other.tgz")
-    with pytest.raises(ConfigError, match="no such file or folder; .*npm pack"):
+    with pytest.raises(ConfigError, match=r"no such file or folder; .*npm pack"):
         find_onnxruntime_web(tmp_path / "missing.tgz")
     with pytest.raises(ConfigError, match=r"holds no dist/"):
         find_onnxruntime_web(tmp_path)
@@ -255,7 +262,7 @@ def test_an_unpacked_package_of_another_version_is_refused(page: Path, tmp_path:
 def test_without_npm_a_message_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEQPIPE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(ConfigError, match="there is no npm here: .*npm pack.*--onnxruntime-web"):
+    with pytest.raises(ConfigError, match=r"there is no npm here: .*npm pack.*--onnxruntime-web"):
         find_onnxruntime_web()
 
 
@@ -265,7 +272,7 @@ def test_without_a_registry_a_message_says_what_to_do(tmp_path: Path, monkeypatc
     monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:9/")
     monkeypatch.setenv("npm_config_cache", str(tmp_path / "npm"))
     monkeypatch.setenv("npm_config_fetch_retries", "0")
-    with pytest.raises(ConfigError, match="npm can't fetch .*--onnxruntime-web"):
+    with pytest.raises(ConfigError, match=r"npm can't fetch .*--onnxruntime-web"):
         find_onnxruntime_web()
     assert not (tmp_path / "cache").exists()
 
@@ -321,7 +328,12 @@ def test_mixing_is_that_of_the_package() -> None:
 @needs_node
 def test_rates_are_read_from_headers(tmp_path: Path) -> None:
     rates, samples = {}, 0.1 * np.random.default_rng(2).standard_normal(4000)
-    for ending, some in {"wav": (8000, 44_100, 96_000), "flac": (16_000, 48_000), "ogg": (22_050,), "mp3": (8000, 22_050, 44_100)}.items():
+    for ending, some in {
+        "wav": (8000, 44_100, 96_000),
+        "flac": (16_000, 48_000),
+        "ogg": (22_050,),
+        "mp3": (8000, 22_050, 44_100),
+    }.items():
         for rate in some:
             path = tmp_path / f"{rate}.{ending}"
             soundfile.write(path, samples, rate)
@@ -373,8 +385,19 @@ def test_a_penalty_of_the_blank_lets_labels_through() -> None:
 
 @needs_node
 def test_words_are_those_of_the_package() -> None:
-    texts = [["a", "b", " ", "c"], [" a", "b", " c", " "], ["good d", "ay"], ["x\u3000y", "\x1cz"], [" ", " "], ["\ufeffa"], []]
-    tokens = [[{"text": text, "start": at, "end": at + 0.5, "confidence": 0.9} for at, text in enumerate(row)] for row in texts]
+    texts = [
+        ["a", "b", " ", "c"],
+        [" a", "b", " c", " "],
+        ["good d", "ay"],
+        ["x\u3000y", "\x1cz"],
+        [" ", " "],
+        ["\ufeffa"],
+        [],
+    ]
+    tokens = [
+        [{"text": text, "start": at, "end": at + 0.5, "confidence": 0.9} for at, text in enumerate(row)]
+        for row in texts
+    ]
     found = in_node("answer/transcript.js", "given.map(m.groupWords)", tokens)
     for row, each in zip(tokens, found, strict=True):
         wanted = group_words(tuple(Token(**token) for token in row))
@@ -385,10 +408,17 @@ def test_words_are_those_of_the_package() -> None:
 
 @needs_node
 def test_subwords_are_spelt_as_sentencepiece_does() -> None:
-    units = SentencePieceUnits.learn(["so it goes on and on", "it is on the going side", "nothing goes"] * 5, 40, "unigram")
+    units = SentencePieceUnits.learn(["so it goes on and on", "it is on the going side", "nothing goes"] * 5, 40, "bpe")
     generator = np.random.default_rng(6)
-    rows = [generator.integers(1, len(units), generator.integers(0, 9)).tolist() for _ in range(200)] + [[0, 5, 0], [5, 5]]
-    found = in_node("answer/transcript.js", "given.rows.map(row => m.spell(row, given.units))", {"rows": rows, "units": describe_units(units)})
+    rows = [generator.integers(1, len(units), generator.integers(0, 9)).tolist() for _ in range(200)] + [
+        [0, 5, 0],
+        [5, 5],
+    ]
+    found = in_node(
+        "answer/transcript.js",
+        "given.rows.map(row => m.spell(row, given.units))",
+        {"rows": rows, "units": describe_units(units)},
+    )
     assert found == [units.decode(row) for row in rows]
 
 
@@ -396,10 +426,14 @@ def test_subwords_are_spelt_as_sentencepiece_does() -> None:
 def test_confidences_are_mapped_as_in_the_package() -> None:
     maps = [ConfidenceMap(), ConfidenceMap(0.7, 1.3, -0.2), ConfidenceMap(1.0, 1.0, 0.5, {"log_length": (0.4, 1.1)})]
     values, lengths = [0.0, 1e-9, 0.3, 0.97, 1.0], [0.0, 0.7, 1.1, 2.0, 3.0]
-    given = [{"log_p": each.log_p, "log_rest": each.log_rest, "intercept": each.intercept, "features": each.features} for each in maps]
+    given = [
+        {"log_p": each.log_p, "log_rest": each.log_rest, "intercept": each.intercept, "features": each.features}
+        for each in maps
+    ]
     found = in_node(
         "answer/calibration.js",
-        "given.maps.map(map => given.values.map((value, at) => m.mapConfidence(value, map, {log_length: given.lengths[at]})))",
+        "given.maps.map(map => given.values.map((value, at) => "
+        "m.mapConfidence(value, map, {log_length: given.lengths[at]})))",
         {"maps": given, "values": values, "lengths": lengths},
     )
     for each, wanted in zip(found, maps, strict=True):
