@@ -20,6 +20,8 @@ from seqpipe.data.source import data_root, read_rows
 from seqpipe.errors import ConfigError, RunError, SeqpipeError
 from seqpipe.export.graph import Exported, export_pipeline
 from seqpipe.export.verify import Verification, verify
+from seqpipe.export.web.onnxruntime import find_onnxruntime_web
+from seqpipe.export.web.page import check_page, write_page
 from seqpipe.hub.fetch import local_run
 from seqpipe.inference.predictor import Predictor, load
 from seqpipe.model_file import ASSETS as RUN_ASSETS
@@ -28,6 +30,9 @@ from seqpipe.runtime.heads import HEADS
 from seqpipe.runtime.manifest import ARRAYS, ASSETS, GRAPH, MANIFEST, Manifest, Part, Tensor, hash_file
 from seqpipe.runtime.model import Model
 from seqpipe.runtime.readers import READERS
+
+Format = Literal["onnx", "web"]
+"""``onnx``: a graph and what stands around it; ``web``: and a page that uses them in a browser."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,8 @@ def export(
     data: str | None = None,
     tolerance: float | None = None,
     decoding: Mapping[str, Any] | None = None,
+    form: Format = "onnx",
+    onnxruntime_web: str | Path | None = None,
 ) -> Export:
     """Write a run's model for runtimes without torch, once it is known to answer as the run does.
 
@@ -66,6 +73,8 @@ def export(
         data: rows that are answered by both; the run's dev rows when None.
         tolerance: points that the main score may differ by; by default those of `TOLERANCES`.
         decoding: options that replace the recipe's, and that the exported model has from then on.
+        form: of what is written.
+        onnxruntime_web: of a page; see `seqpipe.export.web.onnxruntime.find_onnxruntime_web`.
 
     Raises:
         ConfigError: a stage or an option can't be exported; or the output is there already.
@@ -83,6 +92,9 @@ def export(
                 f"pipeline.{slot}: {type(stage).__name__} can't be exported: runtimes know of "
                 f"{', '.join(sorted(known))}; use the model with `seqpipe infer`"
             )
+    if form == "web":
+        check_page(pipeline)
+        runtime = find_onnxruntime_web(onnxruntime_web)
     exported = export_pipeline(pipeline, precision, weight_bits)
     with draft_folder(output) as draft:
         manifest = _write(draft, folder, predictor, exported, precision, calibrated.calibration or Calibration())
@@ -93,6 +105,8 @@ def export(
                 raise RunError(f"{output}: isn't written: its answers are too far from the run's: {problem}\n{told}")
             manifest = replace(manifest, verification=verification.to_json())
             (draft / MANIFEST).write_text(manifest.dump(), encoding="utf-8")
+        if form == "web":
+            write_page(draft, pipeline, runtime)
         size = sum(path.stat().st_size for path in draft.rglob("*") if path.is_file())
     return Export(output, verification, size)
 

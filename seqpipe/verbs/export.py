@@ -18,6 +18,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("overrides", nargs="*", metavar="decoding.KEY=VALUE", help="options of decoding that it has")
     parser.add_argument("--output", required=True, metavar="FOLDER", help="a new folder")
     parser.add_argument(
+        "--format", default="onnx", choices=["onnx", "web"], help="web: with a page that uses it in a browser"
+    )
+    parser.add_argument(
+        "--onnxruntime-web",
+        metavar="PATH",
+        help="of a page: the package of npm, or its unpacked folder (default: from the cache, else by npm)",
+    )
+    parser.add_argument(
         "--precision", default="fp32", choices=["fp32", "int8"], help="int8: a quarter of the size, less exact"
     )
     parser.add_argument(
@@ -44,6 +52,8 @@ def run(options: argparse.Namespace) -> int:
         weight_bits=options.weight_bits,
         data=options.data,
         tolerance=options.tolerance,
+        form=options.format,
+        onnxruntime_web=options.onnxruntime_web,
         decoding=chosen_for_a_run(options.overrides, "decoding").get("decoding", {}),
     )
     if found.verification is None:

@@ -1,0 +1,8 @@
+// What the model is.
+
+export function describe(manifest) {
+  const { precision, producer, verification, reader } = manifest;
+  const parts = [`Model: ${reader.options.sample_rate / 1000} kHz, ${precision}`];
+  if (verification.score) parts.push(`${verification.score.toUpperCase()} ${verification.exported_score.toFixed(1)} % on ${verification.rows} rows`);
+  document.getElementById("about").textContent = `${parts.join("; ")}. Made with ${producer}, run by ONNX Runtime Web.`;
+}
