@@ -17,7 +17,11 @@ from seqpipe.core.source import Source
 from seqpipe.errors import RunError
 from seqpipe.runtime.manifest import Part
 
-READERS = {"Waveform": "seqpipe.runtime.readers:recordings"}
+READERS = {
+    "LineImage": "seqpipe.runtime.readers:lines",
+    "PenStrokes": "seqpipe.runtime.readers:strokes",
+    "Waveform": "seqpipe.runtime.readers:recordings",
+}
 """Classes of readers, and functions that make their counterparts of options and a folder of assets."""
 
 
@@ -78,3 +82,17 @@ def recordings(options: Mapping[str, Any], assets: Path) -> RuntimeReader:
     from seqpipe.features.speech.recordings import Recordings
 
     return Recordings(options["sample_rate"], options["channels"])
+
+
+def lines(options: Mapping[str, Any], assets: Path) -> RuntimeReader:
+    """Of `LineImage`."""
+    from seqpipe.features.image.ink_columns import InkColumns
+
+    return InkColumns(**options)
+
+
+def strokes(options: Mapping[str, Any], assets: Path) -> RuntimeReader:
+    """Of `PenStrokes`."""
+    from seqpipe.features.pen.ink_points import InkPoints
+
+    return InkPoints(**options)
