@@ -17,7 +17,9 @@ from seqpipe.core.picture import Drawing
 from seqpipe.core.randomness import RowKey
 from seqpipe.core.suffixes import INK_SUFFIXES
 from seqpipe.data.ink.strokes import Encoding
+from seqpipe.errors import ConfigError
 from seqpipe.features.pen.ink_points import InkPoints
+from seqpipe.features.pen.stroke_nodes import MAX_POINTS
 from seqpipe.features.pen.writing_size import HeightKind
 
 
@@ -91,7 +93,14 @@ class PenStrokes(Reader):
         return torch.from_numpy(self.points.locate(prepared.cpu().numpy(), steps.cpu().double().numpy())).to(steps.device)
 
     def onnx_input(self) -> Form:
-        """Points as they are prepared."""
+        """Points as they are prepared.
+
+        Raises:
+            ConfigError: inputs may have more points than features of strokes are exact for in a graph.
+        """
+        if self.max_length > MAX_POINTS:
+            message = f"{self.max_length:,} can't be exported; it may be {MAX_POINTS:,} at most"
+            raise ConfigError(message).within("pipeline", "features", "PenStrokes", "max_length")
         return Form("float32", ("rows", "points", 4))
 
     def to_onnx(self, graph: OnnxGraph, sequence: Symbol) -> Symbol:
