@@ -90,7 +90,8 @@ class PenStrokes(Reader):
 
     def locate(self, prepared: Tensor, steps: Tensor) -> Tensor:
         """Points -> numbers of the original points; see `InkPoints.locate`."""
-        return torch.from_numpy(self.points.locate(prepared.cpu().numpy(), steps.cpu().double().numpy())).to(steps.device)
+        places = self.points.locate(prepared.cpu().numpy(), steps.cpu().double().numpy())
+        return torch.from_numpy(np.asarray(places)).to(steps.device)
 
     def onnx_input(self) -> Form:
         """Points as they are prepared.
