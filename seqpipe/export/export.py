@@ -14,7 +14,7 @@ import numpy as np
 import seqpipe
 from seqpipe.core.calibration import Calibration
 from seqpipe.core.files import draft_folder
-from seqpipe.core.onnx_graph import Precision
+from seqpipe.core.onnx_graph import Form, Precision
 from seqpipe.data.source import data_root, read_rows
 from seqpipe.errors import ConfigError, RunError, SeqpipeError
 from seqpipe.export.graph import Exported, export_pipeline
@@ -24,7 +24,7 @@ from seqpipe.inference.predictor import Predictor, load
 from seqpipe.model_file import ASSETS as RUN_ASSETS
 from seqpipe.model_file import MODEL
 from seqpipe.runtime.heads import HEADS
-from seqpipe.runtime.manifest import ARRAYS, ASSETS, GRAPH, MANIFEST, Manifest, Part, Tensor, hash_file
+from seqpipe.runtime.manifest import ARRAYS, ASSETS, GRAPH, MANIFEST, Graph, Manifest, Part, Tensor, further_file, hash_file
 from seqpipe.runtime.model import Model
 from seqpipe.runtime.readers import READERS
 
@@ -102,6 +102,8 @@ def _write(
     """Graph, assets and manifest."""
     pipeline = predictor.pipeline
     (draft / GRAPH).write_bytes(exported.content)
+    for name, graph in exported.further.items():
+        (draft / further_file(name)).write_bytes(graph.content)
     if (run / RUN_ASSETS).is_dir():
         shutil.copytree(run / RUN_ASSETS, draft / ASSETS)
     if arrays := pipeline.head.export_arrays():
@@ -114,8 +116,12 @@ def _write(
         precision=precision,
         reader=Part(reader.name, _plain(reader.dump()), f"{ASSETS}/features/0.{reader.name}"),
         head=Part(recipe.head.name, _plain(recipe.head.dump()), f"{ASSETS}/head"),
-        inputs=tuple(Tensor(name, form.dtype, tuple(form.shape)) for name, form in exported.inputs.items()),
-        outputs=tuple(Tensor(name, form.dtype, tuple(form.shape)) for name, form in exported.outputs.items()),
+        inputs=_tensors(exported.inputs),
+        outputs=_tensors(exported.outputs),
+        graphs={
+            name: Graph(further_file(name), _tensors(each.inputs), _tensors(each.outputs))
+            for name, each in exported.further.items()
+        },
         stride=exported.stride,
         offset=exported.offset,
         decoding=predictor.options.model_dump() if predictor.options is not None else {},
@@ -125,6 +131,10 @@ def _write(
     )
     (draft / MANIFEST).write_text(manifest.dump(), encoding="utf-8")
     return manifest
+
+
+def _tensors(forms: Mapping[str, Form]) -> tuple[Tensor, ...]:
+    return tuple(Tensor(name, form.dtype, tuple(form.shape)) for name, form in forms.items())
 
 
 def _plain(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -24,11 +24,11 @@ from seqpipe.data.rows import Row
 from seqpipe.errors import InputError, decoding
 from seqpipe.inference.settings import LIMITS, Settings
 from seqpipe.inference.slot import Shown, Slot, make_slot, unbound
-from seqpipe.runtime.heads import RuntimeHead, make_head
+from seqpipe.runtime.heads import ConcatenatesParts, JoinsSegments, RunsGraphs, RuntimeHead, make_head
 from seqpipe.runtime.location import Location
 from seqpipe.runtime.manifest import Manifest, read_manifest
 from seqpipe.runtime.readers import RuntimeReader, make_reader
-from seqpipe.runtime.session import Session
+from seqpipe.runtime.session import GraphSession, Session
 
 FILES, VALUES = 8, 256
 """Inputs that a thread answers at once: files; and what is in memory already, as texts."""
@@ -94,6 +94,12 @@ class Model:
         reader = make_reader(manifest.reader, path)
         options = {**manifest.decoding, **(decoding or {})}
         head = make_head(manifest.head, path, options, calibration.temperature)
+        if isinstance(head, RunsGraphs):
+            graphs = {
+                name: GraphSession(path / graph.file, graph.inputs, graph.outputs)
+                for name, graph in manifest.graphs.items()
+            }
+            head.use(graphs, one_by_one=manifest.precision == "int8")
         chosen = Settings(threads=threads or _cores(), **settings)
         model = cls(manifest, reader, Session(path, manifest), head, chosen)
         model.calibration = calibration
@@ -177,7 +183,7 @@ class Model:
             length = self._checked(reader.length(slot.raw)) if reader.suffixes else None
             most, whole = settings.max_segment(measure)
             segments = None
-            if most is not None and not (length is not None and length <= whole * most):
+            if most is not None and self._joins and not (length is not None and length <= whole * most):
                 segments = reader.split(slot.raw, most)
             if segments is not None:
                 if length is None:
@@ -191,6 +197,11 @@ class Model:
                 odd += reader.warnings(slot.raw, prepared)
         slot.warn(odd)
         return units
+
+    @property
+    def _joins(self) -> bool:
+        """Whether the answers to parts of an input can be put together: segments of recordings overlap, texts don't."""
+        return isinstance(self.head, JoinsSegments if self.reader.measure.is_time else ConcatenatesParts)
 
     def _checked(self, length: int) -> float:
         measure = self.reader.measure
@@ -227,7 +238,9 @@ class Model:
         if len(slot.parts) == 1 and slot.parts[0][0] is None:
             answer = slot.parts[0][1]
         else:
-            answer = self.head.join(slot.id, [(part, each) for part, each in slot.parts if part is not None])
+            parts = [(part, each) for part, each in slot.parts if part is not None]
+            overlap = isinstance(self.head, JoinsSegments)
+            answer = self.head.join(slot.id, parts) if overlap else self.head.concatenate(slot.id, parts)
         if not is_finite(answer):
             message = f"{slot.where or slot.id}: the model's answer holds values that are no finite numbers"
             return Failure(slot.id, "non-finite", message)
