@@ -85,7 +85,9 @@ def export(
     exported = export_pipeline(pipeline, precision, weight_bits)
     with draft_folder(output) as draft:
         manifest = _write(draft, folder, predictor, exported, precision, calibrated.calibration or Calibration())
-        verification = _verified(draft, manifest, predictor, data)
+        # Loaded whether there are rows or not: options of decoding may ask for what it can't do.
+        model = Model.load(draft, calibrated=False, decoding=dict(manifest.decoding))
+        verification = _verified(model, predictor, data)
         if verification is not None:
             if problem := verification.excess(precision, tolerance):
                 told = "\n".join(f"  {line}" for line in verification.lines())
@@ -141,7 +143,7 @@ def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name != "stage"}
 
 
-def _verified(draft: Path, manifest: Manifest, predictor: Predictor, data: str | None) -> Verification | None:
+def _verified(model: Model, predictor: Predictor, data: str | None) -> Verification | None:
     """Of the rows that were named, which must be there, or of the run's dev rows, if they are."""
     recipe = predictor.pipeline.recipe
     source = data or recipe.data.dev
@@ -155,5 +157,4 @@ def _verified(draft: Path, manifest: Manifest, predictor: Predictor, data: str |
         if data is not None:
             raise
         return None
-    model = Model.load(draft, calibrated=False, decoding=dict(manifest.decoding))
     return verify(predictor, model, [row for row in rows if row.problem is None], source)
