@@ -12,6 +12,7 @@ from torch import Tensor
 
 from seqpipe.core.input import Segment
 from seqpipe.core.metric import Metric
+from seqpipe.core.onnx_graph import Connected, OnnxGraph
 from seqpipe.core.randomness import RowKey
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.core.source import Location
@@ -206,6 +207,18 @@ class ConcatenatesParts(Protocol):
 
     def concatenate(self, row_id: str, parts: Sequence[tuple[Segment, Any]]) -> Any:
         """The whole's answer out of those of its parts, in their order."""
+
+
+@runtime_checkable
+class ExportsGraphs(Protocol):
+    """Goes through what its `to_onnx` gives by further graphs, which are run again and again: a decoder's."""
+
+    def further_graphs(self, new: Callable[[], OnnxGraph]) -> dict[str, Connected]:
+        """Those graphs by name.
+
+        Args:
+            new: begins one, of the precision that is wanted.
+        """
 
 
 @runtime_checkable

@@ -45,6 +45,20 @@ class Form(NamedTuple):
     shape: Sequence[int | str]
 
 
+class Connected(NamedTuple):
+    """A graph with what it takes and gives.
+
+    Attributes:
+        graph: its nodes and weights.
+        inputs: forms by name.
+        outputs: nodes and their forms by the name that each is given.
+    """
+
+    graph: OnnxGraph
+    inputs: dict[str, Form]
+    outputs: dict[str, tuple[str, Form]]
+
+
 class OnnxGraph:
     """Nodes and weights, collected in the order in which data passes, so that each stands behind what it needs.
 

@@ -6,18 +6,15 @@ import torch
 from torch import Tensor
 
 from seqpipe.decoding.ctc_prefixes import CTCPrefixes
-from seqpipe.decoding.generation import Continuation, Generated, GenerationDecoding, restrained
+from seqpipe.decoding.generated import FUSED_LABELS, TOUCHED, Generated, best_of, is_hopeful
+from seqpipe.decoding.generation import Continuation, GenerationDecoding, restrained
 from seqpipe.decoding.prefix_scorer import PrefixScorer
 from seqpipe.decoding.scored_prefixes import ScoredPrefixes
 from seqpipe.decoding.topk import largest, topk_sums
 
-FUSED_LABELS = 20
-"""The likeliest ones of each hypothesis, hot words counted, that CTC and language models are asked about, at least."""
 MAX_HOPE = 16.0
 """Nats of bonuses that a hypothesis is expected to be given yet, at most. What could be given to each label up to the
 longest answer is far more, so that every row would be followed to there."""
-TOUCHED = 1e-9
-"""Attention that a step counts as having had at least, so that its logarithm is finite."""
 
 
 def beam_search(
@@ -117,7 +114,7 @@ def beam_search(
         hopes = torch.maximum(options.normalized(best, longest), options.normalized(best, length + 2))
         going_on = torch.tensor(
             [
-                _hopeful(found[number], hope, options.n_best)
+                is_hopeful(found[number], hope, options.n_best)
                 for number, hope in zip(numbers.tolist(), hopes.tolist(), strict=True)
             ],
             device=device,
@@ -132,7 +129,7 @@ def beam_search(
         numbers, limits, absent = numbers[kept], limits[kept], absent[kept]
         written, own, last = written[kept], own[kept], labels[kept].flatten()
         covered = covered[kept] if covered is not None else None
-    return [sorted(each, key=lambda item: -item.score)[: options.n_best] for each in found]
+    return [best_of(each, options.n_best) for each in found]
 
 
 def _likeliest(allowed: Tensor, count: int, end: int, scored: ScoredPrefixes | None) -> tuple[Tensor, Tensor]:
@@ -148,9 +145,3 @@ def _likeliest(allowed: Tensor, count: int, end: int, scored: ScoredPrefixes | N
     likely = allowed.gather(1, following).masked_fill(following == end, float("-inf"))
     following = torch.cat([following, torch.full_like(following[:, :1], end)], dim=1)
     return torch.cat([likely, allowed[:, end : end + 1]], dim=1), following
-
-
-def _hopeful(found: list[Generated], hope: float, wanted: int) -> bool:
-    """Whether a hypothesis that may still become as good as ``hope`` could be among the best."""
-    scores = sorted((item.score for item in found), reverse=True)
-    return hope > (scores[wanted - 1] if len(scores) >= wanted else float("-inf"))

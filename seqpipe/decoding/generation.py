@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import ClassVar, Literal, Protocol, Self
 
 import torch
@@ -98,21 +97,6 @@ class GenerationDecoding(FusionOptions):
         """Labels that an answer to inputs of so many encoded steps has at most, without the end, ``[B]``."""
         most = ((steps * self.max_ratio).long() + self.max_extra).clamp(min=1)
         return most.clamp(max=self.max_length) if self.max_length is not None else most
-
-
-@dataclass(frozen=True, slots=True)
-class Generated:
-    """A hypothesis that has come to its end.
-
-    Attributes:
-        labels: without the end.
-        log_probability: of the labels and the end given the input, in nats.
-        score: what hypotheses are compared by.
-    """
-
-    labels: list[int]
-    log_probability: float
-    score: float
 
 
 class Continuation(Protocol):

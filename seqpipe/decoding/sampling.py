@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from seqpipe.core.randomness import RowKey
-from seqpipe.decoding.generation import Continuation, Generated, GenerationDecoding, restrained
+from seqpipe.decoding.generated import Generated
+from seqpipe.decoding.generation import Continuation, GenerationDecoding, restrained
 
 
 def key_of(values: Tensor) -> int:

@@ -15,7 +15,7 @@ import seqpipe
 from seqpipe.core.calibration import Calibration
 from seqpipe.core.files import draft_folder
 from seqpipe.core.naming import Columns
-from seqpipe.core.onnx_graph import Precision
+from seqpipe.core.onnx_graph import Form, Precision
 from seqpipe.data.source import data_root, read_rows
 from seqpipe.errors import ConfigError, RunError, SeqpipeError
 from seqpipe.export.graph import Exported, export_pipeline
@@ -27,7 +27,18 @@ from seqpipe.inference.predictor import Predictor, load
 from seqpipe.model_file import ASSETS as RUN_ASSETS
 from seqpipe.model_file import MODEL
 from seqpipe.runtime.heads import HEADS
-from seqpipe.runtime.manifest import ARRAYS, ASSETS, GRAPH, MANIFEST, Manifest, Part, Tensor, hash_file
+from seqpipe.runtime.manifest import (
+    ARRAYS,
+    ASSETS,
+    GRAPH,
+    MANIFEST,
+    Graph,
+    Manifest,
+    Part,
+    Tensor,
+    further_file,
+    hash_file,
+)
 from seqpipe.runtime.model import Model
 from seqpipe.runtime.readers import READERS
 
@@ -98,7 +109,9 @@ def export(
     exported = export_pipeline(pipeline, precision, weight_bits)
     with draft_folder(output) as draft:
         manifest = _write(draft, folder, predictor, exported, precision, calibrated.calibration or Calibration())
-        verification = _verified(draft, manifest, predictor, data)
+        # Loaded whether there are rows or not: options of decoding may ask for what it can't do.
+        model = Model.load(draft, calibrated=False, decoding=dict(manifest.decoding))
+        verification = _verified(model, predictor, data)
         if verification is not None:
             if problem := verification.excess(precision, tolerance):
                 told = "\n".join(f"  {line}" for line in verification.lines())
@@ -117,6 +130,8 @@ def _write(
     """Graph, assets and manifest."""
     pipeline = predictor.pipeline
     (draft / GRAPH).write_bytes(exported.content)
+    for name, graph in exported.further.items():
+        (draft / further_file(name)).write_bytes(graph.content)
     if (run / RUN_ASSETS).is_dir():
         shutil.copytree(run / RUN_ASSETS, draft / ASSETS)
     if arrays := pipeline.head.export_arrays():
@@ -129,8 +144,12 @@ def _write(
         precision=precision,
         reader=Part(reader.name, _plain(reader.dump()), f"{ASSETS}/features/0.{reader.name}"),
         head=Part(recipe.head.name, _plain(recipe.head.dump()), f"{ASSETS}/head"),
-        inputs=tuple(Tensor(name, form.dtype, tuple(form.shape)) for name, form in exported.inputs.items()),
-        outputs=tuple(Tensor(name, form.dtype, tuple(form.shape)) for name, form in exported.outputs.items()),
+        inputs=_tensors(exported.inputs),
+        outputs=_tensors(exported.outputs),
+        graphs={
+            name: Graph(further_file(name), _tensors(each.inputs), _tensors(each.outputs))
+            for name, each in exported.further.items()
+        },
         stride=exported.stride,
         offset=exported.offset,
         decoding=predictor.options.model_dump() if predictor.options is not None else {},
@@ -143,11 +162,15 @@ def _write(
     return manifest
 
 
+def _tensors(forms: Mapping[str, Form]) -> tuple[Tensor, ...]:
+    return tuple(Tensor(name, form.dtype, tuple(form.shape)) for name, form in forms.items())
+
+
 def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name != "stage"}
 
 
-def _verified(draft: Path, manifest: Manifest, predictor: Predictor, data: str | None) -> Verification | None:
+def _verified(model: Model, predictor: Predictor, data: str | None) -> Verification | None:
     """Of the rows that were named, which must be there, or of the run's dev rows, if they are."""
     recipe = predictor.pipeline.recipe
     source = data or recipe.data.dev
@@ -161,5 +184,4 @@ def _verified(draft: Path, manifest: Manifest, predictor: Predictor, data: str |
         if data is not None:
             raise
         return None
-    model = Model.load(draft, calibrated=False, decoding=dict(manifest.decoding))
     return verify(predictor, model, [row for row in rows if row.problem is None], source)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import torch
 
 import seqpipe
-from seqpipe.core.onnx_graph import Form, Precision, Symbol, onnx_graph
+from seqpipe.core.head import ExportsGraphs
+from seqpipe.core.onnx_graph import Form, OnnxGraph, Precision, Symbol, onnx_graph
 from seqpipe.errors import ConfigError
 from seqpipe.pipeline import Pipeline
 
 OUTPUT, LENGTHS = "output", "output_lengths"
+PRODUCER = f"seqpipe {seqpipe.__version__}"
 
 
 class Exported(NamedTuple):
@@ -21,6 +25,7 @@ class Exported(NamedTuple):
         content: of an ONNX file.
         inputs, outputs: forms by name, in their order.
         stride, offset: a step of the output is centred on prepared element ``stride · step + offset``.
+        further: the head's own graphs by name.
     """
 
     content: bytes
@@ -28,6 +33,20 @@ class Exported(NamedTuple):
     outputs: dict[str, Form]
     stride: float
     offset: float
+    further: dict[str, Further]
+
+
+class Further(NamedTuple):
+    """A graph that a head runs by itself, behind that of the pipeline.
+
+    Attributes:
+        content: of an ONNX file.
+        inputs, outputs: forms by name, in their order.
+    """
+
+    content: bytes
+    inputs: dict[str, Form]
+    outputs: dict[str, Form]
 
 
 def export_pipeline(pipeline: Pipeline, precision: Precision, weight_bits: int = 7) -> Exported:
@@ -41,7 +60,8 @@ def export_pipeline(pipeline: Pipeline, precision: Precision, weight_bits: int =
     Raises:
         ConfigError: a stage or an option has no counterpart in ONNX; or the package onnx isn't installed.
     """
-    graph = onnx_graph(precision, 8 if weight_bits == 8 else 7)
+    new = partial(onnx_graph, precision, 8 if weight_bits == 8 else 7)
+    graph = new()
     reader = pipeline.features.reader
     form = reader.onnx_input()
     inputs = {"values": form, "lengths": Form("int64", ("rows",))}
@@ -54,8 +74,21 @@ def export_pipeline(pipeline: Pipeline, precision: Precision, weight_bits: int =
         found = pipeline.head.to_onnx(graph, encoded)
     outputs = {OUTPUT: Form("float32", ("rows", "output_steps", "units")), LENGTHS: Form("int64", ("rows",))}
     named = {OUTPUT: (found.values, outputs[OUTPUT]), LENGTHS: (found.lengths, outputs[LENGTHS])}
-    content = graph.model(inputs, named, f"seqpipe {seqpipe.__version__}")
-    return Exported(content, inputs, outputs, *_geometry(pipeline, form))
+    content = graph.model(inputs, named, PRODUCER)
+    return Exported(content, inputs, outputs, *_geometry(pipeline, form), _further(pipeline, new))
+
+
+def _further(pipeline: Pipeline, new: Callable[[], OnnxGraph]) -> dict[str, Further]:
+    if not isinstance(pipeline.head, ExportsGraphs):
+        return {}
+    with torch.no_grad():
+        made = pipeline.head.further_graphs(new)
+    return {
+        name: Further(
+            graph.model(inputs, outputs, PRODUCER), inputs, {output: form for output, (_, form) in outputs.items()}
+        )
+        for name, (graph, inputs, outputs) in made.items()
+    }
 
 
 def _geometry(pipeline: Pipeline, form: Form) -> tuple[float, float]:

@@ -12,7 +12,9 @@ import torch
 from seqpipe.answers.failure import Failure
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.data.rows import Row
+from seqpipe.errors import InputError
 from seqpipe.inference.predictor import Predictor
+from seqpipe.runtime.heads import RunsGraphs
 from seqpipe.runtime.model import Model
 
 ROWS = 500
@@ -106,7 +108,7 @@ def verify(predictor: Predictor, model: Model, rows: Sequence[Row], source: str)
     return Verification(
         source,
         len(kept),
-        max((_difference(pipeline, model, row) for row in inputs), default=0.0),
+        max((_difference(pipeline, model, rows[place]) for place in kept), default=0.0),
         max(confidences, default=0.0),
         same.count(False),
         metric.main,
@@ -114,13 +116,27 @@ def verify(predictor: Predictor, model: Model, rows: Sequence[Row], source: str)
     )
 
 
-def _difference(pipeline: Any, model: Model, raw: Any) -> float:
+def _difference(pipeline: Any, model: Model, row: Row) -> float:
     """The largest one of the outputs for a row, of probabilities where they are log-probabilities."""
-    prepared = pipeline.features.prepare(raw, None)
+    output = model.session.run([model.reader.prepare(row.input)])[0]
     with torch.inference_mode():
-        wanted = pipeline.head(pipeline(PaddedSequence.pad([prepared]))).values[0].double().numpy()
-    found = model.session.run([model.reader.prepare(raw)])[0].astype(np.float64)
+        encoded = pipeline(PaddedSequence.pad([pipeline.features.prepare(row.input, None)]))
+        if isinstance(model.head, RunsGraphs):  # of what is written: each label, given those before it in the target
+            labels = _labels(pipeline, row)
+            wanted = pipeline.head(encoded, [labels]).values[0].double().numpy()
+            found = model.head.distributions(output, labels.tolist()).astype(np.float64)
+        else:
+            wanted, found = pipeline.head(encoded).values[0].double().numpy(), output.astype(np.float64)
     wanted = wanted[: len(found)]
     if pipeline.head.has_distributions:
         wanted, found = np.exp(wanted), np.exp(found)
     return float(np.abs(wanted - found).max()) if found.size else 0.0
+
+
+def _labels(pipeline: Any, row: Row) -> torch.Tensor:
+    """Of the row's target; none of one that the head can't spell."""
+    try:
+        found: torch.Tensor = pipeline.head.encode_target(row.target)
+        return found
+    except InputError:
+        return torch.empty(0, dtype=torch.int64)

@@ -14,10 +14,12 @@ from torch.nn import functional as F
 
 from seqpipe.core.chain import FeatureChain, find_stages
 from seqpipe.core.head import Distribution
+from seqpipe.core.onnx_graph import Connected, Form, OnnxGraph, Symbol
 from seqpipe.core.options import InputSize, Upstream
 from seqpipe.core.randomness import RowKey
 from seqpipe.core.sequence import PaddedSequence, length_mask
 from seqpipe.decoders.attention import AttentionKind
+from seqpipe.decoders.decoder_nodes import embedded, memory_forms, start, state_forms, step
 from seqpipe.decoders.recurrent import Bridge, DecoderCell, RecurrentDecoder
 from seqpipe.decoding.ctc import ctc_losses, frames_needed, refuse_too_short
 from seqpipe.decoding.fusion import FusionOptions
@@ -294,6 +296,51 @@ class AttentionHead(DecodedTextHead):
         labels = list(targets) or [torch.empty(0, dtype=torch.int64)] * len(encoded.values)
         outputs, _, lengths, _ = self._outputs(self._dropped(encoded), labels)
         return PaddedSequence(F.log_softmax(self._project(outputs, self._table()).float(), dim=-1), lengths)
+
+    def to_onnx(self, graph: OnnxGraph, sequence: Symbol) -> Symbol:
+        """The encoded steps, which `further_graphs` go on from."""
+        return graph.masked(sequence)
+
+    def further_graphs(self, new: Callable[[], OnnxGraph]) -> dict[str, Connected]:
+        """See `seqpipe.core.head.ExportsGraphs`: ``start``, once for a row, and ``step``, for each label.
+
+        ``start`` gives, by name, what ``step`` takes: memory ``[rows, steps, ...]``, and a state ``[rows, 1, ...]`` of
+        hypotheses without a label; and log-probabilities by CTC, ``ctc``, if there is such a loss. ``step`` takes the
+        labels that were written last too, and lengths, and gives ``log_probabilities`` ``[rows, hypotheses, V]``,
+        weights of ``attention`` ``[rows, hypotheses, steps]``, and the state that follows, ``next_`` before each name.
+        """
+        table, size = self._table().detach(), self.input_size
+        graph = new()
+        outputs = start(graph, self.decoder, Symbol("encoded", "lengths"), size)
+        if self.ctc_output is not None:
+            emitted = graph.linear("encoded", self.ctc_output.weight.detach(), self.ctc_output.bias.detach())
+            form = Form("float32", ("rows", "steps", self.ctc_output.out_features))
+            outputs["ctc"] = graph.op("LogSoftmax", emitted, axis=-1), form
+        lengths = Form("int64", ("rows",))
+        inputs = {"encoded": Form("float32", ("rows", "steps", size)), "lengths": lengths}
+        first = Connected(graph, inputs, outputs)
+
+        graph = new()
+        written = embedded(graph, table, "last")
+        made = step(graph, self.decoder, written, "lengths")
+        weight, bias = self._output(table)
+        logits = graph.linear(made.output, weight.detach(), bias.detach() if bias is not None else None)
+        forms = state_forms(self.decoder)
+        inputs = {
+            "last": Form("int64", ("rows", "hypotheses")),
+            "lengths": lengths,
+            **memory_forms(self.decoder, size),
+            **forms,
+        }
+        found = {
+            "log_probabilities": (
+                graph.op("LogSoftmax", logits, axis=-1),
+                Form("float32", ("rows", "hypotheses", len(table))),
+            ),
+            "attention": (made.weights, Form("float32", ("rows", "hypotheses", "steps"))),
+            **{f"next_{name}": (node, forms[name]) for name, node in made.state.items()},
+        }
+        return {"start": first, "step": Connected(graph, inputs, found)}
 
     def _dropped(self, encoded: PaddedSequence) -> PaddedSequence:
         values = dropout(encoded.values, self.dropout, self.training, self.dropout_kind)

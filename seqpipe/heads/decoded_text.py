@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
-from seqpipe.answers.generated_text import GeneratedText, TextHypothesis, concatenated
+from seqpipe.answers.generated_text import GeneratedText, concatenated
+from seqpipe.answers.generating import copied, generated
 from seqpipe.core.head import Encoded
 from seqpipe.core.input import Segment
 from seqpipe.core.sequence import PaddedSequence, length_mask
@@ -20,7 +21,8 @@ from seqpipe.decoders.continuation import DecoderContinuation
 from seqpipe.decoders.recurrent import RecurrentDecoder
 from seqpipe.decoding.beam import beam_search
 from seqpipe.decoding.ctc_prefixes import CTCPrefixes
-from seqpipe.decoding.generation import Generated, GenerationDecoding
+from seqpipe.decoding.generated import Generated
+from seqpipe.decoding.generation import GenerationDecoding
 from seqpipe.decoding.sampling import key_of, write_on
 from seqpipe.decoding.temperature import tempered
 from seqpipe.errors import ConfigError
@@ -179,18 +181,12 @@ class DecodedTextHead(TextHead, register=False):
 
     def answer(self, row_id: str, hypothesis: DecodedText, location: Location) -> GeneratedText:
         """What was written as an answer."""
-        attended = hypothesis.attended or [[]] * len(hypothesis.hypotheses)
-        texts = [
-            TextHypothesis(
-                self._text(each.labels, places, location, hypothesis.steps),
-                float(torch.tensor(each.log_probability).exp()),
-                each.score,
-            )
-            for each, places in zip(hypothesis.hypotheses, attended, strict=True)
-        ]
-        best = texts[0]
-        return GeneratedText(
-            row_id, best.text, best.probability, best.score, tuple(texts) if len(texts) > 1 else (), location.truncated
+        return generated(
+            row_id,
+            hypothesis.hypotheses,
+            hypothesis.attended,
+            lambda labels, attended: self._text(labels, attended, location, hypothesis.steps),
+            location.truncated,
         )
 
     def concatenate(self, row_id: str, parts: Sequence[tuple[Segment, GeneratedText]]) -> GeneratedText:
@@ -198,15 +194,8 @@ class DecodedTextHead(TextHead, register=False):
         return concatenated(row_id, [answer for _, answer in parts])
 
     def _text(self, labels: Sequence[int], attended: Sequence[int], location: Location, steps: int) -> str:
-        if not attended or UNKNOWN not in labels:
-            return self._read(self.units.decode(labels))
-        items = location.items
-        if len(items) != steps:  # a step is no word: a front-end has joined some
-            return self._read(self.units.decode(labels))
-        return " ".join(
-            items[place].text if label == UNKNOWN and place < len(items) else self.units.piece(label)
-            for label, place in zip(labels, attended, strict=False)
-        )
+        found = copied(labels, attended, location.items, steps, self.units)
+        return found if found is not None else self._read(self.units.decode(labels))
 
     @torch.no_grad()
     def teacher_forced_scores(self, encoded: PaddedSequence, targets: Sequence[Tensor]) -> Tensor:

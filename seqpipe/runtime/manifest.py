@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,20 @@ class Tensor:
 
 
 @dataclass(frozen=True)
+class Graph:
+    """A graph that the head runs by itself, again and again.
+
+    Attributes:
+        file: of it, in the exported model.
+        inputs, outputs: of it.
+    """
+
+    file: str
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True)
 class Manifest:
     """What the file holds.
 
@@ -67,6 +81,7 @@ class Manifest:
         calibration: of confidences.
         files: SHA-256 of every other file.
         columns: of manifests and column files, as the recipe names them; see `seqpipe.core.naming.Columns`.
+        graphs: further ones by name, which go on from the graph's output.
         model: SHA-256 of the model that was exported.
         verification: how far the graph's answers are from the model's; see `seqpipe.export.verify`.
     """
@@ -83,6 +98,7 @@ class Manifest:
     calibration: Calibration
     files: Mapping[str, str]
     columns: Columns = field(default_factory=Columns)
+    graphs: Mapping[str, Graph] = field(default_factory=dict)
     model: str = ""
     verification: Mapping[str, Any] = field(default_factory=dict)
     format_version: int = FORMAT_VERSION
@@ -127,8 +143,11 @@ def read_manifest(folder: Path) -> Manifest:
 def _parsed(content: Mapping[str, Any]) -> Manifest:
     given = dict(content)
     given["reader"], given["head"] = Part(**given["reader"]), Part(**given["head"])
-    for name in ("inputs", "outputs"):
-        given[name] = tuple(Tensor(each["name"], each["dtype"], tuple(each["shape"])) for each in given[name])
+    given["inputs"], given["outputs"] = _tensors(given["inputs"]), _tensors(given["outputs"])
+    given["graphs"] = {
+        name: Graph(each["file"], _tensors(each["inputs"]), _tensors(each["outputs"]))
+        for name, each in given.get("graphs", {}).items()
+    }
     calibration = given["calibration"]
     maps = {
         kind: ConfidenceMap(**{**each, "features": {name: tuple(pair) for name, pair in each["features"].items()}})
@@ -137,6 +156,15 @@ def _parsed(content: Mapping[str, Any]) -> Manifest:
     given["calibration"] = Calibration(calibration["temperature"], maps)
     given["columns"] = Columns(**given.get("columns", {}))
     return Manifest(**given)
+
+
+def _tensors(content: Sequence[Mapping[str, Any]]) -> tuple[Tensor, ...]:
+    return tuple(Tensor(each["name"], each["dtype"], tuple(each["shape"])) for each in content)
+
+
+def further_file(name: str) -> str:
+    """The file of a further graph."""
+    return f"head_{name}.onnx"
 
 
 def hash_file(path: Path) -> str:

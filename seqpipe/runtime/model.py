@@ -25,11 +25,11 @@ from seqpipe.errors import ConfigError, InputError, decoding, did_you_mean
 from seqpipe.features.speech.channels import Channels
 from seqpipe.inference.settings import LIMITS, Settings, check_segments, limits_of
 from seqpipe.inference.slot import Pause, Shown, Slot, make_slot, unbound
-from seqpipe.runtime.heads import JoinsSegments, RuntimeHead, make_head
+from seqpipe.runtime.heads import ConcatenatesParts, JoinsSegments, RunsGraphs, RuntimeHead, make_head
 from seqpipe.runtime.location import Location
 from seqpipe.runtime.manifest import Manifest, Part, read_manifest
 from seqpipe.runtime.readers import RuntimeReader, make_reader
-from seqpipe.runtime.session import Session
+from seqpipe.runtime.session import GraphSession, Session
 
 FILES, VALUES = 8, 1024
 """Inputs that a thread answers at once: files; and what is in memory already, as texts. At first fewer, a `GROWTH`th of
@@ -78,7 +78,11 @@ class Model:
         check_segments(reader.measure, settings.segment_seconds)
         self.manifest, self.reader, self.session, self.head = manifest, reader, session, head
         self.settings, self.calibration = settings, manifest.calibration
-        self._joining = head if isinstance(head, JoinsSegments) else None
+        self._join: Callable[[str, Any], Any] | None = None
+        if reader.measure.is_time and isinstance(head, JoinsSegments):  # segments of recordings overlap
+            self._join = head.join
+        elif not reader.measure.is_time and isinstance(head, ConcatenatesParts):  # parts of texts don't
+            self._join = head.concatenate
 
     @classmethod
     def load(
@@ -117,6 +121,12 @@ class Model:
         settings.setdefault("batch_steps", BATCH_STEPS)
         settings.setdefault("window", reader.measure.window)
         head = make_head(manifest.head, path, options, calibration.temperature)
+        if isinstance(head, RunsGraphs):
+            graphs = {
+                name: GraphSession(path / graph.file, graph.inputs, graph.outputs)
+                for name, graph in manifest.graphs.items()
+            }
+            head.use(graphs, one_by_one=manifest.precision == "int8")
         if threads is not None and threads < 1:
             raise ConfigError(f"threads (--threads) should be at least 1; received {threads}")
         chosen = Settings(threads=threads or _cores(), channels=channels, **settings, **limits)
@@ -212,7 +222,7 @@ class Model:
         measure = reader.measure
         with collecting_warnings() as odd, decoding(Shown(slot.raw), "an input"), reader.opened():
             length = self._checked(reader.length(slot.raw)) if reader.suffixes else None
-            most, whole = settings.max_segment(measure) if self._joining is not None else (None, 1.0)
+            most, whole = settings.max_segment(measure) if self._join is not None else (None, 1.0)
             segments = None
             if most is not None and not (length is not None and length <= whole * most):
                 segments = reader.split(slot.raw, most)
@@ -278,7 +288,7 @@ class Model:
             answer = slot.parts[0][1]
         else:
             parts = [(part, each) for part, each in slot.parts if part is not None]
-            answer = self._joining.join(slot.id, parts) if self._joining is not None else None
+            answer = self._join(slot.id, parts) if self._join is not None else None
         if not is_finite(answer):
             message = f"{slot.where or slot.id}: the model's answer holds values that are no finite numbers"
             return Failure(slot.id, "non-finite", message)

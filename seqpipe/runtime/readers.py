@@ -19,6 +19,8 @@ from seqpipe.errors import RunError
 from seqpipe.runtime.manifest import Part
 
 READERS = {
+    "LineImage": "seqpipe.runtime.readers:lines",
+    "PenStrokes": "seqpipe.runtime.readers:strokes",
     "Waveform": "seqpipe.runtime.readers:recordings",
     "Tokens": "seqpipe.runtime.readers:texts",
 }
@@ -101,3 +103,17 @@ def texts(options: Mapping[str, Any], assets: Path) -> RuntimeReader:
     else:
         made.use(vocabulary(Vocabulary.FILE), vocabulary(Vocabulary.OF_CHARACTERS) if made.characters else None)
     return made
+
+
+def lines(options: Mapping[str, Any], assets: Path) -> RuntimeReader:
+    """Of `LineImage`."""
+    from seqpipe.features.image.ink_columns import InkColumns
+
+    return InkColumns(**options)
+
+
+def strokes(options: Mapping[str, Any], assets: Path) -> RuntimeReader:
+    """Of `PenStrokes`."""
+    from seqpipe.features.pen.ink_points import InkPoints
+
+    return InkPoints(**options)

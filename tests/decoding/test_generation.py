@@ -14,7 +14,8 @@ from seqpipe.core.sequence import PaddedSequence
 from seqpipe.decoding.beam import beam_search
 from seqpipe.decoding.ctc import ctc_losses
 from seqpipe.decoding.ctc_prefixes import CTCPrefixes
-from seqpipe.decoding.generation import Generated, GenerationDecoding
+from seqpipe.decoding.generated import Generated
+from seqpipe.decoding.generation import GenerationDecoding
 from seqpipe.decoding.hot_words import HotWords
 from seqpipe.decoding.prefix_scorer import PrefixScorer
 from seqpipe.decoding.sampling import drawn, key_of, write_on

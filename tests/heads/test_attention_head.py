@@ -26,7 +26,8 @@ from seqpipe.core.chain import FeatureChain
 from seqpipe.core.head import Encoded
 from seqpipe.core.item import Item
 from seqpipe.core.metric import score
-from seqpipe.decoding.generation import Generated, GenerationDecoding
+from seqpipe.decoding.generated import Generated
+from seqpipe.decoding.generation import GenerationDecoding
 from seqpipe.evaluation.experiments.main_score import main_score
 from seqpipe.heads.decoded_text import DecodedText
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seqpipe.errors import InputError
+from seqpipe.errors import ConfigError, InputError
 
 Point = tuple[float, float]
 """x to the right and y down, in pixels of the page's image."""
@@ -65,8 +66,6 @@ def cut_line(image: Array, baseline: Sequence[Point], polygon: Sequence[Point], 
     Raises:
         InputError: the points leave nothing of the page, or are no finite numbers (``bad value``).
     """
-    from scipy.ndimage import map_coordinates
-
     shape = line_shape(baseline, polygon, (image.shape[1], image.shape[0]), reach=reach)
     rows = shape.top + np.arange(len(shape.inside), dtype=np.float32)  # [height]
     x = shape.curve[:, 0] + rows[:, None] * shape.down[:, 0]  # [height, width]
@@ -81,6 +80,7 @@ def cut_line(image: Array, baseline: Sequence[Point], polygon: Sequence[Point], 
             "bad value", f"the line's polygon leaves nothing of the page ({image.shape[1]} x {image.shape[0]})"
         )
     channels = part[..., None] if part.ndim == 2 else part
+    map_coordinates = _scipy("ndimage").map_coordinates
     cut = np.empty((*inside.shape, channels.shape[2]), dtype=np.uint8)
     for channel in range(channels.shape[2]):
         values = map_coordinates(channels[..., channel].astype(np.float32), places, order=1, mode="nearest")
@@ -152,8 +152,6 @@ def _points(points: Sequence[Point], name: str) -> Array:
 
 def _smoothed(line: Array, outline: Array, sigma: float) -> Array:
     """The baseline, long enough for all of the polygon, as points one pixel apart, ``[N, 2]``."""
-    from scipy.ndimage import gaussian_filter1d
-
     # Straight on at both ends, so that smoothing doesn't shorten it, and every point of the polygon has one beneath it.
     # By whole pixels, so that a polygon that reaches further moves no column by a part of one.
     margin = int(np.ceil(4 * sigma))
@@ -168,7 +166,8 @@ def _smoothed(line: Array, outline: Array, sigma: float) -> Array:
             (line[-1] + behind / np.hypot(*behind) * reach)[None],
         ]
     )
-    return _evenly(gaussian_filter1d(_evenly(line), sigma, axis=0, mode="nearest")[margin:-margin])
+    smooth = _scipy("ndimage").gaussian_filter1d(_evenly(line), sigma, axis=0, mode="nearest")
+    return _evenly(smooth[margin:-margin])
 
 
 def _beyond(outline: Array, end: Array) -> float:
@@ -201,9 +200,7 @@ def _dense(outline: Array) -> Array:
 
 def _projected(points: Array, curve: Array, down: Array) -> tuple[Array, Array]:
     """Of each point the place on the curve that is nearest, and how far below it the point lies (negative: above)."""
-    from scipy.spatial import cKDTree
-
-    along = cKDTree(curve).query(points)[1]
+    along = _scipy("spatial").cKDTree(curve).query(points)[1]
     offset = ((points - curve[along]) * down[along]).sum(axis=1).round(3)  # whole numbers are to be such
     return along.astype(np.float64), offset
 
@@ -223,6 +220,14 @@ def _extents(inside: Array, reach: float) -> tuple[int, int]:
     upper = np.quantile(columns.argmax(axis=0), 1 - reach)
     lower = np.quantile(len(columns) - columns[::-1].argmax(axis=0), reach)
     return int(np.ceil(upper)), max(int(lower), int(np.ceil(upper)) + 1)
+
+
+def _scipy(module: str) -> Any:
+    # Nothing else that runtimes without torch do needs it, so it may be missing.
+    try:
+        return importlib.import_module(f"scipy.{module}")
+    except ImportError:
+        raise ConfigError("cutting lines out of pages needs the package scipy: pip install scipy") from None
 
 
 def _shown(points: Sequence[Point]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -37,7 +38,7 @@ def ink_around(
     row = (y / cell + ROWS / 2).clamp(0, ROWS - 1.001)
     columns = int(column.max()) + 2
     # Empty cells around it, so that no place is outside.
-    beside, above = (math.ceil(max(map(abs, offsets)) / cell) + 1 for offsets in (across, upward))
+    beside, above = margins(cell, across), margins(cell, upward)
     width, height = columns + 2 * beside, ROWS + 2 * above
     column, row = column + beside, row + above
 
@@ -56,3 +57,8 @@ def ink_around(
     places = torch.stack(torch.broadcast_tensors(at_column[..., :, None], at_row[..., None, :]), dim=-1)
     read = F.grid_sample(grid.double(), places.flatten(2, 3), align_corners=True)  # [B, 1, N, across * upward]
     return read[:, 0].to(points)
+
+
+def margins(cell: float, offsets: Sequence[float]) -> int:
+    """Empty cells on each side of a grid, so that no place at these offsets from one in it is outside."""
+    return math.ceil(max(map(abs, offsets)) / cell) + 1

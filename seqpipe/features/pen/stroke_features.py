@@ -12,10 +12,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from seqpipe.core.feature import Feature
+from seqpipe.core.onnx_graph import OnnxGraph, Symbol
 from seqpipe.core.options import Upstream
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.errors import ConfigError
 from seqpipe.features.pen.stroke_context import ink_around
+from seqpipe.features.pen.stroke_nodes import StrokeNodes
 
 Kind = Literal[
     "direction", "curvature", "differences", "height", "pen_up", "jump", "delayed", "box", "vicinity", "context"
@@ -124,6 +126,28 @@ class StrokeFeatures(Feature):
         }
         made = torch.cat([makers[kind]() for kind in self.features], dim=-1)
         return PaddedSequence(made.masked_fill(~mask[..., None], 0.0), lengths)
+
+    def to_onnx(self, graph: OnnxGraph, sequence: Symbol) -> Symbol:
+        """See `Stage.to_onnx`."""
+        nodes = StrokeNodes.of(graph, sequence, STILL)
+        lifted = graph.op("Not", nodes.down)
+        moves = nodes.moves()
+        drawn = nodes.where(nodes.down, moves)
+        following = nodes.following(drawn)
+        makers: dict[Kind, Callable[[], str]] = {
+            "direction": lambda: nodes.unit(graph.op("Add", drawn, following)),
+            "curvature": lambda: nodes.turn(nodes.unit(drawn), nodes.unit(following)),
+            "differences": lambda: graph.op("Div", drawn, graph.constant(self.step)),
+            "height": lambda: graph.slice(nodes.points, 1, 2, 2),
+            "pen_up": lambda: nodes.column(graph.op("Cast", lifted, to=1)),
+            "jump": lambda: graph.op("Asinh", nodes.where(lifted, moves)),
+            "delayed": nodes.delayed,
+            "box": lambda: nodes.boxed(LEAST_BOX),
+            "vicinity": lambda: nodes.vicinity(self.reach, self.step),
+            "context": lambda: nodes.ink_around(cell=self.cell, step=self.step, across=self.across, upward=self.upward),
+        }
+        made = graph.concatenate([makers[kind]() for kind in self.features])
+        return graph.masked(Symbol(made, sequence.lengths))
 
 
 def _unit(vectors: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -14,8 +14,10 @@ from seqpipe.core.input import Segment
 from seqpipe.errors import RunError
 from seqpipe.runtime.location import Location
 from seqpipe.runtime.manifest import Part
+from seqpipe.runtime.session import GraphSession
 
 HEADS = {
+    "AttentionHead": "seqpipe.runtime.heads.attention:AttentionDecoder",
     "CTCHead": "seqpipe.runtime.heads.ctc:CTC",
     "ClassifierHead": "seqpipe.runtime.heads.classes:Classifier",
     "MultiLabelHead": "seqpipe.runtime.heads.classes:MultiLabel",
@@ -41,10 +43,37 @@ class RuntimeHead(Protocol):
 
 @runtime_checkable
 class JoinsSegments(Protocol):
-    """A head whose answers to the segments of a long input can be put together; else inputs stay whole."""
+    """A head whose answers to an input's overlapping segments can be put together."""
 
     def join(self, row_id: str, parts: Sequence[tuple[Segment, Any]]) -> Any:
         """The answers to the segments as one."""
+        ...
+
+
+@runtime_checkable
+class ConcatenatesParts(Protocol):
+    """A head whose answers to an input's parts, which don't overlap, can be put together."""
+
+    def concatenate(self, row_id: str, parts: Sequence[tuple[Segment, Any]]) -> Any:
+        """The answers to the parts of a long input as one."""
+        ...
+
+
+@runtime_checkable
+class RunsGraphs(Protocol):
+    """A head that goes on from the graph's output by graphs of its own, which it is given before it answers."""
+
+    def use(self, graphs: Mapping[str, GraphSession], *, one_by_one: bool) -> None:
+        """Run these.
+
+        Args:
+            graphs: by the names of the manifest.
+            one_by_one: whether no row may stand beside another one.
+        """
+        ...
+
+    def distributions(self, output: NDArray[np.float32], labels: Sequence[int]) -> NDArray[np.float32]:
+        """Log-probabilities at each label and at the end ``[L + 1, V]``, given the graph's output for a row."""
         ...
 
 

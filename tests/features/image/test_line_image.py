@@ -14,7 +14,7 @@ from PIL import Image
 
 from seqpipe import FeatureChain, InputError, LineImage, PaddedSequence
 from seqpipe.data.pages.line import PageLine
-from seqpipe.features.image import line_image
+from seqpipe.features.image import ink_columns
 
 Written = Callable[..., np.ndarray]
 CutOut = Callable[[Any], list[str]]
@@ -46,8 +46,8 @@ def cut_out(monkeypatch: pytest.MonkeyPatch) -> CutOut:
             asked.append("size")
             return array.shape[1], array.shape[0]
 
-        monkeypatch.setattr(line_image, "crop", crop)
-        monkeypatch.setattr(line_image, "crop_size", crop_size)
+        monkeypatch.setattr(ink_columns, "crop", crop)
+        monkeypatch.setattr(ink_columns, "crop_size", crop_size)
         return asked
 
     return be
