@@ -150,9 +150,7 @@ def _stacked(graph: OnnxGraph, layers: list[str]) -> str:
     return graph.concatenate([graph.op("Unsqueeze", layer, graph.constant([2], np.int64)) for layer in layers], 2)
 
 
-def _attend(
-    graph: OnnxGraph, attention: Attention, queries: str, mask: str, before: str | None
-) -> tuple[str, str]:
+def _attend(graph: OnnxGraph, attention: Attention, queries: str, mask: str, before: str | None) -> tuple[str, str]:
     """Contexts ``[B, W, D]`` and weights ``[B, W, T]`` of queries ``[B, W, H]``; see `Attention.forward`."""
     one, two = graph.constant([1], np.int64), graph.constant([2], np.int64)
     real = graph.op("Unsqueeze", mask, one)  # [B, 1, T]

@@ -24,7 +24,18 @@ from seqpipe.inference.predictor import Predictor, load
 from seqpipe.model_file import ASSETS as RUN_ASSETS
 from seqpipe.model_file import MODEL
 from seqpipe.runtime.heads import HEADS
-from seqpipe.runtime.manifest import ARRAYS, ASSETS, GRAPH, MANIFEST, Graph, Manifest, Part, Tensor, further_file, hash_file
+from seqpipe.runtime.manifest import (
+    ARRAYS,
+    ASSETS,
+    GRAPH,
+    MANIFEST,
+    Graph,
+    Manifest,
+    Part,
+    Tensor,
+    further_file,
+    hash_file,
+)
 from seqpipe.runtime.model import Model
 from seqpipe.runtime.readers import READERS
 

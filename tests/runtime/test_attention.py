@@ -192,7 +192,9 @@ def test_what_it_cant_search_by_is_refused_by_name(option: str, value: Any) -> N
 
 
 def test_drawing_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"decoding\.method: an exported model writes by greedy or beam; it is sample"):
+    with pytest.raises(
+        ConfigError, match=r"decoding\.method: an exported model writes by greedy or beam; it is sample"
+    ):
         SearchOptions.of({"method": "sample"})
 
 

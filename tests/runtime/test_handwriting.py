@@ -215,7 +215,9 @@ print(repr(answer.text), *{{name.partition(".")[0] for name in sys.modules}})
 
 def test_cutting_a_page_says_what_it_needs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     Image.fromarray(line(1)).save(tmp_path / "page.png")
-    cut = PageLine(tmp_path / "page.png", ((0, 9), (40, 9)), ((0, 0), (40, 0), (40, 15), (0, 15)), "1", tmp_path / "p.xml")
+    cut = PageLine(
+        tmp_path / "page.png", ((0, 9), (40, 9)), ((0, 0), (40, 0), (40, 15), (0, 15)), "1", tmp_path / "p.xml"
+    )
     reader = LineImage(height=8)
     assert reader.length(cut) > 1
     monkeypatch.setitem(sys.modules, "scipy.ndimage", None)

@@ -144,9 +144,7 @@ class StrokeFeatures(Feature):
             "delayed": nodes.delayed,
             "box": lambda: nodes.boxed(LEAST_BOX),
             "vicinity": lambda: nodes.vicinity(self.reach, self.step),
-            "context": lambda: nodes.ink_around(
-                cell=self.cell, step=self.step, across=self.across, upward=self.upward
-            ),
+            "context": lambda: nodes.ink_around(cell=self.cell, step=self.step, across=self.across, upward=self.upward),
         }
         made = graph.concatenate([makers[kind]() for kind in self.features])
         return graph.masked(Symbol(made, sequence.lengths))
