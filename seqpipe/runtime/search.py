@@ -70,11 +70,13 @@ class Continuation(Protocol):
 
     rows: int
 
-    def step(self, last: Numbers) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def step(self, last: Numbers) -> tuple[NDArray[np.float32], Floats, NDArray[np.float32]]:
         """Go on by labels ``[B, W]``, at the beginning the end's.
 
         Returns:
-            Log-probabilities of the next labels ``[B, W, V]``, and weights of attention ``[B, W, T]``.
+            Logits of the next labels ``[B, W, V]``; what is to be subtracted from these to have log-probabilities,
+            ``[B, W]`` (kept apart, since in float32 the difference would make ties); and weights of attention
+            ``[B, W, T]``.
         """
         ...
 
@@ -100,9 +102,9 @@ def write_greedily(
     found: list[list[Generated]] = [[] for _ in numbers]
     while len(numbers):
         length = written.shape[2]
-        emissions, _ = continuation.step(last)
-        last = restrained(emissions, written, end=end, at_limit=length >= limits, options=options).argmax(axis=2)
-        totals = totals + np.take_along_axis(emissions, last[..., None], axis=2)[:, 0, 0]
+        logits, normalizer, _ = continuation.step(last)
+        last = restrained(logits, written, end=end, at_limit=length >= limits, options=options).argmax(axis=2)
+        totals = totals + np.take_along_axis(logits, last[..., None], axis=2)[:, 0, 0] - normalizer[:, 0]
         values = options.normalized(totals, length + 1)
         ended = last[:, 0] == end
         for place in np.flatnonzero(ended).tolist():
@@ -144,8 +146,8 @@ def beam_search(
     absent = np.arange(int(steps.max())) >= steps[:, None]  # [B, T]
     while len(numbers):
         count, hypotheses, length = written.shape
-        emissions, weights = continuation.step(last)
-        allowed = restrained(emissions, written, end=end, at_limit=length >= limits, options=options)
+        logits, normalizer, weights = continuation.step(last)
+        allowed = restrained(logits, written, end=end, at_limit=length >= limits, options=options)
         # Each hypothesis ends in one way only, so twice the beam leaves enough of those that go on.
         most = min(2 * width, hypotheses * allowed.shape[2])
         following = _likeliest(allowed, most if prefixes is None else max(2 * width, FUSED_LABELS))
@@ -154,7 +156,7 @@ def beam_search(
             likely[following == end] = NEVER
             likely = np.concatenate([likely, allowed[..., end : end + 1]], axis=2)
             following = np.concatenate([following, np.full_like(following[..., :1], end)], axis=2)
-        sums = best = (own[..., None] + likely).reshape(count, -1)
+        sums = best = ((own - normalizer)[..., None] + likely).reshape(count, -1)
         if prefixes is not None:
             grown = np.minimum(following, end - 1) + 1
             by_ctc = np.where(following == end, prefixes.ended()[..., None], prefixes.extended(grown))
@@ -201,12 +203,12 @@ def beam_search(
 
 
 def restrained(
-    emissions: NDArray[np.float32], written: Numbers, *, end: int, at_limit: NDArray[np.bool_], options: SearchOptions
+    logits: NDArray[np.float32], written: Numbers, *, end: int, at_limit: NDArray[np.bool_], options: SearchOptions
 ) -> NDArray[np.float32]:
-    """Log-probabilities of what may come next, minus infinity for what mayn't; where nothing may, the end does.
+    """Logits of what may come next, minus infinity for what mayn't; where nothing may, the end does.
 
     Args:
-        emissions: ``[B, W, V]``.
+        logits: ``[B, W, V]``.
         written: labels so far ``[B, W, L]``.
         end: the label that ends an answer.
         at_limit: ``[B]``, where nothing but the end is left.
@@ -214,8 +216,8 @@ def restrained(
     """
     length, size = written.shape[2], options.no_repeat_ngram
     if options.min_length <= length and not size and not at_limit.any():
-        return emissions
-    found = emissions.copy()
+        return logits
+    found = logits.copy()
     if length < options.min_length:
         found[..., end] = NEVER
     if size and length >= size:
@@ -225,7 +227,7 @@ def restrained(
             found[row, hypothesis, grams[again, -1]] = NEVER
     found[at_limit] = NEVER
     nothing = np.isneginf(found).all(axis=2)
-    found[..., end] = np.where(nothing, emissions[..., end], found[..., end])
+    found[..., end] = np.where(nothing, logits[..., end], found[..., end])
     return found
 
 

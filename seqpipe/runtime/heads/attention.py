@@ -71,11 +71,11 @@ class Writing:
     def _following(self) -> list[str]:
         return [each.name for each in self._step.outputs if each.name.startswith("next_")]
 
-    def step(self, last: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def step(self, last: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float32]]:
         """See `seqpipe.runtime.search.Continuation.step`."""
         found = self._step({**self._given, "last": last})
         self._given.update({name: found[f"next_{name}"] for name in self._states})
-        return found["log_probabilities"], found["attention"]
+        return found["logits"], found["normalizer"].astype(np.float64), found["attention"]
 
     def choose(self, rows: NDArray[np.int64], origins: NDArray[np.int64]) -> None:
         """See `seqpipe.runtime.search.Continuation.choose`."""
@@ -162,7 +162,7 @@ class AttentionDecoder:
     def _forced(
         self, outputs: Sequence[Output], labels: Sequence[Sequence[int]]
     ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]]:
-        """Step by step: log-probabilities ``[N, V]``, attention ``[N, T]`` and the label that is given then ``[N]``.
+        """Step by step: logits ``[N, V]``, attention ``[N, T]`` and the label that is given then ``[N]``.
 
         Behind the labels of a row comes the end, again and again.
         """
@@ -173,15 +173,15 @@ class AttentionDecoder:
         writing = Writing(self._graphs, outputs)
         last = np.full(len(labels), self.end)
         for step in range(steps):
-            emissions, attention = writing.step(last[:, None])
+            logits, _, attention = writing.step(last[:, None])
             last = given[:, step]
-            yield emissions[:, 0], attention[:, 0], last
+            yield logits[:, 0], attention[:, 0], last
 
     def _log_probabilities(self, outputs: Sequence[Output], labels: Sequence[Sequence[int]]) -> list[float]:
         """Of labels and end, at the head's temperature."""
         sums, every = np.zeros(len(labels)), np.arange(len(labels))
-        for step, (emissions, _, own) in enumerate(self._forced(outputs, labels)):
-            told = log_softmax(emissions / np.float32(self.temperature))[every, own]
+        for step, (logits, _, own) in enumerate(self._forced(outputs, labels)):
+            told = log_softmax(logits / np.float32(self.temperature))[every, own]
             sums += np.where([step <= len(row) for row in labels], told.astype(np.float64), 0.0)
         found: list[float] = sums.tolist()
         return found
@@ -193,7 +193,7 @@ class AttentionDecoder:
 
     def distributions(self, output: Output, labels: Sequence[int]) -> NDArray[np.float32]:
         """See `seqpipe.runtime.heads.RunsGraphs`."""
-        return np.concatenate([emissions for emissions, _, _ in self._forced([output], [labels])])
+        return log_softmax(np.concatenate([logits for logits, _, _ in self._forced([output], [labels])]))
 
     # Answers
 
