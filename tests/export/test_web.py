@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from seqpipe.answers.transcript import Token, group_words
 from seqpipe.config.recipe import load_recipe
@@ -23,6 +24,7 @@ from seqpipe.errors import ConfigError
 from seqpipe.export.export import export
 from seqpipe.export.web.onnxruntime import FILES, VERSION, find_onnxruntime_web
 from seqpipe.export.web.page import STATIC, check_page, describe_units
+from seqpipe.features.pen.pen_strokes import PenStrokes
 from seqpipe.features.speech.channels import to_mono
 from seqpipe.features.speech.sinc import resample
 from seqpipe.pipeline import Pipeline
@@ -121,7 +123,7 @@ def test_a_person_speaks_using_keys_alone(tab: Tab) -> None:
     assert reached == ["record", "file"]
     tab.value("document.getElementById('record').focus()")
     tab.press("Enter", 13)
-    tab.until("document.querySelector('.words.partial .word')")  # while it goes on
+    tab.until("document.querySelector('.words.partial .word') !== null")  # while it goes on
     assert tab.value("document.getElementById('record').textContent") == "Stop"
     tab.until("document.getElementById('level').value > 0.3")
     tab.until("document.getElementById('words').textContent.includes('abc')")
@@ -131,7 +133,7 @@ def test_a_person_speaks_using_keys_alone(tab: Tab) -> None:
     assert tab.value("document.activeElement.id") == "record"
     assert "abc" in tab.value("document.getElementById('words').textContent")
     assert "abc" in tab.value("document.getElementById('announcement').textContent")
-    assert not tab.value("document.querySelector('.words.partial')")
+    assert tab.value("document.querySelector('.words.partial') === null")
 
 
 @needs_browser
@@ -438,3 +440,48 @@ def test_confidences_are_mapped_as_in_the_package() -> None:
     )
     for each, wanted in zip(found, maps, strict=True):
         np.testing.assert_allclose(each, wanted(Confidences(values, {"log_length": lengths})), rtol=1e-9)
+
+
+INKS = [
+    [[[0, 0], [1, 4], [2, 0], [3, 4.5], [4, 0.2]], [[5, 0], [5, 5]], [[6, 2]], [[7, 0], [8, -3], [9, 0.1], [10, 4]]],
+    [[[3, 3]]],
+    [[[0, 0], [0, 0], [10, 0]]],
+    [[[x, 0.2 * x + 3 * np.sin(x)] for x in np.arange(0, 20, 0.3)], [[x, 0.2 * x + np.cos(2 * x)] for x in range(20)]],
+    [[[x - y / 3, y] for x in range(6) for y in (0, 5)], [[9.25, 1], [9.25, 1]]],
+]
+"""Strokes with dots, pens that stand still, lines that rise, and writing that leans."""
+
+
+@needs_node
+@pytest.mark.parametrize("height", ["core", "full", "box"])
+def test_strokes_are_prepared_as_in_the_package(height: Any) -> None:
+    for changes in ({}, {"straighten": True}, {"deslant": True}, {"straighten": True, "deslant": True, "y": "down"}):
+        reader = PenStrokes(height=height, step=0.3, **changes)
+        found = in_node(
+            "readers/strokes.js",
+            "given.inks.map(strokes => { const p = m.prepare({strokes, downward: given.downward}, given.options);"
+            " return [Array.from(p.values), p.shape, [-1, 0, 0.4, 2.5, 1e9].map(p.locate)]; })",
+            {
+                "inks": INKS,
+                "downward": changes.get("y") == "down",
+                "options": {"height": height, "step": 0.3, "max_length": 1000, "straighten": False, "deslant": False}
+                | changes,
+            },
+        )
+        for ink, (values, shape, places) in zip(INKS, found, strict=True):
+            wanted = reader.prepare(ink, None).numpy()
+            assert shape == [1, *wanted.shape]
+            np.testing.assert_allclose(np.reshape(values, wanted.shape), wanted, atol=1e-5)
+            located = reader.locate(torch.from_numpy(wanted), torch.tensor([-1, 0, 0.4, 2.5, 1e9], dtype=torch.float64))
+            np.testing.assert_allclose(places, located, atol=1e-5)
+
+
+@needs_node
+def test_strokes_are_read_in_all_their_shapes() -> None:
+    flat, lists = [[0, 1, 2, 3], [5, 5]], [[[0, 1, 0.1], [2, 3, 0.2]], [[5, 5]]]
+    given = [flat, lists, {"strokes": flat}, [["a", 1]], [[1, 2, 3]], {"x": [1]}, 3, [[1, 2e12]], None]
+    found = in_node("ink/ink.js", "given.map(each => m.parseStrokes(each, 'points'))", given)
+    assert found == [[[[0, 1], [2, 3]], [[5, 5]]]] * 3 + [None] * 6
+    assert in_node("ink/ink.js", "m.parseStrokes(given, 'differences')", [[1, 2, 1, 1, -3, 0]]) == [
+        [[1, 2], [2, 3], [-1, 3]]
+    ]

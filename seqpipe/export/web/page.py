@@ -15,7 +15,18 @@ from seqpipe.text.units import SentencePieceUnits, Units
 STATIC = Path(__file__).parent / "static"
 """What every page has."""
 LICENSE = Path(__file__).parent / "onnxruntime_license.txt"
-PAGE = "page.json"
+PAGE, INDEX = "page.json", "index.html"
+TEXTS = {
+    "Waveform": {
+        "title": "Speech to text",
+        "introduction": "Record yourself or choose a recording. It is transcribed on this device and never leaves it.",
+    },
+    "PenStrokes": {
+        "title": "Handwriting to text",
+        "introduction": "Write a line with a pen, a finger or a mouse. It is read on this device and never leaves it.",
+    },
+}
+"""That stand for ``{{title}}`` and ``{{introduction}}`` on the page, by the reader of the model."""
 MAX_SECONDS = 300
 """Of a recording that a page takes: with 1 million parameters, five minutes of sound take 16 s of one core of a server
 and 0.2 GB of memory, beside the 0.4 GB of the page."""
@@ -29,9 +40,9 @@ def check_page(pipeline: Pipeline) -> None:
     """
     reader, head = pipeline.features.reader, pipeline.head
     told = "; without --format web it is exported for seqpipe's own runtime"
-    for slot, stage, known in (("features", reader, "Waveform"), ("head", head, "CTCHead")):
-        if type(stage).__name__ != known:
-            raise ConfigError(f"pipeline.{slot}: pages for browsers know {known}, not {type(stage).__name__}{told}")
+    for slot, stage, known in (("features", reader, list(TEXTS)), ("head", head, ["CTCHead"])):
+        if (name := type(stage).__name__) not in known:
+            raise ConfigError(f"pipeline.{slot}: pages for browsers know {' and '.join(known)}, not {name}{told}")
     if getattr(reader, "channels", "mix") == "each":
         raise ConfigError(f"pipeline.features: channels: each has no page for browsers; set it to mix{told}")
     if getattr(head, "base_direction", None) is not None:
@@ -50,6 +61,11 @@ def write_page(folder: Path, pipeline: Pipeline, runtime: Mapping[str, bytes]) -
         runtime: see `seqpipe.export.web.onnxruntime.find_onnxruntime_web`.
     """
     shutil.copytree(STATIC, folder, dirs_exist_ok=True)
+    reader = type(pipeline.features.reader).__name__
+    index = (STATIC / INDEX).read_text(encoding="utf-8")
+    for name, text in {"reader": reader, **TEXTS[reader]}.items():
+        index = index.replace(f"{{{{{name}}}}}", text)
+    (folder / INDEX).write_text(index, encoding="utf-8")
     (folder / "onnxruntime").mkdir()
     for name, content in runtime.items():
         (folder / "onnxruntime" / name).write_bytes(content)

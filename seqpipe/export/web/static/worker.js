@@ -6,10 +6,10 @@ let model;
 
 const say = (message) => postMessage(message);
 
-self.onmessage = async ({ data: { number, channels, rate } }) => {
+self.onmessage = async ({ data: { number, given } }) => {
   try {
     const began = performance.now();
-    const answer = await model.answer(channels, rate);
+    const answer = await model.answer(given);
     say({ kind: "answer", number, answer: { ...answer, took: (performance.now() - began) / 1000 } });
   } catch (error) {
     say({ kind: "failure", number, message: error.message });

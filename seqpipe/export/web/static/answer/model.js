@@ -1,23 +1,24 @@
-// The exported model: a recording in, a transcript out.
+// The exported model: what its reader takes in, a transcript out.
 
 import * as ort from "../onnxruntime/ort.js";
-import { resample } from "../audio/resample.js";
-import { toMono } from "../audio/mono.js";
+import * as recordings from "../readers/recordings.js";
+import * as strokes from "../readers/strokes.js";
 import { calibrate } from "./calibration.js";
 import { bestPath, penalized, posterior } from "./ctc.js";
 import { download, downloadJson } from "./download.js";
 import { transcribe } from "./transcript.js";
 
 const FOLDER = new URL("../", import.meta.url);
-const SILENCE = 2 ** -14; // between the lowest and the highest sample: two steps of 16 bit
+const READERS = { Waveform: recordings, PenStrokes: strokes };
 
 export class Model {
-  #session;
+  #session; #reader;
 
   constructor(manifest, page, session) {
     this.manifest = manifest;
     this.page = page;
     this.#session = session;
+    this.#reader = READERS[manifest.reader.stage];
   }
 
   /** `onProgress` is given the share of the bytes that are there, 0 to 1. */
@@ -36,44 +37,31 @@ export class Model {
     return new Model(manifest, page, await ort.InferenceSession.create(graph, { executionProviders: ["wasm"] }));
   }
 
-  /** channels: of one length. rate: theirs. */
-  async answer(channels, rate) {
-    const options = this.manifest.reader.options, seconds = channels[0].length / rate;
-    const samples = resample(toMono(channels, options.channels), rate, options.sample_rate);
-    const { values, size } = await this.#run(samples);
-    const { temperature, maps } = this.manifest.calibration;
-    const scores = penalized(values, size, this.manifest.decoding.blank_penalty);
+  /** given: see the reader. */
+  async answer(given) {
+    const prepared = this.#reader.prepare(given, this.manifest.reader.options);
+    const { values, size } = await this.#run(prepared);
+    const { decoding, stride, offset, calibration: { temperature, maps } } = this.manifest;
+    const scores = penalized(values, size, decoding.blank_penalty);
     const path = bestPath(scores, size, temperature);
-    const end = samples.length / options.sample_rate;
-    const locate = (step) =>
-      Math.min(end, Math.max(0, (step * this.manifest.stride + this.manifest.offset) / options.sample_rate));
     const answer = {
-      ...transcribe(path, this.page.units, locate),
+      ...transcribe(path, this.page.units, (step) => prepared.locate(step * stride + offset)),
       confidence: posterior(scores, size, path.labels, temperature),
-      seconds,
-      silent: range(samples) <= SILENCE,
+      amount: prepared.amount,
+      warning: prepared.warning,
     };
     return calibrate(answer, maps);
   }
 
   /** Log-probabilities [T, V] of the steps that there are. */
-  async #run(samples) {
+  async #run({ values, shape }) {
     const found = await this.#session.run({
-      values: new ort.Tensor("float32", samples, [1, samples.length]),
-      lengths: new ort.Tensor("int64", BigInt64Array.of(BigInt(samples.length)), [1]),
+      values: new ort.Tensor("float32", values, shape),
+      lengths: new ort.Tensor("int64", BigInt64Array.of(BigInt(shape[1])), [1]),
     });
     const size = found.output.dims[2], steps = Number(found.output_lengths.data[0]);
-    const values = found.output.data.slice(0, steps * size);
+    const scores = found.output.data.slice(0, steps * size);
     Object.values(found).forEach((tensor) => tensor.dispose());
-    return { values, size };
+    return { values: scores, size };
   }
-}
-
-function range(samples) {
-  let low = Infinity, high = -Infinity;
-  for (const sample of samples) {
-    low = Math.min(low, sample);
-    high = Math.max(high, sample);
-  }
-  return high - low;
 }

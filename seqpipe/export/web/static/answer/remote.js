@@ -27,13 +27,13 @@ export class RemoteModel {
     else reject(new Error(message));
   }
 
-  /** channels are handed over: they are empty afterwards. */
-  answer(channels, rate) {
+  /** given: see the model's reader. Channels of it are handed over: they are empty afterwards. */
+  answer(given) {
     this.busy++;
     return new Promise((resolve, reject) => {
       const number = this.#number++;
       this.#waiting.set(number, { resolve, reject });
-      this.#worker.postMessage({ number, channels, rate }, channels.map((each) => each.buffer));
+      this.#worker.postMessage({ number, given }, (given.channels ?? []).map((each) => each.buffer));
     });
   }
 }

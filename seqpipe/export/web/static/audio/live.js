@@ -22,7 +22,7 @@ export class Live {
     if (this.#microphone.length > this.#answered) {
       this.#answered = this.#microphone.length;
       try {
-        const answer = await this.#model.answer([this.#microphone.samples()], this.#microphone.rate);
+        const answer = await this.#model.answer({ channels: [this.#microphone.samples()], rate: this.#microphone.rate });
         if (this.#ended) return;
         took = answer.took;
         this.#onAnswer(answer);
