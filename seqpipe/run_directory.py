@@ -91,22 +91,25 @@ def environment() -> dict[str, Any]:
     import torch
 
     names = ("seqpipe", "torch", "torchaudio", "lightning", "numpy", "librosa", "sentencepiece")
-    processor = platform.processor()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        models = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
-        processor = models[0] if models else processor
     return {
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in names},
         "commit": _commit(),
         "machine": {
             "system": platform.platform(),
-            "processor": processor,
+            "processor": processor(),
             "cores": os.cpu_count(),
             "threads": torch.get_num_threads(),
             "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         },
     }
+
+
+def processor() -> str:
+    """What the processor is called, as far as the system tells."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
+    models = [line.partition(":")[2].strip() for line in lines if "model name" in line]
+    return models[0] if models else platform.processor()
 
 
 def _version(name: str) -> str | None:

@@ -12,23 +12,25 @@ all sides in turn, so that what else the machine does falls on all of them:
 - all files --times over, to JSON lines, on --threads threads, in a process that has loaded the libraries, and the
   memory of that process (`seqpipe infer` has another one, which reads).
 
-Processor seconds stand beside those of the clock: other work on the machine lengthens them less.
+Processor seconds stand beside those of the clock: other work on the machine lengthens them less. Nothing here imports
+torch but the sides that need it: a process that is started has the memory of the one that starts it as its least peak.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from bench_infer import peak_memory
 from bench_recipe import positive
 from bench_text import names_of
 from side_process import SideProcess, answer_calls
@@ -118,7 +120,8 @@ def first_answer(command: Sequence[str]) -> tuple[float, float, float]:
     process.stdout.read()
     _, _, used = os.wait4(process.pid, 0)
     process.returncode = 0
-    return seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / (1024 if sys.platform != "darwin" else 2**20)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return seconds, used.ru_utime + used.ru_stime, used.ru_maxrss * unit / 1e6
 
 
 # One input after the other, and many
@@ -185,8 +188,7 @@ def side(options: argparse.Namespace) -> Callable[[str, int], dict[str, Any]]:
         began = time.perf_counter()
         summary = infer(str(options.models / f"{options.side}.jsonl"))
         seconds = time.perf_counter() - began
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 2**20)
-        return {"seconds": seconds, "inputs": summary.inputs, "memory": memory}
+        return {"seconds": seconds, "inputs": summary.inputs, "memory": peak_memory()}
 
     return lambda kind, _: single() if kind == "single" else files()
 
@@ -248,12 +250,9 @@ def input_names(options: argparse.Namespace) -> list[Any]:
 
 
 def machine() -> str:
-    import onnxruntime
+    from seqpipe.run_directory import processor
 
-    from seqpipe.run_directory import environment
-
-    found = environment()
-    return f"{found['machine']['processor']}, torch {found['versions']['torch']}, onnxruntime {onnxruntime.__version__}"
+    return f"{processor()}, torch {version('torch')}, onnxruntime {version('onnxruntime')}"
 
 
 def has_bf16() -> bool:
