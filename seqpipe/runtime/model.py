@@ -200,15 +200,17 @@ class Model:
             is_given_up: asked between batches whether nobody waits for an answer any more, which then is None.
         """
         held: list[_Unit] = []
+        elements = 0
         for slot in slots:
             if slot.failure is not None:
                 continue
             try:
                 for unit in self._units(slot):
                     held.append(unit)
-                    if sum(unit.prepared.size for unit in held) >= HELD_ELEMENTS:
+                    elements += unit.prepared.size
+                    if elements >= HELD_ELEMENTS:
                         self._take(held, is_given_up)
-                        held = []
+                        held, elements = [], 0
             except InputError as error:
                 nameless = error.kind == "too long"
                 message = f"{slot.where or slot.id}: {error}" if slot.where or nameless else str(error)
