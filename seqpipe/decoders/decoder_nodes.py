@@ -166,7 +166,7 @@ def _attend(graph: OnnxGraph, attention: Attention, queries: str, mask: str, bef
             found = graph.op("Conv", flat, kernel, pads=[WIDTH // 2, WIDTH // 2])
             found = _linear(graph, attention.place, graph.transpose(found, [0, 2, 1]))
             size = attention.place.out_features
-            shape = [graph.size(before, 0), graph.size(before, 1), steps, size]
+            shape: list[int | str] = [graph.size(before, 0), graph.size(before, 1), steps, size]
             sums = graph.op("Add", sums, graph.reshape(found, shape))
         energy = graph.constant(_numbers(attention.energy.weight).T)
         scores = graph.op("MatMul", graph.op("Tanh", sums), energy)

@@ -306,9 +306,9 @@ class AttentionHead(DecodedTextHead):
 
         ``start`` gives, by name, what ``step`` takes: memory ``[rows, steps, ...]``, and a state ``[rows, 1, ...]`` of
         hypotheses without a label; and log-probabilities by CTC, ``ctc``, if there is such a loss. ``step`` takes the
-        labels that were written last too, and lengths, and gives ``logits`` ``[rows, hypotheses, V]``, the ``normalizer``
-        ``[rows, hypotheses]`` to be subtracted from these, weights of ``attention`` ``[rows, hypotheses, steps]``, and the
-        state that follows, ``next_`` before each name.
+        labels that were written last too, and lengths, and gives ``logits`` ``[rows, hypotheses, V]``, the
+        ``normalizer`` ``[rows, hypotheses]`` to be subtracted from these, weights of ``attention``
+        ``[rows, hypotheses, steps]``, and the state that follows, ``next_`` before each name.
         """
         table, size = self._table().detach(), self.input_size
         graph = new()

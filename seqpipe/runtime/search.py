@@ -231,7 +231,7 @@ def restrained(
     return found
 
 
-def _likeliest(values: NDArray[np.float32], count: int) -> Numbers:
+def _likeliest(values: NDArray[Any], count: int) -> Numbers:
     """The labels of the greatest of ``[..., V]``, in no order, ``[..., count]``."""
     if count >= values.shape[-1]:
         return np.broadcast_to(np.arange(values.shape[-1]), values.shape).copy()

@@ -31,7 +31,9 @@ MOSTLY_INK = 0.5
 
 
 class InkColumns:
-    """Read images of lines, find the ink and scale them to one height; see `seqpipe.features.image.line_image.LineImage`.
+    """Read images of lines, find the ink and scale them to one height.
+
+    What `seqpipe.features.image.line_image.LineImage` prepares; see there.
 
     Args:
         height: H, of the scaled image, in pixels.

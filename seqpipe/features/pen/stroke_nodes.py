@@ -92,7 +92,7 @@ class StrokeNodes(NamedTuple):
             far = 2**level
             # Where a row is shorter than that, one of the parts is empty, and the other one the row itself.
             parts = [(far, _END), (-far, _END)] if backwards else [(0, far), (0, -far)]
-            moved = graph.concatenate([graph.slice(values, *part, 1) for part in parts], 1)
+            moved = graph.concatenate([graph.slice(values, start, stop, 1) for start, stop in parts], 1)
             values = graph.op(kind, values, moved)
         return values
 
