@@ -155,10 +155,10 @@ def test_built_and_installed_it_answers_as_seqpipe_does(
     print(f"installed: {size / 1e6:.0f} MB ({size / 2**20:.0f} MiB)")
     assert size <= SIZE
     monkeypatch.delenv("PYTHONPATH", raising=False)
+    monkeypatch.chdir(tone_data)
     python = str(tmp_path / "venv/bin/python")
     missing = "import importlib.util as u; print([n for n in ('torch', 'seqpipe', 'pydantic') if u.find_spec(n)])"
     assert subprocess.run([python, "-c", missing], capture_output=True, text=True, check=True).stdout == "[]\n"
-    monkeypatch.chdir(tone_data)
     command = [str(tmp_path / "venv/bin/seqpipe-run"), str(exported), "dev", "gone.wav", "--quiet"]
     done = subprocess.run([*command, "--output", str(tmp_path / "ours.jsonl")], check=False)
     assert done.returncode == 3
