@@ -13,17 +13,20 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from PIL import Image, ImageDraw
 
 from seqpipe.answers.transcript import Token, group_words
-from seqpipe.config.recipe import load_recipe
+from seqpipe.config.recipe import load_recipe, parse_recipe
 from seqpipe.core.answer import Confidences
 from seqpipe.core.calibration import ConfidenceMap
 from seqpipe.core.suffixes import AUDIO_SUFFIXES
+from seqpipe.data.rows import Row
 from seqpipe.data.source import read_rows
 from seqpipe.errors import ConfigError
 from seqpipe.export.export import export
 from seqpipe.export.web.onnxruntime import FILES, VERSION, find_onnxruntime_web
 from seqpipe.export.web.page import STATIC, check_page, describe_units
+from seqpipe.features.image.line_image import LineImage
 from seqpipe.features.pen.pen_strokes import PenStrokes
 from seqpipe.features.speech.channels import to_mono
 from seqpipe.features.speech.sinc import resample
@@ -71,10 +74,10 @@ def tab(page: Path, tmp_path_factory: pytest.TempPathFactory, speak: Any) -> Ite
         assert [each for each in tab.requested if not each.startswith((address, "blob:", "data:"))] == []
 
 
-def answered(tab: Tab, path: Path) -> dict[str, Any]:
+def answered(tab: Tab, path: Path, selector: str = "#file") -> dict[str, Any]:
     """What the page shows for a file."""
     tab.value("document.getElementById('summary').textContent = ''")
-    tab.choose("#file", path)
+    tab.choose(selector, path)
     tab.until(ANSWERED)
     words = tab.value(
         "[...document.querySelectorAll('.word')].map(w => [w.textContent, w.style.getPropertyValue('--doubt')])"
@@ -485,3 +488,120 @@ def test_strokes_are_read_in_all_their_shapes() -> None:
     assert in_node("ink/ink.js", "m.parseStrokes(given, 'differences')", [[1, 2, 1, 1, -3, 0]]) == [
         [[1, 2], [2, 3], [-1, 3]]
     ]
+
+
+# Handwriting, from a picture and from strokes: random weights, in a browser
+
+
+def pictures(folder: Path) -> list[Path]:
+    """Scrawls on paper: small and large ones, dark and light ones, in colour, grey and with transparency."""
+    paths = []
+    for number, mode in enumerate(["L", "L", "RGB", "RGBA", "L", "L"]):
+        generator = np.random.default_rng(number)
+        width, height = [(150, 14), (300, 32), (221, 47), (640, 90), (1903, 301), (200, 31)][number]
+        ink, paper = (20, 215) if number != 1 else (240, 30)
+        image = Image.new("L", (width, height), paper)
+        draw = ImageDraw.Draw(image)
+        for x in range(0, width - height // 3, height // 3):
+            points = generator.integers(height // 8, height - height // 8, 4)
+            draw.line([(x + place * height // 9, int(y)) for place, y in enumerate(points)], ink, max(1, height // 12))
+        noise = generator.integers(-8, 9, (height, width))
+        values = np.clip(np.asarray(image, int) + noise, 0, 255).astype(np.uint8)
+        if mode in ("RGB", "RGBA"):
+            values = np.stack([values, values // 2 + 90, values], axis=2).astype(np.uint8)
+        if mode == "RGBA":
+            opaque = np.where(values[:, :, :1] < 150, 255, 0).astype(np.uint8)
+            values = np.concatenate([values, opaque], axis=2)
+        paths.append(folder / f"{number}.png")
+        Image.fromarray(values).save(paths[-1])
+    return paths
+
+
+@needs_node
+@pytest.mark.parametrize("ink", ["auto", "dark", "light"])
+@pytest.mark.parametrize("height", [32, 100])
+def test_pictures_are_prepared_as_in_the_package(ink: Any, height: int, tmp_path: Path) -> None:
+    reader, given, paths = LineImage(height=height, ink=ink), [], pictures(tmp_path)
+    for path in paths:
+        image = Image.open(path).convert("RGBA")
+        white = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+        given.append({"pixels": np.asarray(white).ravel().tolist(), "width": image.width, "height": image.height})
+    found = in_node(
+        "readers/lines.js",
+        "given.images.map(image => { const p = m.prepare(image, given.options);"
+        " return [Array.from(p.values), p.shape, p.locate(1), p.locate(1e9)]; })",
+        {"images": given, "options": {"height": height, "ink": ink, "max_length": None, "max_pixels": 50_000_000}},
+    )
+    for path, (values, shape, first, end) in zip(paths, found, strict=True):
+        wanted = reader.prepare(path, None).numpy().astype(int)
+        assert shape == [1, *wanted.shape]
+        assert np.abs(np.reshape(values, wanted.shape) - wanted).max() <= 2, path
+        width = Image.open(path).width
+        assert (first, end) == (pytest.approx(width / len(wanted)), pytest.approx(width))
+
+
+def untrained(folder: Path, features: list[dict[str, Any]], inputs: list[Any]) -> Path:
+    """A run with random weights, those of the last layer so large that labels other than one win."""
+    recipe = parse_recipe(
+        {
+            "data": {"train": "train.tsv"},
+            "pipeline": {
+                "features": features,
+                "encoder": {"stage": "RecurrentEncoder", "hidden_size": 8, "layers": 1},
+                "head": {"stage": "CTCHead"},
+            },
+        },
+        "a test",
+    )
+    pipeline = Pipeline(recipe)
+    pipeline.fit([Row(str(number), raw, "ab c") for number, raw in enumerate(inputs)])
+    with torch.no_grad():
+        pipeline.head.output.weight.mul_(8)  # type: ignore[union-attr]
+    pipeline.eval()
+    pipeline.save(folder)
+    return folder
+
+
+@needs_browser
+@pytest.mark.parametrize("kind", ["LineImage", "PenStrokes"])
+def test_handwriting_is_answered_as_by_the_runtime(kind: str, page: Path, tmp_path: Path) -> None:
+    (tmp_path / "profile").mkdir()
+    runtime = tmp_path / "package"
+    (runtime / "dist").mkdir(parents=True)
+    for name, (path, _) in FILES.items():
+        shutil.copyfile(page / "onnxruntime" / name, runtime / path)
+    if kind == "LineImage":
+        inputs: list[Any] = pictures(tmp_path)
+        paths, features, selector = inputs, [{"stage": "LineImage", "height": 24}], "#image-file"
+    else:
+        inputs, paths, selector = INKS, [tmp_path / f"{number}.json" for number in range(len(INKS))], "#ink-file"
+        features = [{"stage": "PenStrokes", "step": 0.3}, {"stage": "StrokeFeatures"}]
+        for path, ink in zip(paths, INKS, strict=True):
+            path.write_text(json.dumps(ink))
+    run = untrained(tmp_path / "run", features, inputs)
+    export(run, tmp_path / "page", form="web", onnxruntime_web=runtime)
+    with served(tmp_path / "page") as address, opened(tmp_path / "profile") as tab:
+        tab.go(address)
+        tab.until(READY)
+        said = []
+        for path, answer in zip(paths, Model.load(tmp_path / "page").predict(inputs), strict=True):
+            shown = answered(tab, path, selector)
+            said.append(answer.text)
+            assert [text for text, _ in shown["words"]] == [word.text for word in answer.words], path
+            for (_, doubt), row, word in zip(shown["words"], shown["rows"], answer.words, strict=True):
+                assert 1 - float(doubt) == pytest.approx(word.confidence, abs=0.02)
+                assert [float(cell.split()[1]) for cell in row[1:3]] == pytest.approx([word.start, word.end], abs=0.51)
+        assert len(set(said)) > 2
+        assert tab.errors == []
+        if kind == "PenStrokes":  # and with a mouse
+            tab.value("document.getElementById('empty').click()")
+            tab.value("document.getElementById('summary').textContent = ''")
+            box = tab.value("(b => [b.left, b.top])(document.getElementById('pad').getBoundingClientRect())")
+            for kind_of_event, moved in (("mousePressed", 20), *(("mouseMoved", 20 + 3 * n) for n in range(20))):
+                place = {"x": box[0] + moved, "y": box[1] + 60 + 30 * np.sin(moved / 5)}
+                tab.call(
+                    "Input.dispatchMouseEvent", type=kind_of_event, button="left", buttons=1, clickCount=1, **place
+                )
+            tab.call("Input.dispatchMouseEvent", type="mouseReleased", button="left", clickCount=1, **place)
+            tab.until(ANSWERED)
+            assert tab.value("document.getElementById('summary').textContent").startswith("1 stroke,")

@@ -21,6 +21,11 @@ TEXTS = {
         "title": "Speech to text",
         "introduction": "Record yourself or choose a recording. It is transcribed on this device and never leaves it.",
     },
+    "LineImage": {
+        "title": "Pictures of lines to text",
+        "introduction": "Choose, drop or paste the picture of one line of writing. It is read on this device and never "
+        "leaves it.",
+    },
     "PenStrokes": {
         "title": "Handwriting to text",
         "introduction": "Write a line with a pen, a finger or a mouse. It is read on this device and never leaves it.",
@@ -30,6 +35,9 @@ TEXTS = {
 MAX_SECONDS = 300
 """Of a recording that a page takes: with 1 million parameters, five minutes of sound take 16 s of one core of a server
 and 0.2 GB of memory, beside the 0.4 GB of the page."""
+
+UNKNOWN_OPTIONS = {"channels": "each", "background": "local", "slant": True, "skew": True}
+"""Of readers."""
 
 
 def check_page(pipeline: Pipeline) -> None:
@@ -43,8 +51,10 @@ def check_page(pipeline: Pipeline) -> None:
     for slot, stage, known in (("features", reader, list(TEXTS)), ("head", head, ["CTCHead"])):
         if (name := type(stage).__name__) not in known:
             raise ConfigError(f"pipeline.{slot}: pages for browsers know {' and '.join(known)}, not {name}{told}")
-    if getattr(reader, "channels", "mix") == "each":
-        raise ConfigError(f"pipeline.features: channels: each has no page for browsers; set it to mix{told}")
+    options = pipeline.recipe.pipeline.features.options["stages"][0].dump()
+    for name, value in UNKNOWN_OPTIONS.items():
+        if options.get(name) == value:
+            raise ConfigError(f"pipeline.features: {name}: {value} can't be used in pages for browsers{told}")
     if getattr(head, "base_direction", None) is not None:
         raise ConfigError(f"pipeline.head: base_direction can't be used in pages for browsers{told}")
     units = getattr(head, "units", None)

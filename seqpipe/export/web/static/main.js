@@ -5,7 +5,7 @@ import { describe } from "./view/about.js";
 import { shownText } from "./view/answer.js";
 import { complain, say, showProgress } from "./view/status.js";
 
-const KINDS = { Waveform: "./kinds/recordings.js", PenStrokes: "./kinds/strokes.js" };
+const KINDS = { Waveform: "./kinds/recordings.js", LineImage: "./kinds/lines.js", PenStrokes: "./kinds/strokes.js" };
 
 document.getElementById("copy").addEventListener("click", async () => {
   try {

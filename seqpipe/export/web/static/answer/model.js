@@ -1,6 +1,7 @@
 // The exported model: what its reader takes in, a transcript out.
 
 import * as ort from "../onnxruntime/ort.js";
+import * as lines from "../readers/lines.js";
 import * as recordings from "../readers/recordings.js";
 import * as strokes from "../readers/strokes.js";
 import { calibrate } from "./calibration.js";
@@ -9,7 +10,7 @@ import { download, downloadJson } from "./download.js";
 import { transcribe } from "./transcript.js";
 
 const FOLDER = new URL("../", import.meta.url);
-const READERS = { Waveform: recordings, PenStrokes: strokes };
+const READERS = { Waveform: recordings, LineImage: lines, PenStrokes: strokes };
 
 export class Model {
   #session; #reader;
@@ -56,7 +57,7 @@ export class Model {
   /** Log-probabilities [T, V] of the steps that there are. */
   async #run({ values, shape }) {
     const found = await this.#session.run({
-      values: new ort.Tensor("float32", values, shape),
+      values: new ort.Tensor(this.manifest.inputs[0].dtype, values, shape),
       lengths: new ort.Tensor("int64", BigInt64Array.of(BigInt(shape[1])), [1]),
     });
     const size = found.output.dims[2], steps = Number(found.output_lengths.data[0]);

@@ -27,13 +27,13 @@ export class RemoteModel {
     else reject(new Error(message));
   }
 
-  /** given: see the model's reader. Channels of it are handed over: they are empty afterwards. */
+  /** given: see the model's reader. Its channels or pixels are handed over: they are empty afterwards. */
   answer(given) {
     this.busy++;
     return new Promise((resolve, reject) => {
       const number = this.#number++;
       this.#waiting.set(number, { resolve, reject });
-      this.#worker.postMessage({ number, given }, (given.channels ?? []).map((each) => each.buffer));
+      this.#worker.postMessage({ number, given }, (given.channels ?? (given.pixels ? [given.pixels] : [])).map((each) => each.buffer));
     });
   }
 }
