@@ -1,9 +1,11 @@
 """Trigraphs learn from texts alone where characters are, though they start from places that are all too early."""
 
+from itertools import combinations_with_replacement
+
 import numpy as np
 import pytest
 
-from seqpipe.decoding.trigraphs import SpokenText, fit_trigraphs, trigraphs_of
+from seqpipe.decoding.trigraphs import STATES, SpokenText, best_path, fit_trigraphs, trigraphs_of
 
 SIGNS, FRAME = "abcde", 6
 
@@ -64,3 +66,23 @@ def test_the_same_texts_give_the_same_bits() -> None:
 @pytest.mark.parametrize(("word", "wanted"), [("a", [("#", "a", "#")]), ("ab", [("#", "a", "b"), ("a", "b", "#")])])
 def test_trigraphs_of_a_word(word: str, wanted: list[tuple[str, str, str]]) -> None:
     assert trigraphs_of(word) == wanted
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_best_path_is_that_of_enumeration(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    may_skip = np.array([True, False, False, seed % 2 == 0, False, True])
+    scores = generator.normal(0, 1, (int(generator.integers(4, 8)), len(may_skip)))
+    needed = set(np.flatnonzero(~may_skip).tolist())
+    paths = [path for path in combinations_with_replacement(range(6), len(scores)) if needed <= set(path)]
+    totals = [scores[np.arange(len(scores)), list(path)].sum() for path in paths]
+    assert best_path(scores, may_skip).tolist() == list(paths[int(np.argmax(totals))])
+
+
+def test_each_character_has_its_frames_and_pauses_have_theirs() -> None:
+    trigraphs = fit_trigraphs(made(60, seed=1)[0])
+    for text in made(10, seed=5)[0]:
+        starts, stops = trigraphs.spans(text.frames, text.trigraphs, text.places)
+        assert (stops - starts >= STATES).all()
+        begins = np.array([each[0] == "#" for each in text.trigraphs])[1:]
+        assert (starts[1:] - stops[:-1])[begins].min() > 4, "between words are 8 frames of silence and more"
