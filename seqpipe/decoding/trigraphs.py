@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,8 @@ WILDCARD_COST = 0.5
 """Nats a frame below the best character: of what can't be told."""
 BEHIND = tuple(range(STATES - 1, -1, -1))
 """Of a trigraph's states, how far each is before its last one."""
+BATCH_CELLS = 1 << 22
+"""Frames times states of what is gone through together."""
 EDGE = "#"
 """Stands for the ends of a word."""
 
@@ -53,38 +55,54 @@ class Trigraphs:
         """Its own number, else that of its character; None of a character that was never met."""
         return self.numbers.get(trigraph, self.numbers.get(("", trigraph[1], "")))
 
-    def spans(
-        self, frames: Floats, trigraphs: Sequence[Trigraph | None], places: NDArray[np.float64]
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def spans(self, texts: Iterable[SpokenText]) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
         """Where each character begins and ends: the best path through them, with pauses between any two.
 
         Args:
-            frames: ``[F, D]``, at least `STATES` times as many as characters.
-            trigraphs: L; None is a wildcard.
-            places: in frames, where CTC has them, ``[L]``.
+            texts: with at least `STATES` times as many frames as characters.
 
         Returns:
-            First frames, and frames behind the last ones, ``[L]`` each.
+            Of each text first frames, and frames behind the last ones, ``[L]`` each.
         """
-        return _spans(self._path(windows(frames), trigraphs, places)[0], len(trigraphs))
+        found = []
+        for own in self._paths(texts):
+            # Of each frame the character, from 1 on; 0 in pauses. They rise, and each has a frame at least.
+            wanted = np.arange(1, own.owners.max() + 1)
+            places = np.flatnonzero(own.owners)
+            spoken = own.owners[places]
+            stops = np.searchsorted(spoken, wanted, side="right")
+            found.append((places[np.searchsorted(spoken, wanted)], places[stops - 1] + 1))
+        return found
 
-    def _path(
-        self, looked: Floats, trigraphs: Sequence[Trigraph | None], places: NDArray[np.float64]
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Of each frame the character, from 1 on, 0 in a pause; and the class, -1 in what can't be told."""
-        classes, owners = self._states(trigraphs)
+    def classes(self, texts: Sequence[SpokenText]) -> list[NDArray[np.int64]]:
+        """Of each text's frames: the rows of `weights`, -1 in what can't be told."""
+        return [own.classes for own in self._paths(texts)]
+
+    def _paths(self, texts: Iterable[SpokenText]) -> Iterator[_Path]:
+        for group in _groups(texts):
+            states = [self._states(text.trigraphs) for text in group]
+            scores = [self._scores(text, *own) for text, own in zip(group, states, strict=True)]
+            paths = best_paths(scores, [owners == 0 for _, owners in states])
+            for (classes, owners), path in zip(states, paths, strict=True):
+                yield _Path(owners[path], classes[path])
+
+    def _scores(self, text: SpokenText, classes: NDArray[np.int64], owners: NDArray[np.int64]) -> Floats:
+        """Of each frame in each state, ``[F, N]``."""
         known, column = np.unique(classes, return_inverse=True)
-        scores = (looked @ self.weights[known].T + self.biases[known]) / (2 * CONTEXT + 1)
+        scores = (windows(text.frames) @ self.weights[known].T + self.biases[known]) / (2 * CONTEXT + 1)
         told = known >= 0
         scores -= scores[:, told].max(axis=1, keepdims=True)
         scores[:, ~told] = -WILDCARD_COST
-        own = scores[:, column]  # [F, states]
-        away = np.abs(np.arange(len(looked), dtype=np.float32)[:, None] + 0.5 - places.astype(np.float32))
-        cost = 0.5 * (np.maximum(0.0, away - REACH) / FALL) ** 2
-        spoken = owners > 0
-        own[:, spoken] -= cost[:, owners[spoken] - 1]
-        path = best_path(own, ~spoken)
-        return owners[path], classes[path]
+        places = text.places.astype(np.float32)
+        away = np.abs(np.arange(len(scores), dtype=np.float32)[:, None] + np.float32(0.5) - places)
+        away -= np.float32(REACH)
+        np.maximum(away, 0.0, out=away)
+        away *= away
+        away *= np.float32(-0.5 / FALL**2)
+        own: Floats = scores[:, column]
+        spoken = np.flatnonzero(owners)
+        own[:, spoken] += away[:, owners[spoken] - 1]
+        return own
 
     def _states(self, trigraphs: Sequence[Trigraph | None]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Class and character of all states in their order: a pause, then those of a character, and so on."""
@@ -98,49 +116,78 @@ class Trigraphs:
         return np.array(classes), np.array(owners)
 
 
-def best_path(scores: NDArray[np.floating[Any]], may_skip: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """The best way through states in their order, from the first one to the last: Viterbi.
+class _Path(NamedTuple):
+    """Of each frame the character, from 1 on, 0 in a pause; and the class, -1 in what can't be told."""
+
+    owners: NDArray[np.int64]
+    classes: NDArray[np.int64]
+
+
+def _groups(texts: Iterable[SpokenText]) -> Iterator[list[SpokenText]]:
+    """As many neighbours as fit into `BATCH_CELLS` when they are padded; one at least."""
+    group: list[SpokenText] = []
+    frames = states = 0
+    for text in texts:
+        frames = max(frames, len(text.frames))
+        states = max(states, (STATES + 1) * len(text.trigraphs) + 1)
+        if group and (len(group) + 1) * frames * states > BATCH_CELLS:
+            yield group
+            group, frames, states = [], len(text.frames), (STATES + 1) * len(text.trigraphs) + 1
+        group.append(text)
+    if group:
+        yield group
+
+
+def best_paths(scores: Sequence[Floats], may_skip: Sequence[NDArray[np.bool_]]) -> list[NDArray[np.int64]]:
+    """The best ways through states in their order, from the first one to the last: Viterbi, several rows at a time.
 
     Args:
-        scores: of each frame in each state, ``[F, N]``.
-        may_skip: states that may have no frame, ``[N]``; of two neighbours one at most. All others have one at least.
+        scores: of each frame in each state, ``[F_i, N_i]``.
+        may_skip: states that may have no frame, ``[N_i]``; of two neighbours one at most. All others have one at least.
 
     Returns:
-        The state of each frame, ``[F]``.
+        The state of each frame, ``[F_i]``, for each row the same as by itself.
     """
-    frames, count = scores.shape
-    back = np.empty((frames, count), dtype=np.uint8)
+    lengths = [len(own) for own in scores]
+    most, width = max(lengths), max(own.shape[1] for own in scores)
+    emitted = np.full((most, len(scores), width), -np.inf, dtype=np.float32)
+    skipping = np.full((len(scores), width), -np.inf)
     # Two more before the first, which are never reached.
-    best, further = np.full(count + 2, -np.inf), np.empty(count)
-    skipping = np.where(np.concatenate([[False], may_skip[:-1]]), 0.0, -np.inf)
-    best[2] = 0.0
-    if may_skip[0]:
-        best[3:4] = 0.0
-    best[2:] += scores[0]
-    for frame in range(1, frames):
-        np.add(best[:-2], skipping, out=further)
-        chosen, stays = back[frame], best[2:]
-        np.greater(best[1:-1], stays, out=chosen.view(bool))
-        moved = np.maximum(best[1:-1], stays)
-        chosen[further > moved] = 2
-        np.maximum(moved, further, out=stays)
-        stays += scores[frame]
-    state = count - 1
-    if may_skip[-1] and best[-2] > best[-1]:
-        state -= 1
-    path = np.empty(frames, dtype=np.int64)
-    for frame in range(frames - 1, -1, -1):
-        path[frame] = state
-        state -= int(back[frame, state])
-    return path
-
-
-def _spans(owners: NDArray[np.int64], count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Where each of the characters 1 to ``count`` begins and ends; they rise, and each has a frame at least."""
-    spoken = owners[owners > 0]
-    places = np.flatnonzero(owners)
-    wanted = np.arange(1, count + 1)
-    return places[np.searchsorted(spoken, wanted)], places[np.searchsorted(spoken, wanted, side="right") - 1] + 1
+    best = np.full((len(scores), width + 2), -np.inf)
+    best[:, 2] = 0.0
+    for row, (own, may) in enumerate(zip(scores, may_skip, strict=True)):
+        emitted[: len(own), row, : own.shape[1]] = own
+        skipping[row, 1 : len(may)][may[:-1]] = 0.0
+        if may[0]:
+            best[row, 3] = 0.0
+    back = np.zeros((most, len(scores), width), dtype=np.uint8)
+    final = [own.shape[1] - 1 for own in scores]
+    ending: dict[int, list[int]] = {}
+    for row, length in enumerate(lengths):
+        ending.setdefault(length - 1, []).append(row)
+    further, moved = np.empty_like(skipping), np.empty_like(skipping)
+    stays, one = best[:, 2:], best[:, 1:-1]
+    for frame in range(most):
+        if frame:
+            chosen = back[frame]
+            np.add(best[:, :-2], skipping, out=further)
+            np.greater(one, stays, out=chosen.view(bool))
+            np.maximum(one, stays, out=moved)
+            np.maximum(chosen, (further > moved).view(np.uint8) << 1, out=chosen)
+            np.maximum(moved, further, out=stays)
+        stays += emitted[frame]
+        for row in ending.get(frame, ()):
+            last = final[row]
+            if may_skip[row][last] and stays[row, last - 1] > stays[row, last]:
+                final[row] -= 1
+    paths = []
+    for row, (length, state) in enumerate(zip(lengths, final, strict=True)):
+        found = []
+        for frame in range(length - 1, -1, -1):
+            found.append(state)
+            state -= int(back[frame, row, state])
+        paths.append(np.array(found[::-1]))
+    return paths
 
 
 def trigraphs_of(word: str) -> list[Trigraph]:
@@ -166,12 +213,12 @@ class SpokenText:
 
     Attributes:
         frames: ``[F, D]``.
-        trigraphs: of its characters.
-        places: in frames, where CTC has them.
+        trigraphs: of its L characters; None is a wildcard.
+        places: in frames, where CTC has them, ``[L]``.
     """
 
     frames: Floats
-    trigraphs: Sequence[Trigraph]
+    trigraphs: Sequence[Trigraph | None]
     places: NDArray[np.float64]
 
 
@@ -184,25 +231,25 @@ def fit_trigraphs(texts: Sequence[SpokenText], *, rounds: int = 4, least: int = 
     triphones (Young, Odell & Woodland 1994). What is learnt in context at once may take up its neighbours' frames.
 
     Args:
-        texts: with at least `STATES` times as many frames as characters.
+        texts: without wildcards, with at least `STATES` times as many frames as characters.
         rounds: how often, out of context and in it.
         least: characters of a context that is told from others.
     """
     counts: dict[Trigraph, int] = {}
     for text in texts:
         for each in text.trigraphs:
-            counts[each] = counts.get(each, 0) + 1
+            if each is not None:
+                counts[each] = counts.get(each, 0) + 1
     characters = sorted({each[1] for each in counts})
     kept = sorted(each for each, count in counts.items() if count >= least)
     numbers = {each: place for place, each in enumerate([*(("", one, "") for one in characters), *kept], 1)}
     parents = np.array([0, *(STATES * numbers["", each[1], ""] - back for each in numbers for back in BEHIND)])
-    looked = [windows(text.frames) for text in texts]
-    everything = np.concatenate(looked)
+    everything = np.concatenate([windows(text.frames) for text in texts])
     made = Trigraphs(numbers, np.zeros((0, 0), np.float32), np.zeros(0, np.float32))
     classes = [_first_classes(text, made) for text in texts]
     for turn in range(2 * rounds):
         if turn:
-            classes = [made._path(own, text.trigraphs, text.places)[1] for text, own in zip(texts, looked, strict=True)]
+            classes = made.classes(texts)
         prior = PRIOR_FRAMES if turn >= rounds else math.inf
         made = Trigraphs(numbers, *_gaussians(everything, np.concatenate(classes), parents, prior))
     return made
@@ -211,7 +258,8 @@ def fit_trigraphs(texts: Sequence[SpokenText], *, rounds: int = 4, least: int = 
 def _first_classes(text: SpokenText, trigraphs: Trigraphs) -> NDArray[np.int64]:
     """Of each frame; the states of a character share its frames evenly."""
     owners = _first_owners(text)
-    first = np.array([0, *(1 + STATES * ((trigraphs.number(each) or 1) - 1) for each in text.trigraphs)])
+    numbers = [trigraphs.number(each) if each is not None else None for each in text.trigraphs]
+    first = np.array([0, *(1 + STATES * ((number or 1) - 1) for number in numbers)])
     counts = np.bincount(owners, minlength=len(first))
     within = np.arange(len(owners)) - np.searchsorted(np.maximum.accumulate(owners), owners)
     return np.where(owners > 0, first[owners] + within * STATES // counts[owners], 0)

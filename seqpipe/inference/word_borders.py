@@ -34,9 +34,9 @@ MAX_FRAMES, LEAST_ROWS = 120_000, 20
 """Of the rows that are learnt from: twenty minutes of speech; and the fewest of them."""
 ROWS, STEPS = 32, 14_000
 """Of a batch: rows, and padded feature steps."""
-WINDOW, OVERLAP, MARGIN = 400, 40, 30
+WINDOW, OVERLAP, MARGIN = 64, 32, 30
 """Characters that are looked at together in a long text, characters on both sides that are looked at too, and frames
-around all of these."""
+around all of these. Small windows have few states that are far from where CTC has them."""
 MAX_CELLS = 1 << 22
 """Frames times characters of a window."""
 
@@ -86,13 +86,9 @@ def refined(
     if STATES * len(characters) > total:
         return found
     starts, stops = np.floor(at).astype(np.int64), np.floor(at).astype(np.int64) + 1
-    for first, stop in _windows(at, total):
-        low, high = max(0, first - OVERLAP), min(len(at), stop + OVERLAP)
-        begin, end = _reach(at, low, high, total)
-        if (end - begin) * (high - low) > MAX_CELLS:
-            continue  # a pause of an hour between two words: CTC's places stay
-        frames = own.values.block(begin, end)
-        spans = trigraphs.spans(np.asarray(frames, np.float32), characters[low:high], at[low:high] - begin)
+    parts = list(_windows(at, total))
+    texts = (_window_text(own.values, characters, at, *window[2:]) for window in parts)
+    for (first, stop, low, _, begin, _), spans in zip(parts, trigraphs.spans(texts), strict=True):
         starts[first:stop] = begin + spans[0][first - low : stop - low]
         stops[first:stop] = begin + spans[1][first - low : stop - low]
     starts = np.maximum.accumulate(starts)
@@ -143,29 +139,43 @@ def _places(path: CTCPath, labels: Sequence[int], borders: NDArray[np.float64]) 
     return np.interp(steps, np.arange(len(borders)), borders)
 
 
-def _windows(at: NDArray[np.float64], total: int) -> Iterator[tuple[int, int]]:
-    """All characters, or as many as fit; each window is halved while it is too large."""
-    if total * len(at) <= MAX_CELLS:
-        yield 0, len(at)
-        return
-    waiting = [(first, min(len(at), first + WINDOW)) for first in range(0, len(at), WINDOW)][::-1]
+def _window_text(
+    values: Emissions,
+    characters: Sequence[Trigraph | None],
+    at: NDArray[np.float64],
+    low: int,
+    high: int,
+    begin: int,
+    end: int,
+) -> SpokenText:
+    frames = np.asarray(values.block(begin, end), np.float32)
+    return SpokenText(frames, characters[low:high], at[low:high] - begin)
+
+
+def _windows(at: NDArray[np.float64], total: int) -> Iterator[tuple[int, int, int, int, int, int]]:
+    """Of characters: which are placed, which are looked at for that, and the frames that these may be in.
+
+    Each window is halved while it has more than `MAX_CELLS`. A character by itself has that in a pause of hours between
+    two words, and is left out: CTC's place stays.
+    """
+    size = WINDOW if len(at) > WINDOW + 2 * OVERLAP else len(at)
+    waiting = [(first, min(len(at), first + size)) for first in range(0, len(at), size)][::-1]
     while waiting:
         first, stop = waiting.pop()
         low, high = max(0, first - OVERLAP), min(len(at), stop + OVERLAP)
         begin, end = _reach(at, low, high, total)
-        if (end - begin) * (high - low) > MAX_CELLS and stop - first > 1:
+        if (end - begin) * (high - low) <= MAX_CELLS:
+            yield first, stop, low, high, begin, end
+        elif stop - first > 1:
             middle = (first + stop) // 2
             waiting += [(middle, stop), (first, middle)]
-        else:
-            yield first, stop
 
 
 def _reach(at: NDArray[np.float64], low: int, high: int, total: int) -> tuple[int, int]:
-    """The frames that characters ``low`` to ``high`` - 1 may be in."""
-    if high - low == len(at) and total * len(at) <= MAX_CELLS:
-        return 0, total
-    margin = MARGIN + STATES * (high - low)  # never fewer frames than states
-    return max(0, int(at[low]) - margin), min(total, int(at[high - 1]) + margin + 1)
+    """The frames that characters ``low`` to ``high`` - 1 may be in: never fewer than these have states."""
+    first, last = int(at[low]) if low else 0, int(at[high - 1]) + 1 if high < len(at) else total
+    margin = MARGIN + max(0, STATES * (high - low) - (last - first))
+    return max(0, first - margin), min(total, last + margin)
 
 
 @dataclass(frozen=True, eq=False)
