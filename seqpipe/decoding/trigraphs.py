@@ -89,7 +89,7 @@ class Trigraphs:
     def _scores(self, text: SpokenText, classes: NDArray[np.int64], owners: NDArray[np.int64]) -> Floats:
         """Of each frame in each state, ``[F, N]``."""
         known, column = np.unique(classes, return_inverse=True)
-        scores = (windows(text.frames) @ self.weights[known].T + self.biases[known]) / (2 * CONTEXT + 1)
+        scores = (windows(text.frames) @ self.weights[known].T + self.biases[known]) / np.float32(2 * CONTEXT + 1)
         told = known >= 0
         scores -= scores[:, told].max(axis=1, keepdims=True)
         scores[:, ~told] = -WILDCARD_COST
