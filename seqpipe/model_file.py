@@ -202,6 +202,16 @@ def hash_file(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def stated_digest(folder: Path) -> str:
+    """SHA-256 of what a model file says of itself: checksums of its weights and of all other files of the model.
+
+    Another model has another one, and `read` sees that weights and files are those: nothing is hashed a second time.
+    """
+    with safe_open(folder / MODEL, framework="pt") as file:
+        stated = json.dumps(file.metadata() or {}, sort_keys=True)
+    return hashlib.sha256(stated.encode()).hexdigest()
+
+
 def hash_weights(weights: dict[str, Tensor]) -> str:
     """SHA-256 of names, types, shapes and values."""
     total = hashlib.sha256()

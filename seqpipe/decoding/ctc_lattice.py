@@ -140,7 +140,8 @@ class Lattice:
                 staying = np.maximum(own, blank[:, :-1])
                 chosen = back[at, 1, :, : b - a]
                 np.greater(blank[:, :-1], own, out=chosen.view(bool))
-                chosen[skipping > staying] = 2
+                # Writing 2 where a mask says so takes 1.7 times as long.
+                np.maximum(chosen, (skipping > staying).view(np.uint8) << 1, out=chosen)
                 np.maximum(skipping, staying, out=skipping)
             else:
                 np.maximum(skipping, blank[:, :-1], out=skipping)

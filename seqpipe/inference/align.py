@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict
-from importlib import metadata
 from itertools import islice
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from seqpipe.answers.alignment import THRESHOLD, Alignment
 from seqpipe.config.recipe import DataConfig
@@ -26,14 +22,14 @@ from seqpipe.errors import ConfigError, DataError
 from seqpipe.inference.aligning import Aligning
 from seqpipe.inference.alignment_text import text_row
 from seqpipe.inference.formats.choose import check_format, choose_format
-from seqpipe.inference.infer import SPENT, LocalEngine
+from seqpipe.inference.infer import LocalEngine, concluded, is_begun, model_and_machine
 from seqpipe.inference.inputs import count_inputs
 from seqpipe.inference.job import Job, Summary
 from seqpipe.inference.predictor import load
-from seqpipe.inference.progress import Progress, describe
+from seqpipe.inference.progress import Progress
 from seqpipe.inference.same_inputs import fingerprint_inputs
 from seqpipe.inference.slot import unbound
-from seqpipe.model_file import BORDERS, MODEL, hash_file, model_files
+from seqpipe.model_file import BORDERS, hash_file, model_files
 
 COLUMNS = ("input", "target", "id", "start", "end", "duration", "channel", "format")
 """Keys of ``data`` that say what manifests hold."""
@@ -107,14 +103,12 @@ def align(
         kind,
         Alignment,
         {
-            "model": hash_file(Path(run) / MODEL),
+            **model_and_machine(run),
             **asdict(predictor.settings),
             "task": "align",
             "threshold": threshold,
             "borders": hash_file(Path(run) / BORDERS) if predictor.trigraphs is not None else None,
             "columns": config.model_dump(include=set(COLUMNS)),
-            **{f"version of {name}": metadata.version(name) for name in ("seqpipe", "torch")},
-            "processor": platform.machine() + " " + torch.backends.cpu.get_cpu_capability(),
             "inputs": fingerprint_inputs([*sources, *([text] if text else [])]),
         },
         strict=strict,
@@ -127,20 +121,12 @@ def align(
         )
     interruption = Interruption()
     with interruption.listening(), progress, ExitStack() as stack:
-        is_left = job.begin(resume=resume, overwrite=overwrite)
-        if job.journal is not None and job.journal.damage is not None:
-            progress.say(job.journal.damage)
-        if not is_left:
-            progress.say(f"{output} is finished already")
-            job.summary.finished = True
+        if not is_begun(job, progress, resume=resume, overwrite=overwrite):
             return job.summary
         engine = stack.enter_context(closing(LocalEngine(predictor, job, progress, workers, modules)))
-        summary = job.run(unbound(rows(), pipeline.features.reader), engine.windows, interruption)
-        spent = {**engine.spent(), "writing": summary.spent.get("writing", 0.0)}
-    summary.spent = {name: spent[name] for name in SPENT if name in spent}
-    if not quiet:
-        progress.say(describe(summary, measure, summary.spent))
-    return summary
+        job.run(unbound(rows(), pipeline.features.reader), engine.windows, interruption)
+        spent = engine.spent()
+    return concluded(job.summary, spent, progress, measure, quiet=quiet)
 
 
 def _check(rows: Iterator[Row]) -> None:

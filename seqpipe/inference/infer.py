@@ -17,6 +17,7 @@ from seqpipe.config.recipe import DataConfig
 from seqpipe.core.answer import Answer
 from seqpipe.core.files import companion
 from seqpipe.core.interruption import Interruption
+from seqpipe.core.measure import Measure
 from seqpipe.core.naming import KEYS
 from seqpipe.core.suffixes import Suffixes
 from seqpipe.errors import ConfigError
@@ -111,14 +112,12 @@ def infer(
         kind,
         prediction,
         {
-            "model": hash_file(Path(run) / MODEL),
+            **model_and_machine(run),
             **asdict(chosen),
             "engine": engine,
             "shard": part,
             "columns": config.model_dump(include=set(KEYS)),
             "decoding": predictor.options.model_dump(),
-            **{f"version of {name}": metadata.version(name) for name in ("seqpipe", "torch")},
-            "processor": platform.machine() + " " + torch.backends.cpu.get_cpu_capability(),
             **fingerprint_place(inputs),
             **({"calibration": plain(predictor.calibration)} if predictor.calibration is not None else {}),
             **({"files of decoding": named} if (named := fingerprint_options(predictor.options)) else {}),
@@ -146,14 +145,7 @@ def infer(
                 notice=progress.say,
             )
             source = stack.enter_context(closing(cluster))
-        is_left = job.begin(resume=resume, overwrite=overwrite)
-        for notice in predictor.notices:
-            progress.say(notice)
-        if job.journal is not None and job.journal.damage is not None:
-            progress.say(job.journal.damage)
-        if not is_left:
-            progress.say(f"{output} is finished already")
-            job.summary.finished = True
+        if not is_begun(job, progress, predictor.notices, resume=resume, overwrite=overwrite):
             return job.summary
         rows = given_rows(inputs, config, pipeline.features.reader, job, progress.say)
         if place is not None:
@@ -166,8 +158,38 @@ def infer(
             rows = streamed(rows, output, interruption)
         if engine == "local":
             source = stack.enter_context(closing(LocalEngine(predictor, job, progress, workers, modules)))
-        summary = job.run(rows, source.windows, interruption)
-        spent = {**source.spent(), **{"writing": summary.spent.get("writing", 0.0)}}
+        job.run(rows, source.windows, interruption)
+        spent = source.spent()
+    return concluded(job.summary, spent, progress, measure, quiet=quiet)
+
+
+def model_and_machine(run: str | Path) -> dict[str, str]:
+    """What any answer depends on: a run that is resumed has to have the same."""
+    return {
+        "model": hash_file(Path(run) / MODEL),
+        **{f"version of {name}": metadata.version(name) for name in ("seqpipe", "torch")},
+        "processor": platform.machine() + " " + torch.backends.cpu.get_cpu_capability(),
+    }
+
+
+def is_begun(job: Job, progress: Progress, notices: Sequence[str] = (), *, resume: bool, overwrite: bool) -> bool:
+    """Open the journal (`Job.begin`) and say what should be known; False if all is done already."""
+    is_left = job.begin(resume=resume, overwrite=overwrite)
+    for notice in notices:
+        progress.say(notice)
+    if job.journal is not None and job.journal.damage is not None:
+        progress.say(job.journal.damage)
+    if not is_left:
+        progress.say(f"{job.output} is finished already")
+        job.summary.finished = True
+    return is_left
+
+
+def concluded(
+    summary: Summary, engine: Mapping[str, float], progress: Progress, measure: Measure, *, quiet: bool
+) -> Summary:
+    """The summary with the seconds that the engine has spent too; unless ``quiet``, it is said."""
+    spent = {**engine, "writing": summary.spent.get("writing", 0.0)}
     summary.spent = {name: spent[name] for name in SPENT if name in spent}
     if not quiet:
         progress.say(describe(summary, measure, summary.spent))

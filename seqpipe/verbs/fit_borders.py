@@ -28,10 +28,6 @@ def run(options: argparse.Namespace) -> int:
     from seqpipe.inference.word_borders import fit_borders
     from seqpipe.model_file import BORDERS
 
-    made, rows = fit_borders(options.run, options.sources, device=options.device)
-    contexts = sum(1 for before, _, _ in made.numbers if before)
-    print(
-        f"{Path(options.run) / BORDERS}: {len(made.numbers) - contexts} characters, {contexts} of them in a context, "
-        f"from {rows:,} rows"
-    )
+    found = fit_borders(options.run, options.sources, device=options.device)
+    print(f"{Path(options.run) / BORDERS}: {found}")
     return 0

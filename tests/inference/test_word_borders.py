@@ -9,8 +9,10 @@ import pytest
 import soundfile
 
 import seqpipe
+from seqpipe import model_file
 from seqpipe.cli import main
 from seqpipe.errors import DataError, RunError
+from seqpipe.inference import word_borders
 from seqpipe.inference.word_borders import fit_borders, read_borders
 from seqpipe.model_file import BORDERS
 from seqpipe.pipeline import Pipeline
@@ -47,7 +49,7 @@ def test_units_and_words_are_where_their_tones_are(
         inputs.append((str(tmp_path / f"{number}.wav"), text))
     before = list(seqpipe.load(run, device="cpu").align(inputs))
     assert main(["fit-borders", str(run)]) == 0
-    assert "3 characters" in capsys.readouterr().out
+    assert capsys.readouterr().out.endswith("from 80 of 80 rows\n")
     after = list(seqpipe.load(run, device="cpu").align(inputs))
     overlaps = []
     for number, (found, same) in enumerate(zip(after, before, strict=True)):
@@ -88,8 +90,9 @@ def test_they_are_of_these_weights_and_no_others(run: Path, tone_data: Path, tmp
     (tmp_path / "few.tsv").write_text("\n".join([lines[0], *(f"{tone_data}/{line}" for line in lines[1:])]) + "\n")
     with pytest.raises(DataError, match=r"few.tsv: 5 rows can be aligned, and at least 20 are needed"):
         fit_borders(run, [str(tmp_path / "few.tsv")])
-    made, rows = fit_borders(run)
-    assert rows >= 20
+    fitted = fit_borders(run)
+    made = fitted.trigraphs
+    assert fitted.rows >= 20
     kept = read_borders(run)
     assert kept is not None
     assert kept.numbers == made.numbers
@@ -105,3 +108,34 @@ def test_they_are_of_these_weights_and_no_others(run: Path, tone_data: Path, tmp
     (run / BORDERS).write_bytes(content[:100])
     with pytest.raises(RunError, match=r"borders.safetensors: is damaged"):
         seqpipe.load(run)
+
+
+def test_rows_that_cannot_be_aligned_are_counted_by_what_is_wrong_with_them(
+    run: Path, tone_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    header, *rows = (tone_data / "train.tsv").read_text().splitlines()
+    place = header.split("\t").index("text")
+    cells = [row.split("\t") for row in rows[:24]]
+    cells[0][place] = "abc cab " * 40
+    cells[1][place] = "7"
+    (tmp_path / "damaged.wav").write_bytes((tone_data / rows[2].split("\t")[0]).read_bytes()[:60])
+    lines = ["\t".join([str(tone_data / own[0]), *own[1:]]) for own in cells]
+    lines.append(lines[2].replace(str(tone_data / cells[2][0]), str(tmp_path / "damaged.wav")))
+    lines.append(lines[2].replace(str(tone_data / cells[2][0]), str(tmp_path / "gone.wav")))
+    (tmp_path / "some.tsv").write_text("\n".join([header, *lines]) + "\n")
+    found = fit_borders(run, [str(tmp_path / "some.tsv")])
+    assert (found.rows, found.available) == (22, 26)
+    assert sum(found.passed_over.values()) == 4
+    assert {"too short for its label", "unknown character", "missing"} < set(found.passed_over)
+    assert str(found).startswith("3 characters, ")
+    assert "passed over: 1 " in str(found)
+
+
+def test_loading_hashes_the_weights_once(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fit_borders(run)
+    hashed = []
+    real = model_file.hash_file
+    for module in (model_file, word_borders):
+        monkeypatch.setattr(module, "hash_file", lambda path: hashed.append(path) or real(path), raising=False)
+    assert seqpipe.load(run).trigraphs is not None
+    assert run / model_file.MODEL not in hashed
