@@ -183,6 +183,10 @@ class TaggerHead(NamingHead):
         """
         return torch.tensor([self.classes.require(tag) for tag in self.read_target(raw)])
 
+    def target_separator(self) -> Tensor:
+        """None: there is a tag for each word and nothing else."""
+        return torch.zeros(0, dtype=torch.int64)
+
     def min_steps(self, target: Tensor) -> int:
         """As many as there are tags."""
         return len(target)

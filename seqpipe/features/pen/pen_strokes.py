@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -56,6 +56,7 @@ class PenStrokes(Reader):
 
     suffixes = INK_SUFFIXES
     measure = POINTS
+    concatenates: ClassVar[bool] = False  # each begins at the left of a line of its own
 
     def __init__(
         self,
