@@ -404,11 +404,16 @@ def override_decoding(recipe: Recipe, chosen: Mapping[str, Any]) -> BaseModel:
 
 def _with_nearest_keys(error: ConfigError, tree: dict[str, Any]) -> ConfigError:
     """Add the nearest known key where a section (not a stage, which has done so itself) has an unknown one."""
-    sections: dict[str, type[BaseModel]] = {"data": DataConfig, "training": TrainingConfig, "pipeline": PipelineConfig}
+    sections: dict[tuple[str, ...], type[BaseModel]] = {
+        ("data",): DataConfig,
+        ("training",): TrainingConfig,
+        ("training", "concatenation"): ConcatenationConfig,
+        ("pipeline",): PipelineConfig,
+    }
     problems = []
     for path, message in error.problems:
-        if message == "is not known" and len(path) == 2 and path[0] in sections:
-            message += did_you_mean(path[1], sections[path[0]].model_fields)
+        if message == "is not known" and path[:-1] in sections:
+            message += did_you_mean(path[-1], sections[path[:-1]].model_fields)
         problems.append((path, message))
     return ConfigError(problems)
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 from torch import Tensor
 
 from seqpipe.config.recipe import TrainingConfig
-from seqpipe.core.feature import MakesPauses
+from seqpipe.core.feature import MakesPauses, Reader
 from seqpipe.core.head import ConcatenatesTargets, Head
 from seqpipe.data.concatenation import Concatenation
 from seqpipe.errors import ConfigError
 from seqpipe.pipeline import Pipeline
 
 
-def refuse_concatenation(pipeline: Pipeline, config: TrainingConfig) -> None:
+def refuse_concatenation(reader: Reader, head: type[Head], config: TrainingConfig) -> None:
     """Refuse ``training.concatenation`` where nothing has to be read to know that it can't be.
 
     Raises:
@@ -23,8 +24,11 @@ def refuse_concatenation(pipeline: Pipeline, config: TrainingConfig) -> None:
     """
     if config.concatenation is None:
         return
-    _concatenating(pipeline.head)
-    reader = pipeline.features.reader
+    if not issubclass(head, ConcatenatesTargets):
+        raise ConfigError(
+            f"doesn't go with {head.__name__}, whose targets don't stand one behind another; those of CTCHead, "
+            "AttentionHead and TaggerHead do"
+        ).within("training", "concatenation")
     if not reader.concatenates:
         raise ConfigError(
             f"doesn't go with {type(reader).__name__}, whose inputs don't go on where another one ends"
@@ -33,15 +37,6 @@ def refuse_concatenation(pipeline: Pipeline, config: TrainingConfig) -> None:
         raise ConfigError(f"is for recordings; {type(reader).__name__} makes no pauses, so leave it out").within(
             "training", "concatenation", "pause"
         )
-
-
-def _concatenating(head: Head) -> ConcatenatesTargets:
-    if isinstance(head, ConcatenatesTargets):
-        return head
-    raise ConfigError(
-        f"doesn't go with {type(head).__name__}, whose targets are of whole inputs; CTCHead, AttentionHead and "
-        "TaggerHead have targets that can stand one behind another"
-    ).within("training", "concatenation")
 
 
 def concatenation_of(pipeline: Pipeline, config: TrainingConfig, max_length: float | None) -> Concatenation | None:
@@ -59,7 +54,7 @@ def concatenation_of(pipeline: Pipeline, config: TrainingConfig, max_length: flo
     if wanted is None:
         return None
     try:
-        separator = _concatenating(pipeline.head).target_separator()
+        separator = cast("ConcatenatesTargets", pipeline.head).target_separator()
     except ConfigError as error:
         raise error.within("training", "concatenation") from None
     reader, unit = pipeline.features.reader, pipeline.features.measure.per_unit

@@ -142,8 +142,8 @@ def prepare_training(
         raise ConfigError("data.train is required: the source of the training rows")
     pipeline, root = Pipeline(recipe), data_root(config)
     refuse_target_leakage(pipeline, recipe.training)
-    refuse_concatenation(pipeline, recipe.training)
     head = find_head(recipe.pipeline.head.name)
+    refuse_concatenation(pipeline.features.reader, head, recipe.training)
     reading: dict[str, Any] = {
         "features": pipeline.features,
         "root": root,
