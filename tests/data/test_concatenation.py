@@ -3,20 +3,16 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqpipe import AddNoise, FeatureChain, LogMel, SpeedPerturbation, Waveform
-from seqpipe.config.recipe import DataConfig
+from seqpipe import FeatureChain, Waveform
 from seqpipe.core.input import FileSpan
 from seqpipe.core.randomness import RowKey
-from seqpipe.core.suffixes import AUDIO_SUFFIXES
 from seqpipe.data.concatenation import Concatenation
 from seqpipe.data.loader import Batch, Example, Examples, Share, TrainingBatches, TrainingLoader, collate
 from seqpipe.data.rows import Row
-from seqpipe.data.source import read_rows
 from seqpipe.errors import InputError
 
 SEED, BUDGET, SEPARATOR = 3, 500, 99
@@ -27,29 +23,6 @@ def concatenation(
     share: float = 0.6, most: int = 3, pause: tuple[int, int] = PAUSE, max_length: int | None = None, seed: int = SEED
 ) -> Concatenation:
     return Concatenation(seed, share, most, pause, torch.tensor([SEPARATOR]), max_length)
-
-
-@pytest.fixture(scope="module")
-def features() -> FeatureChain:
-    """Everything that augments in the loader."""
-    return FeatureChain(
-        stages=[
-            Waveform.configure(sample_rate=8000),
-            SpeedPerturbation.configure(factors=[0.9, 1.0, 1.1]),
-            AddNoise.configure(probability=1.0),
-            LogMel.configure(n_mels=8),
-        ]
-    )
-
-
-@pytest.fixture(scope="module")
-def rows(tone_data: Path) -> list[Row]:
-    return list(read_rows(str(tone_data / "train.tsv"), DataConfig(), suffixes=AUDIO_SUFFIXES))[:24]
-
-
-@pytest.fixture(scope="module")
-def lengths(features: FeatureChain, rows: list[Row]) -> list[int]:
-    return [features.length(row.input) for row in rows]
 
 
 def batches_of(lengths: list[int], features: FeatureChain, whole: Concatenation, **options: object) -> TrainingBatches:
