@@ -220,8 +220,9 @@ def make(name: str, options: argparse.Namespace) -> Contestant:
     trained = Path(options.recipe)
     if (trained / "model.safetensors").is_file():
         pipeline = Pipeline.load(trained)
-    plan, examples = prepared.batches(config).plan(0)[: options.batches], prepared.examples(config)
-    batches: list[Any] = [collate([examples[0, row] for row in rows]) for rows in plan]
+    planned, examples = prepared.batches(config), prepared.examples(config)
+    plan = planned.plan(0)[: options.batches]
+    batches: list[Any] = [collate([examples[key] for key in planned.keys(0, rows)]) for rows in plan]
     torch.manual_seed(config.seed)
     model: Any
     if name == "seqpipe":

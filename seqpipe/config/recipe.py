@@ -146,6 +146,24 @@ class DataConfig(Section):
         return self
 
 
+class ConcatenationConfig(Section):
+    """``training.concatenation:`` rows of an epoch that stand in one example, one behind the other."""
+
+    share: float = Field(0.3, gt=0, le=1, description="of an epoch's rows, that are concatenated with others")
+    most: int = Field(4, ge=2, le=1000, description="rows of an example; their number is drawn from 2 to this")
+    pause: tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0)]] | None = Field(
+        None,
+        description="least and greatest pause between two rows, in seconds of recordings; null: what is usual there, "
+        "0.1 to 0.6 s",
+    )
+
+    @model_validator(mode="after")
+    def _pause_rises(self) -> ConcatenationConfig:
+        if self.pause is not None and self.pause[0] > self.pause[1]:
+            raise ValueError(f"pause should go from the least to the greatest; received {list(self.pause)}")
+        return self
+
+
 StageName = Literal["features", "frontend", "encoder", "head"]
 STAGES: tuple[StageName, ...] = ("features", "frontend", "encoder", "head")
 
@@ -207,6 +225,10 @@ class TrainingConfig(Section):
     mixup: float = Field(
         0.0, ge=0, le=1, description="probability that a row's features are mixed with another's, to learn both targets"
     )
+    concatenation: ConcatenationConfig | None = Field(
+        None,
+        description="rows that are learnt as one longer example, for long inputs; none when null",
+    )
     mixup_alpha: float = Field(0.5, gt=0, description="of the Beta distribution of the shares of the two")
     max_bad_steps: int = Field(10, ge=0, description="steps with a loss that is not finite, skipped; more end training")
     average: Literal["none", "ema", "last"] = Field(
@@ -248,7 +270,7 @@ class TrainingConfig(Section):
         if self.average == "last" and self.stop_after is not None:
             raise ValueError("average: last needs to know the last epoch, so it can't go with stop_after; take ema")
         if self.chunk_steps is not None:
-            others = ("mixup", "adversarial", "consistency", "distill_from")
+            others = ("mixup", "adversarial", "consistency", "distill_from", "concatenation")
             if clashing := [name for name in others if getattr(self, name)]:
                 raise ValueError(f"chunk_steps learns parts of rows, so it can't go with {', '.join(clashing)}")
             if self.devices > 1:
@@ -381,11 +403,16 @@ def override_decoding(recipe: Recipe, chosen: Mapping[str, Any]) -> BaseModel:
 
 def _with_nearest_keys(error: ConfigError, tree: dict[str, Any]) -> ConfigError:
     """Add the nearest known key where a section (not a stage, which has done so itself) has an unknown one."""
-    sections: dict[str, type[BaseModel]] = {"data": DataConfig, "training": TrainingConfig, "pipeline": PipelineConfig}
+    sections: dict[tuple[str, ...], type[BaseModel]] = {
+        ("data",): DataConfig,
+        ("training",): TrainingConfig,
+        ("training", "concatenation"): ConcatenationConfig,
+        ("pipeline",): PipelineConfig,
+    }
     problems = []
     for path, message in error.problems:
-        if message == "is not known" and len(path) == 2 and path[0] in sections:
-            message += did_you_mean(path[1], sections[path[0]].model_fields)
+        if message == "is not known" and path[:-1] in sections:
+            message += did_you_mean(path[-1], sections[path[:-1]].model_fields)
         problems.append((path, message))
     return ConfigError(problems)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
+import numpy as np
 from torch import Tensor
 
 from seqpipe.core.input import Segment
@@ -66,9 +67,11 @@ class Reader(Feature, register=False):
     Attributes:
         suffixes: endings of the files that `prepare` reads (then inputs are paths); none of one that reads none.
         measure: what lengths count.
+        concatenates: whether what was prepared of two inputs, one behind the other, is as if it were of one.
     """
 
     suffixes: ClassVar[frozenset[str]] = frozenset()
+    concatenates: ClassVar[bool] = True
     measure: Measure = STEPS
 
     def length(self, raw: Any) -> int:
@@ -171,3 +174,23 @@ class Reader(Feature, register=False):
     def sound(self, raw: Any) -> Sound | None:
         """What an input sounds like, if it does."""
         return None
+
+
+@runtime_checkable
+class MakesPauses(Protocol):
+    """A reader of inputs in which nothing may come for a while.
+
+    Attributes:
+        usual_pause: least and greatest length of a usual one, in the reader's measure.
+    """
+
+    usual_pause: ClassVar[tuple[float, float]]
+
+    def pause(self, length: int, before: Tensor, generator: np.random.Generator) -> Tensor:
+        """What stands between two inputs that are concatenated, ``[length, ...]`` as `Reader.prepare` gives it.
+
+        Args:
+            length: of the pause.
+            before: the input that it follows, as it was prepared.
+            generator: draws what the pause holds.
+        """

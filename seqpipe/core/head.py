@@ -361,6 +361,18 @@ class PartsTargets(Protocol):
 
 
 @runtime_checkable
+class ConcatenatesTargets(Protocol):
+    """Of inputs that stand one behind another, the targets do so too."""
+
+    def target_separator(self) -> Tensor:
+        """Labels ``[N]`` int64 between the encoded targets of two inputs; none where nothing stands there.
+
+        Raises:
+            ConfigError: what should stand there is none of the labels.
+        """
+
+
+@runtime_checkable
 class PreparesDecoding(Protocol):
     """What a search needs besides the model is read from files, once."""
 

@@ -129,8 +129,8 @@ class StreamLoader:
             self._handed_out += 1
             for chunk in batch:
                 if chunk.row not in held:
-                    _, prepared, target = self.examples[epoch, chunk.row]
-                    held[chunk.row] = prepared, target
+                    example = self.examples[epoch, chunk.row]
+                    held[chunk.row] = example.input, example.target
             yield self._collated(batch, held)
             for chunk in batch:
                 left[chunk.row] -= 1

@@ -149,6 +149,10 @@ class CTCHead(TextHead):
         """
         return torch.tensor(self.units.encode(self.read_target(raw)), dtype=torch.int64) + 1
 
+    def target_separator(self) -> Tensor:
+        """See `TextHead`; labels are one more than units, the blank being 0."""
+        return super().target_separator() + 1
+
     @property
     def follows_input(self) -> bool:
         """True: labels are aligned with steps in their order."""

@@ -171,6 +171,10 @@ class TaggerHead(NamingHead):
         names = ("transitions", "start", "end")
         return {name: part.detach().numpy() for name, part in zip(names, self._potentials(), strict=True)}
 
+    def target_separator(self) -> Tensor:
+        """None: there is a tag for each word and nothing else."""
+        return torch.zeros(0, dtype=torch.int64)
+
     def min_steps(self, target: Tensor) -> int:
         """As many as there are tags."""
         return len(target)

@@ -8,11 +8,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from seqpipe.core.head import Encoded, Head
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.decoding.fusion import FusionOptions
 from seqpipe.decoding.prefix_scorer import PrefixScorer
-from seqpipe.errors import InputError
+from seqpipe.errors import ConfigError, InputError
 from seqpipe.heads.learnt import learnt
 from seqpipe.heads.prefix_scoring import Scoring
 from seqpipe.metrics.text import TextMetric
@@ -124,6 +127,20 @@ class TextHead(Head, register=False):
         return options.weights
 
     # Texts
+
+    def target_separator(self) -> Tensor:
+        """The space; none between units that hold the spaces beside them, or words.
+
+        Raises:
+            ConfigError: the units are characters, and no training text has a space.
+        """
+        numbers: list[int] = []
+        if isinstance(self.units, Characters):
+            space = self.units.number(" ")
+            if space is None:
+                raise ConfigError("writes characters, and no training text has a space to stand between two of them")
+            numbers = [space]
+        return torch.tensor(numbers, dtype=torch.int64)
 
     def _read(self, text: str) -> str:
         """What was written, in the order in which it is read."""

@@ -21,17 +21,19 @@ def largest_batches(batches: TrainingBatches, epochs: Sequence[int]) -> list[tup
     """Epoch and row positions of the batches that are likely to need most memory, the largest first.
 
     The batch of the first epoch with the most padded steps, and the one with the longest row of all epochs: that one
-    alone may be larger than the budget.
+    alone may be larger than the budget, within which examples of several rows stay.
     """
     first = epochs[0]
 
     def size(epoch: int, rows: Sequence[int]) -> int:
-        return len(rows) * max(batches.augmented_length(epoch, row) for row in rows)
+        return len(rows) * max(batches.example_length(epoch, row) for row in rows)
 
     fullest = max(batches.plan(first), key=lambda rows: size(first, rows))
     longest = sorted(range(len(batches.lengths)), key=lambda row: -batches.lengths[row])[:LONGEST]
     _, epoch, row = max((batches.augmented_length(epoch, row), epoch, row) for epoch in epochs for row in longest)
-    with_longest = next(rows for rows in batches.plan(epoch) if row in rows)
+    with_longest = next(
+        rows for rows in batches.plan(epoch) if any(row in batches.rows_of(epoch, example) for example in rows)
+    )
     found = [(first, fullest)]
     if (epoch, with_longest) != (first, fullest):
         found.append((epoch, with_longest))
@@ -47,7 +49,7 @@ def dry_run(module: PipelineModule, examples: Examples, batches: TrainingBatches
     epochs = range(module.current_epoch, module.config.epochs) or range(module.config.epochs - 1, module.config.epochs)
     for epoch, rows in largest_batches(batches, epochs):
         share = module.share.take(rows) or rows[-1:]  # all processes take part, since they exchange statistics
-        batch = collate([examples[epoch, row] for row in share])
+        batch = collate([examples[key] for key in batches.keys(epoch, share)])
         if module.agree(batch.inputs is None)[0]:
             continue  # rows that can't be read are told when their turn comes
         try:

@@ -324,7 +324,8 @@ class PipelineModule(ScoredModule):
         return found or list(range(len(targets)))
 
     def _names(self, batch: Batch, positions: Sequence[int], most: int = 5) -> str:
-        names = ", ".join(self.rows[batch.rows[index]].where for index in positions[:most])
+        named = [" + ".join(self.rows[row].where for row in batch.rows_of(index)) for index in positions[:most]]
+        names = ", ".join(named)
         return names + (f" and {len(positions) - most} more" if len(positions) > most else "")
 
     def _leave_out(self, failures: Sequence[tuple[int, InputError]]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from seqpipe.data.source import data_root
 from seqpipe.data.streams import StreamLoader
 from seqpipe.errors import ConfigError, DataError
 from seqpipe.pipeline import Pipeline
+from seqpipe.training.concatenation import concatenation_of, refuse_concatenation, targets_fit
 from seqpipe.training.oversampling import oversample
 from seqpipe.training.resume import enforce_same
 from seqpipe.training.saving import SavedState
@@ -35,6 +37,7 @@ class Prepared:
         dev: rows that are scored; none where the recipe has no dev part.
         data: fingerprint of the training rows.
         changed: in what a resumed run differs from what it was started with, by wish.
+        max_length: of a training row, in the reader's measure; any when None.
     """
 
     pipeline: Pipeline
@@ -42,15 +45,24 @@ class Prepared:
     dev: Part
     data: str
     changed: list[str]
+    max_length: float | None = None
 
     def examples(self, config: TrainingConfig) -> Examples:
         """The training rows, for a loader."""
         head = self.pipeline.head
         sampled = head.sampled_targets() if isinstance(head, SamplesTargets) else None
-        return Examples(self.training.rows, self.training.targets, self.pipeline.features, config.seed, sampled)
+        return Examples(
+            self.training.rows,
+            self.training.targets,
+            self.pipeline.features,
+            config.seed,
+            sampled,
+            concatenation_of(self.pipeline, config, self.max_length),
+        )
 
     def batches(self, config: TrainingConfig) -> TrainingBatches:
         """The plan of their batches."""
+        concatenation = concatenation_of(self.pipeline, config, self.max_length)
         return TrainingBatches(
             self.training.lengths,
             self.pipeline.features,
@@ -59,6 +71,8 @@ class Prepared:
             max_rows=config.batch_rows,
             targets=[len(target) if target is not None else 0 for target in self.training.targets],
             target_budget=config.batch_target_steps,
+            concatenation=concatenation,
+            suits=partial(targets_fit, self.pipeline, self.training.targets, concatenation),
         )
 
     def loader(
@@ -120,7 +134,7 @@ def prepare_training(
 
     Raises:
         ConfigError: no training part is named, the recipe is not the one that ``saved`` was started with, it freezes
-            features that know the targets, or names files for decoding that can't be used.
+            features that know the targets, concatenates what can't be, or names files for decoding that can't be used.
         DataError: more rows than `data.max_bad_share` allows can't be used, or one of dev.
     """
     config = recipe.data
@@ -129,6 +143,7 @@ def prepare_training(
     pipeline, root = Pipeline(recipe), data_root(config)
     refuse_target_leakage(pipeline, recipe.training)
     head = find_head(recipe.pipeline.head.name)
+    refuse_concatenation(pipeline.features.reader, head, recipe.training)
     reading: dict[str, Any] = {
         "features": pipeline.features,
         "root": root,
@@ -172,4 +187,4 @@ def prepare_training(
         notice(f"warning: {line}")
     for line in oversample(training, config.oversample):
         notice(line)
-    return Prepared(pipeline, training, dev, data, changed)
+    return Prepared(pipeline, training, dev, data, changed, config.max_length)

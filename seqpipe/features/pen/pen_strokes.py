@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -50,6 +50,7 @@ class PenStrokes(Reader):
 
     suffixes = INK_SUFFIXES
     measure = POINTS
+    concatenates: ClassVar[bool] = False  # each begins at the left of a line of its own
 
     def __init__(
         self,

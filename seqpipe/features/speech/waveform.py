@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from contextlib import AbstractContextManager
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
+import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -20,6 +21,10 @@ from seqpipe.core.source import Source
 from seqpipe.core.suffixes import AUDIO_SUFFIXES
 from seqpipe.features.speech.channels import Channels
 from seqpipe.features.speech.recordings import Recordings, origin_of
+
+PAUSE_DECIBEL = (15.0, 60.0)
+"""Least and greatest level of noise in a pause, below the mean one of the recording before: from that of a noisy room
+to what is hardly above the steps of 16 bit."""
 
 
 class Waveform(Reader):
@@ -37,6 +42,7 @@ class Waveform(Reader):
     """
 
     suffixes = AUDIO_SUFFIXES
+    usual_pause: ClassVar[tuple[float, float]] = (0.1, 0.6)
 
     def __init__(
         self, *, sample_rate: Annotated[int, Field(ge=1000, le=384_000)] = 16_000, channels: Channels = "mix"
@@ -91,6 +97,13 @@ class Waveform(Reader):
     def onnx_input(self) -> Form:
         """Samples."""
         return Form("float32", ("rows", "samples"))
+
+    def pause(self, length: int, before: Tensor, generator: np.random.Generator) -> Tensor:
+        """Silence ``[length]``: zeros, or as often white noise, fainter than the recording before (`PAUSE_DECIBEL`)."""
+        if generator.random() < 0.5:
+            return before.new_zeros(length)
+        level = float(before.square().mean().sqrt()) * 10 ** (-generator.uniform(*PAUSE_DECIBEL) / 20)
+        return torch.from_numpy(level * generator.standard_normal(length, dtype=np.float32))
 
     def preview(self, raw: Any) -> Picture:
         """Log-mel spectrogram of the recording, the uppermost 80 dB of it."""
