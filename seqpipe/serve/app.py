@@ -6,13 +6,15 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
 
 import seqpipe
 from seqpipe.answers.failure import Failure
@@ -43,14 +45,24 @@ class Server:
         queue: inputs that may wait.
         together: inputs that a thread answers at once.
         most_bytes: of a request.
+        page: folder of static files that are served too (`seqpipe export --format web`).
     """
 
-    def __init__(self, model: Model, name: str, *, queue: int = 64, together: int = 8, most_bytes: int = 25_000_000):
+    def __init__(
+        self,
+        model: Model,
+        name: str,
+        *,
+        queue: int = 64,
+        together: int = 8,
+        most_bytes: int = 25_000_000,
+        page: Path | None = None,
+    ) -> None:
         self.model, self.name = model, name
         self.queue = AnswerQueue(model, most=queue, together=together)
         self.counts = Counts()
         self.transcribes = issubclass(model.head.answer_type, Transcript) and model.reader.measure.is_time
-        routes = [
+        routes: list[BaseRoute] = [
             Route("/healthz", self._counted(self.health)),
             Route("/metrics", self.metrics),
             Route("/openapi.json", self._counted(self.openapi)),
@@ -59,6 +71,8 @@ class Server:
         ]
         if self.transcribes:
             routes.append(Route("/v1/audio/transcriptions", self._counted(self.transcribe), methods=["POST"]))
+        if page is not None:
+            routes.append(Mount("/", StaticFiles(directory=page, html=True)))
         starlette = Starlette(
             routes=routes,
             lifespan=self._lifespan,

@@ -64,7 +64,9 @@ def serve(
             exported = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="seqpipe-serve-"))) / "model"
             _export(folder, exported, precision)
         loaded = Model.load(exported, threads=threads, decoding=decoding, **limits)
-        server = Server(loaded, name or folder.resolve().name, queue=queue, most_bytes=most_bytes)
+        page = exported if (exported / "index.html").is_file() else None
+        called = name or folder.resolve().name
+        server = Server(loaded, called, queue=queue, most_bytes=most_bytes, page=page)
         config = uvicorn.Config(server.app, log_level="warning", access_log=False, lifespan="on", server_header=False)
         where = f"[{host}]" if ":" in host else host
         print(

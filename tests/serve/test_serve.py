@@ -4,6 +4,7 @@ import http.client
 import io
 import json
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -277,3 +278,21 @@ def test_a_folder_that_is_no_model(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert str(tmp_path) in done.stderr
     assert "exported model" in done.stderr
+
+
+def test_a_page_beside_the_model_is_served_too(exported: Path, recordings: list[bytes], tmp_path: Path) -> None:
+    folder = tmp_path / "page"
+    shutil.copytree(exported, folder)
+    (folder / "index.html").write_text("<!doctype html><title>page</title>")
+    (tmp_path / "secret.txt").write_text("no part of it")
+    served = start(folder)
+    try:
+        page = ask(served.port, "GET", "/")
+        assert page.body == b"<!doctype html><title>page</title>"
+        assert page.headers["content-type"].startswith("text/html")
+        assert ask(served.port, "GET", "/model.onnx").body == (exported / "model.onnx").read_bytes()
+        for outside in ("/../secret.txt", "/%2e%2e/secret.txt", "/nothing"):
+            assert ask(served.port, "GET", outside).status == 404
+        assert transcribe(served.port, recordings[0]).status == 200
+    finally:
+        stop(served)
