@@ -285,3 +285,8 @@ def test_tokens_are_needed_before_and_counts() -> None:
         LogRatioFeatures(previous=None)
     with pytest.raises(ConfigError, match="has no counts yet"):
         LogRatioFeatures(previous=Tokens())(PaddedSequence.pad([torch.tensor([1])]))
+
+
+def test_where_no_ngram_was_met_often_enough_ratios_are_zero() -> None:
+    assert not ratios(chain(TWO, min_count=99), "a good film", "x").any()
+    assert not ratios(chain(THREE, min_count=99), "a good film").any()
