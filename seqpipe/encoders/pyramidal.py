@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -65,7 +65,7 @@ class PyramidalEncoder(Stage):
         self.input_size = input_size
         self.factor, self.dropout, self.dropout_kind = factor, dropout, dropout_kind
         self.output_size = 2 * hidden_size
-        self.layers = nn.ModuleList(
+        self.layers: Any = nn.ModuleList(
             RecurrentEncoder(
                 input_size=factor * size,
                 cell=cell,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field
@@ -196,7 +196,7 @@ class RecurrentEncoder(Stage):
             if self.backward_layers is not None and self.merge == "sum":
                 output = graph.op("Add", *graph.outputs("Split", [output], 2, axis=2, num_outputs=2))
             if self.norms is not None:
-                norm = self.norms[index]
+                norm: Any = self.norms[index]
                 output = graph.layer_norm(output, norm.weight.detach(), norm.bias.detach(), norm.eps)
             if self.residual and previous == self.output_size:
                 output = graph.op("Add", output, values)

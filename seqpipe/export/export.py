@@ -136,7 +136,7 @@ def _write(
         shutil.copytree(run / RUN_ASSETS, draft / ASSETS)
     if arrays := pipeline.head.export_arrays():
         (draft / ASSETS / "head").mkdir(parents=True, exist_ok=True)
-        np.savez(draft / ASSETS / "head" / ARRAYS, **arrays)
+        np.savez(draft / ASSETS / "head" / ARRAYS, allow_pickle=False, **arrays)
     recipe = pipeline.recipe.pipeline
     reader = recipe.features.options["stages"][0]
     manifest = Manifest(

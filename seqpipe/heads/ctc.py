@@ -24,7 +24,6 @@ from seqpipe.core.onnx_graph import OnnxGraph, Symbol
 from seqpipe.core.options import InputSize, Upstream
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.decoding.ctc import (
-    CTCHypothesis,
     ctc_losses,
     frames_needed,
     greedy_decode,
@@ -33,6 +32,7 @@ from seqpipe.decoding.ctc import (
     refuse_too_short,
 )
 from seqpipe.decoding.ctc_alignment import CTCPath
+from seqpipe.decoding.ctc_hypothesis import CTCHypothesis
 from seqpipe.decoding.hypothesis_alignment import align_labels
 from seqpipe.decoding.language_scores import language_scores
 from seqpipe.decoding.prefix_scorer import PrefixScorer

@@ -146,7 +146,9 @@ def _digest(row_id: str, raw: Any, *further: str) -> bytes:
 class Unbinds(Protocol):
     """The part of `seqpipe.core.feature.Reader`, and of readers without torch, that parts inputs."""
 
-    suffixes: frozenset[str]
+    @property
+    def suffixes(self) -> frozenset[str]:
+        """Of the files that it reads; none of one that reads none."""
 
     @property
     def unbinds(self) -> bool:

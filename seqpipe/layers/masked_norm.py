@@ -24,14 +24,14 @@ def make_norm(name: NormalizationName, channels: int) -> nn.Module:
     return MaskedLayerNorm(channels) if name == "layer" else NoNorm()
 
 
-def folded(layer: nn.Linear | nn.Conv1d | nn.Conv2d, norm: nn.Module) -> tuple[Tensor, Tensor]:
+def folded(layer: Any, norm: nn.Module) -> tuple[Tensor, Tensor]:
     """Weights and biases of a layer with the batch normalisation behind it in them, as it is in evaluation.
 
     Args:
-        layer: in front.
+        layer: `nn.Linear` or a convolution, in front.
         norm: any; one that isn't `MaskedBatchNorm` leaves them as they are.
     """
-    weight = layer.weight.detach()
+    weight: Tensor = layer.weight.detach()
     bias = layer.bias.detach() if layer.bias is not None else weight.new_zeros(len(weight))
     if not isinstance(norm, MaskedBatchNorm):
         return weight, bias

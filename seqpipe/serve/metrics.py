@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left
 from collections import Counter
+from collections.abc import Mapping
 
 BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Upper ends of the histogram's buckets, in seconds: the first of Prometheus' client libraries, and two longer ones."""
@@ -33,7 +34,7 @@ class Counts:
         with self._lock:
             self._totals[name] += amount  # type: ignore[assignment]
 
-    def text(self, gauges: dict[str, tuple[str, float]]) -> str:
+    def text(self, gauges: Mapping[str, tuple[str, float]]) -> str:
         """The text format of Prometheus, version 0.0.4.
 
         Args:

@@ -85,7 +85,7 @@ class AnswerQueue:
             QueueFull: there is no room for them.
         """
         reads_files = bool(self.model.reader.suffixes)
-        made = []
+        made: list[Waiting] = []
         for name, raw in inputs:
             slot = make_slot(raw, 1, reads_files=reads_files)
             slot.id, slot.where = name, name if reads_files else f"inputs[{len(made)}]"

@@ -87,9 +87,10 @@ def write_page(folder: Path, pipeline: Pipeline, runtime: Mapping[str, bytes]) -
         STATIC / "model.onnx",
     ]
     names = [path.relative_to(STATIC).as_posix() for path in needed]
+    head: Any = pipeline.head
     page = {
         "max_seconds": MAX_SECONDS,
-        "units": describe_units(pipeline.head.units),
+        "units": describe_units(head.units),
         "files": {name: (folder / name).stat().st_size for name in names},
     }
     (folder / PAGE).write_text(json.dumps(page, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -45,7 +45,8 @@ class Tagger:
         self.is_free = options["decoder"] == "softmax" and options["scheme"] == "none"
         self.marks_spans = options["scheme"] != "none"
         arrays = read_arrays(assets)
-        self.potentials = tuple(arrays[name].astype(np.float64) for name in ("transitions", "start", "end"))
+        pairs, start, end = (arrays[name].astype(np.float64) for name in ("transitions", "start", "end"))
+        self.potentials = pairs, start, end
         self.answers = [as_bio(name) if self.marks_spans else name for name in self.names]
         # Tags that are answered alike share their probability.
         self.alike = np.array([[float(one == other) for one in self.answers] for other in self.answers])
