@@ -122,8 +122,8 @@ class AffixFeatures(Feature):
             # The factor of the place that `runs` would move each to.
             places = graph.op("Sub", graph.op("CumSum", changed, graph.constant(2)), graph.constant(1))
             places = graph.op("Max", places, graph.constant(0))
-            factors = graph.op("Gather", graph.constant(hash_factors(width)), places)
-            terms = graph.op("Mul", graph.op("Mul", kinds, changed), factors)
+            by_place = graph.op("Gather", graph.constant(hash_factors(width)), places)
+            terms = graph.op("Mul", graph.op("Mul", kinds, changed), by_place)
             total = graph.whole_sums(terms, np.ones(width))
             parts.append(_looked_up(graph, self.shapes, total, self.buckets))
         return Symbol(graph.concatenate(parts), sequence.lengths)
@@ -165,7 +165,7 @@ def hash_factors(count: int) -> Tensor:
     return torch.randint(1, 2**62, (count,), generator=torch.Generator().manual_seed(count))
 
 
-def _looked_up(graph: OnnxGraph, table: nn.Module, total: str, buckets: int) -> str:
+def _looked_up(graph: OnnxGraph, table: Any, total: str, buckets: int) -> str:
     """`hashed`, of sums of products with the factors, and the vectors of these places, as nodes of a graph."""
     # ONNX shifts no signed numbers, and its division cuts off towards 0; its modulo has the sign of the divisor.
     block = graph.constant(2**DROPPED_BITS)

@@ -109,7 +109,7 @@ class CharacterFeatures(Feature):
         keys = graph.whole_sums(words, _factors(tokens.characters))
         _, first, place, _ = graph.outputs("Unique", [keys], 4, sorted=1)
         features = self._words_to_onnx(graph, graph.op("Gather", words, first, axis=0))
-        shape = [graph.size(spelt, 0), graph.size(spelt, 1), self.output_size]
+        shape: list[int | str] = [graph.size(spelt, 0), graph.size(spelt, 1), self.output_size]
         return Symbol(graph.reshape(graph.op("Gather", features, place, axis=0), shape), sequence.lengths)
 
     def _words_to_onnx(self, graph: OnnxGraph, spelt: str) -> str:
