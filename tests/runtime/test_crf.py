@@ -21,7 +21,7 @@ TAGS: dict[Scheme, list[str]] = {
 LENGTHS = [4, 1, 30, 2, 1, 9]
 
 
-def case(scheme: Scheme, seed: int, scale: float) -> tuple[Tensor, tuple[Tensor, ...]]:
+def case(scheme: Scheme, seed: int, scale: float) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
     generator = torch.Generator().manual_seed(seed)
     size = len(TAGS[scheme])
     scores, transitions, start, end = (
@@ -33,7 +33,8 @@ def case(scheme: Scheme, seed: int, scale: float) -> tuple[Tensor, tuple[Tensor,
 
 def chains_of(scores: Tensor, potentials: Any, rows: list[int] | None = None) -> Chains:
     kept = range(len(LENGTHS)) if rows is None else rows
-    return Chains([scores[row, : LENGTHS[row]].numpy() for row in kept], tuple(part.numpy() for part in potentials))
+    transitions, start, end = (part.numpy() for part in potentials)
+    return Chains([scores[row, : LENGTHS[row]].numpy() for row in kept], (transitions, start, end))
 
 
 @pytest.mark.parametrize("scheme", TAGS)
@@ -54,7 +55,7 @@ def test_paths_and_posteriors_are_those_of_torch(scheme: Scheme, seed: int, scal
         spans_of([TAGS[scheme][tag] for tag in row[:length]]) if scheme != "none" else []
         for row, length in zip(wanted.tolist(), LENGTHS, strict=True)
     ]
-    sure = span_confidences(scores, lengths, wanted, spans, potentials, TAGS[scheme])  # type: ignore[arg-type]
+    sure = span_confidences(scores, lengths, wanted, spans, potentials, TAGS[scheme])
     for row, length in enumerate(LENGTHS):
         assert path[:length, row].tolist() == wanted[row, :length].tolist()
         np.testing.assert_allclose(messages.marginals(row), marginals[row, :length], atol=1e-9)

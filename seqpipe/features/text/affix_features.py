@@ -57,7 +57,7 @@ class AffixFeatures(Feature):
             raise ConfigError("AffixFeatures: give prefixes, suffixes or shape_size")
         self._previous = tokens_before(previous, self, spelt=True)
         self.prefixes, self.suffixes, self.buckets = prefixes, suffixes, buckets
-        self.affixes: Any = nn.ModuleList(_table(buckets, size) for _ in (*prefixes, *suffixes))
+        self.affixes = nn.ModuleList(_table(buckets, size) for _ in (*prefixes, *suffixes))
         self.shapes = _table(buckets, shape_size) if shape_size else None
         self.output_size = size * len(self.affixes) + shape_size
         for name in ("lowered", "kinds"):
@@ -122,8 +122,8 @@ class AffixFeatures(Feature):
             # The factor of the place that `runs` would move each to.
             places = graph.op("Sub", graph.op("CumSum", changed, graph.constant(2)), graph.constant(1))
             places = graph.op("Max", places, graph.constant(0))
-            weights = graph.op("Gather", graph.constant(hash_factors(width)), places)
-            terms = graph.op("Mul", graph.op("Mul", kinds, changed), weights)
+            by_place = graph.op("Gather", graph.constant(hash_factors(width)), places)
+            terms = graph.op("Mul", graph.op("Mul", kinds, changed), by_place)
             total = graph.whole_sums(terms, np.ones(width))
             parts.append(_looked_up(graph, self.shapes, total, self.buckets))
         return Symbol(graph.concatenate(parts), sequence.lengths)
@@ -165,7 +165,7 @@ def hash_factors(count: int) -> Tensor:
     return torch.randint(1, 2**62, (count,), generator=torch.Generator().manual_seed(count))
 
 
-def _looked_up(graph: OnnxGraph, table: nn.Embedding, total: str, buckets: int) -> str:
+def _looked_up(graph: OnnxGraph, table: Any, total: str, buckets: int) -> str:
     """`hashed`, of sums of products with the factors, and the vectors of these places, as nodes of a graph."""
     # ONNX shifts no signed numbers, and its division cuts off towards 0; its modulo has the sign of the divisor.
     block = graph.constant(2**DROPPED_BITS)

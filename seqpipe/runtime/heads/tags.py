@@ -15,7 +15,7 @@ from seqpipe.decoding.spans import spans_of
 from seqpipe.decoding.tag_path import TagPath, as_bio
 from seqpipe.errors import ConfigError
 from seqpipe.runtime.arrays import log_softmax, read_arrays
-from seqpipe.runtime.crf import Chains, Messages
+from seqpipe.runtime.crf import Chains, Messages, Potentials
 from seqpipe.runtime.heads.classes import read_classes
 from seqpipe.runtime.location import Location
 
@@ -45,8 +45,8 @@ class Tagger:
         self.is_free = options["decoder"] == "softmax" and options["scheme"] == "none"
         self.marks_spans = options["scheme"] != "none"
         arrays = read_arrays(assets)
-        pairs, start, end = (arrays[name].astype(np.float64) for name in ("transitions", "start", "end"))
-        self.potentials = pairs, start, end
+        transitions, start, end = (arrays[name].astype(np.float64) for name in ("transitions", "start", "end"))
+        self.potentials: Potentials = (transitions, start, end)
         self.answers = [as_bio(name) if self.marks_spans else name for name in self.names]
         # Tags that are answered alike share their probability.
         self.alike = np.array([[float(one == other) for one in self.answers] for other in self.answers])
@@ -100,10 +100,9 @@ class Tagger:
         sure = messages.span_confidences(row, tags, spans, self.names)
         return TagPath(named, confidences, share, [(*span, own) for span, own in zip(spans, sure, strict=True)], others)
 
-    def _tempered(self) -> Any:
-        if self.temperature == 1.0:
-            return self.potentials
-        return tuple(part / self.temperature for part in self.potentials)
+    def _tempered(self) -> Potentials:
+        transitions, start, end = self.potentials
+        return transitions / self.temperature, start / self.temperature, end / self.temperature
 
     def _named(self, tags: NDArray[np.int64] | list[int]) -> list[str]:
         return [self.answers[tag] for tag in tags]

@@ -115,7 +115,7 @@ def test_side_by_side_and_of_the_same_numbers() -> None:
     tokens.fit(TEXTS)
     stage = Concatenation(
         previous=tokens,
-        stages=[{"stage": "Embedding", "size": 3}, {"stage": "LogRatioFeatures", "min_count": 1}],
+        stages=[Embedding.configure(size=3), LogRatioFeatures.configure(min_count=1)],
     )
     stage.build()
     stage.fit([PaddedSequence.pad([tokens.prepare(text, None)]) for text in TEXTS], LABELS)
