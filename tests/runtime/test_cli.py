@@ -19,8 +19,8 @@ from seqpipe.errors import ConfigError
 from seqpipe.inference.infer import infer
 from seqpipe.inference.journal import Journal
 from seqpipe.runtime.cli import main
-from seqpipe.runtime.model import FILES
 from seqpipe.runtime.infer import parse_settings
+from seqpipe.runtime.model import FILES
 
 Run = Callable[..., int]
 COMMAND = [sys.executable, "-m", "seqpipe.runtime.cli"]
