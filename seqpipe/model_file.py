@@ -20,7 +20,7 @@ from seqpipe.config.plain_yaml import read_yaml
 from seqpipe.config.recipe import Recipe, parse_recipe
 from seqpipe.core.assets import read_json
 from seqpipe.core.chain import find_stages
-from seqpipe.core.files import move, sync
+from seqpipe.core.files import hash_file, move, sync
 from seqpipe.core.stage import Stage, find_stage
 from seqpipe.errors import ConfigError, RunError, did_you_mean
 
@@ -195,11 +195,6 @@ def _names(folder: Path) -> set[str]:
     """The files that belong to a model, beside the weights."""
     found = [folder / RECIPE, *(folder / ASSETS).rglob("*")]
     return {str(path.relative_to(folder)) for path in found if path.is_file()}
-
-
-def hash_file(path: Path) -> str:
-    """SHA-256 of a file's bytes."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def stated_digest(folder: Path) -> str:

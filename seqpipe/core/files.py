@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -122,6 +123,11 @@ def check_replaced(option: str, outputs: Iterable[Path], inputs: Iterable[Path])
             raise ConfigError(
                 f"{option} {replaced[found]}: is {path}, which this command reads and would replace; give another name"
             )
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def expand_home(path: str | Path) -> Path:

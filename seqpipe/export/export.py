@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -13,7 +12,7 @@ import numpy as np
 
 import seqpipe
 from seqpipe.core.calibration import Calibration
-from seqpipe.core.files import draft_folder
+from seqpipe.core.files import draft_folder, hash_file
 from seqpipe.core.naming import Columns
 from seqpipe.core.onnx_graph import Form, Precision
 from seqpipe.data.source import data_root, read_rows
@@ -37,7 +36,6 @@ from seqpipe.runtime.manifest import (
     Part,
     Tensor,
     further_file,
-    hash_file,
 )
 from seqpipe.runtime.model import Model
 from seqpipe.runtime.readers import READERS
@@ -156,7 +154,7 @@ def _write(
         calibration=calibration,
         files={str(path.relative_to(draft)): hash_file(path) for path in sorted(draft.rglob("*")) if path.is_file()},
         columns=Columns(**{each.name: getattr(pipeline.recipe.data, each.name) for each in fields(Columns)}),
-        model=hashlib.sha256((run / MODEL).read_bytes()).hexdigest(),
+        model=hash_file(run / MODEL),
     )
     (draft / MANIFEST).write_text(manifest.dump(), encoding="utf-8")
     return manifest

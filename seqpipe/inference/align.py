@@ -11,7 +11,7 @@ from typing import Any
 
 from seqpipe.answers.alignment import THRESHOLD, Alignment
 from seqpipe.config.recipe import DataConfig
-from seqpipe.core.files import check_replaced
+from seqpipe.core.files import check_replaced, hash_file
 from seqpipe.core.input import FileSpan
 from seqpipe.core.interruption import Interruption
 from seqpipe.core.suffixes import TEXT_SUFFIXES, Suffixes
@@ -29,7 +29,7 @@ from seqpipe.inference.predictor import load
 from seqpipe.inference.progress import Progress
 from seqpipe.inference.same_inputs import fingerprint_inputs
 from seqpipe.inference.slot import unbound
-from seqpipe.model_file import BORDERS, hash_file, model_files
+from seqpipe.model_file import BORDERS, model_files
 
 COLUMNS = ("input", "target", "id", "start", "end", "duration", "channel", "format")
 """Keys of ``data`` that say what manifests hold."""

@@ -12,9 +12,9 @@ from pydantic import TypeAdapter
 
 from seqpipe.core.assets import read_json
 from seqpipe.core.calibration import Calibration
-from seqpipe.core.files import write_text
+from seqpipe.core.files import hash_file, write_text
 from seqpipe.errors import RunError
-from seqpipe.model_file import CALIBRATION, MODEL, hash_file
+from seqpipe.model_file import CALIBRATION, MODEL
 
 FORMAT = 1
 SHOWN = ("top", "among", "n_best")

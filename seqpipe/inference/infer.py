@@ -15,7 +15,7 @@ import torch
 
 from seqpipe.config.recipe import DataConfig
 from seqpipe.core.answer import Answer
-from seqpipe.core.files import companion
+from seqpipe.core.files import companion, hash_file
 from seqpipe.core.interruption import Interruption
 from seqpipe.core.measure import Measure
 from seqpipe.core.naming import KEYS
@@ -38,7 +38,7 @@ from seqpipe.inference.slot import Pause
 from seqpipe.inference.stream import check_replacing, fingerprint_place, given_rows, streamed
 from seqpipe.inference.window import Budget, Window
 from seqpipe.inference.workers import Workers
-from seqpipe.model_file import MODEL, hash_file, model_files
+from seqpipe.model_file import MODEL, model_files
 
 SPENT = ("reading", "features", "model", "decoding", "writing")
 

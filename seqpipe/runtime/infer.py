@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from seqpipe import __version__
-from seqpipe.core.files import companion
+from seqpipe.core.files import companion, hash_file
 from seqpipe.core.interruption import Interruption
 from seqpipe.core.naming import KEYS, Columns, Format
 from seqpipe.errors import ConfigError, did_you_mean
@@ -21,7 +21,7 @@ from seqpipe.inference.progress import Progress, describe
 from seqpipe.inference.slot import Pause
 from seqpipe.inference.stream import check_replacing, fingerprint_place, given_rows, streamed
 from seqpipe.inference.window import Window
-from seqpipe.runtime.manifest import MANIFEST, hash_file
+from seqpipe.runtime.manifest import MANIFEST
 from seqpipe.runtime.model import Model
 from seqpipe.runtime.windows import make_windows
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from seqpipe.core.calibration import Calibration, ConfidenceMap
+from seqpipe.core.files import hash_file
 from seqpipe.core.naming import Columns
 from seqpipe.errors import RunError
 
@@ -165,8 +165,3 @@ def _tensors(content: Sequence[Mapping[str, Any]]) -> tuple[Tensor, ...]:
 def further_file(name: str) -> str:
     """The file of a further graph."""
     return f"head_{name}.onnx"
-
-
-def hash_file(path: Path) -> str:
-    """SHA-256 of a file's bytes."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -14,6 +14,7 @@ import soundfile
 from seqpipe import Pipeline, RecurrentEncoder
 from seqpipe.cli import main as seqpipe
 from seqpipe.config.recipe import parse_recipe
+from seqpipe.core.files import hash_file
 from seqpipe.core.input import FileSpan
 from seqpipe.data.rows import Row
 from seqpipe.errors import ConfigError, RunError
@@ -21,7 +22,6 @@ from seqpipe.export.export import export
 from seqpipe.export.graph import export_pipeline
 from seqpipe.export.verify import TOLERANCES
 from seqpipe.runtime.cli import main
-from seqpipe.runtime.manifest import hash_file
 from seqpipe.runtime.model import Model
 
 

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from seqpipe.answers.failure import Failure
+from seqpipe.core.files import hash_file
 from seqpipe.data.rows import Row
 from seqpipe.errors import ConfigError, SeqpipeError
 from seqpipe.inference.ray.cluster import Cluster
 from seqpipe.inference.settings import Settings
 from seqpipe.inference.slot import Pause, Slot, digest_of, make_slot
 from seqpipe.inference.window import Window
-from seqpipe.model_file import MODEL, hash_file
+from seqpipe.model_file import MODEL
 
 AHEAD = 4
 """Windows for each actor that are under way at most: more than it has in hand, since answers wait for the slowest."""

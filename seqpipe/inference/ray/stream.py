@@ -21,6 +21,7 @@ from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 import seqpipe
+from seqpipe.core.files import hash_file
 from seqpipe.core.input import Input
 from seqpipe.data.rows import Row
 from seqpipe.errors import SeqpipeError
@@ -30,7 +31,7 @@ from seqpipe.inference.ray.feed import Feed, FeedSource, make_block
 from seqpipe.inference.reading import Reader
 from seqpipe.inference.window import Window
 from seqpipe.inference.workers import Workers
-from seqpipe.model_file import MODEL, hash_file
+from seqpipe.model_file import MODEL
 
 AT_ONCE = 2
 """Windows that an actor has in hand: it reads one while it computes the other."""
