@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -14,8 +13,9 @@ from numpy.typing import NDArray
 
 from seqpipe.core.input import Segment
 from seqpipe.core.measure import Measure
+from seqpipe.core.packages import require
 from seqpipe.core.source import Source
-from seqpipe.errors import RunError
+from seqpipe.runtime.counterparts import counterpart
 from seqpipe.runtime.manifest import Part
 
 READERS = {
@@ -71,11 +71,9 @@ def make_reader(part: Part, folder: Path) -> RuntimeReader:
 
     Raises:
         RunError: there is none of this class.
+        ConfigError: a package that it needs isn't installed.
     """
-    if part.stage not in READERS:
-        raise RunError(f"the exported model reads with {part.stage}, which this runtime doesn't know; upgrade it")
-    module, _, name = READERS[part.stage].partition(":")
-    made: RuntimeReader = getattr(importlib.import_module(module), name)(part.options, folder / part.assets)
+    made: RuntimeReader = counterpart(READERS, part, "reader")(part.options, folder / part.assets)
     return made
 
 
@@ -109,6 +107,7 @@ def lines(options: Mapping[str, Any], assets: Path) -> RuntimeReader:
     """Of `LineImage`."""
     from seqpipe.features.image.ink_columns import InkColumns
 
+    require("pillow", "image", "a model of images")
     return InkColumns(**options)
 
 

@@ -128,7 +128,8 @@ class Server:
     async def predict(self, request: Request) -> Response:
         """Answers to inputs, in their order; one that can't be used has an ``error`` in its answer's place."""
         inputs = await read_inputs(request, self.model)
-        answers = await self._answers(request, inputs)
+        self._check_model(inputs.model)
+        answers = await self._answers(request, inputs.values)
         return JSONResponse({"model": self.name, "predictions": [answer.to_json() for answer, _ in answers]})
 
     async def transcribe(self, request: Request) -> Response:

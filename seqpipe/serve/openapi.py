@@ -30,7 +30,8 @@ def document(model: str, version: str, *, transcribes: bool) -> dict[str, Any]:
             "post": {
                 "summary": "Answers to inputs of the model's task",
                 "requestBody": _body(
-                    {"multipart/form-data": {"type": "object", "properties": {"file": file}, "required": ["file"]},
+                    {"multipart/form-data": {"type": "object", "required": ["file"], "properties": {
+                        "file": file, "model": {"type": "string"}}},
                      "application/json": {"type": "object", "required": ["inputs"], "properties": {
                          "inputs": {"type": "array", "minItems": 1}, "model": {"type": "string"}}}}
                 ),

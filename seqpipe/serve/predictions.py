@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
@@ -16,11 +16,23 @@ MOST_INPUTS = 1000
 """Of a request."""
 
 
-async def read_inputs(request: Request, model: Model) -> list[tuple[str, Any]]:
-    """The inputs of a request, each with the name that its answer gets.
+class Inputs(NamedTuple):
+    """What a request asks for.
+
+    Attributes:
+        values: with the name that the answer of each gets.
+        model: that is asked for, as the client has it; None for whichever is loaded.
+    """
+
+    values: list[tuple[str, Any]]
+    model: Any = None
+
+
+async def read_inputs(request: Request, model: Model) -> Inputs:
+    """The inputs of a request.
 
     Files come as ``file`` of multipart/form-data, several if there are several; what is no file (texts, lists of
-    words, pen strokes) in ``inputs`` of a JSON object.
+    words, pen strokes) in ``inputs`` of a JSON object. ``model`` may stand beside either.
 
     Raises:
         Refused: there are none, too many, or they come in a form that the model doesn't read.
@@ -37,14 +49,15 @@ async def read_inputs(request: Request, model: Model) -> list[tuple[str, Any]]:
     )
 
 
-async def _files(request: Request, model: Model) -> list[tuple[str, Any]]:
+async def _files(request: Request, model: Model) -> Inputs:
     if not model.reader.suffixes:
         raise Refused(415, "unsupported_media_type", "this model reads no files: send its inputs as application/json")
     async with request.form(max_files=MOST_INPUTS) as form:
         files = [each for each in form.getlist("file") if isinstance(each, UploadFile)]
         if not files:
             raise Refused(400, "missing", "file: is missing; send one or several files of this name", "file")
-        return [(name_of(file, number), FileSpan(await file.read())) for number, file in enumerate(files, 1)]
+        values = [(name_of(file, number), FileSpan(await file.read())) for number, file in enumerate(files, 1)]
+        return Inputs(values, form.get("model"))
 
 
 def name_of(file: UploadFile, number: int) -> str:
@@ -52,7 +65,7 @@ def name_of(file: UploadFile, number: int) -> str:
     return (file.filename or "").replace("\\", "/").rpartition("/")[2] or str(number)
 
 
-def _values(body: bytes, model: Model) -> list[tuple[str, Any]]:
+def _values(body: bytes, model: Model) -> Inputs:
     try:
         content = json.loads(body)
     except (ValueError, RecursionError) as error:
@@ -69,4 +82,4 @@ def _values(body: bytes, model: Model) -> list[tuple[str, Any]]:
                           "multipart/form-data", "inputs")  # fmt: skip
         if not isinstance(each, (str, list, dict)):
             raise Refused(400, "bad_value", f"inputs[{number}]: should be a text, a list or an object", "inputs")
-    return [(str(number), each) for number, each in enumerate(inputs, 1)]
+    return Inputs([(str(number), each) for number, each in enumerate(inputs, 1)], content.get("model"))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from seqpipe.core.assets import loading, read_json
+from seqpipe.core.packages import require
 from seqpipe.errors import DataError, InputError, RunError
 
 
@@ -125,12 +126,16 @@ class SentencePieceUnits:
 
     Args:
         model: a serialised SentencePiece model.
+
+    Raises:
+        ConfigError: SentencePiece isn't installed.
     """
 
     FILE = "sentencepiece.model"
     separator = ""
 
     def __init__(self, model: bytes) -> None:
+        require("sentencepiece", "sentencepiece", "a model with subword units")
         import sentencepiece
 
         self.model = model

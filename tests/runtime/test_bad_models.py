@@ -1,7 +1,9 @@
 """Exported models that can't be run, and runs that can't be exported: what is wrong, where, and what to do."""
 
 import json
+import re
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,11 @@ from seqpipe.export.export import export
 from seqpipe.export.graph import export_pipeline
 from seqpipe.export.verify import TOLERANCES
 from seqpipe.runtime.cli import main
+from seqpipe.runtime.heads import make_head
+from seqpipe.runtime.manifest import Part
 from seqpipe.runtime.model import Model
+from seqpipe.runtime.readers import make_reader
+from seqpipe.text.units import SentencePieceUnits
 
 
 @pytest.fixture
@@ -42,6 +48,34 @@ def test_a_file_that_was_truncated(model: Path) -> None:
     graph.write_bytes(graph.read_bytes()[:-100])
     with pytest.raises(RunError, match=r"model\.onnx: was truncated or altered since it was exported; export it again"):
         Model.load(model)
+
+
+@pytest.mark.parametrize(
+    ("module", "make", "message"),
+    [
+        (
+            "PIL",
+            lambda: make_reader(Part("LineImage", {}), Path()),
+            "a model of images needs pillow, which isn't installed: pip install pillow (the extra image of",
+        ),
+        (
+            "sentencepiece",
+            lambda: SentencePieceUnits(b""),
+            "a model with subword units needs sentencepiece, which isn't installed: pip install sentencepiece",
+        ),
+        (
+            "bidi",
+            lambda: make_head(Part("CTCHead", {"base_direction": "rtl"}), Path(), {}, 1.0),
+            "a model of writing from right to left needs python-bidi, which isn't installed: pip install python-bidi",
+        ),
+    ],
+)
+def test_a_package_that_the_model_needs_and_the_small_distribution_does_not_bring(
+    module: str, make: Callable[[], Any], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        make()
 
 
 def test_a_file_that_was_altered(model: Path) -> None:

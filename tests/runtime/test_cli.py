@@ -272,7 +272,7 @@ def test_parquet_without_pyarrow(run: Run, monkeypatch: pytest.MonkeyPatch, caps
     assert run("list.parquet") == 1
     assert "list.parquet: Parquet needs pyarrow, which isn't installed" in capsys.readouterr().err
     assert run("hub:someone/something") == 1
-    assert "needs the package datasets, which isn't installed" in capsys.readouterr().err
+    assert "needs datasets, which isn't installed" in capsys.readouterr().err
 
 
 def test_without_onnxruntime(run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

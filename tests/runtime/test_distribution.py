@@ -22,13 +22,13 @@ import package_writer
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "packages" / "runtime"
 
-REQUIRED = {"numpy", "onnxruntime", "soundfile", "PIL", "sentencepiece"}
-LATER = {"bidi", "pyarrow", "datasets", "rich"}
+REQUIRED = {"numpy", "onnxruntime", "soundfile"}
+LATER = {"PIL", "sentencepiece", "bidi", "pyarrow", "datasets", "rich"}
 """What a function imports that does without, or says which extra it needs."""
 OF_RUNS = "core/assets.py"
 """Whose functions read files of run directories, which no runtime does, and need what these are written with."""
-SIZE = 160 * 2**20
-"""Bytes of all that is installed."""
+SIZE = 160_000_000
+"""Bytes of all that is installed, without extras."""
 
 
 def imports(path: Path) -> Iterator[tuple[str, bool]]:

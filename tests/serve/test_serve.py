@@ -164,6 +164,7 @@ def test_what_there_is_to_ask(server: Served) -> None:
         ("/v1/audio/transcriptions", [("a.wav", b"x")], {"timestamp_granularities": "word"}, 400, "bad_value", "goes"),
         ("/v1/audio/transcriptions", [("a.wav", b"0" * 1_100_000)], {}, 413, "too_large", "1 MB"),
         ("/v1/predict", [], {}, 400, "missing", "file"),
+        ("/v1/predict", [("a.wav", b"x")], {"model": "other"}, 404, "model_not_found", "'other' isn't loaded"),
         ("/v1/translations", [], {}, 404, "not_found", "openapi.json"),
     ],
 )  # fmt: skip
@@ -189,6 +190,7 @@ def test_refusals(
         (b"[" * 100_000, "application/json", 400, "no JSON"),
         (b"{", "application/json", 400, "no JSON"),
         (b'{"inputs": [1]}', "application/json", 400, "inputs[0]"),
+        (b'{"inputs": [{}], "model": "other"}', "application/json", 404, "'other' isn't loaded here; tones is"),
         (b"x", "text/plain", 415, "text/plain"),
         (b"x", "", 415, "no content-type"),
         (b"--x\r\nbroken", "multipart/form-data; boundary=x", 400, ""),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from seqpipe.core.packages import lacking
 from seqpipe.data.formats.hub_features import column_meanings, meant
 from seqpipe.errors import DataError, InputError
 
@@ -55,10 +56,7 @@ def _open(source: str) -> Any:
     try:
         import datasets
     except ImportError:
-        raise DataError(
-            f"data set {source}: needs the package datasets, which isn't installed: pip install datasets (the extra "
-            "hub of seqpipe-runtime); or give files"
-        ) from None
+        raise DataError(f"data set {source}: {lacking('datasets', 'hub')}; or give files") from None
 
     name, split = _name_and_split(source)
     try:

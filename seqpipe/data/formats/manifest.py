@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from seqpipe.core.lines import MAX_LINE_BYTES, TOO_LONG, bounded_lines
+from seqpipe.core.packages import lacking
 from seqpipe.data.formats.hub_features import Meaning, column_meanings, meant
 from seqpipe.errors import DataError, InputError
 from seqpipe.text.validity import undecoded
@@ -193,10 +194,7 @@ def _open_parquet(path: Path) -> Any:
         import pyarrow
         import pyarrow.parquet
     except ImportError:
-        raise DataError(
-            f"{path}: Parquet needs pyarrow, which isn't installed: pip install pyarrow (the extra parquet of "
-            "seqpipe-runtime); or give a .jsonl, .csv or .tsv"
-        ) from None
+        raise DataError(f"{path}: Parquet {lacking('pyarrow', 'parquet')}; or give a .jsonl, .csv or .tsv") from None
 
     with path.open("rb"):
         pass  # what can't be opened at all is told apart from what is no Parquet

@@ -9,6 +9,7 @@ from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
 
 from seqpipe.core.files import draft_file
+from seqpipe.core.packages import lacking
 from seqpipe.errors import ConfigError, DataError
 from seqpipe.inference.formats.store import readable
 from seqpipe.inference.formats.table import column_types, field_types, read_rows
@@ -31,10 +32,7 @@ def arrow_schema(prediction: type) -> Any:
     try:
         import pyarrow
     except ImportError:
-        raise ConfigError(
-            "--format parquet: needs pyarrow, which isn't installed: pip install pyarrow (the extra parquet of "
-            "seqpipe-runtime); or --format jsonl or csv"
-        ) from None
+        raise ConfigError(f"--format parquet: {lacking('pyarrow', 'parquet')}; or --format jsonl or csv") from None
 
     columns = column_types(prediction)
     return pyarrow.schema([(name, _arrow_type(of, f"{prediction.__name__}.{name}")) for name, of in columns.items()])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -11,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqpipe.core.input import Segment
-from seqpipe.errors import RunError
+from seqpipe.core.packages import require
+from seqpipe.runtime.counterparts import counterpart
 from seqpipe.runtime.location import Location
 from seqpipe.runtime.manifest import Part
 from seqpipe.runtime.session import GraphSession
@@ -88,13 +88,10 @@ def make_head(part: Part, folder: Path, decoding: dict[str, Any], temperature: f
 
     Raises:
         RunError: there is none of this class.
+        ConfigError: an option of decoding is wrong, or a package that it needs isn't installed.
     """
-    return find(HEADS, part, "head")(part.options, folder / part.assets, decoding, temperature)
-
-
-def find(known: dict[str, str], part: Part, what: str) -> Any:
-    """A class by that of its stage."""
-    if part.stage not in known:
-        raise RunError(f"the exported model has the {what} {part.stage}, which this runtime doesn't know; upgrade it")
-    module, _, name = known[part.stage].partition(":")
-    return getattr(importlib.import_module(module), name)
+    made = counterpart(HEADS, part, "head")
+    if part.options.get("base_direction") is not None:
+        require("python-bidi", "bidi", "a model of writing from right to left")
+    head: RuntimeHead = made(part.options, folder / part.assets, decoding, temperature)
+    return head
