@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -320,6 +321,7 @@ def flags(words: str) -> list[str]:
     return re.findall(r"(?<![\w-])--[a-z][\w-]*", words)
 
 
+@cache
 def verb_flags() -> dict[str, set[str]]:
     """The options of each verb, by what it says of itself."""
     found = {}
@@ -331,9 +333,14 @@ def verb_flags() -> dict[str, set[str]]:
     return found
 
 
+@cache
+def tool_flags() -> set[str]:
+    return {flag for path in ROOT.glob("tools/*.py") for flag in flags(path.read_text())}
+
+
 @every_guide
 def test_options_in_the_text_are_there(page: Path) -> None:
-    ours, tools = verb_flags(), {flag for path in ROOT.glob("tools/*.py") for flag in flags(path.read_text())}
+    ours, tools = verb_flags(), tool_flags()
     anywhere = set().union(*ours.values()) | tools | {"--array"}  # of Slurm
     text = re.sub(r"```.*?```", "", text_of(page), flags=re.DOTALL)
     for span in re.findall(r"`([^`\n]+(?:\n[^`\n]+)?)`", text):

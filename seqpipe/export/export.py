@@ -99,7 +99,7 @@ def export(
         if type(stage).__name__ not in known:
             raise ConfigError(
                 f"pipeline.{slot}: {type(stage).__name__} can't be exported: runtimes know of "
-                f"{', '.join(sorted(known))}; use the model with `seqpipe infer`"
+                f"{', '.join(sorted(known))}; use the run itself, where seqpipe is installed"
             )
     if form == "web":
         check_page(pipeline)

@@ -18,6 +18,8 @@ from seqpipe.data.starter.language import starter_language
 from seqpipe.data.starter.sentiment import starter_sentiment
 from seqpipe.data.starter.speech import starter_speech
 from seqpipe.data.starter.translation import starter_translation
+from seqpipe.errors import ConfigError
+from seqpipe.export.export import export
 from seqpipe.training.train import train
 
 FORMS: dict[str, dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("short_forms.yaml").read_text("utf-8"))
@@ -102,7 +104,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def short_form(made_once: MakeOnce, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """``short_form("speech/an4")`` trains it and asserts the bound on its score."""
+    """``short_form("speech/an4")`` trains it, asserts the bound on its score, and that what is exported answers so."""
 
     def run(name: str) -> None:
         form, data = FORMS[name], None
@@ -126,5 +128,17 @@ def short_form(made_once: MakeOnce, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert form.get("at_least", -math.inf) <= score <= form.get("at_most", math.inf), (
             f"dev {form['score']} {score}; measured before: {form['measured']}"
         )
+        check_export(name, tmp_path / "run", tmp_path / "exported")
 
     return run
+
+
+def check_export(name: str, run: Path, folder: Path) -> None:
+    """The trained model is exported, which refuses what answers otherwise; or it is said why it can't be."""
+    if name.startswith("language/"):
+        with pytest.raises(ConfigError, match="LanguageModelHead can't be exported"):
+            export(run, folder)
+        return
+    verification = export(run, folder).verification
+    assert verification is not None
+    print(f"{name}, exported: {'; '.join(verification.lines())}")
