@@ -21,6 +21,7 @@ from seqpipe.data.rows import Row
 from seqpipe.inference.inputs import check_inputs, count_inputs, expand_inputs
 from seqpipe.inference.shard import shard
 from seqpipe.inference.slot import digest_of, make_slot
+from seqpipe.runtime.cli import main as run_exported
 
 NO_FILES: frozenset[str] = frozenset()
 """Of inputs that are no files."""
@@ -244,3 +245,19 @@ def test_python_takes_lines_too(run: str, folder: Path) -> None:
     assert [answer.id for answer in predictor.predict(lines)] == ["alto4.xml:l1", "alto4.xml:l2", "alto4.xml:l3"]
     with pytest.raises(TypeError, match="received one"):
         predictor.predict(lines[0])
+
+
+def test_the_exported_model_writes_the_same_pages(run: str, folder: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    assert main(["export", run, "--output", "exported"]) == 0
+    inputs = ["alto4.xml", "page2019.xml", "broken.xml"]
+    for kind in ("alto", "page"):
+        assert infer(run, *inputs, "--output", f"theirs-{kind}", "--format", kind) == 3
+        status = run_exported(["exported", *inputs, "--output", f"ours-{kind}", "--format", kind, "--quiet"])
+        assert status == 3
+        written = [sorted(path.name for path in Path(f"{side}-{kind}").iterdir()) for side in ("ours", "theirs")]
+        assert written == [["alto4.xml", "failures.jsonl", "page2019.xml"]] * 2
+        for name in inputs[:2]:
+            ours, theirs = (Path(f"{side}-{kind}") / name for side in ("ours", "theirs"))
+            assert ours.read_bytes() == theirs.read_bytes()
+            assert any(each.text for each in read_page(ours).lines)
