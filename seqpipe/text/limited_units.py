@@ -93,6 +93,10 @@ class LimitedUnits:
         number = self._all.number(piece)
         return self._own.get(number) if number is not None else None
 
+    def bytes(self) -> list[int]:
+        """Numbers of the units that are bytes; none without ``byte_fallback``."""
+        return [self._own[number] for number in self._all.bytes() if number in self._own]
+
     def save(self, folder: Path) -> None:
         """Write ``written_units.json``: the units, as `piece` writes them."""
         pieces = [self.piece(number) for number in range(len(self))]

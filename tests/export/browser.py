@@ -15,9 +15,14 @@ from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
+import pytest
 from websockets.sync.client import ClientConnection, connect
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
+needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
+READY = "document.getElementById('status')?.textContent === 'Ready.'"
+ANSWERED = "document.getElementById('summary').textContent !== '' && " + READY
+COMPLAINED = "!document.getElementById('problem').hidden && document.getElementById('problem').textContent"
 PATIENCE = 120.0
 """Seconds, on a machine with other work."""
 

@@ -1,10 +1,8 @@
 """The page beside an exported model: in a real browser, off a real server."""
 
 import json
-import os
 import re
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,8 +22,9 @@ from seqpipe.data.rows import Row
 from seqpipe.data.source import read_rows
 from seqpipe.errors import ConfigError
 from seqpipe.export.export import export
+from seqpipe.export.web.learnt import describe_units
 from seqpipe.export.web.onnxruntime import FILES, VERSION, find_onnxruntime_web
-from seqpipe.export.web.page import STATIC, check_page, describe_units
+from seqpipe.export.web.page import check_page
 from seqpipe.features.image.line_image import LineImage
 from seqpipe.features.pen.pen_strokes import PenStrokes
 from seqpipe.features.speech.channels import to_mono
@@ -36,14 +35,8 @@ from seqpipe.runtime.heads.ctc import best_path, posteriors
 from seqpipe.runtime.model import Model
 from seqpipe.text.units import SentencePieceUnits
 
-from .browser import CHROMIUM, Tab, opened, served
-
-NODE = shutil.which("node")
-needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
-needs_node = pytest.mark.skipif(NODE is None, reason="no Node here")
-READY = "document.getElementById('status')?.textContent === 'Ready.'"
-ANSWERED = "document.getElementById('summary').textContent !== '' && " + READY
-COMPLAINED = "!document.getElementById('problem').hidden && document.getElementById('problem').textContent"
+from .browser import ANSWERED, COMPLAINED, READY, Tab, needs_browser, opened, served
+from .javascript import in_node, needs_node
 
 
 @pytest.fixture(scope="module")
@@ -229,7 +222,10 @@ def test_the_folder_is_an_exported_model_too_and_whole(page: Path) -> None:
     [
         ("pipeline.features.0.channels=each", "channels: each"),
         ("pipeline.head.base_direction=rtl", "base_direction"),
-        ("pipeline.head={stage: AttentionHead, hidden_size: 8, vocabulary_size: 12}", "CTCHead, not AttentionHead"),
+        (
+            "pipeline.head={stage: AttentionHead, hidden_size: 8, vocabulary_size: 12}",
+            "CTCHead, not AttentionHead",
+        ),
     ],
 )
 def test_what_a_page_does_not_know_is_refused(tone_data: Path, override: str, said: str) -> None:
@@ -283,21 +279,6 @@ def test_without_a_registry_a_message_says_what_to_do(tmp_path: Path, monkeypatc
 
 
 # Functions, beside those that they stand for
-
-
-def in_node(module: str, expression: str, given: Any) -> Any:
-    """What JavaScript of a module (``m``) gives for data (``given``)."""
-    code = f"""
-        import * as m from {json.dumps((STATIC / module).as_uri())};
-        let text = "";
-        for await (const chunk of process.stdin) text += chunk;
-        const given = JSON.parse(text);
-        console.log(JSON.stringify({expression}));
-    """
-    program = [str(NODE), "--no-warnings", "--experimental-default-type=module", "--input-type=module", "-e", code]
-    done = subprocess.run(program, input=json.dumps(given), capture_output=True, text=True, check=False, env=os.environ)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 @needs_node

@@ -5,7 +5,9 @@ import { describe } from "./view/about.js";
 import { shownText } from "./view/answer.js";
 import { complain, say, showProgress } from "./view/status.js";
 
-const KINDS = { Waveform: "./kinds/recordings.js", LineImage: "./kinds/lines.js", PenStrokes: "./kinds/strokes.js" };
+const KINDS = {
+  LineImage: "./kinds/lines.js", PenStrokes: "./kinds/strokes.js", Tokens: "./kinds/texts.js", Waveform: "./kinds/recordings.js",
+};
 
 document.getElementById("copy").addEventListener("click", async () => {
   try {

@@ -2,18 +2,13 @@
 
 const LEAST = 1e-6;
 
-/** An answer with mapped confidences. */
-export function calibrate(answer, maps) {
-  const word = (each) => ({ log_length: Math.log([...each.text].length) });
-  const mapped = (parts, map, features) => map
-    ? parts.map((part) => ({ ...part, confidence: mapConfidence(part.confidence, map, features?.(part)) }))
-    : parts;
-  return {
-    ...mapped([answer], maps.answers)[0],
-    words: mapped(answer.words, maps.words, word),
-    tokens: mapped(answer.tokens, maps.tokens),
-  };
-}
+/** An answer whose own confidence is mapped. features: what else speaks for it. */
+export const calibrated = (answer, maps, features) => mapped([answer], maps.answers, () => features)[0];
+
+/** Parts with mapped confidences; map may be undefined, features is given a part. */
+export const mapped = (parts, map, features) => map
+  ? parts.map((part) => ({ ...part, confidence: mapConfidence(part.confidence, map, features?.(part)) }))
+  : parts;
 
 /** Beta calibration: a logistic regression over ln p, ln(1 - p) and what else speaks for a part. */
 export function mapConfidence(confidence, map, features = {}) {

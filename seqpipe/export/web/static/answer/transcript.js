@@ -1,7 +1,7 @@
 // Labels and their places as a transcript: the counterpart of seqpipe/answers/transcribing.py and transcript.py.
 
-// White space as Python's str.isspace has it, for which \s has a character too many and some too few.
-const SPACE = "\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000";
+import { SPACE } from "../text/space.js";
+
 const BEGINS = new RegExp(`^[${SPACE}]`), ENDS = new RegExp(`[${SPACE}]$`), WORD = new RegExp(`[^${SPACE}]+`, "g");
 
 /**
@@ -20,6 +20,7 @@ export function transcribe(path, units, locate) {
 
 /** The text of units. Spaces before a text of subwords are none of its own. */
 export function spell(numbers, units) {
+  if (units.separator) return numbers.map((number) => units.pieces[number]).join(units.separator);
   let text = "";
   for (const number of numbers) {
     const piece = number === units.unknown ? " \u2047 " : units.pieces[number];

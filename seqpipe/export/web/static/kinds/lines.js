@@ -1,9 +1,11 @@
 // Pictures of lines in, their text out: chosen, dropped, pasted, or taken by a phone's camera.
 
 import { decode } from "../image/decode.js";
-import { clear, onPart, show } from "../view/answer.js";
+import { clear } from "../view/answer.js";
 import { onDrop } from "../view/drop.js";
 import { complain, say } from "../view/status.js";
+import { show } from "../view/transcript.js";
+import { onPart } from "../view/words.js";
 
 const [picture, file] = ["picture", "image-file"].map((name) => document.getElementById(name));
 const STYLE = {

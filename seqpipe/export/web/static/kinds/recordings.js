@@ -4,11 +4,12 @@ import { decode } from "../audio/decode.js";
 import { Live } from "../audio/live.js";
 import { Microphone } from "../audio/microphone.js";
 import { NO_MICROPHONE_HERE, problemOfFile, problemOfMicrophone, tooLong } from "../audio/problems.js";
-import { clear, show } from "../view/answer.js";
+import { clear } from "../view/answer.js";
 import { onDrop } from "../view/drop.js";
 import { clock, seconds } from "../view/formats.js";
 import { showLevel } from "../view/level.js";
 import { complain, say } from "../view/status.js";
+import { show } from "../view/transcript.js";
 
 const [record, file, listening, elapsed] =
   ["record", "file", "listening", "elapsed"].map((name) => document.getElementById(name));

@@ -2,9 +2,11 @@
 
 import { parseStrokes } from "../ink/ink.js";
 import { Pad } from "../ink/pad.js";
-import { clear, onPart, show } from "../view/answer.js";
+import { clear } from "../view/answer.js";
 import { onDrop } from "../view/drop.js";
 import { complain, say } from "../view/status.js";
+import { show } from "../view/transcript.js";
+import { onPart } from "../view/words.js";
 
 const PAUSE = 400; // ms without the pen before an answer is worked out
 const [canvas, undo, empty, file] = ["pad", "undo", "empty", "ink-file"].map((name) => document.getElementById(name));

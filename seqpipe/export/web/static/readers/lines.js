@@ -6,6 +6,8 @@ import { resize, transposed } from "../image/resize.js";
 
 const NARROW = 0.25, WIDE = 100; // widths in heights; lines of text have from 1 to 40
 
+export const reader = (options) => (given) => prepare(given, options);
+
 /** given: {pixels, width, height}. */
 export function prepare(given, options) {
   const { width, height } = given;

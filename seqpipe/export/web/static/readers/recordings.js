@@ -6,6 +6,8 @@ import { leastOf, mostOf } from "../ink/statistics.js";
 
 const SILENCE = 2 ** -14; // between the lowest and the highest sample: two steps of 16 bit
 
+export const reader = (options) => (given) => prepare(given, options);
+
 /** given: {channels, rate}. */
 export function prepare({ channels, rate }, options) {
   const samples = resample(toMono(channels, options.channels), rate, options.sample_rate);

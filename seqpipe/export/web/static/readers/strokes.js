@@ -4,6 +4,8 @@ import { inkOf } from "../ink/ink.js";
 import { spaced, spacedCount } from "../ink/spacing.js";
 import { frameOf, upright } from "../ink/writing_size.js";
 
+export const reader = (options) => (given) => prepare(given, options);
+
 /** given: {strokes, downward}. */
 export function prepare({ strokes, downward }, options) {
   const ink = upright(inkOf(strokes, downward), options), frame = frameOf(ink, options.height);

@@ -1,77 +1,83 @@
-// A transcript on the page: words shaded by doubt, a line about one of them, and a table of all.
+// The answer on the page, in blocks of which each kind of answer fills those that it needs.
 
 import { percent } from "./formats.js";
+import { showWords } from "./words.js";
 
-const DOUBTFUL = 0.5; // below this a word is underlined too, for who can't tell shades apart
-
-const HINT = "Point at a word, or go from word to word with the arrow keys, for its place and confidence.";
-
-const [section, words, detail, rows, summary, announcement] =
-  ["answer", "words", "detail", "rows", "summary", "announcement"].map((name) => document.getElementById(name));
-
-let tellPart = () => {};
-
-/** `tell` is given the word that a person points at, or null. */
-export function onPart(tell) {
-  tellPart = tell;
-}
+const ANNOUNCED_AFTER = 1000; // ms without another answer, so that a reader of the screen isn't interrupted again and again
+const NAMES = ["answer", "answer-title", "headline", "bars", "hint", "summary", "all", "all-title", "columns", "rows", "announcement"];
+const [section, title, headline, bars, hint, summary, all, allTitle, columns, rows, announcement] =
+  NAMES.map((name) => document.getElementById(name));
+let copied = "", timer;
 
 /**
- * place, amount: how a place in the input and its size are written. Partial answers are neither announced nor put into
- * the table: both would change under a reader.
+ * heading: of the answer. headline: its main line. shares: [{name, detail, share, chosen}] as bars. words: {nodes, hint}.
+ * hint, summary: lines below. table: {title, columns, rows}. said: for who can't see it. copy: text. later: whether it is
+ * announced only when no other answer has come for a while. Partial answers are neither announced nor put into the table:
+ * both would change under a reader.
  */
-export function show(answer, { place, amount, partial = false }) {
+export function present({ heading, headline: main = "", shares = [], words, hint: line = "", summary: told = "", table, said, copy, partial = false, later = false }) {
   section.hidden = false;
-  words.classList.toggle("partial", partial);
-  words.replaceChildren(...answer.words.flatMap((word, number) => [wordElement(word, number === 0, place), " "]));
-  detail.textContent = answer.words.length ? HINT : "";
+  section.classList.toggle("stale", partial);
+  title.textContent = heading;
+  headline.textContent = main;
+  bars.replaceChildren(...shares.map(bar));
+  showWords(words?.nodes ?? [], words?.hint ?? "", partial);
+  hint.textContent = line;
+  copied = copy;
+  clearTimeout(timer);
   if (partial) return;
-  if (!answer.words.length) words.textContent = "(no words were found)";
-  rows.replaceChildren(...answer.words.map((word) => row(word, place)));
-  summary.textContent = `${amount(answer.amount)}, transcribed in ${answer.took.toFixed(2)} s; ` +
-    `all of it is right with a confidence of ${percent(answer.confidence)}.`;
-  announcement.textContent = answer.words.length ? `Transcript: ${answer.text}` : "No words were found.";
+  summary.textContent = told;
+  all.hidden = !table;
+  if (table) {
+    allTitle.textContent = table.title;
+    columns.replaceChildren(...table.columns.map(column));
+    rows.replaceChildren(...table.rows.map(row));
+  }
+  const announce = () => { announcement.textContent = said; };
+  if (later) timer = setTimeout(announce, ANNOUNCED_AFTER);
+  else announce();
 }
+
+/** That another answer is on its way. */
+export const markStale = () => section.classList.add("stale");
 
 export function clear() {
   section.hidden = true;
-  for (const each of [words, rows]) each.replaceChildren();
-  for (const each of [summary, announcement]) each.textContent = "";
+  clearTimeout(timer);
+  showWords([], "", false);
+  for (const each of [bars, rows, headline, summary, announcement]) each.replaceChildren();
 }
 
-export const shownText = () => [...words.querySelectorAll(".word")].map((each) => each.textContent).join(" ");
+export const shownText = () => copied;
 
-function wordElement(word, reachable, place) {
-  const element = document.createElement("span");
-  element.className = word.confidence < DOUBTFUL ? "word doubtful" : "word";
-  element.textContent = word.text;
-  element.tabIndex = reachable ? 0 : -1; // one stop of the Tab key; the arrow keys go on from there
-  element.style.setProperty("--doubt", (1 - word.confidence).toFixed(3));
-  const told = `${word.text}: ${place(word.start)} to ${place(word.end)}, confidence ${percent(word.confidence)}`;
-  for (const event of ["focus", "pointerenter", "click"])
-    element.addEventListener(event, () => {
-      detail.textContent = told;
-      tellPart(word);
-    });
-  element.addEventListener("pointerleave", () => tellPart(null));
-  return element;
-}
-
-function row(word, place) {
-  const line = document.createElement("tr");
-  for (const text of [word.text, place(word.start), place(word.end), percent(word.confidence)])
-    line.insertCell().textContent = text;
+function bar({ name, detail = "", share, chosen = false }) {
+  const line = document.createElement("li"), [label, track, value] = ["span", "span", "span"].map((each) => document.createElement(each));
+  line.classList.toggle("chosen", chosen);
+  label.className = "bar-name";
+  label.textContent = name;
+  if (detail) {
+    const more = document.createElement("span");
+    more.className = "bar-detail";
+    more.textContent = detail;
+    label.append(" ", more);
+  }
+  track.className = "bar-track";
+  track.style.setProperty("--share", share.toFixed(4));
+  value.className = "bar-value";
+  value.textContent = percent(share);
+  line.append(label, track, value);
   return line;
 }
 
-const STEPS = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1, Home: -Infinity, End: Infinity };
+function column(text) {
+  const cell = document.createElement("th");
+  cell.scope = "col";
+  cell.textContent = text;
+  return cell;
+}
 
-words.addEventListener("keydown", (event) => {
-  const all = [...words.querySelectorAll(".word")], place = all.indexOf(document.activeElement);
-  if (!(event.key in STEPS) || place < 0) return;
-  event.preventDefault();
-  all[place].tabIndex = -1;
-  const next = all[Math.min(all.length - 1, Math.max(0, place + STEPS[event.key]))];
-  next.tabIndex = 0;
-  next.focus();
-});
+function row(texts) {
+  const line = document.createElement("tr");
+  for (const text of texts) line.insertCell().textContent = text;
+  return line;
+}

@@ -8,6 +8,7 @@ export function say(text) {
 
 /** null takes it away. */
 export function complain(text) {
+  if ((text ?? "") === problem.textContent) return; // it would be read aloud again
   problem.hidden = !text;
   problem.textContent = text ?? "";
 }
