@@ -29,3 +29,18 @@ def in_node(module: str, expression: str, given: Any) -> Any:
     done = subprocess.run(program, input=json.dumps(given), capture_output=True, text=True, check=False, env=os.environ)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
+
+
+def assert_alike(found: Any, wanted: Any, tolerance: float = 1e-4) -> None:
+    """What the page says is what the runtime says, as far as it says it."""
+    if isinstance(wanted, dict):
+        for key in wanted.keys() & found.keys():
+            assert_alike(found[key], wanted[key], tolerance)
+    elif isinstance(wanted, list):
+        assert len(found) >= len(wanted)  # of classes all
+        for one, other in zip(found, wanted, strict=False):
+            assert_alike(one, other, tolerance)
+    elif isinstance(wanted, float):
+        assert found == pytest.approx(wanted, abs=tolerance, rel=1e-4)
+    else:
+        assert found == wanted

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, assert_never
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seqpipe.decoding.tag_path import as_bio
 from seqpipe.features.text.tokens import Tokens
@@ -79,6 +80,8 @@ def describe_units(units: Units) -> dict[str, Any]:
     }
 
 
-def _numbers(values: Any) -> Any:
+def _numbers(values: NDArray[Any]) -> Any:
     """Lists of numbers, None in the place of minus infinity, which JSON has no word for."""
-    return np.where(np.isneginf(values), None, values.astype(object)).tolist()
+    found = values.astype(object)
+    found[np.isneginf(values)] = None
+    return found.tolist()
