@@ -13,7 +13,7 @@ from seqpipe.data.rows import Row
 from seqpipe.errors import ConfigError
 from seqpipe.export.export import export
 from seqpipe.export.web.onnxruntime import find_onnxruntime_web
-from seqpipe.export.web.page import MAX_TOKENS, check_page
+from seqpipe.export.web.page import MAX_TOKENS, MAX_TOKENS_REWRITTEN, check_page
 from seqpipe.pipeline import Pipeline
 from seqpipe.runtime.model import Model
 
@@ -231,7 +231,7 @@ def test_spans_are_marked_in_the_text_and_listed(tab: tuple[Tab, str], site: Pat
         assert [row[:2] for row in found["rows"]] == [[word.text, word.tag] for word in answer.words]
         without = found["text"]
         for _, kind in found["parts"]:
-            without = without.replace(f" {kind}", "", 1)
+            without = without.replace(f"\N{NO-BREAK SPACE}{kind}", "", 1)
         assert without == text
         spans += len(answer.spans)
     assert spans > 5
@@ -286,9 +286,10 @@ def test_what_is_typed_last_is_what_is_answered(tab: tuple[Tab, str], site: Path
 
 @needs_browser
 def test_texts_that_cannot_be_answered_are_told(tab: tuple[Tab, str]) -> None:
-    page = at(tab, "numbers")
-    typed(page, "word " * (MAX_TOKENS + 1))
-    assert f"this page takes up to {MAX_TOKENS}" in page.until(COMPLAINED)
+    for name, most in (("text in characters", MAX_TOKENS_REWRITTEN), ("numbers", MAX_TOKENS)):
+        page = at(tab, name)
+        typed(page, "word " * (most + 1))
+        assert f"this page takes up to {most}" in page.until(COMPLAINED)
     assert page.value("document.getElementById('answer').hidden")
     assert "±" in shown(page, "the dog")["headline"]
     assert not page.value(COMPLAINED)

@@ -8,7 +8,7 @@ export function describe(manifest) {
   const { score, exported_score: value, rows } = verification;
   const isSearched = head.stage === "AttentionHead" && decoding.method === "beam";
   if (score) {
-    const name = score.toUpperCase().replaceAll("_", " "), how = isSearched ? " by beam search, where this page writes greedily" : "";
+    const name = score.length > 4 ? score.replaceAll("_", " ") : score.toUpperCase(), how = isSearched ? " by beam search, where this page writes greedily" : "";
     parts.push(`${name} ${value.toFixed(1)}${PLAIN.includes(score) ? "" : " %"} on ${rows} rows${how}`);
   }
   document.getElementById("about").textContent = `${parts.join("; ")}. Made with ${producer}, run by ONNX Runtime Web.`;

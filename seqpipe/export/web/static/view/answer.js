@@ -17,7 +17,7 @@ let copied = "", timer;
  */
 export function present({ heading, headline: main = "", shares = [], words, hint: line = "", summary: told = "", table, said, copy, partial = false, later = false }) {
   section.hidden = false;
-  section.classList.toggle("stale", partial);
+  setStale(partial);
   title.textContent = heading;
   headline.textContent = main;
   bars.replaceChildren(...shares.map(bar));
@@ -39,7 +39,12 @@ export function present({ heading, headline: main = "", shares = [], words, hint
 }
 
 /** That another answer is on its way. */
-export const markStale = () => section.classList.add("stale");
+export const markStale = () => setStale(true);
+
+function setStale(isStale) {
+  section.classList.toggle("stale", isStale);
+  section.setAttribute("aria-busy", isStale);
+}
 
 export function clear() {
   section.hidden = true;

@@ -4,6 +4,7 @@ import { number, percent } from "./formats.js";
 import { reachable } from "./words.js";
 
 const SHOWN = 8; // bars; further classes stand in the table
+const SAID = 10; // spans or words that are announced
 const DOUBTFUL = 0.5;
 const GOLDEN = 137.5; // degrees, so that hues of neighbours lie far apart
 
@@ -36,10 +37,10 @@ function ofLabels({ labels, confidence, threshold, probabilities }) {
 }
 
 function ofNumbers({ values, deviations, tolerances, confidence }) {
-  const told = values.map((value, place) => `${number(value)} ± ${number(deviations[place])}`);
+  const told = values.map((value, place) => `${number(value)}\u00a0±\u00a0${number(deviations[place])}`);
   return {
     heading: values.length > 1 ? "Values" : "Value",
-    headline: told.join("   "),
+    headline: told.join("\n"),
     hint: `± is a standard deviation. Within ${tolerances.map(number).join(" and ")} of the truth with a confidence of ${percent(confidence)}.`,
     said: `Value: ${values.map(number).join(", ")}`,
     copy: values.map(number).join(" "),
@@ -69,11 +70,15 @@ function ofTags({ words, spans, confidence }, text, { marks_spans: marksSpans, a
       columns: ["Word", "Tag", "Confidence"],
       rows: words.map((word) => [word.text, word.tag, percent(word.confidence)]),
     },
-    said: marksSpans
-      ? spans.map((span) => `${span.text}: ${span.type}`).join("; ") || "Nothing is marked."
-      : words.map((word) => `${word.text}: ${word.tag}`).join("; "),
+    said: listed(marked) || "Nothing is marked.",
     copy: words.map((word) => `${word.text}\t${word.tag}`).join("\n"),
   };
+}
+
+/** The first ones, for who hears them. */
+function listed(marked) {
+  const told = marked.slice(0, SAID).map(({ text, tag }) => `${text}: ${tag}`).join("; ");
+  return marked.length > SAID ? `${told}; and ${marked.length - SAID} more` : told;
 }
 
 function taggedElement({ text, tag, confidence, ...rest }, hue, isSpan) {
@@ -83,7 +88,7 @@ function taggedElement({ text, tag, confidence, ...rest }, hue, isSpan) {
   element.style.setProperty("--hue", hue.toFixed(0));
   [word.className, label.className] = ["tagged-text", "tag"];
   [word.textContent, label.textContent] = [text, tag];
-  element.append(word, " ", label);
+  element.append(word, isSpan ? "\u00a0" : " ", label); // no line begins with the name of a span
   return reachable(element, `${text}: ${tag}, confidence ${percent(confidence)}`, { text, tag, confidence, ...rest });
 }
 
