@@ -21,7 +21,8 @@ from seqpipe.core.sequence import PaddedSequence, length_mask
 from seqpipe.decoders.attention import AttentionKind
 from seqpipe.decoders.decoder_nodes import embedded, memory_forms, start, state_forms, step
 from seqpipe.decoders.recurrent import Bridge, DecoderCell, RecurrentDecoder
-from seqpipe.decoding.ctc import ctc_losses, frames_needed, refuse_too_short
+from seqpipe.decoding.ctc import ctc_losses, refuse_too_short
+from seqpipe.decoding.ctc_hypothesis import frames_needed
 from seqpipe.decoding.fusion import FusionOptions
 from seqpipe.decoding.generation import GenerationDecoding
 from seqpipe.errors import ConfigError

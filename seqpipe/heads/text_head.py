@@ -12,12 +12,13 @@ import torch
 from torch import Tensor
 
 from seqpipe.core.head import Encoded, Head
+from seqpipe.core.language_model_files import language_model
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.decoding.fusion import FusionOptions
 from seqpipe.decoding.prefix_scorer import PrefixScorer
+from seqpipe.decoding.prefix_scoring import Scoring
 from seqpipe.errors import ConfigError, InputError
 from seqpipe.heads.learnt import learnt
-from seqpipe.heads.prefix_scoring import Scoring
 from seqpipe.metrics.text import TextMetric
 from seqpipe.text.bidi import BaseDirection, display_text, logical_text
 from seqpipe.text.rules import TextRule, apply_rules
@@ -118,9 +119,10 @@ class TextHead(Head, register=False):
                 self.units,
                 self.read_target,
                 partial(apply_rules, rules=self.rules),
+                language_model,
                 in_reading_order=self.base_direction is None,
             )
-        return self._scoring.scorer(options, encoded.columns if isinstance(encoded, Encoded) else ())
+        return self._scoring.scorer(options.fusion, encoded.columns if isinstance(encoded, Encoded) else ())
 
     def search_weights(self, options: FusionOptions) -> Mapping[str, tuple[float, float]]:
         """See `seqpipe.core.head.WeighsSearch`."""
