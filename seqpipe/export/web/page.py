@@ -40,8 +40,12 @@ UNKNOWN_OPTIONS = {"channels": "each", "background": "local", "slant": True, "sk
 """Of readers."""
 
 
-def check_page(pipeline: Pipeline) -> None:
+def check_page(pipeline: Pipeline, decoding: Any) -> None:
     """Whether a page can use a model.
+
+    Args:
+        pipeline: that is exported.
+        decoding: its options.
 
     Raises:
         ConfigError: it can't; the stage, and the option where it is one, are named.
@@ -55,6 +59,8 @@ def check_page(pipeline: Pipeline) -> None:
     for name, value in UNKNOWN_OPTIONS.items():
         if options.get(name) == value:
             raise ConfigError(f"pipeline.features: {name}: {value} can't be used in pages for browsers{told}")
+    if (method := getattr(decoding, "method", "greedy")) != "greedy":
+        raise ConfigError(f"decoding.method: pages for browsers decode greedily, not by {method}{told}")
     if getattr(head, "base_direction", None) is not None:
         raise ConfigError(f"pipeline.head: base_direction can't be used in pages for browsers{told}")
     units = getattr(head, "units", None)
