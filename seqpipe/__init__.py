@@ -67,8 +67,8 @@ STAGES = {
 }
 """Built-in stages by class name, and the module that holds each."""
 
-LANGUAGE_MODELS = ("seqpipe.generation.run_model", "seqpipe.language.ngram")
-"""Modules that let `seqpipe.core.language_model.load_language_model` read a kind of file or folder."""
+LANGUAGE_MODELS = ("seqpipe.generation.search_model", "seqpipe.language.arpa_files")
+"""Modules that let `seqpipe.core.language_model_files.load_language_model` read a kind of file or folder."""
 
 EXPORTS = {
     **STAGES,

@@ -50,7 +50,6 @@ def main() -> None:
     import numpy as np
     import torch
 
-    from seqpipe.core.sequence import PaddedSequence
     from seqpipe.data.source import data_root, read_rows
     from seqpipe.decoding.prefix_search import prefix_search
     from seqpipe.evaluation.scores.tune_decoding import encoded_rows
@@ -70,19 +69,18 @@ def main() -> None:
         for places, encoded in encoded_rows(pipeline, rows):
             values, lengths = head(encoded)
             for place, row, length in zip(places, values, lengths.tolist(), strict=True):
-                emissions[place] = row[:length].float().cpu()
-    batch = PaddedSequence.pad(emissions)
-    steps = float(batch.lengths.float().mean())
+                emissions[place] = row[:length].float().cpu().numpy()
+    steps = sum(map(len, emissions)) / len(emissions)
     print(f"{options.run}: {len(rows)} rows of {options.part}, {steps:.0f} steps each, {head.output_size} labels")
     ours: dict[str, float] = {}
     for name, chosen in cases(options).items():
         decoding = CTCDecoding(method="beam", beam=BEAM, **chosen)
         scorer = head.prefix_scorer(decoding)
-        prefix_search(batch, decoding.limits, scorer)
+        prefix_search(emissions, decoding.limits, scorer)
         times = []
         for _ in range(REPEATS):
             started = time.process_time()
-            prefix_search(batch, decoding.limits, scorer)
+            prefix_search(emissions, decoding.limits, scorer)
             times.append(time.process_time() - started)
         ours[name] = sorted(times)[REPEATS // 2] / len(rows) * 1000
     theirs: dict[str, float] = {}
@@ -93,7 +91,7 @@ def main() -> None:
             spelt = {word: [head.units.piece(n) for n in head.units.encode(word)] for word in words}
             given = {"pieces": pieces, "cases": cases(options), "words": spelt}
             (Path(folder) / "given.json").write_text(json.dumps(given), encoding="utf-8")
-            np.savez(Path(folder) / "emissions.npz", *(row.numpy() for row in emissions))
+            np.savez(Path(folder) / "emissions.npz", *emissions)
             script = Path(__file__).with_name("bench_flashlight.py")
             done = subprocess.run([options.flashlight, script, folder], capture_output=True, text=True, check=False)
             if done.returncode:

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from seqpipe.core.sequence import PaddedSequence
-from seqpipe.decoding.ctc_hypothesis import BLANK, CTCHypothesis
+from seqpipe.decoding.ctc_hypothesis import BLANK, CTCHypothesis, frames_needed
 from seqpipe.decoding.temperature import tempered
 from seqpipe.errors import InputError
-
-
-def frames_needed(labels: Sequence[int]) -> int:
-    """The least number of emission steps for these labels: one each, and a blank between equal neighbours."""
-    return len(labels) + sum(first == second for first, second in pairwise(labels))
 
 
 def refuse_too_short(labels: Sequence[Sequence[int]], lengths: Tensor, of: str = "") -> None:

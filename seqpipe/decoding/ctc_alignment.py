@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from seqpipe.decoding.ctc import frames_needed
-from seqpipe.decoding.ctc_hypothesis import BLANK
+from seqpipe.decoding.ctc_hypothesis import BLANK, frames_needed
 from seqpipe.decoding.ctc_lattice import Band, Emissions, Floats, Lattice, whole_band, with_wildcard
 from seqpipe.errors import InputError
 

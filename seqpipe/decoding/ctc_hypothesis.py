@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 BLANK = 0
+
+
+def frames_needed(labels: Sequence[int]) -> int:
+    """The least number of emission steps for these labels: one each, and a blank between equal neighbours."""
+    return len(labels) + sum(first == second for first, second in pairwise(labels))
 
 
 @dataclass(frozen=True, slots=True)

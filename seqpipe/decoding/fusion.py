@@ -3,30 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from seqpipe.core.written import Name
+from seqpipe.decoding.shallow_fusion import Lexicon, ShallowFusion
 
 RANGES = {"lm_weight": (0.0, 2.0), "insertion_bonus": (-2.0, 4.0), "hot_word_weight": (0.0, 3.0)}
 """In which weights are searched, in nats but for the first."""
-
-
-@dataclass(frozen=True, slots=True)
-class Lexicon:
-    """The words that may be written.
-
-    Attributes:
-        file: of words, and of spellings where wanted.
-        is_open: whether other words may be written too.
-        oov_penalty: nats that each of these costs.
-    """
-
-    file: str
-    is_open: bool
-    oov_penalty: float
 
 
 class FusionOptions(BaseModel):
@@ -75,10 +60,17 @@ class FusionOptions(BaseModel):
         return self.hot_words is not None or self.hot_words_column is not None
 
     @property
-    def built_from(self) -> str:
-        """All for which something is read or built; of options that agree in it, one search's is the other's."""
-        hot = self.hot_words, self.hot_word_weight, self.hot_words_column is not None
-        return repr((self.lm, self.word_list, hot, bool(self.insertion_bonus)))
+    def fusion(self) -> ShallowFusion:
+        """The same without pydantic, as searches take it."""
+        return ShallowFusion(
+            self.lm,
+            self.lm_weight,
+            self.insertion_bonus,
+            self.word_list,
+            self.hot_words,
+            self.hot_word_weight,
+            self.hot_words_column,
+        )
 
     @property
     def weights(self) -> Mapping[str, tuple[float, float]]:

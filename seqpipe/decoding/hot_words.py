@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 from seqpipe.decoding.word_spacing import WordSpacing
 
@@ -71,23 +71,25 @@ class HotWords:
             ended += own.ended
             values += own.values
             self.starts.append(steps[root][BOUNDARY] if has_words else root)
-        table = torch.tensor(steps)  # [states, V]
-        held, given = torch.tensor(pending, dtype=torch.float64), torch.tensor(awards, dtype=torch.float64)
+        table = np.array(steps)  # [states, V]
+        held, given = np.array(pending), np.array(awards)
         worth = held[table] - held[:, None] + given[table]
         # A label with a space is the boundary, and what stands behind it.
         behind, added = table[:, BOUNDARY], worth[:, BOUNDARY]
         spaced = spacing.begins & ~spacing.is_bare
-        self.next = torch.where(spaced, table[behind], table)
-        self.gain = torch.where(spaced, added[:, None] + worth[behind], worth)
-        self.next = torch.where(spacing.is_bare, behind[:, None], self.next)
-        self.gain = torch.where(spacing.is_bare, added[:, None], self.gain)
+        self.next = np.where(spaced, table[behind], table)
+        self.gain = np.where(spaced, added[:, None] + worth[behind], worth)
+        self.next = np.where(spacing.is_bare, behind[:, None], self.next)
+        self.gain = np.where(spacing.is_bare, added[:, None], self.gain)
         self.final = added - held[behind] if has_words else -held
         self.most = max(0.0, float(self.gain.max()))
         self.phrases = max(map(len, lists))
         self._begins, self._behind = spacing.begins, behind if has_words else None
-        self._ended, self._values = torch.tensor(ended), torch.tensor(values, dtype=torch.float64)
+        self._ended, self._values = np.array(ended), np.array(values)
 
-    def completed(self, states: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def completed(
+        self, states: NDArray[np.int64], labels: NDArray[np.int64] | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """The phrase (its place in its list) that a label, or the end, completes behind a state, and its bonus.
 
         Args:
@@ -98,11 +100,11 @@ class HotWords:
             Of the longest phrase that is complete: -1 where none is, and nats, float64.
         """
         if labels is None:
-            found = self._behind[states] if self._behind is not None else torch.full_like(states, self.starts[0])
+            found = self._behind[states] if self._behind is not None else np.full_like(states, self.starts[0])
         else:
             found = self.next[states, labels]
             if self._behind is not None:  # phrases end with words, before the label
-                found = torch.where(self._begins[labels], self._behind[states], found)
+                found = np.where(self._begins[labels], self._behind[states], found)
         return self._ended[found], self._values[found]
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import torch
-from torch import Tensor
-from torch.nn import functional as F
+import numpy as np
+from numpy.typing import NDArray
 
 from seqpipe.decoding.prefix_scorer import PrefixState
 
@@ -19,14 +18,14 @@ class Beam(NamedTuple):
     exact to their last bit wherever a row stands in a batch, which can't be said of logarithms.
     """
 
-    blank: Tensor  # of alignments that end in a blank
-    label: Tensor  # of those that end in the last label
-    weight: Tensor  # exp of `added`, over a power of two of the row's
-    added: Tensor  # by the scorer, in nats
-    node: Tensor
-    hash: Tensor
-    parent_hash: Tensor
-    last: Tensor
+    blank: NDArray[np.float64]  # of alignments that end in a blank
+    label: NDArray[np.float64]  # of those that end in the last label
+    weight: NDArray[np.float64]  # exp of `added`, over a power of two of the row's
+    added: NDArray[np.float64]  # by the scorer, in nats
+    node: NDArray[np.int64]
+    hash: NDArray[np.int64]
+    parent_hash: NDArray[np.int64]
+    last: NDArray[np.int64]
     state: PrefixState
 
     def head(self, rows: int) -> Beam:
@@ -37,24 +36,21 @@ class Beam(NamedTuple):
         """All but the first rows."""
         return Beam._make([*(item[rows:] for item in self[:-1]), self.state.rows(slice(rows, None))])
 
-    def behind_blank(self, is_blank: Tensor) -> Beam:
+    def behind_blank(self, is_blank: NDArray[np.bool_]) -> Beam:
         """The same behind steps that are blanks in some rows ``[n]``, whose probability is counted elsewhere."""
-        if not bool(is_blank.any()):
+        if not is_blank.any():
             return self
-        is_blank = is_blank[:, None]
-        total = self.blank + self.label
-        return self._replace(
-            blank=torch.where(is_blank, total, self.blank), label=self.label.masked_fill(is_blank, 0.0)
-        )
+        blank = self.blank + self.label * is_blank[:, None]
+        return self._replace(blank=blank, label=self.label * ~is_blank[:, None])
 
 
 def joined(beams: Sequence[Beam], states: Sequence[PrefixState]) -> Beam:
     """Beams of rows that follow one another, as one."""
     width = max(beam.blank.shape[1] for beam in beams)
 
-    def padded(tensors: Sequence[Tensor]) -> Tensor:
-        return torch.cat([F.pad(item, (0, width - item.shape[1])) for item in tensors])
+    def padded(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+        return np.concatenate([np.pad(item, ((0, 0), (0, width - item.shape[1]))) for item in parts])
 
-    fields = [padded(list(parts)) for parts in zip(*(beam[:-1] for beam in beams), strict=True)]
-    state = [padded(list(parts)) for parts in zip(*states, strict=True)]
+    fields = [padded(parts) for parts in zip(*(beam[:-1] for beam in beams), strict=True)]
+    state = [padded(parts) for parts in zip(*states, strict=True)]
     return Beam._make([*fields, PrefixState._make(state)])

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
-from seqpipe.core.sequence import PaddedSequence
 from seqpipe.decoding.active_steps import ActiveSteps, active_steps
+from seqpipe.decoding.ordering import greatest, ordered, place_of, power_of_two, value_of
 from seqpipe.decoding.prefix_beam import Beam, joined
 from seqpipe.decoding.prefix_scorer import Candidates, PrefixScorer, PrefixScores
 from seqpipe.decoding.prefix_tree import PrefixTree, grown_hash
-from seqpipe.decoding.steady import ordered, place_of, power_of_two, steady, value_of
+
+Numbers = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 GROUP = 4096
 """Hypotheses of all rows that are followed together: more don't fit into a core's cache."""
@@ -55,7 +58,7 @@ class PrefixHypothesis:
 
 
 def prefix_search(
-    emissions: PaddedSequence, limits: SearchLimits, scorer: PrefixScorer | None = None
+    rows: Sequence[NDArray[np.floating]], limits: SearchLimits, scorer: PrefixScorer | None = None
 ) -> list[list[PrefixHypothesis]]:
     """The likeliest label sequences of each row, best first (Hannun et al. 2014, prefix beam search).
 
@@ -65,7 +68,7 @@ def prefix_search(
     batch.
 
     Args:
-        emissions: log-probabilities ``[B, T, V]``; label 0 is the blank.
+        rows: log-probabilities ``[T_i, V]`` of each; label 0 is the blank.
         limits: of the search.
         scorer: what a language model, a lexicon and the like add to a prefix; None: nothing.
 
@@ -73,187 +76,195 @@ def prefix_search(
         For each row one to ``n_best`` hypotheses. Where no prefix may end as it stands (a closed lexicon), those that
         may not are given.
     """
-    steps = active_steps(emissions, limits.min_probability, limits.max_labels)
+    if not rows:
+        return []
+    steps = active_steps(rows, limits.min_probability, limits.max_labels)
     scorer = scorer if scorer is not None else PrefixScorer()
-    found: list[list[PrefixHypothesis]] = [[] for _ in range(len(steps.counts))]
+    found: list[list[PrefixHypothesis]] = [[] for _ in rows]
     # Rows of similar numbers of steps together, the longest first, so that those that end are the last ones.
-    order = torch.argsort(steps.counts, descending=True, stable=True)
-    for rows in order.split(max(1, GROUP // limits.beam)):
-        for row, hypotheses in zip(rows.tolist(), _search(steps.chosen(rows), rows, limits, scorer), strict=True):
+    order = np.argsort(-steps.counts, kind="stable")
+    size = max(1, GROUP // limits.beam)
+    for first in range(0, len(order), size):
+        group = order[first : first + size]
+        for row, hypotheses in zip(group.tolist(), _search(steps.chosen(group), group, limits, scorer), strict=True):
             found[row] = hypotheses
     return found
 
 
 def _search(
-    steps: ActiveSteps, rows: Tensor, limits: SearchLimits, scorer: PrefixScorer
+    steps: ActiveSteps, rows: Numbers, limits: SearchLimits, scorer: PrefixScorer
 ) -> list[list[PrefixHypothesis]]:
     count = len(rows)
-    run = scorer.begin(rows.tolist(), steps.probabilities.shape[2])
+    run = scorer.begin(rows.tolist(), steps.probabilities.shape[1])
     tree = PrefixTree(count)
-    one = torch.ones(count, 1, dtype=torch.float64)
-    none = torch.zeros(count, 1, dtype=torch.int64)
+    one, none = np.ones((count, 1)), np.zeros((count, 1), np.int64)
     beam = Beam(one, one * 0, one, one * 0, tree.roots[:, None], none + ROOT_HASH, none + NO_PARENT, none, run.state)
-    exponents = torch.zeros(count, dtype=torch.int64)
+    exponents = np.zeros(count, np.int64)
     finished: list[Beam] = []
-    going = (steps.counts[:, None] > torch.arange(steps.labels.shape[1])).sum(dim=0).tolist()
-    for step, left in enumerate(going):
-        if left < len(beam.blank):
+    for step in range(int(steps.counts.max())):
+        left = int((steps.counts > step).sum())
+        if left < count:
             finished.append(beam.tail(left))
             run.retire(finished[-1].state)
-            beam = beam.head(left)
-        beam, shift = _advance(beam, steps, step, limits, run, tree)
+            beam, count = beam.head(left), left
+        beam, shift = _advance(beam, steps, steps.firsts[:left] + step, limits, run, tree)
         exponents[:left] += shift
     finished.append(beam)
     run.retire(beam.state)
     whole = joined(finished[::-1], run.retired[::-1])
     whole = whole.behind_blank(steps.blank_behind)
-    scales = exponents.double() * math.log(2.0) + steps.blank_scores
+    scales = exponents * math.log(2.0) + steps.blank_scores
     return _finished(whole, scales, limits, run, tree)
 
 
 def _advance(
-    beam: Beam, steps: ActiveSteps, step: int, limits: SearchLimits, run: PrefixScores, tree: PrefixTree
-) -> tuple[Beam, Tensor]:
-    """The beam behind a step, and the power of two by which each row's probabilities were divided, ``[n]``."""
+    beam: Beam, steps: ActiveSteps, at: Numbers, limits: SearchLimits, run: PrefixScores, tree: PrefixTree
+) -> tuple[Beam, Numbers]:
+    """The beam behind a step of each row, ``at [n]``, and the power of two that probabilities were divided by."""
     rows, width = beam.blank.shape
-    beam = beam.behind_blank(steps.blank_before[:rows, step])
-    emitted = steps.probabilities[:rows, step]  # [n, V]
-    tried, likely = steps.labels[:rows, step], steps.label_probabilities[:rows, step]  # [n, K]
+    beam = beam.behind_blank(steps.blank_before[at])
+    tried, likely = steps.labels[at], steps.label_probabilities[at]  # [n, K]
+    emitted = steps.probabilities[at]  # [n, V]
     total = beam.blank + beam.label
+    own = np.take_along_axis(emitted, beam.last, axis=1)
     # Prefixes that stay as they are.
     blank = total * emitted[:, :1]
-    label = beam.label * emitted.gather(1, beam.last)
+    label = beam.label * own
     # Prefixes with a label more that are in the beam already.
-    row, child, parent = _parents(beam, emitted, limits.min_probability)
-    if len(row):
-        grown = beam.last[row, child]
-        before = torch.where(grown == beam.last[row, parent], beam.blank[row, parent], total[row, parent])
-        label[row, child] += before * emitted[row, grown]
+    child, parent = _parents(beam, own >= limits.min_probability)
+    grown = beam.last.take(child)
+    if len(child):
+        before = np.where(grown == beam.last.take(parent), beam.blank.take(parent), total.take(parent))
+        label.put(child, label.take(child) + before * own.take(child))
     staying = (blank + label) * beam.weight
     # The others. What can't come among the best is left before anybody is asked about it.
-    least = staying.amax(dim=1) * math.exp(-limits.beam_threshold)
+    least = staying.max(axis=1) * math.exp(-limits.beam_threshold)
     if width == limits.beam:
-        least = torch.maximum(least, staying.amin(dim=1))
+        least = np.maximum(least, staying.min(axis=1))
     worth = total * beam.weight
-    needed = (least[:, None] / worth).masked_fill(worth <= 0, math.inf)  # of a label's probability, [n, W]
-    hoped = likely * run.most[tried]
-    is_tried = hoped > needed.amin(dim=1, keepdim=True)
-    most = int((is_tried * torch.arange(1, is_tried.shape[1] + 1)).amax()) if is_tried.numel() else 0
-    tried, likely = tried[:, :most], likely[:, :most]
+    needed = np.divide(least[:, None], worth, out=np.full_like(worth, math.inf), where=worth > 0)  # [n, W]
+    hoped = likely * run.most.take(tried)
+    is_tried = (hoped > needed.min(axis=1)[:, None]).any(axis=0)
+    most = int(is_tried.nonzero()[0].max(initial=-1)) + 1
+    tried, likely = np.ascontiguousarray(tried[:, :most]), np.ascontiguousarray(likely[:, :most])
     is_candidate = hoped[:, None, :most] > needed[:, :, None]  # [n, W, K]
-    if len(row):
-        which, place = (tried[row] == grown[:, None]).nonzero(as_tuple=True)
-        is_candidate[row[which], parent[which], place] = False
-    row, origin, place = is_candidate.nonzero(as_tuple=True)
-    candidates = Candidates(row, origin, tried[row, place])
+    if len(child):
+        which, place = (tried[child // width] == grown[:, None]).nonzero()
+        is_candidate.put(parent[which] * most + place, False)
+    place = np.flatnonzero(is_candidate)
+    source = place // max(1, most)
+    place += (source // width - source) * most  # of the label among those that are tried, counted through all rows
+    candidates = Candidates(source, tried.take(place))
     if (allowed := run.allowed(beam.state, candidates)) is not None:
         candidates, place = candidates.chosen(allowed), place[allowed]
-        row, origin = candidates.row, candidates.origin
-    again = candidates.label == beam.last[row, origin]
-    mass = torch.where(again, beam.blank[row, origin], total[row, origin]) * likely[row, place]
-    value = mass * beam.weight[row, origin]
+    source = candidates.source
+    again = candidates.label == beam.last.take(source)
+    mass = np.where(again, beam.blank.take(source), total.take(source)) * likely.take(place)
+    value = mass * beam.weight.take(source)
     gain, candidates = run.extend(beam.state, candidates)
     factor = None
     if gain is not None:
-        factor = steady(torch.exp, gain)
+        factor = np.exp(gain)
         value = value * factor
-        if len(kept := (value > least[row]).nonzero()[:, 0]) < len(value):
+        kept = np.flatnonzero(value > least.take(source // width))
+        if len(kept) < len(value):
             mass, value, gain, factor = mass[kept], value[kept], gain[kept], factor[kept]
             candidates = candidates.chosen(kept)
     # The best of both.
-    chosen, is_new, which, live = _best(staying, value, candidates.row, limits)
-    if len(candidates.row):
-        origin = torch.where(is_new, candidates.origin[which], chosen)
-        grown = torch.where(is_new, candidates.label[which], beam.last.gather(1, origin))
-        new_mass = mass[which]
-    else:
-        origin, grown, new_mass = chosen, beam.last.gather(1, chosen), torch.zeros_like(chosen, dtype=torch.float64)
-    own_hash, parents = beam.hash.gather(1, origin), beam.node.gather(1, origin)
-    state = run.select(beam.state, origin, is_new, which, candidates)
-    weight, added = beam.weight.gather(1, origin), beam.added.gather(1, origin)
-    if gain is not None and factor is not None and len(gain):
-        weight = torch.where(is_new, weight * factor[which], weight)
-        added = torch.where(is_new, added + gain[which], added)
-    kept_blank = blank.gather(1, origin).masked_fill(is_new, 0.0)
-    kept_label = torch.where(is_new, new_mass, label.gather(1, origin))
-    kept_hash = torch.where(is_new, grown_hash(own_hash, grown), own_hash)
-    parent_hash = torch.where(is_new, own_hash, beam.parent_hash.gather(1, origin))
-    node = tree.grow(parents, grown, is_new & live)
-    if not bool(live.all()):
-        dead = ~live
-        kept_blank, kept_label = kept_blank.masked_fill(dead, 0.0), kept_label.masked_fill(dead, 0.0)
-        kept_hash, parent_hash = kept_hash.masked_fill(dead, DEAD), parent_hash.masked_fill(dead, DEAD_PARENT)
+    chosen, new, which, live = _best(staying, value, candidates.source // width, limits)
+    origin = np.arange(0, rows * width, width)[:, None] + chosen
+    origin.put(new, candidates.source[which])
+    last, own_hash, parents = beam.last.take(origin), beam.hash.take(origin), beam.node.take(origin)
+    kept_blank, kept_label = blank.take(origin), label.take(origin)
+    weight, added, parent_hash = beam.weight.take(origin), beam.added.take(origin), beam.parent_hash.take(origin)
+    state = run.select(beam.state, origin, new, which, candidates)
+    grown, before = candidates.label[which], own_hash.take(new)
+    if gain is not None and factor is not None:
+        weight.put(new, weight.take(new) * factor[which])
+        added.put(new, added.take(new) + gain[which])
+    kept_blank.put(new, 0.0)
+    kept_label.put(new, mass[which])
+    last.put(new, grown)
+    parent_hash.put(new, before)
+    own_hash.put(new, grown_hash(before, grown))
+    parents.put(new, tree.grow(parents.take(new), grown))
+    if not live.all():
+        kept_blank, kept_label = kept_blank * live, kept_label * live
+        own_hash, parent_hash = np.where(live, own_hash, DEAD), np.where(live, parent_hash, DEAD_PARENT)
     shift = _exponent(kept_blank + kept_label)
     scale = power_of_two(-shift)[:, None]
-    weight = weight * power_of_two(-_exponent(weight.masked_fill(~live, 0.0)))[:, None]
-    made = Beam(kept_blank * scale, kept_label * scale, weight, added, node, kept_hash, parent_hash, grown, state)
+    weight = weight * power_of_two(-_exponent(weight * live))[:, None]
+    made = Beam(kept_blank * scale, kept_label * scale, weight, added, parents, own_hash, parent_hash, last, state)
     return made, shift
 
 
-def _parents(beam: Beam, emitted: Tensor, min_probability: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Rows, hypotheses and those that they have grown out of, where these are in the beam too.
+def _parents(beam: Beam, is_likely: NDArray[np.bool_]) -> tuple[Numbers, Numbers]:
+    """Hypotheses and those that they have grown out of, where these are in the beam too; counted through all rows.
 
     Where the last label is as good as impossible at this step nothing comes from there, so nobody looks for it.
+
+    Args:
+        beam: of W hypotheses.
+        is_likely: whether a hypothesis' last label is, ``[n, W]``.
     """
-    own = emitted.gather(1, beam.last)
-    row, child = (own >= min_probability).nonzero(as_tuple=True)
-    pair, parent = (beam.parent_hash[row, child][:, None] == beam.hash[row]).nonzero(as_tuple=True)
-    return row[pair], child[pair], parent
+    width = is_likely.shape[1]
+    child = np.flatnonzero(is_likely)
+    row = child // width
+    pair = np.flatnonzero(beam.parent_hash.take(child)[:, None] == beam.hash[row])
+    child, place = child[pair // width], pair % width
+    return child, child // width * width + place
 
 
-def _exponent(values: Tensor) -> Tensor:
+def _exponent(values: Floats) -> Numbers:
     """Of each row's greatest, as a power of two, ``[n]``; 0 where all are 0."""
-    most = values.amax(dim=1)
-    return torch.frexp(most).exponent.long().clamp(-1000, 1000)
+    return np.frexp(values.max(axis=1))[1].astype(np.int64).clip(-1000, 1000)
 
 
-def _best(staying: Tensor, value: Tensor, row: Tensor, limits: SearchLimits) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _best(
+    staying: Floats, value: Floats, row: Numbers, limits: SearchLimits
+) -> tuple[Numbers, Numbers, Numbers, NDArray[np.bool_]]:
     """The best of prefixes that stay, ``[n, W]``, and of new ones ``[N]``, sorted by their rows.
 
     Returns:
-        Of W' hypotheses of each row: their places among those that stay; whether they are new; their places among the
-        new ones; and whether there is such a hypothesis. All ``[n, W']``.
+        Of W' hypotheses of each row: their places among those that stay, ``[n, W']``; which are new, counted through
+        all rows, and their places among the new ones, ``[M]`` each; whether there is such a hypothesis, ``[n, W']``.
     """
     rows, width = staying.shape
-    counts = torch.bincount(row, minlength=rows)
-    starts = counts.cumsum(0) - counts
-    most = width + (int(counts.max()) if len(row) else 0)
-    keys = staying.new_zeros(rows, most)
+    counts = np.bincount(row, minlength=rows)
+    starts = counts.cumsum() - counts
+    most = width + int(counts.max())
+    keys = np.zeros((rows, most))
     keys[:, :width] = staying
-    if len(row):
-        keys[row, width + torch.arange(len(row)) - starts[row]] = value
-    top = ordered(keys).topk(min(limits.beam, most), dim=1).values
+    keys.put(row * most + width + np.arange(len(row)) - starts[row], value)
+    top = greatest(ordered(keys), min(limits.beam, most))
     values = value_of(top)
     live = (values >= values[:, :1] * math.exp(-limits.beam_threshold)) & (top > 0)
-    if not bool(live[:, -1].all()):
-        size = max(1, int(live.sum(dim=1).max()))
-        top, live = top[:, :size], live[:, :size]
-    chosen = place_of(top).clamp(max=most - 1)
-    is_new = (chosen >= width) & live
-    which = (starts[:, None] + chosen - width).clamp(0, max(0, len(row) - 1))
-    return chosen.clamp(max=width - 1), is_new, which, live
+    if not live[:, -1].all():
+        size = max(1, int(live.sum(axis=1).max()))
+        top, live = top[:, :size], np.ascontiguousarray(live[:, :size])
+    chosen = place_of(top)
+    new = np.flatnonzero((chosen >= width) & live)
+    which = chosen.take(new) - width + starts[new // chosen.shape[1]]
+    return chosen.clip(max=width - 1), new, which, live
 
 
 def _finished(
-    beam: Beam, scales: Tensor, limits: SearchLimits, run: PrefixScores, tree: PrefixTree
+    beam: Beam, scales: Floats, limits: SearchLimits, run: PrefixScores, tree: PrefixTree
 ) -> list[list[PrefixHypothesis]]:
     total = beam.blank + beam.label
-    by_ctc = steady(torch.log, total) + scales[:, None]
-    by_ctc = by_ctc.masked_fill(total <= 0, -math.inf)
+    by_ctc = np.log(total, out=np.full_like(total, -math.inf), where=total > 0) + scales[:, None]
     scores = by_ctc + beam.added
     ended = scores + run.finish(beam.state)
-    nothing = torch.isneginf(ended).all(dim=1, keepdim=True)
-    scores = torch.where(nothing, scores, ended)
-    count = min(limits.n_best, scores.shape[1])
-    best = scores.sort(dim=1, descending=True, stable=True)
-    values, places = best.values[:, :count], best.indices[:, :count]
-    labels = tree.labels(beam.node.gather(1, places))
-    columns = (labels, by_ctc.gather(1, places).tolist(), values.tolist())
+    nothing = np.isneginf(ended).all(axis=1, keepdims=True)
+    scores = np.where(nothing, scores, ended)
+    places = np.argsort(-scores, axis=1, kind="stable")[:, : limits.n_best]
+    labels = tree.labels(np.take_along_axis(beam.node, places, axis=1))
+    columns = (np.take_along_axis(item, places, axis=1).tolist() for item in (by_ctc, scores))
     return [
         [
-            PrefixHypothesis(tuple(path), ctc, score)
+            PrefixHypothesis(path, ctc, score)
             for place, (path, ctc, score) in enumerate(zip(*row, strict=True))
             if place == 0 or score > -math.inf
         ]
-        for row in zip(*columns, strict=True)
+        for row in zip(labels, *columns, strict=True)
     ]

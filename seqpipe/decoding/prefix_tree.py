@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
+
+Numbers = NDArray[np.int64]
 
 
-def grown_hash(own: Tensor, label: Tensor) -> Tensor:
+def grown_hash(own: Numbers, label: Numbers) -> Numbers:
     """Of prefixes with a label more, 64 bits that tell them from any other (by chance two agree once in 1e19)."""
     mixed = (own ^ (own >> 29)) * 6364136223846793005 + (label + 1) * 1442695040888963407
-    return (mixed ^ (mixed >> 32)) * 7046029254386353131
+    found: Numbers = (mixed ^ (mixed >> 32)) * 7046029254386353131
+    return found
 
 
 class PrefixTree:
@@ -23,30 +26,24 @@ class PrefixTree:
     """
 
     def __init__(self, rows: int) -> None:
-        self.roots = torch.arange(rows)
-        self._parents = [torch.full((rows,), -1)]
-        self._labels = [torch.zeros(rows, dtype=torch.int64)]
+        self.roots = np.arange(rows)
+        self._parents = [np.full(rows, -1)]
+        self._labels = [np.zeros(rows, np.int64)]
         self._count = rows
 
-    def grow(self, parents: Tensor, labels: Tensor, is_new: Tensor) -> Tensor:
-        """Numbers of prefixes that are ``parents``, or where ``is_new`` these with a label more; all ``[n, W]``."""
-        numbers = is_new.flatten().cumsum(0).view(is_new.shape) + (self._count - 1)
-        self._parents.append(parents[is_new])
-        self._labels.append(labels[is_new])
-        self._count += len(self._parents[-1])
-        return torch.where(is_new, numbers, parents)
+    def grow(self, parents: Numbers, labels: Numbers) -> Numbers:
+        """Numbers of prefixes that are ``parents`` with a label more; all ``[N]``."""
+        self._parents.append(parents)
+        self._labels.append(labels)
+        first, self._count = self._count, self._count + len(parents)
+        return np.arange(first, self._count)
 
-    def labels(self, nodes: Tensor) -> list[list[list[int]]]:
-        """The labels of prefixes ``[n, N]``."""
-        parents, labels = torch.cat(self._parents).tolist(), torch.cat(self._labels).tolist()
-        found = []
-        for row in nodes.tolist():
-            paths = []
-            for node in row:
-                path = []
-                while parents[node] >= 0:
-                    path.append(labels[node])
-                    node = parents[node]
-                paths.append(path[::-1])
-            found.append(paths)
-        return found
+    def labels(self, nodes: Numbers) -> list[list[tuple[int, ...]]]:
+        """The labels of prefixes ``[n, N]``, each above 0."""
+        parents, labels = np.concatenate(self._parents), np.concatenate(self._labels)
+        columns = [np.zeros_like(nodes)]
+        while (is_grown := parents[nodes] >= 0).any():
+            columns.append(np.where(is_grown, labels[nodes], 0))
+            nodes = np.where(is_grown, parents[nodes], nodes)
+        paths = np.stack(columns[::-1], axis=2)  # [n, N, L], the shorter ones behind 0
+        return [[tuple(path[path > 0].tolist()) for path in row] for row in paths]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 MAX_TABLE = 1 << 24
 """Entries of a table of all nodes and labels; beyond that, edges are searched for (17 comparisons of 100,000)."""
@@ -33,27 +33,27 @@ class UnitTrie:
                 node = edges.setdefault(node * size + label, len(edges) + 1)
             ends.setdefault(node, word)
         self.size = size
-        self.word = torch.full((len(edges) + 1,), -1)
-        self.word[list(ends.keys())] = torch.tensor(list(ends.values()), dtype=torch.int64)
-        keys, children = torch.tensor(list(edges.keys())), torch.tensor(list(edges.values()))
-        self._table: Tensor | None = None
+        self.word = np.full(len(edges) + 1, -1)
+        self.word[list(ends.keys())] = list(ends.values())
+        keys, children = np.array(list(edges.keys()), np.int64), np.array(list(edges.values()), np.int64)
+        self._table: NDArray[np.int64] | None = None
         if len(self.word) * size <= MAX_TABLE:
-            self._table = torch.full((len(self.word) * size,), -1)
+            self._table = np.full(len(self.word) * size, -1)
             self._table[keys] = children
-        self._keys, order = keys.sort()
-        self._children = children[order]
+        order = np.argsort(keys)
+        self._keys, self._children = keys[order], children[order]
 
     @property
     def is_table(self) -> bool:
         """Whether steps are looked up in a table of all nodes and labels."""
         return self._table is not None
 
-    def step(self, nodes: Tensor, labels: Tensor) -> Tensor:
+    def step(self, nodes: NDArray[np.int64], labels: NDArray[np.int64]) -> NDArray[np.int64]:
         """The nodes behind these, by a label each; -1 where there is none, and behind -1."""
         keys = nodes * self.size + labels
         if self._table is not None:
-            found = self._table[keys.clamp(min=0)]
+            found = self._table[np.maximum(keys, 0)]
         else:
-            places = torch.searchsorted(self._keys, keys).clamp(max=len(self._keys) - 1)
-            found = torch.where(self._keys[places] == keys, self._children[places], -1)
-        return found.masked_fill(nodes < 0, -1)
+            places = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
+            found = np.where(self._keys[places] == keys, self._children[places], -1)
+        return np.where(nodes < 0, -1, found)

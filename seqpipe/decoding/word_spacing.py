@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
+import numpy as np
 
 from seqpipe.errors import ConfigError
 from seqpipe.text.units import Units
@@ -27,8 +27,8 @@ class WordSpacing:
     def __init__(self, pieces: Sequence[str]) -> None:
         if inner := [piece for piece in pieces if " " in piece[1:]]:
             raise ConfigError(f"words can't be told from units that go beyond a space, as {inner[0]!r} does")
-        self.begins = torch.tensor([False, *(piece.startswith(" ") for piece in pieces)])
-        self.is_bare = torch.tensor([False, *(piece == " " for piece in pieces)])
+        self.begins = np.array([False, *(piece.startswith(" ") for piece in pieces)])
+        self.is_bare = np.array([False, *(piece == " " for piece in pieces)])
 
     @property
     def has_words(self) -> bool:

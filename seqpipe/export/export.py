@@ -17,6 +17,7 @@ from seqpipe.core.naming import Columns
 from seqpipe.core.onnx_graph import Form, Precision
 from seqpipe.data.source import data_root, read_rows
 from seqpipe.errors import ConfigError, RunError, SeqpipeError
+from seqpipe.export.decoding_files import carry_files
 from seqpipe.export.graph import Exported, export_pipeline
 from seqpipe.export.verify import Verification, verify
 from seqpipe.export.web.onnxruntime import find_onnxruntime_web
@@ -102,13 +103,13 @@ def export(
                 f"{', '.join(sorted(known))}; use the run itself, where seqpipe is installed"
             )
     if form == "web":
-        check_page(pipeline)
+        check_page(pipeline, predictor.options)
         runtime = find_onnxruntime_web(onnxruntime_web)
     exported = export_pipeline(pipeline, precision, weight_bits)
     with draft_folder(output) as draft:
         manifest = _write(draft, folder, predictor, exported, precision, calibrated.calibration or Calibration())
         # Loaded whether there are rows or not: options of decoding may ask for what it can't do.
-        model = Model.load(draft, calibrated=False, decoding=dict(manifest.decoding))
+        model = Model.load(draft, calibrated=False)
         verification = _verified(model, predictor, data)
         if verification is not None:
             if problem := verification.excess(precision, tolerance):
@@ -135,6 +136,7 @@ def _write(
     if arrays := pipeline.head.export_arrays():
         (draft / ASSETS / "head").mkdir(parents=True, exist_ok=True)
         np.savez(draft / ASSETS / "head" / ARRAYS, allow_pickle=False, **arrays)
+    decoding = carry_files(predictor.options, draft) if predictor.options is not None else {}
     recipe = pipeline.recipe.pipeline
     reader = recipe.features.options["stages"][0]
     manifest = Manifest(
@@ -150,7 +152,7 @@ def _write(
         },
         stride=exported.stride,
         offset=exported.offset,
-        decoding=predictor.options.model_dump() if predictor.options is not None else {},
+        decoding=decoding,
         calibration=calibration,
         files={str(path.relative_to(draft)): hash_file(path) for path in sorted(draft.rglob("*")) if path.is_file()},
         columns=Columns(**{each.name: getattr(pipeline.recipe.data, each.name) for each in fields(Columns)}),

@@ -10,11 +10,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from seqpipe.core.language_model import State
 from seqpipe.decoding.beam import beam_search
 from seqpipe.decoding.generation import GenerationDecoding
 from seqpipe.errors import ConfigError, InputError
-from seqpipe.generation.run_model import TextModel, load_text_model
+from seqpipe.generation.run_model import State, TextModel, load_text_model
 
 SEPARATOR = "\n"
 """Stands between a message and its reply in the texts that a model was trained on."""

@@ -8,11 +8,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from seqpipe.core.language_model import State, register_language_model
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.errors import ConfigError, InputError
 from seqpipe.heads.language_model import LanguageModelHead
-from seqpipe.model_file import MODEL
 from seqpipe.pipeline import Pipeline
 from seqpipe.text.rules import apply_rules
 from seqpipe.text.units import SPACE, SentencePieceUnits
@@ -20,10 +18,15 @@ from seqpipe.text.vocabulary import UNKNOWN
 
 UNKNOWN_UNIT = -1
 """Stands for whatever the vocabulary lacks."""
+State = tuple[Tensor, ...]
+"""Of N texts: tensors whose first dimension is N, so that choosing and repeating texts is indexing."""
 
 
 class TextModel:
-    """A trained pipeline with a `LanguageModelHead` as a `seqpipe.core.language_model.LanguageModel`.
+    """What a trained pipeline with a `LanguageModelHead` says comes next, in tensors.
+
+    Searches ask it as they ask any `seqpipe.core.language_model.LanguageModel`, through
+    `seqpipe.generation.search_model.SearchModel`.
 
     A state is the step that the next unit is predicted from, before the encoder's own state. What is said of a text
     depends on others beside it by no more than rounding.
@@ -54,6 +57,11 @@ class TextModel:
         if self._tokens.characters:
             rows = [self._tokens.prepare([entry], None)[0] for entry in self._entries]
             self._numbers = torch.stack([torch.zeros_like(rows[0]), *rows])  # [V + 1, 1 + W]
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self._pipeline.device
 
     @property
     def end(self) -> int:
@@ -182,6 +190,3 @@ def load_text_model(run: str | Path) -> TextModel:
         return TextModel(Pipeline.load(Path(run)))
     except ConfigError as error:
         raise ConfigError(f"{run}: {error}") from None
-
-
-register_language_model("a run directory of the language task", lambda path: (path / MODEL).is_file(), load_text_model)

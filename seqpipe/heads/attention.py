@@ -21,7 +21,8 @@ from seqpipe.core.sequence import PaddedSequence, length_mask
 from seqpipe.decoders.attention import AttentionKind
 from seqpipe.decoders.decoder_nodes import embedded, memory_forms, start, state_forms, step
 from seqpipe.decoders.recurrent import Bridge, DecoderCell, RecurrentDecoder
-from seqpipe.decoding.ctc import ctc_losses, frames_needed, refuse_too_short
+from seqpipe.decoding.ctc import ctc_losses, refuse_too_short
+from seqpipe.decoding.ctc_hypothesis import frames_needed
 from seqpipe.decoding.fusion import FusionOptions
 from seqpipe.decoding.generation import GenerationDecoding
 from seqpipe.errors import ConfigError
@@ -29,7 +30,6 @@ from seqpipe.features.text.embedding import Embedding
 from seqpipe.features.text.tokens import Tokens
 from seqpipe.heads.decoded_text import DecodedTextHead
 from seqpipe.heads.learnt import learnt
-from seqpipe.heads.text_head import written
 from seqpipe.layers.dropout import DropoutKind, dropout
 from seqpipe.layers.vocabulary_loss import vocabulary_loss
 from seqpipe.metrics.text import TextMetric
@@ -39,6 +39,7 @@ from seqpipe.text.bidi import BaseDirection
 from seqpipe.text.limited_units import LimitedUnits
 from seqpipe.text.rules import TextRule
 from seqpipe.text.subword_sampling import SampledSpelling, check_sampling, sampled_spelling
+from seqpipe.text.target_text import written
 from seqpipe.text.units import SentencePieceUnits, Units
 from seqpipe.text.word_units import WordUnits
 

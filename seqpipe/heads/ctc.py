@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -14,10 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqpipe.answers.alignment import Alignment, alignment
-from seqpipe.answers.generated_text import TextHypothesis
 from seqpipe.answers.stitching import stitch
-from seqpipe.answers.transcribing import edges_of, transcribe
-from seqpipe.answers.transcript import Transcript, group_words
+from seqpipe.answers.transcribing import edges_of, transcribe, with_alternatives
+from seqpipe.answers.transcript import Transcript
 from seqpipe.core.head import Distribution, Encoded
 from seqpipe.core.input import Segment
 from seqpipe.core.onnx_graph import OnnxGraph, Symbol
@@ -25,18 +23,15 @@ from seqpipe.core.options import InputSize, Upstream
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.decoding.ctc import (
     ctc_losses,
-    frames_needed,
     greedy_decode,
     label_posteriors,
     penalize_blank,
     refuse_too_short,
 )
 from seqpipe.decoding.ctc_alignment import CTCPath
-from seqpipe.decoding.ctc_hypothesis import CTCHypothesis
-from seqpipe.decoding.hypothesis_alignment import align_labels
-from seqpipe.decoding.language_scores import language_scores
+from seqpipe.decoding.ctc_hypothesis import CTCHypothesis, frames_needed
+from seqpipe.decoding.ctc_search import RankedTexts, ranked_texts
 from seqpipe.decoding.prefix_scorer import PrefixScorer
-from seqpipe.decoding.prefix_search import prefix_search
 from seqpipe.decoding.temperature import tempered
 from seqpipe.errors import ConfigError
 from seqpipe.heads.ctc_decoding import CTCDecoding
@@ -48,22 +43,6 @@ from seqpipe.text.bidi import BaseDirection
 from seqpipe.text.rules import TextRule
 from seqpipe.text.spelling import Spelling, spell
 from seqpipe.text.units import Units
-
-
-class RankedTexts(NamedTuple):
-    """What a search has found for a row.
-
-    Attributes:
-        path: the best labels, where they stand.
-        confidence: their posterior probability.
-        ranked: the best label sequences, this one first, each with its posterior and what it was compared by.
-        language_scores: of the best labels, each; see `seqpipe.decoding.language_scores`.
-    """
-
-    path: CTCHypothesis
-    confidence: float
-    ranked: tuple[tuple[tuple[int, ...], float, float], ...]
-    language_scores: tuple[float, ...] | None
 
 
 class CTCHead(TextHead):
@@ -240,17 +219,17 @@ class CTCHead(TextHead):
 
     @torch.no_grad()
     def _search(self, emissions: PaddedSequence, options: CTCDecoding, scorer: PrefixScorer) -> list[RankedTexts]:
-        found = prefix_search(emissions, options.limits, scorer)
-        best = [row[0].labels for row in found]
-        paths = align_labels(emissions, best, self.temperature)
-        scores = language_scores(scorer, best)
-        spoken: Sequence[tuple[float, ...] | None] = scores if scores is not None else [None] * len(found)
-        owners = [row for row, hypotheses in enumerate(found) for _ in hypotheses]
-        several = emissions if options.n_best == 1 else emissions.chosen(owners)
-        labels = [hypothesis.labels for hypotheses in found for hypothesis in hypotheses]
-        posteriors = iter(label_posteriors(several, labels, self.temperature))
-        ranked = [tuple((each.labels, next(posteriors), each.score) for each in hypotheses) for hypotheses in found]
-        return [RankedTexts(path, row[0][1], row, own) for path, row, own in zip(paths, ranked, spoken, strict=True)]
+        held = PaddedSequence(emissions.values.detach().cpu(), emissions.lengths.cpu())
+        rows = [row.numpy() for row in held.rows()]
+        told = None
+        if self.temperature != 1.0:
+            told = [tempered(row.double(), self.temperature).numpy() for row in held.rows()]
+
+        def posteriors(owners: Sequence[int], labels: Sequence[Sequence[int]]) -> list[float]:
+            several = held if options.n_best == 1 else held.chosen(owners)
+            return label_posteriors(several, labels, self.temperature)
+
+        return ranked_texts(rows, options.limits, scorer, posteriors, told)
 
     def answer(
         self,
@@ -264,16 +243,7 @@ class CTCHead(TextHead):
         found = transcribe(row_id, path, confidence, places, self.units, self.base_direction)
         if not isinstance(hypothesis, RankedTexts):
             return found
-        tokens = found.tokens
-        if (scores := hypothesis.language_scores) is not None:
-            tokens = tuple(replace(token, language_score=own) for token, own in zip(tokens, scores, strict=True))
-        texts: dict[str, TextHypothesis] = {}  # two spellings in units may be one text
-        for labels, posterior, score in hypothesis.ranked:
-            written = self._read(self.units.decode([label - 1 for label in labels]))
-            texts.setdefault(written, TextHypothesis(written, posterior, score))
-        alternatives = tuple(texts.values()) if len(hypothesis.ranked) > 1 else ()
-        words = group_words(tokens)
-        return replace(found, words=words, tokens=tokens, score=hypothesis.ranked[0][2], alternatives=alternatives)
+        return with_alternatives(found, hypothesis, self.units, self.base_direction)
 
     def join(self, row_id: str, parts: Sequence[tuple[Segment, Transcript]]) -> Transcript:
         """The transcripts of a long input's segments, in their order, as the whole's; see `stitch`."""

@@ -7,8 +7,9 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from seqpipe.decoding.fusion import FusionOptions, Lexicon
+from seqpipe.decoding.fusion import FusionOptions
 from seqpipe.decoding.prefix_search import SearchLimits
+from seqpipe.decoding.shallow_fusion import Lexicon
 
 
 class CTCDecoding(FusionOptions):

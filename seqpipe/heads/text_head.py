@@ -12,15 +12,17 @@ import torch
 from torch import Tensor
 
 from seqpipe.core.head import Encoded, Head
+from seqpipe.core.language_model_files import language_model
 from seqpipe.core.sequence import PaddedSequence
 from seqpipe.decoding.fusion import FusionOptions
 from seqpipe.decoding.prefix_scorer import PrefixScorer
-from seqpipe.errors import ConfigError, InputError
+from seqpipe.decoding.prefix_scoring import Scoring
+from seqpipe.errors import ConfigError
 from seqpipe.heads.learnt import learnt
-from seqpipe.heads.prefix_scoring import Scoring
 from seqpipe.metrics.text import TextMetric
-from seqpipe.text.bidi import BaseDirection, display_text, logical_text
+from seqpipe.text.bidi import BaseDirection, logical_text
 from seqpipe.text.rules import TextRule, apply_rules
+from seqpipe.text.target_text import read_written, written
 from seqpipe.text.units import Characters, SentencePieceUnits, Units, load_units
 from seqpipe.text.validity import unfit
 
@@ -88,11 +90,7 @@ class TextHead(Head, register=False):
 
     def read_target(self, raw: Any) -> str:
         """A target as it is learnt; raises `InputError` if it is no text, or holds what no text has (`unfit`)."""
-        if not isinstance(raw, str):
-            raise InputError("bad value", f"the target should be text; received {raw!r}")
-        if what := unfit(raw):
-            raise InputError("bad value", f"the target {what}; received {raw!r:.80}")
-        return written(raw, self.rules, self.base_direction)
+        return read_written(raw, self.rules, self.base_direction)
 
     # Searches
 
@@ -118,9 +116,10 @@ class TextHead(Head, register=False):
                 self.units,
                 self.read_target,
                 partial(apply_rules, rules=self.rules),
+                language_model,
                 in_reading_order=self.base_direction is None,
             )
-        return self._scoring.scorer(options, encoded.columns if isinstance(encoded, Encoded) else ())
+        return self._scoring.scorer(options.fusion, encoded.columns if isinstance(encoded, Encoded) else ())
 
     def search_weights(self, options: FusionOptions) -> Mapping[str, tuple[float, float]]:
         """See `seqpipe.core.head.WeighsSearch`."""
@@ -153,12 +152,6 @@ class TextHead(Head, register=False):
     def target_characters(self, target: Any) -> Sequence[str] | None:
         """The characters of a text after the rules, whatever the units."""
         return list(apply_rules(target, self.rules)) if isinstance(target, str) else None
-
-
-def written(text: str, rules: Sequence[TextRule], base_direction: BaseDirection | None) -> str:
-    """A text after the rules, in display order if it has a base direction."""
-    text = apply_rules(text, rules)
-    return text if base_direction is None else display_text(text, base_direction)
 
 
 def _is_text(target: Any) -> bool:

@@ -207,6 +207,11 @@ def _shown(line: bytes | None) -> str:
     return repr((line or b"").decode(errors="replace").rstrip("\r\n"))[:80]
 
 
+def holds_arpa(path: Path) -> bool:
+    """Whether a path is that of a file in this format, by its name."""
+    return path.is_file() and path.name.lower().endswith(SUFFIXES)
+
+
 @contextmanager
 def open_arpa(path: Path) -> Iterator[ArpaReader]:
     """An ARPA file to read from; unpacked where its name ends with ``.gz``.

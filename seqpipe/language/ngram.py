@@ -7,12 +7,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
-from seqpipe.core.language_model import State, register_language_model
+from seqpipe.core.language_model import State
 from seqpipe.errors import InputError
-from seqpipe.language.arpa import BEGIN, END, SUFFIXES, UNKNOWN, ArpaReader, Block, Entries, open_arpa, write_arpa
+from seqpipe.language.arpa import BEGIN, END, UNKNOWN, ArpaReader, Block, Entries, open_arpa, write_arpa
 
 MISSING_UNKNOWN = -100.0
 """log10 of the probability of what the vocabulary lacks, where a file has no ``<unk>``; KenLM's."""
@@ -29,8 +28,7 @@ class NGramModel:
 
     Units have numbers in the order of the file's unigrams. N-grams are numbered in the order of their words, low orders
     first, so that the number of an n-gram's context and its last word make a key, and keys are sorted: looking one up
-    is a binary search. A state is a tensor, int64 ``[N]``, the number of the longest context that may still matter.
-    States and units lie on the CPU.
+    is a binary search. A state is one array, int64 ``[N]``, the number of the longest context that may still matter.
 
     Args:
         vocabulary: the units.
@@ -195,27 +193,26 @@ class NGramModel:
             pending, contexts, words = pending[is_left], contexts[is_left], words[is_left]
         return found, weights
 
-    def _words(self, units: Tensor) -> np.ndarray:
-        numbers = units.numpy()
-        return np.where(numbers < 0, self._unknown, numbers)
+    def _words(self, units: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.where(units < 0, self._unknown, units)
 
     def initial_state(self, count: int) -> State:
         """The state before the first unit of ``count`` texts."""
-        return (torch.full((count,), int(self._following[self._begin])),)
+        return (np.full(count, self._following[self._begin]),)
 
-    def scores_of(self, state: State, units: Tensor) -> Tensor:
+    def scores_of(self, state: State, units: NDArray[np.int64]) -> NDArray[np.float32]:
         """Of one unit, or the end (the number behind the last), for each text, in nats, ``[N]``; -1 is any other."""
-        places, weights = self._longest(state[0].numpy(), self._words(units))
+        places, weights = self._longest(state[0], self._words(units))
         return _nats(self._log_probs[places] + weights)
 
-    def advance(self, state: State, units: Tensor) -> State:
+    def advance(self, state: State, units: NDArray[np.int64]) -> State:
         """The states behind those units, int64 ``[N]``."""
-        places, _ = self._longest(state[0].numpy(), self._words(units))
-        return (torch.from_numpy(self._following[places]),)
+        places, _ = self._longest(state[0], self._words(units))
+        return (self._following[places],)
 
-    def scores(self, state: State) -> Tensor:
+    def scores(self, state: State) -> NDArray[np.float32]:
         """Of every unit and of the end, in nats, ``[N, V + 1]``; the same bits as `scores_of` gives."""
-        contexts, rows = np.unique(state[0].numpy(), return_inverse=True)
+        contexts, rows = np.unique(state[0], return_inverse=True)
         chains, weights = [contexts], [np.zeros(len(contexts))]
         while chains[-1].any():
             weights.append(weights[-1] + self._backoffs[chains[-1]])
@@ -235,7 +232,7 @@ class NGramModel:
             is_unit = words < size
             row, places, words = row[is_unit], places[is_unit], words[is_unit]
             found[row, words] = self._log_probs[places] + weight[row]
-        return _nats(found)[torch.from_numpy(rows)]
+        return _nats(found)[rows]
 
     # Writing
 
@@ -253,12 +250,6 @@ class NGramModel:
             yield ngrams, self._log_probs[places], backoffs
 
 
-def _nats(log10: np.ndarray) -> Tensor:
-    return torch.from_numpy((log10 * math.log(10)).astype(np.float32))
-
-
-def _holds(path: Path) -> bool:
-    return path.is_file() and path.name.lower().endswith(SUFFIXES)
-
-
-register_language_model("an ARPA file (.arpa, .arpa.gz)", _holds, NGramModel.load)
+def _nats(log10: np.ndarray) -> NDArray[np.float32]:
+    found: NDArray[np.float32] = (log10 * math.log(10)).astype(np.float32)
+    return found

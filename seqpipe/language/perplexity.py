@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-import torch
+import numpy as np
 
 from seqpipe.core.language_model import LanguageModel
 
@@ -94,8 +94,8 @@ def _scored(model: LanguageModel, rows: list[list[int]]) -> tuple[float, float]:
         while len(rows[count - 1]) <= step:
             count -= 1
         state = tuple(part[:count] for part in state)
-        units = torch.tensor([row[step] for row in rows[:count]])
-        scores = model.scores_of(state, units).double()
+        units = np.array([row[step] for row in rows[:count]])
+        scores = model.scores_of(state, units).astype(np.float64)
         sums[0] += float(scores.sum())
         sums[1] += float(scores[units < 0].sum())
         state = model.advance(state, units)

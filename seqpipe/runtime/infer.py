@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from seqpipe import __version__
-from seqpipe.core.files import companion, hash_file
+from seqpipe.core.files import companion, expand_home, hash_file
 from seqpipe.core.interruption import Interruption
 from seqpipe.core.naming import KEYS, Columns, Format
 from seqpipe.errors import ConfigError, did_you_mean
@@ -21,6 +21,7 @@ from seqpipe.inference.progress import Progress, describe
 from seqpipe.inference.slot import Pause
 from seqpipe.inference.stream import check_replacing, fingerprint_place, given_rows, streamed
 from seqpipe.inference.window import Window
+from seqpipe.runtime.ctc_options import FILES
 from seqpipe.runtime.manifest import MANIFEST
 from seqpipe.runtime.model import Model
 from seqpipe.runtime.windows import make_windows
@@ -65,6 +66,7 @@ def infer(
     check_format(kind, model.head.answer_type, measure)
     config = _named(model.manifest.columns, data or {})
     check_inputs(inputs, config, suffixes=suffixes)
+    chosen = settings.get("decoding") or {}
     progress = Progress(measure, lambda: count_inputs(inputs, config, suffixes), quiet=quiet)
     job = Job(
         output,
@@ -75,12 +77,14 @@ def infer(
             **asdict(model.settings),
             "calibrated": calibrated,
             "columns": {name: getattr(config, name) for name in KEYS},
-            "decoding": dict(settings.get("decoding") or {}),
+            "decoding": dict(chosen),
+            **({"files of decoding": named} if (named := _hashed(chosen)) else {}),
             "version of seqpipe": __version__,
             "version of onnxruntime": model.session.version,
             "processor": platform.machine(),
             **fingerprint_place(inputs),
         },
+        columns=model.columns,
         strict=strict,
         on_window=progress.update,
     )
@@ -119,6 +123,12 @@ def _named(columns: Columns, given: Mapping[str, str]) -> Columns:
             raise ConfigError(f"data.{name}: should name a column; received {text or 'nothing'}")
     chosen: dict[str, Any] = {name: None if text in ("", "null") else text for name, text in given.items()}
     return replace(columns, **chosen)
+
+
+def _hashed(decoding: Mapping[str, Any]) -> dict[str, str]:
+    """SHA-256 of each file that options of decoding name, by the option."""
+    named = {name: expand_home(value) for name, value in decoding.items() if isinstance(value, str)}
+    return {name: hash_file(path) for name, path in named.items() if name in FILES and path.is_file()}
 
 
 def _read(folder: Path, inputs: Sequence[str], config: Columns, suffixes: frozenset[str]) -> Iterator[Path]:

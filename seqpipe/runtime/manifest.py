@@ -77,7 +77,7 @@ class Manifest:
         outputs: of the graph: what the head's `forward` gives, and lengths.
         stride: prepared elements from one step of the output to the next.
         offset: what step 0 is centred on, in prepared elements.
-        decoding: options of decoding.
+        decoding: options of decoding; files that they name are the model's, in ``files``.
         calibration: of confidences.
         files: SHA-256 of every other file.
         columns: of manifests and column files, as the recipe names them; see `seqpipe.core.naming.Columns`.

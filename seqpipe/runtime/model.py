@@ -25,7 +25,15 @@ from seqpipe.errors import ConfigError, InputError, decoding, did_you_mean
 from seqpipe.features.speech.channels import Channels
 from seqpipe.inference.settings import LIMITS, Settings, check_segments, limits_of
 from seqpipe.inference.slot import Pause, Shown, Slot, make_slot, unbound
-from seqpipe.runtime.heads import ConcatenatesParts, JoinsSegments, RunsGraphs, RuntimeHead, make_head
+from seqpipe.runtime.heads import (
+    ConcatenatesParts,
+    JoinsSegments,
+    ReadsColumns,
+    RunsGraphs,
+    RuntimeHead,
+    SearchMethods,
+    make_head,
+)
 from seqpipe.runtime.location import Location
 from seqpipe.runtime.manifest import Manifest, Part, read_manifest
 from seqpipe.runtime.readers import RuntimeReader, make_reader
@@ -84,6 +92,11 @@ class Model:
         elif not reader.measure.is_time and isinstance(head, ConcatenatesParts):  # parts of texts don't
             self._join = head.concatenate
 
+    @property
+    def columns(self) -> Sequence[str]:
+        """Of an input's source, those columns that its answer depends on."""
+        return self.head.columns if isinstance(self.head, ReadsColumns) else ()
+
     @classmethod
     def load(
         cls,
@@ -100,7 +113,7 @@ class Model:
         Args:
             folder: as `seqpipe export` wrote it.
             threads: inputs that are answered at once, a thread each; as many as there are cores when None.
-            decoding: options that replace the model's.
+            decoding: options that replace the model's; files are named from the current folder.
             calibrated: whether its calibration, if it has one, is applied to confidences.
             channels: of recordings, in the place of the recipe's: ``mix``, ``first``, ``loudest`` or ``each``.
             settings: ``batch_steps``, ``window``, ``segment_seconds``, ``max_seconds``, ``max_tokens`` and
@@ -116,11 +129,13 @@ class Model:
         manifest = read_manifest(path)
         calibration = manifest.calibration if calibrated else Calibration()
         reader = make_reader(_with_channels(manifest.reader, channels), path)
-        options = _chosen(manifest.decoding, decoding or {})
+        options = _chosen(_located(manifest, path), decoding or {})
         limits = limits_of(reader.measure, **{name: settings.pop(name, None) for name in LIMITS})
         settings.setdefault("batch_steps", BATCH_STEPS)
         settings.setdefault("window", reader.measure.window)
         head = make_head(manifest.head, path, options, calibration.temperature)
+        if isinstance(head, SearchMethods):
+            _refuse_idle(head.of_methods, options["method"], decoding or {})
         if isinstance(head, RunsGraphs):
             graphs = {
                 name: GraphSession(path / graph.file, graph.inputs, graph.outputs)
@@ -175,7 +190,7 @@ class Model:
                             yield given
                         continue
                     number += 1
-                    group.append(make_slot(given, number, reads_files=reads_files))
+                    group.append(make_slot(given, number, reads_files=reads_files, columns=self.columns))
                     if len(group) < min(size, max(1, number // GROWTH)):
                         continue
                     running.append((group, pool.submit(self.answer_slots, group)))
@@ -260,7 +275,11 @@ class Model:
             return
         found = self._run(units, is_given_up)
         kept = [place for place, output in enumerate(found) if output is not None]
-        hypotheses = self.head.decode([output for output in found if output is not None])
+        outputs = [output for output in found if output is not None]
+        if isinstance(self.head, ReadsColumns):
+            hypotheses = self.head.decode(outputs, [units[place].slot.columns for place in kept])
+        else:
+            hypotheses = self.head.decode(outputs)
         for place, hypothesis in zip(kept, hypotheses, strict=True):
             unit = units[place]
             answer = self.head.answer(unit.slot.id, hypothesis, self._location(unit))
@@ -312,15 +331,33 @@ def _with_channels(reader: Part, channels: str | None) -> Part:
     return replace(reader, options={**reader.options, "channels": channels})
 
 
+def _located(manifest: Manifest, folder: Path) -> dict[str, Any]:
+    """Options of decoding, in which files of the model are named from the current folder."""
+    return {
+        name: str(folder / value) if isinstance(value, str) and value in manifest.files else value
+        for name, value in manifest.decoding.items()
+    }
+
+
 def _chosen(options: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """Options of decoding with those that were given, each of the kind that it was."""
     for name, value in given.items():
         if name not in options:
             raise ConfigError(f"decoding.{name} is not known{did_you_mean(name, options)}")
         was = options[name]
-        if was is not None and value is not None and _kind(was) is not _kind(value):
+        is_other = was is not None and value is not None and _kind(was) is not _kind(value)
+        if is_other and not {_kind(was), _kind(value)} <= {str, list}:  # a list, or the file that holds it
             raise ConfigError(f"decoding.{name}: should be of the kind of {was!r}; received {value!r}")
     return {**options, **given}
+
+
+def _refuse_idle(of_methods: Mapping[str, tuple[str, ...]], method: str, given: Mapping[str, Any]) -> None:
+    """Raise `ConfigError` for an option that was given and that the method doesn't look at."""
+    for name in given:
+        if method not in (methods := of_methods.get(name, (method,))):
+            raise ConfigError(
+                f"decoding.{name}: is for method {' or '.join(methods)}, not {method}: set decoding.method too"
+            )
 
 
 def _cores() -> int:

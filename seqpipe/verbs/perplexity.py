@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
     """Print the scores."""
     from pathlib import Path
 
-    from seqpipe.core.language_model import load_language_model
+    from seqpipe.core.language_model_files import load_language_model
     from seqpipe.data.texts import read_texts
     from seqpipe.language.perplexity import measure_perplexity
     from seqpipe.language.spelling import likely_spelling

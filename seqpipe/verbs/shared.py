@@ -165,8 +165,9 @@ def units_of(name: str) -> Callable[[str], list[str]]:
             return spelling_in(kind.load(path.parent))
     if not path.is_dir():
         raise ConfigError(f"--units {name}: should be words, characters, a run directory, or a file of units in one")
-    from seqpipe.heads.text_head import TextHead, written
+    from seqpipe.heads.text_head import TextHead
     from seqpipe.pipeline import Pipeline
+    from seqpipe.text.target_text import written
 
     head = Pipeline.load(path).head
     if not isinstance(head, TextHead):

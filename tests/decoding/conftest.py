@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import pytest
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
 from seqpipe.core.language_model import State
 
@@ -17,24 +17,23 @@ class Bigrams:
     def __init__(self, vocabulary: Sequence[str], seed: int = 0) -> None:
         self.vocabulary = list(vocabulary)
         size = len(self.vocabulary)
-        generator = torch.Generator().manual_seed(seed)
         # Rows: behind each unit, behind an unknown one, at the beginning. Columns: units, the end, an unknown one.
-        drawn = torch.randn(size + 2, size + 2, generator=generator) * 2
-        self.table = torch.log_softmax(drawn, dim=1).float()
+        drawn = np.random.default_rng(seed).standard_normal((size + 2, size + 2)) * 2
+        self.table = (drawn - np.log(np.exp(drawn).sum(axis=1, keepdims=True))).astype(np.float32)
         self.asked = 0
 
     def initial_state(self, count: int) -> State:
-        return (torch.full((count,), len(self.vocabulary) + 1),)
+        return (np.full(count, len(self.vocabulary) + 1),)
 
-    def scores(self, state: State) -> Tensor:
+    def scores(self, state: State) -> NDArray[np.float32]:
         self.asked += len(state[0])
         return self.table[state[0], :-1]
 
-    def scores_of(self, state: State, units: Tensor) -> Tensor:
+    def scores_of(self, state: State, units: NDArray[np.int64]) -> NDArray[np.float32]:
         return self.table[state[0], units]
 
-    def advance(self, state: State, units: Tensor) -> State:
-        return (torch.where(units < 0, len(self.vocabulary), units),)
+    def advance(self, state: State, units: NDArray[np.int64]) -> State:
+        return (np.where(units < 0, len(self.vocabulary), units),)
 
     def of(self, units: Sequence[str]) -> float:
         """Of a whole text, in nats."""
@@ -56,19 +55,17 @@ class Networks(Bigrams):
     """The same, with states that are no numbers, as those of a network are."""
 
     def initial_state(self, count: int) -> State:
-        return tuple(
-            torch.nn.functional.one_hot(part, len(self.table)).float() for part in super().initial_state(count)
-        )
+        return tuple(np.eye(len(self.table), dtype=np.float32)[part] for part in super().initial_state(count))
 
-    def scores(self, state: State) -> Tensor:
-        return super().scores((state[0].argmax(dim=1),))
+    def scores(self, state: State) -> NDArray[np.float32]:
+        return super().scores((state[0].argmax(axis=1),))
 
-    def scores_of(self, state: State, units: Tensor) -> Tensor:
-        return super().scores_of((state[0].argmax(dim=1),), units)
+    def scores_of(self, state: State, units: NDArray[np.int64]) -> NDArray[np.float32]:
+        return super().scores_of((state[0].argmax(axis=1),), units)
 
-    def advance(self, state: State, units: Tensor) -> State:
+    def advance(self, state: State, units: NDArray[np.int64]) -> State:
         (last,) = super().advance((), units)
-        return (torch.nn.functional.one_hot(last, len(self.table)).float(),)
+        return (np.eye(len(self.table), dtype=np.float32)[last],)
 
 
 @pytest.fixture(params=[Bigrams, Networks])

@@ -14,11 +14,11 @@ from seqpipe import PaddedSequence
 from seqpipe.decoding.ctc import (
     BLANK,
     ctc_losses,
-    frames_needed,
     greedy_decode,
     label_posteriors,
     penalize_blank,
 )
+from seqpipe.decoding.ctc_hypothesis import frames_needed
 
 Labels = tuple[int, ...]
 

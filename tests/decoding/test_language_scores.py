@@ -2,8 +2,8 @@ import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import pytest
-import torch
 
 from seqpipe.decoding.language_scores import language_scores
 from seqpipe.decoding.prefix_scorer import PrefixScorer, WordList
@@ -32,7 +32,7 @@ def test_without_a_language_model_there_is_nothing_to_say() -> None:
 
 def test_of_a_model_over_units_each_label_has_its_own(either: Callable) -> None:
     model = either(["b", "▁", "a"])
-    scorer = PrefixScorer(WordSpacing(PIECES), model=model, units=torch.tensor([-1, 1, 2, 0]), lm_weight=0.7)
+    scorer = PrefixScorer(WordSpacing(PIECES), model=model, units=np.array([-1, 1, 2, 0]), lm_weight=0.7)
     found = language_scores(scorer, [labels_of(text) for text in TEXTS])
     for text, scores in zip(TEXTS, found, strict=True):
         units = text.replace(" ", "▁")
@@ -43,7 +43,7 @@ def test_of_a_model_over_units_each_label_has_its_own(either: Callable) -> None:
 def test_of_a_model_over_words_each_stands_at_its_last_label(either: Callable) -> None:
     model = either(["bb", "a", "c"])  # without ab
     trie = UnitTrie([labels_of(word) for word in WORDS], range(3), 4)
-    words = WordList(trie, torch.tensor([1, -1, 0]), torch.ones(3, dtype=torch.bool), -2.5)
+    words = WordList(trie, np.array([1, -1, 0]), np.ones(3, bool), -2.5)
     scorer = PrefixScorer(WordSpacing(PIECES), words, model, lm_weight=0.5)
     found = language_scores(scorer, [labels_of(text) for text in TEXTS])
     for text, scores in zip(TEXTS, found, strict=True):

@@ -2,11 +2,10 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import pytest
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
-from seqpipe import PaddedSequence
 from seqpipe.decoding import histories
 from seqpipe.decoding.hot_words import HotWords
 from seqpipe.decoding.prefix_scorer import PrefixScorer, WordList
@@ -14,48 +13,51 @@ from seqpipe.decoding.prefix_search import SearchLimits, prefix_search
 from seqpipe.decoding.unit_trie import UnitTrie
 from seqpipe.decoding.word_spacing import WordSpacing
 
+Emissions = NDArray[np.float32]
 PIECES = [" ", "a", "b"]
 SPACING = WordSpacing(PIECES)
 EVERYTHING = SearchLimits(beam=2000, n_best=2000, min_probability=0.0, max_labels=99, beam_threshold=600.0)
 
 
-def emissions_of(lengths: Sequence[int], size: int = 4, seed: int = 0, peaks: float = 1.5) -> list[Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    return [torch.log_softmax(peaks * torch.randn(length, size, generator=generator), dim=-1) for length in lengths]
+def log_softmax(logits: NDArray[np.float64]) -> Emissions:
+    return (logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))).astype(np.float32)
 
 
-def peaked(lengths: Sequence[int], size: int, seed: int) -> list[Tensor]:
+def emissions_of(lengths: Sequence[int], size: int = 4, seed: int = 0, peaks: float = 1.5) -> list[Emissions]:
+    generator = np.random.default_rng(seed)
+    return [log_softmax(peaks * generator.standard_normal((length, size))) for length in lengths]
+
+
+def peaked(lengths: Sequence[int], size: int, seed: int) -> list[Emissions]:
     """As a trained model emits: blanks, and between them labels that it is more or less sure of."""
     rows = []
     for row in emissions_of(lengths, size, seed):
-        generator = torch.Generator().manual_seed(seed + len(row))
-        added = torch.zeros_like(row)
-        is_label = torch.rand(len(row), generator=generator) < 0.4
+        generator = np.random.default_rng(seed + len(row))
+        added = np.zeros(row.shape)
+        is_label = generator.random(len(row)) < 0.4
         added[~is_label, 0] = 14.0
-        added[is_label, torch.randint(1, size, (int(is_label.sum()),), generator=generator)] = 6.0
-        rows.append(torch.log_softmax(row + added, dim=-1))
+        added[is_label, generator.integers(1, size, is_label.sum())] = 6.0
+        rows.append(log_softmax(row + added))
     return rows
 
 
-def enumerated(emissions: Tensor) -> dict[tuple[int, ...], float]:
-    """The log-probability of every label sequence, over all of its alignments."""
+def enumerated(emissions: Emissions) -> dict[tuple[int, ...], float]:
+    """The log-probability of every label sequence that is possible, over all of its alignments."""
     found: dict[tuple[int, ...], float] = {}
-    table = emissions.double().exp().tolist()
+    table = np.exp(emissions.astype(np.float64)).tolist()
     for path in itertools.product(range(emissions.shape[1]), repeat=len(emissions)):
         labels = tuple(label for label, _ in itertools.groupby(path) if label)
         found[labels] = found.get(labels, 0.0) + math.prod(row[label] for row, label in zip(table, path, strict=True))
-    return {labels: math.log(chance) for labels, chance in found.items()}
+    return {labels: math.log(chance) for labels, chance in found.items() if chance}
 
 
 def text_of(labels: Sequence[int]) -> str:
     return "".join(PIECES[label - 1] for label in labels)
 
 
-def agrees(emissions: Sequence[Tensor], scorer: PrefixScorer | None, added: Callable[[str], float]) -> None:
+def agrees(emissions: Sequence[Emissions], scorer: PrefixScorer | None, added: Callable[[str], float]) -> None:
     """What a search without limits gives is all that enumeration does, in its order and with its scores."""
-    for row, found in zip(
-        emissions, prefix_search(PaddedSequence.pad(list(emissions)), EVERYTHING, scorer), strict=True
-    ):
+    for row, found in zip(emissions, prefix_search(emissions, EVERYTHING, scorer), strict=True):
         wanted = {labels: (chance, chance + added(text_of(labels))) for labels, chance in enumerated(row).items()}
         wanted = {labels: scores for labels, scores in wanted.items() if scores[1] > -math.inf}
         assert {item.labels for item in found} == wanted.keys()
@@ -71,24 +73,22 @@ def test_a_wide_search_is_enumeration() -> None:
 
 def test_a_language_model_over_units_is_added(either: Callable) -> None:
     model = either(["b", "▁", "a"])
-    scorer = PrefixScorer(SPACING, model=model, units=torch.tensor([-1, 1, 2, 0]), lm_weight=0.7, insertion_bonus=0.3)
+    scorer = PrefixScorer(SPACING, model=model, units=np.array([-1, 1, 2, 0]), lm_weight=0.7, insertion_bonus=0.3)
     agrees(emissions_of([5, 2]), scorer, lambda text: 0.7 * model.of(text.replace(" ", "▁")) + 0.3 * len(text.split()))
 
 
 WORDS = ["a", "ab", "bb"]
 
 
-def word_list(units: Tensor | None, unlisted: float) -> WordList:
+def word_list(units: NDArray[np.int64] | None, unlisted: float) -> WordList:
     trie = UnitTrie([[1 + PIECES.index(sign) for sign in word] for word in WORDS], range(3), 4)
-    return WordList(trie, units, torch.ones(3, dtype=torch.bool), unlisted)
+    return WordList(trie, units, np.ones(3, bool), unlisted)
 
 
 @pytest.mark.parametrize("unlisted", [-math.inf, -2.5, 0.0])
 def test_words_of_a_lexicon_and_a_language_model_over_words(either: Callable, unlisted: float) -> None:
     model = either(["bb", "a", "c"])  # without ab
-    scorer = PrefixScorer(
-        SPACING, word_list(torch.tensor([1, -1, 0]), unlisted), model, lm_weight=0.5, insertion_bonus=1.0
-    )
+    scorer = PrefixScorer(SPACING, word_list(np.array([1, -1, 0]), unlisted), model, lm_weight=0.5, insertion_bonus=1.0)
 
     def added(text: str) -> float:
         words = text.split()
@@ -116,8 +116,7 @@ def test_hot_words_count_as_whole_words() -> None:
 def test_rows_have_hot_words_of_their_own() -> None:
     hot = HotWords([[[2, 3]], [[3]]], [0.0, 0.0, 1.0, 1.0], SPACING, 50.0)
     row = emissions_of([4])[0]
-    batch = PaddedSequence.pad([row, row])
-    found = prefix_search(batch, SearchLimits(), PrefixScorer(SPACING, hot=hot, hot_lists=[1, 0]))
+    found = prefix_search([row, row], SearchLimits(), PrefixScorer(SPACING, hot=hot, hot_lists=[1, 0]))
     assert [text_of(each[0].labels) for each in found] == ["b", "ab"] or "b" in text_of(found[0][0].labels).split()
     assert "ab" in text_of(found[1][0].labels).split()
 
@@ -125,8 +124,8 @@ def test_rows_have_hot_words_of_their_own() -> None:
 def full_scorer(either: Callable, units: bool) -> PrefixScorer:
     hot = HotWords([[[2, 3], [3, 1, 2]]], [0.0, 0.0, 1.0, 1.0], SPACING, 0.8)
     if units:
-        return PrefixScorer(SPACING, None, either(["▁", "a", "b"]), torch.tensor([-1, 0, 1, 2]), 0.6, 0.4, hot)
-    words = word_list(torch.tensor([1, -1, 0]), -3.0)
+        return PrefixScorer(SPACING, None, either(["▁", "a", "b"]), np.array([-1, 0, 1, 2]), 0.6, 0.4, hot)
+    words = word_list(np.array([1, -1, 0]), -3.0)
     return PrefixScorer(SPACING, words, either(["bb", "a"]), None, 0.6, 0.4, hot)
 
 
@@ -134,14 +133,14 @@ def full_scorer(either: Callable, units: bool) -> PrefixScorer:
 def test_a_row_is_the_same_to_the_bit_in_any_batch(either: Callable, units: bool) -> None:
     rows = peaked([40, 7, 33, 1, 40, 21], 4, seed=3)
     scorer, limits = full_scorer(either, units), SearchLimits(beam=12, n_best=5)
-    whole = prefix_search(PaddedSequence.pad(rows), limits, scorer)
-    turned = prefix_search(PaddedSequence.pad(rows[::-1]), limits, scorer)[::-1]
-    alone = [prefix_search(PaddedSequence.pad([row]), limits, scorer)[0] for row in rows]
+    whole = prefix_search(rows, limits, scorer)
+    turned = prefix_search(rows[::-1], limits, scorer)[::-1]
+    alone = [prefix_search([row], limits, scorer)[0] for row in rows]
     assert whole == turned == alone
 
 
 def test_what_is_forgotten_is_not_missed(either: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
-    batch = PaddedSequence.pad(emissions_of([30, 12, 25], peaks=2.0))
+    batch = emissions_of([30, 12, 25], peaks=2.0)
     scorer, limits = full_scorer(either, units=True), SearchLimits(beam=10, n_best=3)
     kept = prefix_search(batch, limits, scorer)
     monkeypatch.setattr(histories, "LEAST", 4)
@@ -149,7 +148,7 @@ def test_what_is_forgotten_is_not_missed(either: Callable, monkeypatch: pytest.M
 
 
 def test_steps_of_blanks_and_labels_that_are_passed_over_cost_nothing_measurable() -> None:
-    batch = PaddedSequence.pad(peaked([30, 45, 12], 8, seed=5))
+    batch = peaked([30, 45, 12], 8, seed=5)
     quick = prefix_search(batch, SearchLimits(beam=50))
     whole = prefix_search(batch, SearchLimits(beam=400, min_probability=0.0, max_labels=99, beam_threshold=600.0))
     for one, other in zip(quick, whole, strict=True):
@@ -158,34 +157,39 @@ def test_steps_of_blanks_and_labels_that_are_passed_over_cost_nothing_measurable
 
 
 def test_of_equals_the_lower_label_comes_first() -> None:
-    row = torch.full((1, 5), 0.2).log()
-    (found,) = prefix_search(PaddedSequence.pad([row]), SearchLimits(beam=5, n_best=5))
+    row = np.log(np.full((1, 5), 0.2))
+    (found,) = prefix_search([row], SearchLimits(beam=5, n_best=5))
     assert [item.labels for item in found] == [(), (1,), (2,), (3,), (4,)]
-    (found,) = prefix_search(PaddedSequence.pad([row]), SearchLimits(beam=3, n_best=3))
+    (found,) = prefix_search([row], SearchLimits(beam=3, n_best=3))
     assert [item.labels for item in found] == [(), (1,), (2,)]
 
 
 def test_a_text_that_may_not_end_so_is_given_where_there_is_no_other() -> None:
-    row = torch.tensor([[-30.0, -30.0, 0.0, -30.0], [-30.0, -30.0, -30.0, 0.0]])
-    row = torch.log_softmax(row, dim=-1)
+    row = log_softmax(np.array([[-30.0, -30.0, 0.0, -30.0], [-30.0, -30.0, -30.0, 0.0]]))
     trie = UnitTrie([[2, 3, 3]], [0], 4)
-    words = WordList(trie, None, torch.ones(1, dtype=torch.bool), -math.inf)
-    (found,) = prefix_search(PaddedSequence.pad([row]), SearchLimits(), PrefixScorer(SPACING, words))
+    words = WordList(trie, None, np.ones(1, bool), -math.inf)
+    (found,) = prefix_search([row], SearchLimits(), PrefixScorer(SPACING, words))
     assert found[0].labels == (2, 3)
 
 
 def test_a_language_model_is_asked_once_for_a_prefix(either: Callable) -> None:
     model = either(["▁", "a", "b"])
-    scorer = PrefixScorer(SPACING, model=model, units=torch.tensor([-1, 0, 1, 2]), lm_weight=0.5)
+    scorer = PrefixScorer(SPACING, model=model, units=np.array([-1, 0, 1, 2]), lm_weight=0.5)
     limits = SearchLimits(beam=8)
     steps = 30
-    prefix_search(PaddedSequence.pad(emissions_of([steps])), limits, scorer)
+    prefix_search(emissions_of([steps]), limits, scorer)
     assert 0 < model.asked <= 1 + steps * limits.beam
 
 
 def test_an_empty_row_and_one_of_blanks_have_empty_texts() -> None:
-    blank = torch.log_softmax(torch.tensor([[30.0, 0.0, 0.0, 0.0]] * 4), dim=-1)
-    batch = PaddedSequence(torch.stack([blank, blank]), torch.tensor([4, 1]))
-    for found in prefix_search(batch, SearchLimits(n_best=3)):
+    blank = log_softmax(np.array([[30.0, 0.0, 0.0, 0.0]] * 4))
+    for found in prefix_search([blank, blank[:1], blank[:0]], SearchLimits(n_best=3)):
         assert found[0].labels == ()
         assert found[0].score == pytest.approx(0.0, abs=1e-6)
+    assert prefix_search([], SearchLimits()) == []
+
+
+def test_what_is_impossible_is_not_written() -> None:
+    with np.errstate(divide="ignore"):
+        rows = [np.log([[0.0, 0.5, 0.0, 0.5], [0.0, 0.0, 1.0, 0.0]]), np.log([[0.25] * 4])]
+    agrees(rows, None, lambda text: 0.0)

@@ -233,7 +233,7 @@ def test_what_a_page_does_not_know_is_refused(tone_data: Path, override: str, sa
     pipeline = Pipeline(recipe)
     pipeline.fit(list(read_rows("dev.tsv", recipe.data, suffixes=AUDIO_SUFFIXES, root=tone_data)))
     with pytest.raises(ConfigError, match=said):
-        check_page(pipeline)
+        check_page(pipeline, None)
 
 
 # onnxruntime-web

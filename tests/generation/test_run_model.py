@@ -3,16 +3,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from seqpipe.core.language_model import LanguageModel, load_language_model
+from seqpipe.core.language_model_files import load_language_model
 from seqpipe.errors import ConfigError, InputError
-from seqpipe.generation.run_model import TextModel
+from seqpipe.generation.run_model import TextModel, load_text_model
 from seqpipe.pipeline import Pipeline
 
 TEXT = "be or that."
-
-
-def test_it_is_a_language_model(model: TextModel) -> None:
-    assert isinstance(model, LanguageModel)
 
 
 def test_unit_by_unit_a_text_is_as_probable_as_the_run_says(model: TextModel, pipeline: Pipeline) -> None:
@@ -74,12 +70,6 @@ def test_replies_of_different_lengths_are_scored_alike_together_and_alone(model:
     assert model.log_probabilities(texts, state) == pytest.approx(alone, abs=1e-4)
 
 
-def test_a_run_directory_is_found_to_be_one(run: Path) -> None:
-    found = load_language_model(run)
-    assert isinstance(found, TextModel)
-    assert "▁" in found.vocabulary
-
-
 def test_a_run_of_another_task_is_refused(tmp_path: Path) -> None:
     from seqpipe.config.recipe import parse_recipe
     from seqpipe.data.rows import Row
@@ -98,8 +88,7 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
 
 
 def test_characters_that_the_model_lacks_are_named(run: Path) -> None:
-    found = load_language_model(run)
-    assert isinstance(found, TextModel)
+    found = load_text_model(run)
     with pytest.raises(InputError, match=r"holds 'X', 'é', which the model's \d+ units lack"):
         found.units_of("Xé be")
     assert found.units_of("be é", unknown=True)[-1] == -1

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from seqpipe import AttentionHead, ConfigError
 from seqpipe.config.recipe import override_decoding, parse_recipe
 from seqpipe.core.head import Encoded
-from seqpipe.core.language_model import language_model
+from seqpipe.core.language_model_files import language_model
 from seqpipe.decoding.ctc import label_posteriors
 from seqpipe.decoding.generation import GenerationDecoding
 
@@ -56,8 +57,8 @@ def by_model(name: str, items: Iterable[str]) -> float:
     numbers = {word: number for number, word in enumerate(model.vocabulary)}
     state, total = model.initial_state(1), 0.0
     for number in [*(numbers.get(item, -1) for item in items), len(model.vocabulary)]:
-        total += float(model.scores_of(state, torch.tensor([number])))
-        state = model.advance(state, torch.tensor([number])) if number < len(model.vocabulary) else state
+        total += float(model.scores_of(state, np.array([number]))[0])
+        state = model.advance(state, np.array([number])) if number < len(model.vocabulary) else state
     return total
 
 

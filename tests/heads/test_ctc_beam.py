@@ -4,14 +4,17 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from seqpipe import ConfigError, CTCHead, PaddedSequence
-from seqpipe.core import language_model as registry
+from seqpipe.core import language_model_files as registry
 from seqpipe.core.head import Encoded
-from seqpipe.core.language_model import register_language_model
+from seqpipe.core.language_model import State
+from seqpipe.core.language_model_files import register_language_model
 from seqpipe.decoding.ctc import label_posteriors
 from seqpipe.errors import DataError, SeqpipeError
 from seqpipe.heads.ctc_decoding import CTCDecoding
@@ -25,18 +28,18 @@ class Unigrams:
     def __init__(self, path: Path) -> None:
         table = json.loads(path.read_text())
         self.vocabulary = list(table)
-        self.scores_ = torch.tensor([*table.values(), -2.0, -9.0])  # the end, an unknown one
+        self.scores_ = np.array([*table.values(), -2.0, -9.0], np.float32)  # the end, an unknown one
 
-    def initial_state(self, count: int) -> tuple[Tensor, ...]:
-        return (torch.zeros(count),)
+    def initial_state(self, count: int) -> State:
+        return (np.zeros(count),)
 
-    def scores(self, state: tuple[Tensor, ...]) -> Tensor:
-        return self.scores_[:-1].expand(len(state[0]), -1)
+    def scores(self, state: State) -> NDArray[np.float32]:
+        return np.broadcast_to(self.scores_[:-1], (len(state[0]), len(self.scores_) - 1))
 
-    def scores_of(self, state: tuple[Tensor, ...], units: Tensor) -> Tensor:
+    def scores_of(self, state: State, units: NDArray[np.int64]) -> NDArray[np.float32]:
         return self.scores_[units]
 
-    def advance(self, state: tuple[Tensor, ...], units: Tensor) -> tuple[Tensor, ...]:
+    def advance(self, state: State, units: NDArray[np.int64]) -> State:
         return state
 
 

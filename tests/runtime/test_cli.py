@@ -232,7 +232,8 @@ def test_looking_around_imports_nothing(words: list[str]) -> None:
     [
         (["--set", "decoding.blank_penalti=1"], "decoding.blank_penalti is not known; did you mean blank_penalty?"),
         (["--set", "decoding.blank_penalty=much"], "decoding.blank_penalty: should be of the kind of 0.0; received"),
-        (["--set", "decoding.method=beam"], "an exported model of CTC decodes greedily"),
+        (["--set", "decoding.method=bean"], "decoding.method: should be greedy or beam; received 'bean'"),
+        (["--set", "decoding.n_best=2"], "decoding.n_best: is for method beam, not greedy: set decoding.method too"),
         (["--set", "training.epochs=3"], "--set training.epochs=3: should be decoding.KEY=VALUE or data.KEY=VALUE"),
         (["--set", "data.target=text"], "data.target: only input, id, start, end, duration, channel, format"),
         (["--set", "data.format=xls"], "data.format: xls is not known"),

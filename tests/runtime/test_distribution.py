@@ -14,6 +14,7 @@ import pytest
 
 import seqpipe
 from seqpipe.inference.infer import infer
+from seqpipe.language.kneser_ney import estimate
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "packages" / "runtime"))
 
@@ -79,12 +80,17 @@ def test_docs_and_messages_are_as_they_were(package: Path) -> None:
 
 
 def test_it_answers_without_seqpipe(package: Path, exported: Path, tone_data: Path, tmp_path: Path) -> None:
+    lm = tmp_path / "words.arpa"
+    texts = [line.split("\t")[2] for line in (tone_data / "train.tsv").read_text().splitlines()[1:]]
+    estimate((text.split() for text in texts), lm, order=2)
     code = f"""if True:
         import sys
         import seqpipe_runtime
         assert seqpipe_runtime.__version__ == "9.9.9"
         model = seqpipe_runtime.load({str(exported)!r})
         print([answer.text for answer in model.predict([{str(tone_data / "dev/000.wav")!r}])])
+        beam = seqpipe_runtime.load({str(exported)!r}, decoding={{"method": "beam", "lm": {str(lm)!r}}})
+        print([answer.text for answer in beam.predict([{str(tone_data / "dev/000.wav")!r}])])
         from seqpipe_runtime.runtime.cli import main
         assert main([{str(exported)!r}, {str(tone_data / "dev")!r}, "--output", "out.jsonl", "--quiet"]) == 0
         assert "seqpipe" not in sys.modules and "torch" not in sys.modules
@@ -99,7 +105,7 @@ def test_it_answers_without_seqpipe(package: Path, exported: Path, tone_data: Pa
     )
     assert done.returncode == 0, done.stderr
     first, *_ = (json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines())
-    assert done.stdout == f"{[first['text']]}\n"
+    assert done.stdout == f"{[first['text']]}\n" * 2
 
 
 def test_an_import_that_could_not_be_rewritten_is_refused() -> None:

@@ -18,7 +18,6 @@ from seqpipe.core.suffixes import AUDIO_SUFFIXES
 from seqpipe.data.rows import Row
 from seqpipe.data.source import read_rows
 from seqpipe.decoding.ctc import label_posteriors
-from seqpipe.errors import ConfigError
 from seqpipe.export.export import export
 from seqpipe.inference.predictor import Predictor
 from seqpipe.runtime.heads.ctc import posteriors
@@ -123,12 +122,6 @@ def test_limits(model: Model) -> None:
 def test_one_input_in_the_place_of_several(model: Model) -> None:
     with pytest.raises(TypeError, match="received one"):
         model.predict("a.wav")
-
-
-def test_a_search_is_refused(model: Model, trained_run: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"decoding\.method"):
-        export(trained_run, tmp_path / "beam", decoding={"method": "beam"})
-    assert not (tmp_path / "beam").exists()
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -69,8 +69,12 @@ UNKNOWN_OPTIONS = {"channels": "each", "background": "local", "slant": True, "sk
 TOLD = "; without --format web it is exported for seqpipe's own runtime"
 
 
-def check_page(pipeline: Pipeline) -> None:
+def check_page(pipeline: Pipeline, decoding: Any) -> None:
     """Whether a page can use a model.
+
+    Args:
+        pipeline: that is exported.
+        decoding: its options.
 
     Raises:
         ConfigError: it can't; the stage, and the option where it is one, are named.
@@ -86,6 +90,9 @@ def check_page(pipeline: Pipeline) -> None:
     for name, value in UNKNOWN_OPTIONS.items():
         if options.get(name) == value:
             raise ConfigError(f"pipeline.features: {name}: {value} can't be used in pages for browsers{TOLD}")
+    method = getattr(decoding, "method", "greedy")
+    if head == "CTCHead" and method != "greedy":
+        raise ConfigError(f"decoding.method: pages for browsers decode CTC greedily, not by {method}{TOLD}")
     if head == "TaggerHead" and not cast("Tokens", pipeline.features.reader).words_are_steps:
         raise ConfigError(
             f"pipeline.features: in pages for browsers TaggerHead tags words, not steps of units: {options['units']} "

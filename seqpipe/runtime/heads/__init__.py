@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,12 +32,32 @@ class RuntimeHead(Protocol):
 
     answer_type: type
 
-    def decode(self, outputs: Sequence[NDArray[np.float32]]) -> list[Any]:
+    def decode(self, outputs: Sequence[NDArray[np.float32]]) -> Sequence[Any]:
         """A hypothesis for each row ``[T, D]``; no row's depends on the others."""
         ...
 
     def answer(self, row_id: str, hypothesis: Any, location: Location) -> Any:
         """A hypothesis as an answer."""
+        ...
+
+
+@runtime_checkable
+class SearchMethods(Protocol):
+    """A head with options of decoding that only some methods look at: who sets one means such a method."""
+
+    of_methods: ClassVar[Mapping[str, tuple[str, ...]]]
+
+
+@runtime_checkable
+class ReadsColumns(Protocol):
+    """A head whose answers depend on columns of the inputs' sources too."""
+
+    columns: Sequence[str]
+
+    def decode(
+        self, outputs: Sequence[NDArray[np.float32]], columns: Sequence[Mapping[str, Any]] = ()
+    ) -> Sequence[Any]:
+        """See `RuntimeHead`; ``columns`` are what the rows' sources say about them."""
         ...
 
 

@@ -4,26 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqpipe.answers.stitching import stitch
-from seqpipe.answers.transcribing import edges_of, transcribe
+from seqpipe.answers.transcribing import edges_of, transcribe, with_alternatives
 from seqpipe.answers.transcript import Transcript
 from seqpipe.core.input import Segment
 from seqpipe.decoding.ctc_hypothesis import BLANK, CTCHypothesis
-from seqpipe.errors import ConfigError
+from seqpipe.decoding.ctc_search import RankedTexts, ranked_texts
+from seqpipe.decoding.prefix_scoring import Scoring
 from seqpipe.runtime.arrays import log_softmax
+from seqpipe.runtime.ctc_options import OF_BEAM, CTCOptions
+from seqpipe.runtime.language_models import read_language_model
 from seqpipe.runtime.location import Location
 from seqpipe.runtime.units import load_units
+from seqpipe.text.rules import apply_rules
+from seqpipe.text.target_text import read_written
 
-Found = tuple[CTCHypothesis, float]
+Found = tuple[CTCHypothesis, float] | RankedTexts
+MAX_VALUES = 1 << 22
+"""Of the emissions that posteriors are computed from side by side."""
 
 
 class CTC:
-    """Greedy decoding, with the posteriors of labels and of the whole.
+    """Greedy decoding, and beam search with language models, lexicons and hot words, with posteriors.
 
     Args:
         options: of the head.
@@ -31,32 +38,63 @@ class CTC:
         decoding: options of decoding.
         temperature: of the posteriors.
 
+    Attributes:
+        columns: of a row's source that its answer depends on.
+
     Raises:
-        ConfigError: a search is asked for that isn't greedy.
+        ConfigError: an option of decoding is out of its range, or names a file that a search can't use.
+        DataError: a lexicon or a list of hot words can't be read.
     """
 
     answer_type = Transcript
+    of_methods: ClassVar[Mapping[str, tuple[str, ...]]] = dict.fromkeys(OF_BEAM, ("beam",))
 
     def __init__(
         self, options: Mapping[str, Any], assets: Path, decoding: Mapping[str, Any], temperature: float
     ) -> None:
-        if decoding.get("method", "greedy") != "greedy":
-            raise ConfigError("decoding.method: an exported model of CTC decodes greedily; set it to greedy")
+        self.search = CTCOptions.of(decoding)
+        self.columns = self.search.columns
         self.units, self.base_direction = load_units(assets), options["base_direction"]
-        self.penalty, self.temperature = float(decoding.get("blank_penalty", 0.0)), temperature
+        self.penalty, self.temperature = float(self.search.blank_penalty), temperature
+        rules, direction = options["text"], self.base_direction
+        self.scoring = Scoring(
+            self.units,
+            lambda text: read_written(text, rules, direction),
+            lambda text: apply_rules(text, rules),
+            read_language_model,
+            in_reading_order=direction is None,
+        )
+        if self.search.method == "beam":
+            self.scoring.scorer(self.search.fusion)  # what it names is read once, and before anything is answered
 
-    def decode(self, outputs: Sequence[NDArray[np.float32]]) -> list[Found]:
-        """Log-probabilities ``[T, V]`` of each row -> the best labels and their posterior."""
+    def decode(
+        self, outputs: Sequence[NDArray[np.float32]], columns: Sequence[Mapping[str, Any]] = ()
+    ) -> Sequence[Found]:
+        """Log-probabilities ``[T, V]`` of each row -> the best labels and their posterior.
+
+        Args:
+            outputs: of the rows.
+            columns: what their sources say about them, their own hot words among it; none where nobody says.
+        """
         rows = [self._penalized(row) for row in outputs]
-        best = [row.argmax(axis=1) for row in rows]
-        tempered = [row if self.temperature == 1.0 else log_softmax(row / self.temperature) for row in rows]
-        paths = [best_path(*pair) for pair in zip(tempered, best, strict=True)]
         doubled = [
             row.astype(np.float64)
             if self.temperature == 1.0
             else log_softmax(row.astype(np.float64) / self.temperature)
             for row in rows
         ]
+        if self.search.method == "beam":
+            scorer = self.scoring.scorer(self.search.fusion, columns)
+            return ranked_texts(
+                rows,
+                self.search.limits,
+                scorer,
+                lambda owners, labels: posteriors([doubled[owner] for owner in owners], labels),
+                doubled,
+            )
+        best = [row.argmax(axis=1) for row in rows]
+        tempered = [row if self.temperature == 1.0 else log_softmax(row / self.temperature) for row in rows]
+        paths = [best_path(*pair) for pair in zip(tempered, best, strict=True)]
         return list(zip(paths, posteriors(doubled, [path.labels for path in paths]), strict=True))
 
     def _penalized(self, row: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -68,8 +106,11 @@ class CTC:
 
     def answer(self, row_id: str, hypothesis: Found, location: Location) -> Transcript:
         """A hypothesis as an answer."""
-        path, confidence = hypothesis
-        return transcribe(row_id, path, confidence, location(edges_of(path)), self.units, self.base_direction)
+        path, confidence = hypothesis[:2]
+        found = transcribe(row_id, path, confidence, location(edges_of(path)), self.units, self.base_direction)
+        if not isinstance(hypothesis, RankedTexts):
+            return found
+        return with_alternatives(found, hypothesis, self.units, self.base_direction)
 
     def join(self, row_id: str, parts: Sequence[tuple[Segment, Transcript]]) -> Transcript:
         """See `stitch`."""
@@ -109,6 +150,9 @@ def posteriors(rows: Sequence[NDArray[np.float64]], labels: Sequence[Sequence[in
         return []
     states = 2 * max(map(len, labels)) + 1
     steps = max(map(len, rows))
+    if len(rows) > 1 and len(rows) * steps * states > MAX_VALUES:
+        half = len(rows) // 2
+        return posteriors(rows[:half], labels[:half]) + posteriors(rows[half:], labels[half:])
     path = np.full((len(rows), states), BLANK)  # blanks between, before and behind the labels
     skips = np.zeros((len(rows), states), bool)  # a label may follow another one without a blank
     emitted = np.zeros((steps, len(rows), states))

@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 from seqpipe.core.files import expand_home
-from seqpipe.core.language_model import LanguageModel, language_model
-from seqpipe.decoding.fusion import FusionOptions, Lexicon
+from seqpipe.core.language_model import LanguageModel
 from seqpipe.decoding.hot_words import HotWords
 from seqpipe.decoding.prefix_scorer import PrefixScorer, WordList
+from seqpipe.decoding.shallow_fusion import Lexicon, ShallowFusion
 from seqpipe.decoding.unit_trie import UnitTrie
 from seqpipe.decoding.word_spacing import WordSpacing, pieces_of
 from seqpipe.errors import ConfigError, DataError, InputError
@@ -36,18 +36,26 @@ class Scoring:
         units: of the head.
         written: a text as it is spelt, after the recipe's rules and in the order of the labels.
         rules: the text after the recipe's rules.
+        read_model: the language model of a name.
         in_reading_order: whether labels come in the order in which a text is read, as language models score it.
     """
 
     def __init__(
-        self, units: Units, written: Callable[[str], str], rules: Callable[[str], str], *, in_reading_order: bool = True
+        self,
+        units: Units,
+        written: Callable[[str], str],
+        rules: Callable[[str], str],
+        read_model: Callable[[str], LanguageModel],
+        *,
+        in_reading_order: bool = True,
     ) -> None:
         self.units, self.written, self.rules, self.in_reading_order = units, written, rules, in_reading_order
+        self._read_model = read_model
         self.pieces = pieces_of(units)
         self._special = {number for number in range(len(units)) if units.piece(number) in SPECIAL}
         self._built: dict[str, PrefixScorer] = {}
 
-    def scorer(self, options: FusionOptions, columns: Sequence[Mapping[str, Any]] = ()) -> PrefixScorer:
+    def scorer(self, options: ShallowFusion, columns: Sequence[Mapping[str, Any]] = ()) -> PrefixScorer:
         """What is added to prefixes by these options; what they name is read once.
 
         Args:
@@ -68,12 +76,12 @@ class Scoring:
             return found
         return self._with_rows(found, options, [phrases_of_cell(row.get(options.hot_words_column)) for row in columns])
 
-    def _build(self, options: FusionOptions) -> PrefixScorer:
+    def _build(self, options: ShallowFusion) -> PrefixScorer:
         if options.lm is not None and not self.in_reading_order:
             message = "scores texts as they are read, and with base_direction they are written in display order"
             raise ConfigError(message).within("decoding", "lm")
-        model = language_model(options.lm) if options.lm is not None else None
-        lexicon = options.word_list
+        model = self._read_model(options.lm) if options.lm is not None else None
+        lexicon = options.lexicon
         needs_words = bool(model is not None or lexicon or options.insertion_bonus or options.hot_words)
         if not needs_words and options.hot_words_column is None:
             return PrefixScorer()
@@ -89,7 +97,7 @@ class Scoring:
         phrases = self._phrases(options)
         return replace(scorer, hot=self._hot(spacing, [phrases], options)) if phrases else scorer
 
-    def _with_rows(self, scorer: PrefixScorer, options: FusionOptions, rows: Sequence[Sequence[str]]) -> PrefixScorer:
+    def _with_rows(self, scorer: PrefixScorer, options: ShallowFusion, rows: Sequence[Sequence[str]]) -> PrefixScorer:
         """The scorer for rows with these hot words beside the options' own; what can't be spelt is left out."""
         spacing = scorer.spacing
         if spacing is None or not any(rows):
@@ -100,7 +108,7 @@ class Scoring:
         spelt = [[*common, *(found for phrase in row if (found := self._tried(phrase)))] for row in lists]
         return replace(scorer, hot=self._hot(spacing, spelt, options), hot_lists=places)
 
-    def _hot(self, spacing: WordSpacing, lists: Sequence[Sequence[list[int]]], options: FusionOptions) -> HotWords:
+    def _hot(self, spacing: WordSpacing, lists: Sequence[Sequence[list[int]]], options: ShallowFusion) -> HotWords:
         """Hot words of several lists."""
         sizes = [0.0, *(float(len(piece.replace(" ", ""))) for piece in self.pieces)]
         return HotWords(lists, sizes, spacing, options.hot_word_weight)
@@ -121,7 +129,7 @@ class Scoring:
         except InputError:
             return []
 
-    def _phrases(self, options: FusionOptions) -> list[list[int]]:
+    def _phrases(self, options: ShallowFusion) -> list[list[int]]:
         if options.hot_words is None:
             return []
         found = []
@@ -180,11 +188,11 @@ class Scoring:
         words = [*listed, *known]
         spellings = [spelling for _, spelling in words]
         trie = UnitTrie(spellings, range(len(words)), len(self.units) + 1)
-        units: Tensor | None = None
+        units: NDArray[np.int64] | None = None
         if model is not None:
             numbers = {word: number for number, word in enumerate(model.vocabulary)}
-            units = torch.tensor([_number(word, numbers, self.rules) for word, _ in words])
-        is_listed = torch.arange(len(words)) < (len(listed) or len(words))
+            units = np.array([_number(word, numbers, self.rules) for word, _ in words])
+        is_listed = np.arange(len(words)) < (len(listed) or len(words))
         penalty = 0.0 if lexicon is None else -lexicon.oov_penalty if lexicon.is_open else -math.inf
         return WordList(trie, units, is_listed, penalty)
 
@@ -194,7 +202,9 @@ def _number(word: str, numbers: Mapping[str, int], rules: Callable[[str], str]) 
     return numbers.get(rules(word), -1) if found is None else found
 
 
-def unit_numbers(pieces: Sequence[str], model: LanguageModel, spacing: WordSpacing, name: str) -> Tensor | None:
+def unit_numbers(
+    pieces: Sequence[str], model: LanguageModel, spacing: WordSpacing, name: str
+) -> NDArray[np.int64] | None:
     """A language model's numbers of labels, ``[V]``; -1 of what no text is written in. None if it is one over words.
 
     Some units of several characters it may lack, since it has met no text that is spelt in them: BPE has units that are
@@ -207,7 +217,7 @@ def unit_numbers(pieces: Sequence[str], model: LanguageModel, spacing: WordSpaci
     found = [numbers.get(piece.replace(" ", SPACE), -1) for piece in pieces]
     lacking = [piece for piece, number in zip(pieces, found, strict=True) if number < 0 and piece not in SPECIAL]
     if len(lacking) <= MAX_LACKING * len(pieces) and all(len(piece) > 1 for piece in lacking):
-        return torch.tensor([-1, *found])
+        return np.array([-1, *found])
     if not spacing.has_words or any(SPACE in unit for unit in model.vocabulary):
         more = f" and {len(lacking) - 5} more" if len(lacking) > 5 else ""
         raise other_units(name, f"it lacks {', '.join(map(repr, lacking[:5]))}{more}")
