@@ -374,4 +374,4 @@ def test_what_a_page_does_not_know_is_refused(
     with pytest.raises(ConfigError, match=said):
         export(tmp_path / "run", tmp_path / "page", form="web")
     assert not (tmp_path / "page").exists()
-    check_page(pipeline_of(*MODELS["class"], {}))
+    check_page(pipeline_of(*MODELS["class"], {}), None)
