@@ -73,6 +73,11 @@ def test_white_space_splits_as_python_does(text: str) -> None:
         ('the "clip" (odd)', 'the " clip " ( odd )'),
         ("\u201cna\u00efve\u201d cafe\u0301!", "\u201c na\u00efve \u201d cafe\u0301 !"),
         ("\u0939\u093f\u0928\u094d\u0926\u0940\u0964", "\u0939\u093f\u0928\u094d\u0926\u0940 \u0964"),
+        (
+            "\u00ab\u03b9\u03b4\u03ad\u03b1\u00bb",
+            "\u00ab \u03b9\u03b4\u03ad\u03b1 \u00bb",
+        ),  # U+0345, a mark, folds to iota
+        ("(\u0399\u03a3\u03a7\u03a5\u03a3)", "( \u0399\u03a3\u03a7\u03a5\u03a3 )"),
         ("ok\U0001f44d\U0001f3fd\u2764\ufe0f", "ok \U0001f44d\U0001f3fd \u2764\ufe0f"),
         ("\U0001f468\u200d\U0001f469\u200d\U0001f467x", "\U0001f468\u200d\U0001f469\u200d\U0001f467 x"),
         ("\U0001f1e9\U0001f1ea\U0001f1eb\U0001f1f7", "\U0001f1e9\U0001f1ea \U0001f1eb\U0001f1f7"),
@@ -92,6 +97,7 @@ def test_what_stays_whole_and_what_comes_apart(text: str, words: str) -> None:
         ("http://a.bc x_y @user", "http : / / a . bc x _ y @ user"),
         ("café हिन्दी", "café हिन्दी"),
         ("ok👍🏽❤️", "ok 👍🏽 ❤️"),
+        ("«ιδέα»", "« ιδέα »"),
     ],
 )
 def test_signs_of_every_kind_part_words(text: str, words: str) -> None:

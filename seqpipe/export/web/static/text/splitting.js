@@ -11,9 +11,7 @@ const END = `(?![${SIGNS}])`; // \b behind a letter
 const APOSTROPHE = "['\\u2019]";
 const ENDING = "(?:[sS\\u017f]|[rR][eE]|[vV][eE]|[lL][lL]|[dDmMtT])";
 const NOT = `[nN]${APOSTROPHE}[tT]${END}`;
-// Three Greek letters are among the marks, as Python's re has it under IGNORECASE: U+0345 folds to an iota. And it knows
-// those of the first two planes.
-const MARK = "(?:[\\u0399\\u03b9\\u1fbe]|(?![\\u{20000}-\\u{10ffff}])\\p{M})";
+const MARK = "(?:(?![\\u{20000}-\\u{10ffff}])\\p{M})"; // those of the first two planes, which Python's side knows
 const SKIN = "[\\u{1f3fb}-\\u{1f3ff}]";
 const LETTER = `(?:(?!${NOT})[\\p{L}\\p{N}])`;
 const INNER = `(?:${LETTER}|${MARK}|[\\u200c\\u200d])`;
