@@ -49,7 +49,7 @@ def _pattern(split: Split) -> re.Pattern[str]:
     parts = {
         "INNER": r"(?:LETTER|MARK|[\u200c\u200d])",  # joiners too, as Persian and Hindi have them inside words
         "LETTER": r"(?:(?!n['\u2019]t\b)[^\W_])",
-        # The re module knows no class for them, and they are no part of \w. One folds to an iota, which case would let in.
+        # The re module knows no class for them, and they are no part of \w. One folds to an iota, hence with case.
         "MARK": rf"(?-i:[{marks}])",
         "SKIN": r"[\U0001f3fb-\U0001f3ff]",
         "ENDING": r"(?:s|re|ve|ll|d|m|t)",
