@@ -72,7 +72,9 @@ class Normalization(Feature):
             centred = values - self.mean
             return PaddedSequence(centred / self.standard_deviation if self.variance else centred, lengths).masked()
         count = lengths.clamp(min=1).reshape(-1, 1, 1)
-        centred = PaddedSequence(values - values.sum(dim=1, keepdim=True) / count, lengths).masked().values
+        # Seen from the first step, so that what never changes, as the bands of digital silence, is 0 to the bit.
+        shifted = PaddedSequence(values - values[:, :1], lengths).masked().values
+        centred = PaddedSequence(shifted - shifted.sum(dim=1, keepdim=True) / count, lengths).masked().values
         if self.variance:
             variance = centred.square().sum(dim=1, keepdim=True) / count
             centred = centred * variance.clamp(min=self.FLOOR).rsqrt()
@@ -88,8 +90,10 @@ class Normalization(Feature):
             return Symbol(centred, lengths)
         count = graph.op("Max", graph.op("Cast", lengths, to=1), graph.constant(1.0))
         count = graph.op("Unsqueeze", count, graph.constant([1, 2], np.int64))
-        mean = graph.op("Div", graph.reduce("ReduceSum", values, [1]), count)
-        centred = graph.masked(Symbol(graph.op("Sub", values, mean), lengths)).values
+        first = graph.slice(values, 0, 1, axis=1)
+        shifted = graph.masked(Symbol(graph.op("Sub", values, first), lengths)).values
+        mean = graph.op("Div", graph.reduce("ReduceSum", shifted, [1]), count)
+        centred = graph.masked(Symbol(graph.op("Sub", shifted, mean), lengths)).values
         if self.variance:
             squares = graph.reduce("ReduceSum", graph.op("Mul", centred, centred), [1])
             variance = graph.op("Max", graph.op("Div", squares, count), graph.constant(self.FLOOR))

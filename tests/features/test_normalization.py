@@ -1,3 +1,4 @@
+import math
 from pathlib import Path
 
 import numpy as np
@@ -38,8 +39,10 @@ def test_only_the_mean_is_removed_on_request() -> None:
         torch.testing.assert_close(result, row - row.mean(dim=0), atol=1e-5, rtol=1e-5)
 
 
-def test_a_feature_that_never_changes_becomes_zero() -> None:
-    row = torch.full((10, D), 7.0)
+@pytest.mark.parametrize("value", [7.0, math.log(1e-6), 1e4 / 3])
+@pytest.mark.parametrize("steps", [10, 101, 1003])
+def test_a_feature_that_never_changes_becomes_zero(value: float, steps: int) -> None:
+    row = torch.full((steps, D), value)  # whose sum is rounded, of most
     for over in ("utterance", "global"):
         stage = Normalization(input_size=D, over=over)
         if stage.needs_fit:

@@ -57,7 +57,15 @@ def same(answer: Any, other: Any, tolerance: float) -> None:
 
 def odd_inputs(speak: Speak) -> list[Any]:
     noise = np.random.default_rng(0).standard_normal(8000).astype(np.float32)
-    samples = [noise * 0.1, noise[:700], np.zeros(200), speak("abc cab", 1), np.zeros(1), noise[:641] * 0.3]
+    samples = [
+        noise * 0.1,
+        noise[:700],
+        np.zeros(200),
+        speak("abc cab", 1),
+        np.zeros(1),
+        np.zeros(23_457),
+        noise[:641] * 0.3,
+    ]
     other_rate = {"array": np.repeat(speak("cab", 2), 2), "sampling_rate": 16_000}
     stereo = {"array": np.stack([speak("ab", 3)] * 2, axis=1), "sampling_rate": 8000, "start": 2.5}
     return [*({"array": each, "sampling_rate": 8000} for each in samples), other_rate, stereo]
