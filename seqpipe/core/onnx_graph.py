@@ -78,6 +78,7 @@ class OnnxGraph:
         self._weights: dict[str, Any] = {}
         self._known: dict[bytes, str] = {}
         self._made: dict[tuple[Any, ...], str] = {}
+        self._masked: set[tuple[Symbol, float]] = set()  # with the value in their padding
 
     # Nodes
 
@@ -161,9 +162,9 @@ class OnnxGraph:
         column = np.asarray(factors, np.int64)[:, None]
         return self.op("Squeeze", self.op("MatMul", numbers, self.constant(column)), self.constant([-1]))
 
-    def mask(self, sequence: Symbol) -> str:
-        """``[B, T]`` bool, true at real steps."""
-        steps = self.op("Squeeze", self.size(sequence.values, 1), self.constant([0], np.int64))
+    def mask(self, sequence: Symbol, axis: int = 1) -> str:
+        """``[B, T]`` bool, true at real steps, which are counted along an axis."""
+        steps = self.op("Squeeze", self.size(sequence.values, axis), self.constant([0], np.int64))
         places = self.op("Range", self.constant(0, np.int64), steps, self.constant(1, np.int64))
         ends = self.op("Unsqueeze", sequence.lengths, self.constant([1], np.int64))
         return self.op("Less", places, ends)
@@ -181,10 +182,14 @@ class OnnxGraph:
             rank: of the values.
             dtype: of the values.
         """
+        if (sequence, value) in self._masked:
+            return sequence
         mask = self.mask(sequence)
         for axis in range(2, rank):
             mask = self.op("Unsqueeze", mask, self.constant([axis], np.int64))
-        return Symbol(self.where(mask, sequence.values, value, dtype), sequence.lengths)
+        masked = Symbol(self.where(mask, sequence.values, value, dtype), sequence.lengths)
+        self._masked.add((masked, value))
+        return masked
 
     def strided_lengths(self, lengths: str, stride: int) -> str:
         """ceil(length / stride)."""

@@ -159,8 +159,7 @@ class Conv2dFrontEnd(Strided, Stage):
 
 def _step_mask(graph: OnnxGraph, values: str, lengths: str) -> str:
     """``[B, 1, T, 1]``, true at real steps of ``[B, C, T, F]``."""
-    steps_first = Symbol(graph.transpose(values, [0, 2, 1, 3]), lengths)
-    return graph.op("Unsqueeze", graph.mask(steps_first), graph.constant([1, 3], np.int64))
+    return graph.op("Unsqueeze", graph.mask(Symbol(values, lengths), axis=2), graph.constant([1, 3], np.int64))
 
 
 def _pool_to_onnx(graph: OnnxGraph, sequence: Symbol, pool: tuple[int, int], bands: int) -> str:

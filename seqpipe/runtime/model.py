@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import reprlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -162,8 +162,21 @@ class Model:
             raise TypeError(
                 f"predict takes a list of inputs, or another iterable; received one: {reprlib.repr(inputs)}"
             )
-        groups = self.groups(unbound(inputs, self.reader))
-        return (answer for group in groups if not isinstance(group, Pause) for answer, _ in group)
+        return self._answers(inputs)
+
+    def _answers(self, inputs: Iterable[Any]) -> Iterator[Any]:
+        given = unbound(inputs, self.reader)
+        if isinstance(inputs, Sized) and len(inputs) == 1:
+            given = iter(known := list(given))
+            if len(known) == 1:  # for which no thread need be started
+                yield from self.answer_slots([self._slot(known[0], 1)])
+                return
+        for group in self.groups(given):
+            if not isinstance(group, Pause):
+                yield from (answer for answer, _ in group)
+
+    def _slot(self, given: Any, number: int) -> Slot:
+        return make_slot(given, number, reads_files=bool(self.reader.suffixes), columns=self.columns)
 
     def groups(self, inputs: Iterable[Any], *, done: int = 0) -> Iterator[Answered | Pause]:
         """Answers in groups, as threads have them; which inputs stand in one depends on their numbers alone.
@@ -172,8 +185,7 @@ class Model:
             inputs: of which none holds several. A `Pause` that closes comes through, behind all before it.
             done: inputs before them, whose numbers these go on from.
         """
-        reads_files = bool(self.reader.suffixes)
-        size = FILES if reads_files else VALUES
+        size = FILES if self.reader.suffixes else VALUES
         running: deque[tuple[list[Slot], Future[list[Any]]]] = deque()
         group: list[Slot] = []
         with ThreadPoolExecutor(self.settings.threads, thread_name_prefix="seqpipe-runtime") as pool:
@@ -190,7 +202,7 @@ class Model:
                             yield given
                         continue
                     number += 1
-                    group.append(make_slot(given, number, reads_files=reads_files, columns=self.columns))
+                    group.append(self._slot(given, number))
                     if len(group) < min(size, max(1, number // GROWTH)):
                         continue
                     running.append((group, pool.submit(self.answer_slots, group)))
