@@ -7,7 +7,7 @@
 same files with as many threads, sides in turn, medians of --rounds. ``latency``: requests that come at random (Poisson)
 at 80 % of that rate: median and 99th percentile. ``abuse``: clients of which a fifth break off, half-way through the
 request or before the answer; each other one must get a status, and each answer be the one that the model gives alone.
-The clients run on the same cores.
+The clients run on the same cores. How long the server took to listen is told first.
 """
 
 from __future__ import annotations
@@ -50,12 +50,14 @@ def main() -> int:
     chosen = [files[number % len(files)] for number in range(options.requests)]
     model = seqpipe.runtime.load(options.model, threads=options.threads)
     command = [sys.executable, "-m", "seqpipe", "serve", options.model, "--port", "0", "--queue", "1024"]
+    started = time.perf_counter()
     server = subprocess.Popen([*command, "--threads", str(options.threads)], stderr=subprocess.PIPE, text=True)
     try:
         if server.stderr is None or not (found := re.search(r":(\d+) \(", server.stderr.readline())):
             raise SystemExit("the server doesn't begin")
         bench = Bench(int(found[1]), model, chosen)
         asyncio.run(bench.wait())
+        print(f"listens {time.perf_counter() - started:.2f} s after its start", flush=True)
         rate = bench.throughput(options.rounds) if {"throughput", "latency"} & set(options.parts) else 0.0
         if "latency" in options.parts:
             bench.latency(0.8 * rate)

@@ -74,9 +74,7 @@ class Tokens(Reader):
         ([1, 2, 0], Item(text='CAT', start=5, end=8))
     """
 
-    # 2: rules that reach across characters do so in characters and subword units too.
-    # 3: an iota behind a sign is a letter.
-    version = 3
+    version = 2  # 2: rules that reach across characters do so in characters and subword units too
     needs_fit = True
     measure = TOKENS
 
