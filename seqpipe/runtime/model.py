@@ -165,17 +165,18 @@ class Model:
         return self._answers(inputs)
 
     def _answers(self, inputs: Iterable[Any]) -> Iterator[Any]:
-        given = unbound(inputs, self.reader)
+        given: Iterable[Any] = unbound(inputs, self.reader)
         if isinstance(inputs, Sized) and len(inputs) == 1:
-            given = iter(known := list(given))
+            given = known = list(given)
             if len(known) == 1:  # for which no thread need be started
-                yield from self.answer_slots([self._slot(known[0], 1)])
+                yield from self.answer_slots([self.make_slot(known[0], 1)])
                 return
         for group in self.groups(given):
             if not isinstance(group, Pause):
                 yield from (answer for answer, _ in group)
 
-    def _slot(self, given: Any, number: int) -> Slot:
+    def make_slot(self, given: Any, number: int) -> Slot:
+        """See `seqpipe.inference.slot.make_slot`, with what this model reads and depends on."""
         return make_slot(given, number, reads_files=bool(self.reader.suffixes), columns=self.columns)
 
     def groups(self, inputs: Iterable[Any], *, done: int = 0) -> Iterator[Answered | Pause]:
@@ -202,7 +203,7 @@ class Model:
                             yield given
                         continue
                     number += 1
-                    group.append(self._slot(given, number))
+                    group.append(self.make_slot(given, number))
                     if len(group) < min(size, max(1, number // GROWTH)):
                         continue
                     running.append((group, pool.submit(self.answer_slots, group)))

@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
-from seqpipe.inference.slot import Slot, make_slot
+from seqpipe.inference.slot import Slot
 from seqpipe.runtime.model import Model
 
 
@@ -87,7 +87,7 @@ class AnswerQueue:
         reads_files = bool(self.model.reader.suffixes)
         made: list[Waiting] = []
         for name, raw in inputs:
-            slot = make_slot(raw, 1, reads_files=reads_files)
+            slot = self.model.make_slot(raw, 1)
             slot.id, slot.where = name, name if reads_files else f"inputs[{len(made)}]"
             made.append(Waiting(slot))
         with self._changed:
