@@ -24,6 +24,7 @@ from seqpipe.config.plain_yaml import dump_yaml, read_yaml
 from seqpipe.config.search_space import SearchConfig
 from seqpipe.core.files import expand_home
 from seqpipe.core.head import NamesFiles, SearchMethods, find_head
+from seqpipe.core.idle_options import idle_options
 from seqpipe.core.naming import Format
 from seqpipe.core.options import config_error
 from seqpipe.core.stage import StageConfig, find_stage
@@ -388,16 +389,8 @@ def override_decoding(recipe: Recipe, chosen: Mapping[str, Any]) -> BaseModel:
         ConfigError: an option is unknown, doesn't go with the head, or belongs to a method that isn't used.
     """
     options = _checked_decoding(recipe, {**recipe.decoding, **with_whole_paths(recipe, chosen)})
-    if not isinstance(options, SearchMethods):
-        return options
-    methods, method = options.of_methods, options.method
-    idle = [
-        (("decoding", name), f"is for method {' or '.join(methods[name])}, not {method}: set decoding.method too")
-        for name in chosen
-        if method not in methods.get(name, (method,))
-    ]
-    if idle:
-        raise ConfigError(idle)
+    if isinstance(options, SearchMethods) and (idle := idle_options(options.of_methods, options.method, chosen)):
+        raise ConfigError([(("decoding", name), problem) for name, problem in idle])
     return options
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from seqpipe.answers.failure import Failure
 from seqpipe.core.answer import is_finite
 from seqpipe.core.calibration import Calibration
+from seqpipe.core.idle_options import idle_options
 from seqpipe.core.input import Input, Segment
 from seqpipe.core.warning import collecting_warnings
 from seqpipe.data.batching import plan_batches
@@ -135,7 +136,8 @@ class Model:
         settings.setdefault("window", reader.measure.window)
         head = make_head(manifest.head, path, options, calibration.temperature)
         if isinstance(head, SearchMethods):
-            _refuse_idle(head.of_methods, options["method"], decoding or {})
+            for name, problem in idle_options(head.of_methods, options["method"], decoding or {}):
+                raise ConfigError(f"decoding.{name}: {problem}")
         if isinstance(head, RunsGraphs):
             graphs = {
                 name: GraphSession(path / graph.file, graph.inputs, graph.outputs)
@@ -362,15 +364,6 @@ def _chosen(options: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, A
         if is_other and not {_kind(was), _kind(value)} <= {str, list}:  # a list, or the file that holds it
             raise ConfigError(f"decoding.{name}: should be of the kind of {was!r}; received {value!r}")
     return {**options, **given}
-
-
-def _refuse_idle(of_methods: Mapping[str, tuple[str, ...]], method: str, given: Mapping[str, Any]) -> None:
-    """Raise `ConfigError` for an option that was given and that the method doesn't look at."""
-    for name in given:
-        if method not in (methods := of_methods.get(name, (method,))):
-            raise ConfigError(
-                f"decoding.{name}: is for method {' or '.join(methods)}, not {method}: set decoding.method too"
-            )
 
 
 def _cores() -> int:
